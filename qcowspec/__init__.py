@@ -1,0 +1,69 @@
+"""qcowspec: the executable specification of QEMU's QCOW disk image formats, v1, v2 and v3.
+
+    import qcowspec
+
+    with qcowspec.open("disk.qcow2") as image:
+        print(image.header.cluster_bits, image.size, len(image.snapshots))
+
+Names are imported when they are first used: `qcowspec --help` has to feel instant.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qcowspec.errors import (
+        Invalid,
+        Malformed,
+        NotQcow,
+        QcowError,
+        Refused,
+        Unreadable,
+        Unsupported,
+    )
+    from qcowspec.image import Image, lay_open, open
+    from qcowspec.rules import Finding
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Finding",
+    "Image",
+    "Invalid",
+    "Malformed",
+    "NotQcow",
+    "QcowError",
+    "Refused",
+    "Unreadable",
+    "Unsupported",
+    "__version__",
+    "lay_open",
+    "open",
+]
+
+_HOMES = {
+    "Finding": "rules",
+    "Image": "image",
+    "Invalid": "errors",
+    "Malformed": "errors",
+    "NotQcow": "errors",
+    "QcowError": "errors",
+    "Refused": "errors",
+    "Unreadable": "errors",
+    "Unsupported": "errors",
+    "lay_open": "image",
+    "open": "image",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,81 @@
+"""The command line: one module a command.
+
+In: arguments. Out: results on stdout, errors on stderr, an exit status. Refuses: bad usage, with 2.
+
+Only this package prints and exits. A command's module is imported when the command is called, so
+that `qcowspec --help` feels instant.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+
+import click
+
+from qcowspec import __version__
+
+COMMANDS = {
+    "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
+}
+"""Each command and its one-line help; the module of the same name has the rest."""
+
+EXAMPLES = """\b
+Examples:
+  qcowspec dump disk.qcow2                 every structure, byte by byte
+  qcowspec dump --tables --hex disk.qcow2  every table entry, and the bytes
+  qcowspec dump --json disk.qcow2 | jq .   the same for programs
+"""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All commands, in the order in which the help shows them."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command, imported."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"qcowspec.cli.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, "-V", "--version", prog_name="qcowspec")
+def qcowspec() -> None:
+    """The executable specification of QEMU's QCOW disk images, v1, v2 and v3."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        status = qcowspec.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        status = USAGE
+    except (click.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Point stdout elsewhere, so that the interpreter's
+        # last flush does not complain, and end as a program does that the signal stopped.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = PIPE_CLOSED
+    sys.exit(status)
+
+
+USAGE = 2
+INTERRUPTED = 128 + signal.SIGINT
+PIPE_CLOSED = 128 + signal.SIGPIPE

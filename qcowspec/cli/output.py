@@ -1,0 +1,54 @@
+"""What all commands print with: text to stdout, one sentence to stderr, colours that switch off."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import NoReturn
+
+import click
+
+from qcowspec.errors import QcowError
+from qcowspec.report.text import Style, plain_style
+
+UNREADABLE = 2
+"""Exit status where the image cannot be read, or is no QCOW image."""
+
+COLOURS = {
+    "title": {"bold": True},
+    "layout": {"dim": True},
+    "offset": {"fg": "cyan"},
+    "name": {},
+    "value": {"fg": "yellow"},
+    "meaning": {"fg": "green"},
+    "bad": {"fg": "red"},
+    "good": {"fg": "green"},
+}
+"""How each role of `qcowspec.report.text` is painted."""
+
+
+def styler(choice: str) -> Style:
+    """Colours as the user wants them: auto, always or never."""
+    wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    if choice == "never" or (choice == "auto" and not wanted):
+        return plain_style
+    return paint
+
+
+def paint(text: str, role: str) -> str:
+    """Text in its role's colour."""
+    return click.style(text, **COLOURS[role]) if text else text  # type: ignore[arg-type]
+
+
+def write(pieces: Iterable[str]) -> None:
+    """Write text to stdout, as UTF-8 whatever the locale, a good many pieces at a time."""
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    for piece in pieces:
+        sys.stdout.write(piece)
+
+
+def fail(error: QcowError) -> NoReturn:
+    """Say what is wrong in one sentence, and exit."""
+    click.echo(f"qcowspec: {error}", err=True)
+    sys.exit(UNREADABLE)

@@ -1,0 +1,99 @@
+"""Every error that leaves the package.
+
+In: nothing. Out: one small family, split by whose fault it is. Refuses: nothing.
+
+The words are the house's own and mean the same in rules, vectors, reports and exit codes:
+*not-qcow* (the probe says no), *malformed* (the bytes do not parse), *invalid* (they parse and
+break a rule), *unsupported* (valid, and outside what this reader does), *refused* (the gate says
+no) and *unreadable* (the bytes cannot be had at all).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+Value = int | bytes | str | bool | None
+
+
+class QcowError(Exception):
+    """An image, or the way to it, is not as it has to be.
+
+    Attributes:
+        message: One clear sentence, without file name or rule.
+        rule: Identifier of the broken rule, such as ``header/cluster-bits``.
+        stage: Stage that found it: probe, header, extensions, l1, ….
+        offset: Offset in the image file of the bytes at fault, in bytes.
+        field: The field at fault, by QEMU's name, such as ``header.cluster_bits``.
+        value: The value found there.
+        path: The image, as the user named it.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        rule: str | None = None,
+        stage: str | None = None,
+        offset: int | None = None,
+        field: str | None = None,
+        value: Value = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.rule = rule
+        self.stage = stage
+        self.offset = offset
+        self.field = field
+        self.value = value
+        self.path = path
+
+    def __str__(self) -> str:
+        """The sentence a person reads: file, offset, what is wrong, and the rule to look up."""
+        where = "" if self.path is None else f"{self.path}: "
+        if self.offset is not None:
+            where += f"at byte {self.offset}: "
+        return where + self.message + ("" if self.rule is None else f" [{self.rule}]")
+
+
+class NotQcow(QcowError):
+    """The probe finds no QCOW image here."""
+
+    kind = "not-qcow"
+
+
+class Malformed(QcowError):
+    """The bytes do not parse."""
+
+    kind = "malformed"
+
+
+class Invalid(QcowError):
+    """The bytes parse and break a rule."""
+
+    kind = "invalid"
+
+
+class Unsupported(QcowError):
+    """The image is valid, and outside what this reader does."""
+
+    kind = "unsupported"
+
+
+class Refused(QcowError):
+    """The gate does not let this image open another file."""
+
+    kind = "refused"
+
+
+class Unreadable(QcowError):
+    """The bytes of the image cannot be had: no such file, no permission, a device error."""
+
+    kind = "unreadable"
+
+
+BY_KIND: dict[str, type[QcowError]] = {
+    error.kind: error for error in (NotQcow, Malformed, Invalid, Unsupported, Refused, Unreadable)
+}

@@ -1,0 +1,75 @@
+"""HEADER: the fixed part of the image, and the geometry that follows from it.
+
+In: the first bytes of the file. Out: `Metadata.header` and `Metadata.geometry`. Refuses: nothing by
+itself; where a broken rule leaves the cluster size unknown, nothing further can be located.
+
+Source: docs/interop/qcow2, Header; block/qcow.c: qcow_open; block/qcow2.c: qcow2_do_open.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qcow_parsers import Qcow1, Qcow2
+from qcow_parsers import constants as c
+
+from qcowspec.metadata import Format, Metadata
+from qcowspec.needs import Reading, Window
+from qcowspec.rules import Judge
+from qcowspec.structures import Part
+from qcowspec.units import Geometry, HostOffset
+
+
+def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
+    """Read the header; False where what follows cannot be located."""
+    if image.format is Format.QCOW:
+        return (yield from _read_v1(image, window, judge))
+    return (yield from _read_v2(image, window, judge))
+
+
+def _read_v1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
+    data = yield from window.read_zero_filled(0, c.QCOW1_HEADER_SIZE)
+    part = Part("header", Qcow1.Header, HostOffset(0), data)
+    header = part.parse()
+    _keep(image, part, header)
+    if not judge.header("header"):
+        return False
+    image.geometry = Geometry(
+        version=header.version,
+        cluster_bits=header.cluster_bits,
+        l2_bits=header.l2_bits,
+        l2_entry_size=c.L2E_SIZE_NORMAL,
+        refcount_order=0,
+    )
+    return True
+
+
+def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
+    data = yield from window.read_zero_filled(0, c.QCOW2_HEADER_SIZE)
+    header = Part("header", Qcow2.Header, HostOffset(0), data).parse()
+    length = min(header.effective_header_length, 1 << c.MAX_CLUSTER_BITS)
+    if length > len(data):  # fields that are younger than this specification
+        data = yield from window.read_zero_filled(0, length)
+    data = data[: max(length, header_minimum(header.version))]
+    part = Part("header", Qcow2.Header, HostOffset(0), data)
+    header = part.parse()
+    _keep(image, part, header)
+    if not judge.header("header"):
+        return False
+    image.geometry = Geometry(
+        version=header.version,
+        cluster_bits=header.cluster_bits,
+        l2_bits=header.l2_bits,
+        l2_entry_size=header.l2_entry_size,
+        refcount_order=header.effective_refcount_order,
+    )
+    return True
+
+
+def header_minimum(version: int) -> int:
+    """Bytes that a header of this version has at least, whatever it says of itself."""
+    return c.QCOW2_V2_HEADER_LENGTH if version < 3 else c.QCOW2_V3_MIN_HEADER_LENGTH
+
+
+def _keep(image: Metadata, part: Part[Any], header: Qcow1.Header | Qcow2.Header) -> None:
+    image.header, image.header_part = header, part

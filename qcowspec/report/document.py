@@ -1,0 +1,129 @@
+"""A dump for machines: JSON and YAML of one schema, written as it is made.
+
+In: an image and its nodes. Out: text, in pieces. Refuses: nothing.
+
+The schema is `SCHEMA`; docs/dump.md describes it. A whole dump of a large image is larger than
+memory, so each structure is written when it has been read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from qcowspec.image import Image
+from qcowspec.report.nodes import Node, Row
+from qcowspec.rules import Finding
+
+SCHEMA = "qcowspec.dump/1"
+"""Changes its number when a key changes its meaning or goes away; new keys may come."""
+
+Plain = dict[str, Any]
+
+
+def head(image: Image) -> Plain:
+    """What stands before the structures."""
+    return {
+        "schema": SCHEMA,
+        "file": {"name": image.source.name, "length": image.source.length},
+        "format": str(image.format),
+        "version": getattr(image.header, "version", None),
+        "state": str(image.state),
+    }
+
+
+def findings(image: Image) -> list[Plain]:
+    """The broken rules."""
+    return [finding(found) for found in image.findings]
+
+
+def finding(found: Finding) -> Plain:
+    """A broken rule, with the keys that `validate` uses."""
+    return {
+        "rule": found.rule,
+        "stage": found.stage,
+        "kind": found.kind,
+        "offset": found.offset,
+        "field": found.field,
+        "value": plain(found.value),
+        "message": found.message,
+    }
+
+
+def node(item: Node, *, whole: bool) -> Plain:
+    """A structure or a field."""
+    said: Plain = {"name": item.name, "offset": item.offset, "length": item.length}
+    if item.layout is not None:
+        said["layout"] = item.layout
+    if item.raw is not None and not item.children:
+        said["raw"] = item.raw.hex()
+        said["value"] = plain(item.value)
+    if item.meaning:
+        said["meaning"] = item.meaning
+    if item.children:
+        said["fields"] = [node(child, whole=whole) for child in item.children]
+    if item.summary:
+        said["summary"] = item.summary
+    if item.rows is not None and whole:
+        said["entries"] = [row(entry) for entry in item.rows()]
+    return said
+
+
+def row(entry: Row) -> Plain:
+    """One or several equal entries of a table."""
+    return {
+        "index": entry.index,
+        "count": entry.count,
+        "offset": entry.offset,
+        "raw": f"{entry.value:0{max(entry.bits // 4, 1)}x}",
+        "fields": dict(entry.fields),
+        "meaning": entry.meaning,
+    }
+
+
+def plain(value: object) -> object:
+    """A value that JSON has: bytes become text, what is no text in them escaped."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return value
+
+
+def as_json(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str]:
+    """The dump as one JSON document."""
+    opening = json.dumps(head(image), indent=2, ensure_ascii=False)
+    yield opening.removesuffix("\n}") + ',\n  "structures": ['
+    separator = "\n"
+    for item in nodes:
+        yield separator + _indented(
+            json.dumps(node(item, whole=whole), indent=2, ensure_ascii=False), 4
+        )
+        separator = ",\n"
+    closing = json.dumps(findings(image), indent=2, ensure_ascii=False)
+    yield '\n  ],\n  "findings": ' + _indented(closing, 2).lstrip() + "\n}\n"
+
+
+def as_yaml(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str]:
+    """The dump as one YAML document with the keys of the JSON one."""
+    yield _yaml(head(image))
+    yield "structures:\n"
+    for item in nodes:
+        yield _yaml([node(item, whole=whole)])
+    yield _yaml({"findings": findings(image)})
+
+
+def one(item: Node | Row, *, yaml: bool, whole: bool) -> Iterator[str]:
+    """One structure, field or entry as a document of its own."""
+    said = row(item) if isinstance(item, Row) else node(item, whole=whole)
+    yield _yaml(said) if yaml else json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+
+
+def _yaml(item: object) -> str:
+    import yaml  # slow to import, and no other output needs it
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(item, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+def _indented(text: str, spaces: int) -> str:
+    return "\n".join(" " * spaces + line for line in text.splitlines())

@@ -1,0 +1,239 @@
+"""A few words on what a field's value says, and on what a structure is.
+
+In: a field laid open, and the image it stands in. Out: words, or none where the value speaks for
+itself. Refuses: nothing: every value of every field has to be sayable, hostile ones too.
+
+The names of feature bits are the image's own, where its feature name table has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qcow_parsers import constants as c
+
+from qcowspec.metadata import Metadata
+from qcowspec.report import words
+from qcowspec.structures import Field, Part
+
+Says = Callable[[int, Metadata], str]
+"""Puts a number into words."""
+
+MAX_SHIFT = 63
+"""Above this, a number of bits is no size that could be said."""
+
+FEATURE_TYPES = {
+    "incompatible": c.Qcow2FeatureType.QCOW2_FEAT_TYPE_INCOMPATIBLE,
+    "compatible": c.Qcow2FeatureType.QCOW2_FEAT_TYPE_COMPATIBLE,
+    "autoclear": c.Qcow2FeatureType.QCOW2_FEAT_TYPE_AUTOCLEAR,
+}
+"""The types of feature, by the words of features.toml."""
+
+EXTENSION_NAMES = {extension.magic: extension.name for extension in c.EXTENSIONS}
+
+COMPRESSION_NAMES: dict[int, str] = {
+    c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB: "zlib (raw deflate)",
+    c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD: "zstd",
+}
+
+CRYPT_NAMES: dict[int, str] = {
+    c.QcowCryptMethod.QCOW_CRYPT_NONE: "none",
+    c.QcowCryptMethod.QCOW_CRYPT_AES: "AES",
+    c.QcowCryptMethod.QCOW_CRYPT_LUKS: "LUKS",
+}
+
+
+def meaning(layout: str, field: Field, image: Metadata) -> str:
+    """What a field says, in a few words.
+
+    Args:
+        layout: The layout of the structure that it belongs to, such as ``qcow2::header``.
+        field: The field.
+        image: What is known of the image.
+    """
+    value = field.value
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return _bytes_meaning(value)
+    name = field.name.partition("[")[0]
+    says = FIELDS.get(f"{layout.rpartition('::')[2]}.{name}") or _by_suffix(name)
+    return says(int(value), image) if says else ""
+
+
+def title(part: Part[Any], image: Metadata) -> str:
+    """What a whole structure is, in a few words."""
+    parsed = part.parse()
+    if part.name.startswith("header_extensions"):
+        return EXTENSION_NAMES.get(int(parsed.magic), "unknown extension, kept verbatim")
+    if part.name.startswith(("snapshots", "bitmaps")):
+        return words.text(parsed.name)
+    return ""
+
+
+def in_short(field: Field) -> str:
+    """All that a small structure says, where one line can: its fields need not be shown then."""
+    values = {inner.name: inner.value for inner in field.fields}
+    if field.layout == "qcow2::feature_name_entry":
+        kind, name = values.get("type"), values.get("name")
+        if isinstance(kind, int) and isinstance(name, bytes):
+            word = next((w for w, value in FEATURE_TYPES.items() if value == kind), "unknown")
+            return f"{word} bit {values.get('bit')}: {words.text(name.rstrip(bytes(1)))}"
+    if field.layout == "luks1::key_slot" and values.get("active") == DISABLED_SLOT:
+        return "disabled"
+    return ""
+
+
+DISABLED_SLOT = c.QCryptoBlockLUKSKeySlotActive.QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED
+
+
+def _bytes_meaning(value: bytes) -> str:
+    if not value:
+        return ""
+    if not any(value):
+        return "zeros"
+    return words.text(value.rstrip(b"\0")) if words.is_text(value) else ""
+
+
+def _by_suffix(name: str) -> Says | None:
+    return next((says for suffix, says in SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def _power_of_two(noun: str) -> Says:
+    def says(value: int, image: Metadata) -> str:
+        return f"{words.size(1 << value)} {noun}" if value <= MAX_SHIFT else f"2^{value} bytes"
+
+    return says
+
+
+def _named(names: Mapping[int, str]) -> Says:
+    return lambda value, image: names.get(value, "unknown")
+
+
+def _count(noun: str) -> Says:
+    return lambda value, image: words.plural(value, noun)
+
+
+def _features(word: str) -> Says:
+    def says(value: int, image: Metadata) -> str:
+        return ", ".join(_feature_name(word, bit, image) for bit in _bits(value)) or "none"
+
+    return says
+
+
+def _feature_name(word: str, bit: int, image: Metadata) -> str:
+    own = image.feature_names.get((FEATURE_TYPES[word], bit))
+    if own is not None:
+        return words.text(own).strip('"')
+    known = (row.name for row in c.FEATURES if (row.type, row.bit) == (word, bit))
+    return next(known, f"bit {bit}, unknown")
+
+
+def _bits(value: int) -> list[int]:
+    return [bit for bit in range(value.bit_length()) if value >> bit & 1]
+
+
+def _bitmap_flags(value: int, image: Metadata) -> str:
+    names = {flag.bit_length() - 1: flag.name for flag in c.Qcow2BitmapFlags}
+    said = (
+        (names.get(bit) or "").removeprefix("BME_FLAG_").lower() or f"bit {bit}, unknown"
+        for bit in _bits(value)
+    )
+    return ", ".join(said) or "none"
+
+
+def _offset(value: int, image: Metadata) -> str:
+    if value == 0:
+        return "none"
+    past = image.length is not None and value >= image.length
+    return words.size(value) + (", past the end of the file" if past else "")
+
+
+def _size(value: int, image: Metadata) -> str:
+    return words.size(value) if value >= words.STEP else ""
+
+
+def _disk_size(value: int, image: Metadata) -> str:
+    odd = value % c.BDRV_SECTOR_SIZE
+    return words.size(value) + (f", the last {odd} left out by QEMU" if odd else "")
+
+
+def _table_entries(value: int, image: Metadata) -> str:
+    return f"{1 << value:,} entries a table" if value <= MAX_SHIFT else "no size"
+
+
+def _refcount_width(value: int, image: Metadata) -> str:
+    return f"{1 << value}-bit refcounts" if value <= c.QCOW2_MAX_REFCOUNT_ORDER else "no width"
+
+
+def _l1_entries(value: int, image: Metadata) -> str:
+    span = "" if image.geometry is None else f", {words.size(image.geometry.l2_span)} each"
+    return words.plural(value, "entry") + span
+
+
+def _moment(value: int, image: Metadata) -> str:
+    return words.moment(value) if value else ""
+
+
+def _icount(value: int, image: Metadata) -> str:
+    return "not counted" if value == c.QCOW2_SNAPSHOT_NO_ICOUNT else ""
+
+
+def _vm_state(value: int, image: Metadata) -> str:
+    return words.size(value) if value else "no VM state"
+
+
+def _key_slot(value: int, image: Metadata) -> str:
+    states = c.QCryptoBlockLUKSKeySlotActive
+    names: dict[int, str] = {
+        states.QCRYPTO_BLOCK_LUKS_KEY_SLOT_ENABLED: "enabled",
+        states.QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED: "disabled",
+    }
+    return names.get(value, "unknown")
+
+
+def _luks_sector(value: int, image: Metadata) -> str:
+    return f"{words.size(value * c.QCRYPTO_BLOCK_LUKS_SECTOR_SIZE)} into the LUKS area"
+
+
+FIELDS: dict[str, Says] = {
+    "header.magic": lambda value, image: '"QFI\\xfb"' if value == c.QCOW_MAGIC else "not QCOW's",
+    "header.version": lambda value, image: "",
+    "header.mtime": _moment,
+    "header.size": _disk_size,
+    "header.cluster_bits": _power_of_two("clusters"),
+    "header.l2_bits": _table_entries,
+    "header.crypt_method": _named(CRYPT_NAMES),
+    "header.l1_size": _l1_entries,
+    "header.refcount_table_clusters": _count("cluster"),
+    "header.nb_snapshots": _count("snapshot"),
+    "header.incompatible_features": _features("incompatible"),
+    "header.compatible_features": _features("compatible"),
+    "header.autoclear_features": _features("autoclear"),
+    "header.refcount_order": _refcount_width,
+    "additional_fields.compression_type": _named(COMPRESSION_NAMES),
+    "header_extension.magic": _named(EXTENSION_NAMES),
+    "feature_name_entry.type": _named({value: word for word, value in FEATURE_TYPES.items()}),
+    "bitmaps_extension.nb_bitmaps": _count("bitmap"),
+    "snapshot.l1_size": _l1_entries,
+    "snapshot.date_sec": _moment,
+    "snapshot.vm_clock_nsec": lambda value, image: words.duration(value),
+    "snapshot.vm_state_size": _vm_state,
+    "snapshot_extra_data.vm_state_size_large": _vm_state,
+    "snapshot_extra_data.disk_size": _disk_size,
+    "snapshot_extra_data.icount": _icount,
+    "bitmap_directory_entry.bitmap_table_size": _count("entry"),
+    "bitmap_directory_entry.flags": _bitmap_flags,
+    "bitmap_directory_entry.type": _named(
+        {c.BitmapType.BT_DIRTY_TRACKING_BITMAP: "dirty tracking"}
+    ),
+    "bitmap_directory_entry.granularity_bits": _power_of_two("a bit"),
+    "key_slot.active": _key_slot,
+    "key_slot.key_offset_sector": _luks_sector,
+    "header.payload_offset_sector": _luks_sector,
+    "header.master_key_len": lambda value, image: f"{value * 8}-bit key",
+}
+"""What is said of a field, by its layout and name; of the rest, by the end of their names."""
+
+SUFFIXES: dict[str, Says] = {"offset": _offset, "size": _size}

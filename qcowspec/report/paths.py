@@ -1,0 +1,56 @@
+"""One structure, field or entry of a dump, by its path.
+
+In: nodes, and a path such as ``header.cluster_bits``, ``snapshots[0].name`` or ``l1_table[3]``.
+Out: what stands there. Refuses: a path that leads nowhere, and says where it got lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qcowspec.report.nodes import Node, Row
+
+
+class UnknownPath(LookupError):
+    """Nothing has this path."""
+
+
+def resolve(nodes: Iterable[Node], path: str) -> Node | Row:
+    """Find a structure, field or entry.
+
+    Args:
+        nodes: The structures to look through, read only as far as needed.
+        path: Names as the dump shows them, joined by dots.
+
+    Raises:
+        UnknownPath: Nothing has this path.
+    """
+    known = []
+    for node in nodes:
+        if node.name == path:
+            return node
+        known.append(node.name)
+        rest = path.removeprefix(node.name)
+        if rest == path:
+            continue
+        found = _within(node, rest)
+        if found is not None:
+            return found
+    raise UnknownPath(f"the image has no {path!r}; it has {', '.join(_shortened(known))}")
+
+
+def _within(node: Node, rest: str) -> Node | Row | None:
+    """What a node holds at the rest of a path."""
+    if rest.startswith(".") and node.children:
+        try:
+            return resolve(node.children, rest[1:])
+        except UnknownPath as error:
+            raise UnknownPath(str(error).replace("the image", node.name, 1)) from None
+    if rest.startswith("[") and rest.endswith("]") and rest[1:-1].isdecimal() and node.rows:
+        index = int(rest[1:-1])
+        return next((r for r in node.rows() if r.index <= index < r.index + r.count), None)
+    return None
+
+
+def _shortened(names: list[str], most: int = 40) -> list[str]:
+    return names if len(names) <= most else [*names[:most], "…"]

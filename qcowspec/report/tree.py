@@ -1,0 +1,85 @@
+"""Lays an image open: every structure that the reader met, and the tables behind them.
+
+In: an opened image. Out: `Node`s, in the order in which a reader meets the structures, each made
+when it is asked for. Refuses: nothing; see `qcowspec.report.tables` for what is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from qcowspec.image import Image
+from qcowspec.report import tables, words
+from qcowspec.report.meaning import in_short, meaning, title
+from qcowspec.report.nodes import Node
+from qcowspec.structures import Field, Part, lay_open
+
+BACKING_FILE_NAME = "backing_file_name"
+
+
+def structures(image: Image, *, whole: bool) -> Iterator[Node]:
+    """All structures of an image.
+
+    Args:
+        image: The image.
+        whole: Whether every L2 table and refcount block is read, or as many as keep a dump short.
+    """
+    metadata = image.metadata
+    if metadata.header_part is not None:
+        yield structure(image, metadata.header_part)
+    for part in metadata.extensions.parts:
+        yield structure(image, part)
+    if metadata.backing is not None:
+        yield _backing_file_name(image)
+    if metadata.luks_part is not None:
+        yield structure(image, metadata.luks_part)
+    yield from tables.active(image, whole=whole)
+    yield from tables.refcounts(image, whole=whole)
+    seen = tables.active_l2_offsets(image) if metadata.snapshots.parts else set()
+    for index, snapshot in enumerate(metadata.snapshots.parts):
+        yield structure(image, snapshot)
+        yield from tables.snapshot_tables(image, index, whole=whole, seen=seen)
+    for index, bitmap in enumerate(metadata.bitmaps.parts):
+        yield structure(image, bitmap)
+        yield tables.bitmap_table(image, index)
+
+
+def structure(image: Image, part: Part[Any]) -> Node:
+    """One structure with all its fields, as far as the file holds it."""
+    present = image.metadata.present(part.offset, len(part.data))
+    cut = replace(part, data=part.data[:present])
+    node = _node(lay_open(cut), "", cut, image)
+    node.meaning = title(cut, image.metadata)
+    return node
+
+
+def _node(field: Field, layout: str, part: Part[Any], image: Image) -> Node:
+    """A field as a node; `layout` is that of the structure it belongs to."""
+    start = field.offset - part.offset
+    says = in_short(field) if field.fields else meaning(layout, field, image.metadata)
+    return Node(
+        field.name,
+        field.offset,
+        field.length,
+        layout=field.layout,
+        raw=part.data[start : start + field.length],
+        value=field.value,
+        meaning=says,
+        children=[_node(child, field.layout or "", part, image) for child in field.fields],
+    )
+
+
+def _backing_file_name(image: Image) -> Node:
+    backing = image.metadata.backing
+    assert backing is not None
+    raw = image.source.read_at(backing.offset, backing.length)
+    return Node(
+        BACKING_FILE_NAME,
+        backing.offset,
+        backing.length,
+        raw=raw,
+        value=backing.name,
+        meaning=words.text(backing.name),
+    )

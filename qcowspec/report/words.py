@@ -1,0 +1,72 @@
+"""Numbers and bytes as people read them.
+
+In: values. Out: a few characters. Refuses: to print bytes from an image raw: what could move a
+terminal's cursor is escaped.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+STEP = 1024
+
+
+def size(count: int) -> str:
+    """A number of bytes in the largest unit that keeps it short: ``64 KiB``, ``1.5 MiB``."""
+    if count == 1:
+        return "1 byte"
+    unit, value = 0, float(count)
+    while value >= STEP and unit < len(UNITS) - 1:
+        unit, value = unit + 1, value / STEP
+    if unit == 0:
+        return f"{count} bytes"
+    exact = count % STEP**unit == 0
+    return f"{count // STEP**unit} {UNITS[unit]}" if exact else f"{value:.4g} {UNITS[unit]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 entry``, ``2 entries``, ``1,024 clusters``."""
+    if count == 1:
+        return f"1 {noun}"
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {many}"
+
+
+def text(data: bytes) -> str:
+    """Bytes as quoted text, with everything unprintable escaped."""
+    decoded = data.decode("utf-8", "backslashreplace")
+    return '"' + "".join(c if c.isprintable() else _escaped(c) for c in decoded) + '"'
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def hexadecimal(data: bytes, limit: int = 16) -> str:
+    """The first bytes in hexadecimal, with a mark where there are more."""
+    shown = data[:limit].hex(" ")
+    return shown if len(data) <= limit else f"{shown} …"
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are text that a person would recognise, zero padding aside."""
+    body = data.rstrip(b"\0")
+    try:
+        return bool(body) and body.decode("utf-8").isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def moment(seconds: int) -> str:
+    """Seconds since the Epoch as a date, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def duration(nanoseconds: int) -> str:
+    """Nanoseconds as hours, minutes and seconds, the way qemu-img shows a VM clock."""
+    milliseconds = nanoseconds // 1_000_000
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"

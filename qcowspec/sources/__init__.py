@@ -1,0 +1,1 @@
+"""The byte sources, one module each; `qcowspec.source` chooses among them."""

@@ -1,0 +1,74 @@
+"""A file or block device on this machine.
+
+In: a path. Out: a `Source` over ``pread``, which needs no file position and so no lock.
+Refuses: directories, pipes and character devices, which have no bytes by offset.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from qcowspec.errors import Unreadable
+
+
+class LocalFile:
+    """A regular file or block device as a `Source`."""
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        try:
+            # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except (OSError, ValueError) as error:
+            raise Unreadable(f"cannot be opened: {_reason(error)}", path=path) from error
+        try:
+            self.length = _length(self._fd, path)
+        except Unreadable:
+            os.close(self._fd)
+            raise
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read bytes; see `Source.read_at`."""
+        length = min(length, self.length - offset)
+        if length <= 0:
+            return b""
+        pieces = []
+        while length > 0:
+            try:
+                piece = os.pread(self._fd, length, offset)
+            except OSError as error:
+                raise Unreadable(
+                    f"cannot be read: {_reason(error)}", path=self.name, offset=offset
+                ) from error
+            if not piece:  # the file shrank since it was opened
+                break
+            pieces.append(piece)
+            offset += len(piece)
+            length -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Close the file; harmless when called again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _length(fd: int, path: str) -> int:
+    """Length in bytes of an open file that can be read by offset."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode):
+        raise Unreadable("is a directory, not an image", path=path)
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise Unreadable("is neither a file nor a block device", path=path)
+    try:
+        return os.lseek(fd, 0, os.SEEK_END)
+    except OSError as error:
+        raise Unreadable(f"has no length: {_reason(error)}", path=path) from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """The system's own words, lower case, as they stand inside a sentence."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,45 @@
+"""Standard input as an image.
+
+In: file descriptor 0. Out: a `Source`. Refuses: a terminal, which holds no image.
+
+A file redirected into the program is read in place; a pipe is first copied to an unnamed temporary
+file, because an image's tables lie anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+
+from qcowspec.errors import Unreadable
+from qcowspec.source import Source
+from qcowspec.sources.local import LocalFile
+
+
+def open_standard_input() -> Source:
+    """Open standard input.
+
+    Raises:
+        Unreadable: It is a terminal, closed, or the temporary disk is full.
+    """
+    stdin = sys.stdin
+    if stdin is None or stdin.closed or stdin.isatty():
+        raise Unreadable("no image comes in; name a file, or redirect one here", path="-")
+    if stdin.seekable():
+        return _named(LocalFile(f"/dev/fd/{stdin.fileno()}"))
+    with tempfile.TemporaryFile() as spool:
+        try:
+            shutil.copyfileobj(stdin.buffer, spool, 1 << 20)
+            spool.flush()
+        except OSError as error:
+            raise Unreadable(
+                f"cannot be copied: {os.strerror(error.errno or 0)}", path="-"
+            ) from error
+        return _named(LocalFile(f"/dev/fd/{spool.fileno()}"))
+
+
+def _named(source: LocalFile) -> LocalFile:
+    source.name = "-"
+    return source

@@ -1,0 +1,220 @@
+"""Offsets that cannot be confused, and every shift and mask on a table entry.
+
+In: integers read from a header or a table. Out: integers with a meaning. Refuses: nothing: these
+functions are total, and pure.
+
+The functions on entries are written with the operators that `int` and a NumPy ``uint64`` array
+share, so that one line serves a single entry in a dump and a whole table in a check.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NewType, TypeVar, cast
+
+from qcow_parsers import constants as c
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+GuestOffset = NewType("GuestOffset", int)
+"""An offset on the virtual disk, in bytes."""
+
+HostOffset = NewType("HostOffset", int)
+"""An offset in the image file, in bytes."""
+
+Entries = TypeVar("Entries", int, "npt.NDArray[np.uint64]")
+"""One table entry, or an array of them."""
+
+BITS_PER_BYTE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The sizes that follow from an image's header.
+
+    Attributes:
+        version: 1, 2 or 3.
+        cluster_bits: Binary logarithm of the cluster size.
+        l2_bits: Binary logarithm of the number of entries of an L2 table.
+        l2_entry_size: Bytes of an L2 entry: 8, or 16 with extended L2 entries.
+        refcount_order: Binary logarithm of the width of a refcount in bits; 0 in version 1, which
+            has none.
+    """
+
+    version: int
+    cluster_bits: int
+    l2_bits: int
+    l2_entry_size: int
+    refcount_order: int
+
+    @property
+    def cluster_size(self) -> int:
+        """Bytes of a cluster."""
+        return 1 << self.cluster_bits
+
+    @property
+    def l2_table_size(self) -> int:
+        """Bytes of an L2 table: one cluster in v2 and v3."""
+        return self.l2_entry_size << self.l2_bits
+
+    @property
+    def l2_span(self) -> int:
+        """Guest bytes that one L2 table maps."""
+        return 1 << (self.cluster_bits + self.l2_bits)
+
+    @property
+    def has_extended_l2(self) -> bool:
+        """Whether L2 entries carry a subcluster bitmap."""
+        return self.l2_entry_size == c.L2E_SIZE_EXTENDED
+
+    @property
+    def refcount_bits(self) -> int:
+        """Width of a refcount, in bits."""
+        return 1 << self.refcount_order
+
+    @property
+    def refcount_block_entries(self) -> int:
+        """Refcounts in a refcount block, which is one cluster."""
+        return (self.cluster_size * BITS_PER_BYTE) >> self.refcount_order
+
+    def clusters(self, length: int) -> int:
+        """Clusters that `length` bytes touch when they start at a cluster boundary."""
+        return (length + self.cluster_size - 1) >> self.cluster_bits
+
+
+def align_up(value: int, step: int) -> int:
+    """The least multiple of `step` that is not below `value`."""
+    return -(-value // step) * step
+
+
+# --- L1 entries (docs/interop/qcow2, Cluster mapping) ---------------------------------------------
+
+
+def _masked(entry: Entries, mask: int) -> Entries:
+    """``entry & mask``, whose type NumPy's stubs lose."""
+    return cast(Entries, cast(Any, entry) & mask)
+
+
+def l1_offset(entry: Entries) -> Entries:
+    """Host offset of the L2 table that a v2/v3 L1 entry points at; 0 where there is none."""
+    return _masked(entry, c.L1E_OFFSET_MASK)
+
+
+def l1_reserved(entry: Entries) -> Entries:
+    """The reserved bits of a v2/v3 L1 entry that are set."""
+    return _masked(entry, c.L1E_RESERVED_MASK)
+
+
+# --- L2 entries -----------------------------------------------------------------------------------
+
+
+def l2_offset(entry: Entries) -> Entries:
+    """Host cluster offset of a v2/v3 standard L2 entry."""
+    return _masked(entry, c.L2E_OFFSET_MASK)
+
+
+def l2_reserved(entry: Entries) -> Entries:
+    """The reserved bits of a v2/v3 standard L2 entry that are set."""
+    return _masked(entry, c.L2E_STD_RESERVED_MASK)
+
+
+def compressed_offset(entry: Entries, cluster_bits: int) -> Entries:
+    """Host offset, to the byte, of a v2/v3 compressed cluster."""
+    return _masked(entry, (1 << compressed_shift(cluster_bits)) - 1)
+
+
+def compressed_sectors(entry: Entries, cluster_bits: int) -> Entries:
+    """Sectors that a v2/v3 compressed cluster touches, the first included."""
+    field = _masked(entry, c.L2E_COMPRESSED_OFFSET_SIZE_MASK)
+    return cast(Entries, (cast(Any, field) >> compressed_shift(cluster_bits)) + 1)
+
+
+def compressed_length(entry: Entries, cluster_bits: int) -> Entries:
+    """Bytes from a v2/v3 compressed cluster's offset to the end of its last sector.
+
+    The stream may end earlier (block/qcow2.h: qcow2_parse_compressed_l2_entry).
+    """
+    sector = c.QCOW2_COMPRESSED_SECTOR_SIZE
+    within = _masked(compressed_offset(entry, cluster_bits), sector - 1)
+    return cast(Entries, cast(Any, compressed_sectors(entry, cluster_bits)) * sector - within)
+
+
+def compressed_shift(cluster_bits: int) -> int:
+    """First bit of the sector count in a v2/v3 compressed descriptor; QEMU's ``csize_shift``."""
+    return c.QCOW2_CSIZE_END_BIT - (cluster_bits - c.QCOW2_CSIZE_CLUSTER_BITS)
+
+
+def v1_compressed_offset(entry: Entries, cluster_bits: int) -> Entries:
+    """Host offset, to the byte, of a v1 compressed cluster."""
+    return _masked(entry, (1 << v1_compressed_shift(cluster_bits)) - 1)
+
+
+def v1_compressed_length(entry: Entries, cluster_bits: int) -> Entries:
+    """Bytes of a v1 compressed cluster (block/qcow.c: get_cluster_offset, decompress_cluster)."""
+    shifted = cast(Entries, cast(Any, entry) >> v1_compressed_shift(cluster_bits))
+    return _masked(shifted, (1 << cluster_bits) - 1)
+
+
+def v1_compressed_shift(cluster_bits: int) -> int:
+    """First bit of the byte count in a v1 compressed descriptor."""
+    return c.QCOW1_CSIZE_END_BIT - cluster_bits
+
+
+def l2_type(entry: int, geometry: Geometry, *, data_file: bool) -> c.QCow2ClusterType:
+    """What a v2/v3 L2 entry says of its cluster (block/qcow2.h: qcow2_get_cluster_type).
+
+    With extended L2 entries the subcluster bitmap says more.
+    """
+    kinds = c.QCow2ClusterType
+    if entry & c.QCOW_OFLAG_COMPRESSED:
+        return kinds.QCOW2_CLUSTER_COMPRESSED
+    if entry & c.QCOW_OFLAG_ZERO and not geometry.has_extended_l2:
+        allocated = l2_offset(entry)
+        return kinds.QCOW2_CLUSTER_ZERO_ALLOC if allocated else kinds.QCOW2_CLUSTER_ZERO_PLAIN
+    # An external data file may hold a cluster at offset 0; COPIED tells it from an empty entry.
+    if l2_offset(entry) or (data_file and entry & c.QCOW_OFLAG_COPIED):
+        return kinds.QCOW2_CLUSTER_NORMAL
+    return kinds.QCOW2_CLUSTER_UNALLOCATED
+
+
+def v1_l2_type(entry: int) -> c.QCow2ClusterType:
+    """What a v1 L2 entry says of its cluster (block/qcow.c: get_cluster_offset)."""
+    if entry & c.QCOW1_OFLAG_COMPRESSED:
+        return c.QCow2ClusterType.QCOW2_CLUSTER_COMPRESSED
+    if entry:
+        return c.QCow2ClusterType.QCOW2_CLUSTER_NORMAL
+    return c.QCow2ClusterType.QCOW2_CLUSTER_UNALLOCATED
+
+
+# --- refcounts ------------------------------------------------------------------------------------
+
+
+def refcount_block_offset(entry: Entries) -> Entries:
+    """Host offset of the refcount block that a refcount table entry points at."""
+    return _masked(entry, c.REFT_OFFSET_MASK)
+
+
+def refcount_table_reserved(entry: Entries) -> Entries:
+    """The reserved bits of a refcount table entry that are set."""
+    return _masked(entry, c.REFT_RESERVED_MASK)
+
+
+def refcounts(block: bytes, order: int) -> tuple[int, ...]:
+    """The refcounts of a refcount block, or of the beginning of one.
+
+    Widths below a byte start at its least significant bit (docs/interop/qcow2, Host cluster
+    management); wider ones are big-endian.
+    """
+    if order >= WHOLE_BYTES:
+        width = 1 << (order - WHOLE_BYTES)
+        code = {1: "B", 2: "H", 4: "I", 8: "Q"}[width]
+        return struct.unpack_from(f">{len(block) // width}{code}", block)
+    bits, mask = 1 << order, (1 << (1 << order)) - 1
+    return tuple(byte >> shift & mask for byte in block for shift in range(0, BITS_PER_BYTE, bits))
+
+
+WHOLE_BYTES = 3
+"""The refcount_order of refcounts of one byte."""

@@ -1,0 +1,116 @@
+"""The house's directions of import (see docs/design.md): a module imports only from lower lines."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+LINES = [
+    {"qcow_schemas", "qcow_parsers", "errors"},
+    {"units"},
+    {"structures"},
+    {"metadata", "needs", "gate", "source", "sources"},
+    {"predicates"},
+    {"rules", "build"},
+    {"probe"},
+    {"header"},
+    {"extensions"},
+    {"tables", "backing"},
+    {"machine"},
+    {"drivers"},
+    {"mapping"},
+    {"guest", "check", "crypto"},
+    {"image"},
+    {"fuzzing", "report"},
+    {"cli"},
+]
+"""Low to high. Modules of one line may import each other only within a package of their own."""
+
+PARSERS = {"structures", "probe", "header", "extensions", "tables", "rules", "predicates"}
+"""Who may import the generated parsers; the constants beside them are anybody's."""
+
+HEIGHT = {module: height for height, line in enumerate(LINES) for module in line}
+
+
+def modules() -> list[Path]:
+    return sorted((ROOT / "qcowspec").rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """The stage that a module belongs to: its first folder, or its name."""
+    return path.relative_to(ROOT / "qcowspec").parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """What a module imports, and whether only for its types."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(node)
+        for guard in ast.walk(tree)
+        if isinstance(guard, ast.If) and "TYPE_CHECKING" in ast.unparse(guard.test)
+        for node in ast.walk(guard)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield name, id(node) in typing_only
+
+
+def ours(name: str) -> str | None:
+    """The room that an imported name lives in; None for other people's packages."""
+    first, *rest = name.split(".")
+    if first == "qcowspec":
+        return rest[0] if rest and rest[0] in HEIGHT else None
+    return first if first in HEIGHT else None
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_downwards(path: Path) -> None:
+    if room(path) in {"__init__", "__main__"}:
+        return  # the front door names every room, lazily
+    here = room(path)
+    for name, typing_only in imports(path):
+        there = ours(name)
+        if there is None or there == here or typing_only:
+            continue
+
+        assert HEIGHT[there] < HEIGHT[here], f"{here} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_walls_stand(path: Path) -> None:
+    for name, typing_only in imports(path):
+        first, _, rest = name.partition(".")
+        if first == "qcow_parsers" and not rest.startswith(("constants", "catalogue", "fields")):
+            assert typing_only or room(path) in PARSERS, f"{path} imports the parsers"
+        if first == "construct":
+            assert room(path) == "build", f"{path} imports Construct"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_command_line_prints_and_exits(path: Path) -> None:
+    calls = {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
+
+    assert room(path) == "cli" or not calls & {"print", "sys.exit", "exit"}
+    assert room(path) in {"sources", "gate"} or not calls & {"open", "os.open", "io.open"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_stay_readable(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+    assert ast.get_docstring(ast.parse(path.read_text())), "a module says what it is"
