@@ -1,0 +1,82 @@
+"""The .ksy files as the generator reads them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tools.generator import fields
+from tools.generator.compiler import InputError
+from tools.generator.layouts import Doc, Layout, find_enum, find_type, primitive, read_layouts
+
+Load = Callable[[str], ModuleType]
+Edit = Callable[[str, str, str], None]
+
+
+def test_names_are_looked_for_from_the_inside_out(layouts: dict[str, Layout]) -> None:
+    header = layouts["disk"].types["header"]
+    assert find_type(layouts, header, "extra").name == "disk::extra"
+    assert find_type(layouts, header, "vault::slot").name == "vault::slot"
+    home, enum = find_enum(layouts, header, "kind")
+    assert (home.name, enum.name) == ("disk", "kind")
+    with pytest.raises(InputError, match=r"^disk\.ksy: disk::header: there is no type nothing$"):
+        find_type(layouts, header, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("kind", "python"),
+    [
+        *[(kind, "int") for kind in ("u1", "u8", "s4le", "b2", "b9", "b10", "b64", "b31le")],
+        *[(kind, "bool") for kind in ("b1", "b1le", "bool")],
+        ("strz", "str"),
+        ("f8", "float"),
+        ("struct", "KaitaiStruct"),
+        ("header", None),
+        ("b0", None),
+    ],
+)
+def test_the_languages_own_types_have_python_types(kind: str, python: str | None) -> None:
+    assert primitive(kind) == python
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("id: flags", "id: bytes", "a field named bytes hides Python's own; name it otherwise"),
+        ("id: flags", "id: on", "YAML does not read the name True as text; quote it"),
+        ("2: two", "two: 2", "enum kind has the value 'two', which is no integer"),
+        ("id: disk", "id: disc", "meta/id is disc, not the file's name"),
+    ],
+)
+def test_a_layout_that_is_not_sound_is_refused(
+    formats: Path, old: str, new: str, sentence: str, edit: Edit
+) -> None:
+    edit("kaitai/disk.ksy", old, new)
+    with pytest.raises(InputError) as refusal:
+        read_layouts(formats / "kaitai")
+    assert str(refusal.value).endswith(f": {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("One. Two.", "One."),
+        ("Version of the format, e.g. 3. More.", "Version of the format, e.g. 3."),
+        ("Broken\nover lines; see block/qcow2.c: there.\n\nMore.", None),
+        ("", ""),
+    ],
+)
+def test_a_doc_is_shown_by_its_first_sentence(text: str, sentence: str | None) -> None:
+    expected = "Broken over lines; see block/qcow2.c: there." if sentence is None else sentence
+    assert Doc(text).sentence() == expected
+
+
+def test_fields_are_documented_under_the_names_that_rules_use(
+    layouts: dict[str, Layout], load: Load
+) -> None:
+    docs = load(fields.text(layouts, "# header")).FIELD_DOCS
+    assert docs["disk::header"] == ('A "header" with \\ and three quotes.', "one; two")
+    assert docs["disk::header.version"] == ("The version.", "")
+    assert docs["disk"] == ("A disk.", "")
+    assert "disk::header.kind" not in docs

@@ -1,0 +1,187 @@
+"""rules/*.toml as one typed Python module.
+
+Comes in: the rows, one file a stage. Goes out: the text of ``qcow_parsers/catalogue.py``.
+Refuses: rows that are not whole, an id that stands twice or in another stage's file, a structure,
+field or instance that is in no ``.ksy``, a message with a gap that nothing fills.
+"""
+
+import errno
+import string
+from pathlib import Path
+
+from . import rows
+from .layouts import Layout
+from .literals import literal
+from .rows import Complaints, Key, Row
+
+STAGES = (
+    "probe",
+    "header",
+    "extensions",
+    "l1",
+    "l2",
+    "refcounts",
+    "snapshots",
+    "bitmaps",
+    "encryption",
+    "backing",
+)
+_TEXT = Key(rows.text)
+_VERDICT = rows.one_of("rejects", "accepts")
+_QEMU = {
+    "verdict": Key(_VERDICT),
+    "key": Key(rows.text, required=False),
+    "order": Key(rows.integer(0, 100_000), required=False),
+    "since": Key(rows.text, required=False),
+    "until": Key(rows.text, required=False),
+    "when": Key(rows.one_of("info", "data", "write", "check", "chain"), required=False),
+}
+_RULE = {
+    "id": _TEXT,
+    "formats": Key(rows.some_of("qcow", "qcow2")),
+    "versions": Key(rows.some_of(1, 2, 3)),
+    "on": _TEXT,
+    "field": _TEXT,
+    "predicate": Key(rows.one_of("instance", "function")),
+    "predicate_name": Key(rows.identifier, required=False),
+    "stops": Key(rows.truth),
+    "says": _TEXT,
+    "message": _TEXT,
+    "kind": Key(rows.one_of("malformed", "invalid", "unsupported")),
+    "errno": Key(lambda value: None if hasattr(errno, str(value)) else "which is no errno"),
+    "spec": Key(rows.truth),
+    "qemu": Key(lambda value: None if isinstance(value, dict) else "which is no table"),
+    "librbd": Key(_VERDICT),
+    "untrusted": Key(rows.one_of("rejects"), required=False),
+    "source": Key(rows.text_or_texts),
+    "why": _TEXT,
+}
+_VERSIONS_OF = {"qcow": {1}, "qcow2": {2, 3}}
+_GAPS = {"value"}
+
+
+def read(folder: Path, layouts: dict[str, Layout]) -> list[Row]:
+    """The rules of all stages, in order, each of them sound."""
+    complaints = Complaints()
+    found: list[Row] = []
+    for file in sorted(folder.glob("*.toml")):
+        if file.stem not in STAGES:
+            complaints.add(f"rules/{file.name}", f"there is no stage `{file.stem}`.")
+    for stage in STAGES:
+        file = folder / f"{stage}.toml"
+        if not file.is_file():
+            continue
+        for row in rows.tables(file, "rule")["rule"]:
+            _check(complaints, stage, row, layouts)
+            found.append(row)
+    complaints.unique("rules", "rule", [str(row.get("id")) for row in found])
+    complaints.settle()
+    return found
+
+
+def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layout]) -> None:
+    where = f"rules/{stage}.toml: rule {row.get('id')}"
+    if not complaints.row(where, row, _RULE):
+        return
+    complaints.row(f"{where}: qemu", row["qemu"], _QEMU)
+    if row["id"].split("/")[:-1] != [stage]:
+        complaints.add(where, f"its id is not `{stage}/` and a name, as its file demands.")
+        return
+    possible = set().union(*(_VERSIONS_OF[each] for each in row["formats"]))
+    if not set(row["versions"]) <= possible:
+        complaints.add(where, f"{row['formats']} has no versions {row['versions']}.")
+    types = {each.name: each for top in layouts.values() for each in top.walk()}
+    if row["on"] in types:
+        _check_names(complaints, where, row, types[row["on"]])
+    else:
+        complaints.add(where, f"`on` is {row['on']}, which is no type of a .ksy.")
+    try:
+        gaps = {name for _, name, _, _ in string.Formatter().parse(row["message"]) if name}
+    except ValueError as error:
+        complaints.add(where, f"the message cannot be filled in: {error}.")
+    else:
+        if not gaps <= _GAPS:
+            complaints.add(where, f"the message has gaps that nothing fills: {sorted(gaps)}.")
+
+
+def _check_names(complaints: Complaints, where: str, row: Row, layout: Layout) -> None:
+    instances = {each.name for each in layout.instances}
+    if row["field"] not in instances | {each.name for each in [*layout.params, *layout.seq]}:
+        complaints.add(where, f"`field` is {row['field']}, which {layout.name} has not.")
+    name = predicate_name(row)
+    if row["predicate"] == "instance" and name not in instances:
+        complaints.add(where, f"its predicate is {name}, an instance which {layout.name} has not.")
+
+
+def predicate_name(row: Row) -> str:
+    """The name in the row, or else as the rule is called: ok_… in a .ksy, stage_… a function."""
+    stage, what = row["id"].split("/")
+    prefix = "ok" if row["predicate"] == "instance" else stage
+    return str(row.get("predicate_name") or f"{prefix}_{what}".replace("-", "_"))
+
+
+_HEAD = '''\
+"""The rules of the formats, in the order in which the stages run."""
+
+from typing import Final, Literal, NamedTuple
+
+
+class Qemu(NamedTuple):
+    """What QEMU does with an image that breaks a rule."""
+
+    verdict: Literal["rejects", "accepts"]
+    key: str | None  # identifies QEMU's own message
+    order: int | None  # where in QEMU's open function the check stands
+    since: str | None  # the first QEMU that does so
+    until: str | None  # the first QEMU that no longer does
+    when: Literal["info", "data", "write", "check", "chain"] | None  # None: at every open
+
+
+class Rule(NamedTuple):
+    """A rule: what it says, about what, and who enforces it."""
+
+    id: str
+    stage: str
+    formats: tuple[str, ...]
+    versions: tuple[int, ...]
+    on: str  # the structure, a type of the .ksy
+    field: str
+    predicate: Literal["instance", "function"]
+    predicate_name: str  # of the value instance, or of the function
+    stops: bool  # whether what depends on the structure cannot be located any more
+    says: str
+    message: str  # with {value} to be filled in
+    kind: Literal["malformed", "invalid", "unsupported"]
+    errno: str
+    spec: bool  # whether the format's document demands it
+    qemu: Qemu
+    librbd: Literal["rejects", "accepts"]
+    untrusted: Literal["rejects"] | None  # what an operator adds to what the document demands
+    source: tuple[str, ...]
+    why: str
+
+'''
+
+
+def _rule(row: Row) -> str:
+    values = []
+    for key in _RULE:
+        if key == "qemu":
+            inner = ", ".join(literal(row["qemu"].get(each)) for each in _QEMU)
+            shown = f"Qemu({inner})"
+        elif key == "source" and isinstance(row[key], str):
+            shown = literal((row[key],))
+        elif key == "predicate_name":
+            shown = literal(predicate_name(row))
+        else:
+            shown = literal(row.get(key))
+        values.append(f"        {key}={shown},")
+        if key == "id":
+            values.append(f"        stage={literal(row['id'].split('/')[0])},")
+    return "\n".join(["    Rule(", *values, "    ),"])
+
+
+def text(rules: list[Row], header: str) -> str:
+    """The module."""
+    body = "\n".join(_rule(row) for row in rules)
+    return f"{header}\n{_HEAD}\nRULES: Final[tuple[Rule, ...]] = (\n{body}\n)\n"

@@ -1,0 +1,110 @@
+"""The constants, feature bits and header extensions as one typed Python module.
+
+Comes in: the tables. Goes out: the text of ``qcow_parsers/constants.py``.
+"""
+
+from .literals import hexadecimal, literal
+from .rows import Key, Row
+from .tables import EXTENSION, FEATURE, Tables, members_of, sources, value_of
+
+
+def _sentence(text: str) -> str:
+    return text if text[-1] in ".!?" else f"{text}."
+
+
+def _doc(*sentences: str) -> str:
+    text = " ".join(_sentence(each) for each in sentences)
+    return '"""' + text.replace("\\", "\\\\").replace('"', '\\"') + '"""'
+
+
+_HEAD = '''\
+"""QEMU's constants, feature bits and header extensions."""
+
+from enum import KEEP, IntEnum, IntFlag
+from typing import Final, Literal, NamedTuple
+
+
+class Feature(NamedTuple):
+    """A feature bit of the version 3 header."""
+
+    id: str
+    type: Literal["incompatible", "compatible", "autoclear"]
+    bit: int
+    name: str  # as QEMU writes it into the feature name table
+    constant: str
+    since: str  # the first QEMU with it
+    versions: tuple[int, ...]
+    obliges: str  # what the bit asks of whoever reads the image
+    source: tuple[str, ...]
+
+    @property
+    def mask(self) -> int:
+        """The bit's place in its feature word."""
+        return 1 << self.bit
+
+
+class Extension(NamedTuple):
+    """A header extension."""
+
+    id: str
+    magic: int
+    name: str
+    layout: str | None  # the type of its data in the .ksy
+    versions: tuple[int, ...]
+    once: bool  # whether a second one in the same image is wrong
+    constant: str
+    source: tuple[str, ...]
+'''
+
+
+def _constant(row: Row) -> list[str]:
+    value = value_of(row)
+    if isinstance(value, str):
+        return [f"{row['name']}: Final[str] = {literal(value)}", _row_doc(row)]
+    # What is made of bits, and numbers that nobody counts up to, are read in hexadecimal.
+    is_mask = "value" not in row or row["unit"] == "mask"
+    is_magic = row["unit"] == "number" and value > 0xFFFF
+    shown = hexadecimal(value) if is_mask or is_magic else str(value)
+    return [f"{row['name']}: Final[int] = {shown}  # {row['unit']}", _row_doc(row)]
+
+
+def _row_doc(row: Row) -> str:
+    limit = {"format": "Set by the format.", "qemu": "QEMU's own."}[row["limit"]]
+    return _doc(row["meaning"], limit, f"Source: {'; '.join(sources(row))}")
+
+
+def _enum(enum: Row) -> list[str]:
+    is_flags = enum["kind"] == "flags"
+    base = "IntFlag, boundary=KEEP" if is_flags else "IntEnum"
+    lines = ["", "", f"class {enum['name']}({base}):"]
+    lines += [f"    {_doc(enum['meaning'], 'Source: ' + '; '.join(sources(enum)))}", ""]
+    for name, value, row in members_of(enum):
+        shown = " | ".join(row["of"]) if "of" in row else value
+        if is_flags and "of" not in row:
+            shown = hexadecimal(value)
+        lines += [f"    {name} = {shown}", f"    {_doc(row['meaning'])}"]
+    return lines
+
+
+def _tuple(name: str, kind: str, table: list[Row], keys: dict[str, Key]) -> list[str]:
+    lines = ["", "", f"{name}: Final[tuple[{kind}, ...]] = ("]
+    for row in table:
+        lines.append(f"    {kind}(")
+        for key in keys:
+            value = sources(row) if key == "source" else row.get(key)
+            shown = hexadecimal(row[key]) if key == "magic" else literal(value)
+            lines.append(f"        {key}={shown},")
+        lines.append("    ),")
+    return [*lines, ")"]
+
+
+def text(tables: Tables, header: str) -> str:
+    """The module."""
+    lines = [header, _HEAD]
+    for row in tables.constants:
+        lines += _constant(row)
+    for enum in tables.enums:
+        lines += _enum(enum)
+    lines += _tuple("FEATURES", "Feature", tables.features, FEATURE)
+    lines += _tuple("EXTENSIONS", "Extension", tables.extensions, EXTENSION)
+    return "\n".join(lines) + "\n"

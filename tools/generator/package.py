@@ -1,0 +1,173 @@
+"""The whole of generated/, put together, compared and written.
+
+Comes in: the repository. Goes out: every file of generated/ as text, by its path; what differs
+from the files that are there; the check sums of inputs and outputs.
+Refuses: nothing itself; what its parts refuse passes through.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from . import catalogue, compiler, constants, fields, parsers, skeleton
+from .inference import Inference
+from .layouts import Layout, camel, read_layouts
+from .stubs import Stub
+from .tables import Tables
+
+PACKAGE = "qcow_parsers"
+SUMS = "SHA256SUMS"
+_INPUTS = (
+    "formats/kaitai/*.ksy",
+    "formats/*.toml",
+    "formats/rules/*.toml",
+    "tools/generate.py",
+    "tools/generator/*.py",
+    "tools/ksc/*.js",
+    "tools/ksc/*.json",
+)
+
+
+def _header(source: str = "") -> str:
+    return f"# Generated{source and f' from {source}'} by tools/generate.py: do not edit."
+
+
+def _parsers(
+    layouts: dict[str, Layout],
+    compiled: dict[str, str],
+    inference: Inference,
+    doc: str,
+    *,
+    positions: bool,
+) -> dict[str, str]:
+    """The modules and stubs of one folder of parsers."""
+    stems = set(layouts)
+    names = [camel(stem) for stem in layouts]
+    listed = ", ".join(f'"{name}"' for name in names)
+    imports = "\n".join(f"from .{stem} import {camel(stem)} as {camel(stem)}" for stem in layouts)
+    header = _header("formats/kaitai")
+    files = {
+        "__init__.py": skeleton.INIT.format(header=header, doc=doc, names=listed),
+        "__init__.pyi": f'{header}\n"""{doc}"""\n\n{imports}\n\n__all__ = [{listed}]\n',
+    }
+    for stem, top in layouts.items():
+        header = _header(f"formats/kaitai/{stem}.ksy")
+        files[f"{stem}.py"] = parsers.module(compiled[f"{stem}.py"], top, stems, header)
+        stub = Stub(top, layouts, inference, positions=positions)
+        files[f"{stem}.pyi"] = stub.text(header)
+    return files
+
+
+def build(root: Path) -> dict[str, str]:
+    """Generates everything.
+
+    Returns:
+        The text of each file by its path below generated/.
+    """
+    formats = root / "formats"
+    layouts = read_layouts(formats / "kaitai")
+    tables = Tables(formats, layouts)
+    rules = catalogue.read(formats / "rules", layouts)
+    compiled = compiler.compile_folder(formats / "kaitai", ["python", "python:debug", "java"])
+    inference = Inference(compiled["java"], layouts)
+
+    doc = skeleton.DOC.format(names=", ".join(camel(stem) for stem in layouts))
+    lean = _parsers(layouts, compiled["python"], inference, doc, positions=False)
+    debug = _parsers(
+        layouts, compiled["python:debug"], inference, skeleton.DOC_POSITIONS, positions=True
+    )
+    files = {
+        **lean,
+        **{f"positions/{name}": text for name, text in debug.items()},
+        "runtime.py": skeleton.RUNTIME.format(header=_header()),
+        "runtime.pyi": skeleton.RUNTIME_STUB.format(header=_header()),
+        "constants.py": constants.text(
+            tables, _header("formats/{constants,features,extensions}.toml")
+        ),
+        "catalogue.py": catalogue.text(rules, _header("formats/rules")),
+        "fields.py": fields.text(layouts, _header("formats/kaitai")),
+        "py.typed": "",
+    }
+    made = {f"{PACKAGE}/{name}": files[name] for name in sorted(files)}
+    return {**made, SUMS: _sums(root, made)}
+
+
+def inputs(root: Path) -> list[str]:
+    """What the output depends on, as paths from the root."""
+    found = (path for pattern in _INPUTS for path in root.glob(pattern))
+    return sorted(path.relative_to(root).as_posix() for path in found)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sums(root: Path, made: dict[str, str]) -> str:
+    """The check sums, in the format of `sha256sum -c` from the root of the repository."""
+    lines = [f"{_digest((root / name).read_bytes())}  {name}" for name in inputs(root)]
+    lines += [f"{_digest(text.encode())}  generated/{name}" for name, text in made.items()]
+    return "\n".join([_header(), *lines]) + "\n"
+
+
+def present(generated: Path) -> dict[str, bytes]:
+    """The files that are there, by their path below generated/; what Python caches is not ours."""
+    return {
+        path.relative_to(generated).as_posix(): path.read_bytes()
+        for path in sorted(generated.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and ".mypy_cache" not in path.parts
+    }
+
+
+def differences(made: dict[str, str], generated: Path) -> list[str]:
+    """One line for each file that is not what the generator makes."""
+    there = present(generated)
+    lines = [f"missing: generated/{name}" for name in made if name not in there]
+    lines += [f"not generated: generated/{name}" for name in there if name not in made]
+    lines += [
+        f"stale: generated/{name}"
+        for name, text in made.items()
+        if name in there and there[name] != text.encode()
+    ]
+    return sorted(lines)
+
+
+def differences_by_sums(root: Path) -> list[str]:
+    """The same without a compiler: one line for each file that the check sums do not know."""
+    sums = root / "generated" / SUMS
+    if not sums.is_file():
+        return [f"missing: generated/{SUMS}"]
+    noted = {}
+    for line in sums.read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            digest, name = line.split("  ", 1)
+            noted[name] = digest
+    outputs = {f"generated/{name}" for name in present(root / "generated")} - {f"generated/{SUMS}"}
+    there = {*inputs(root), *outputs}
+    lines = [f"missing: {name}" for name in noted if name not in there]
+    lines += [f"not in {SUMS}: {name}" for name in there if name not in noted]
+    lines += [
+        f"changed since generating: {name}"
+        for name in there & noted.keys()
+        if _digest((root / name).read_bytes()) != noted[name]
+    ]
+    return sorted(lines)
+
+
+def write(made: dict[str, str], generated: Path) -> list[str]:
+    """Writes what differs and removes what is not generated any more; says what it did."""
+    changes = differences(made, generated)
+    for name in present(generated).keys() - made.keys():
+        (generated / name).unlink()
+    for name, text in made.items():
+        path = generated / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_bytes() != text.encode():
+            path.write_bytes(text.encode())
+    for folder in sorted(generated.rglob("*"), reverse=True):
+        if folder.is_dir() and folder.name != "__pycache__" and _is_abandoned(folder):
+            shutil.rmtree(folder)
+    return changes
+
+
+def _is_abandoned(folder: Path) -> bool:
+    return all(path.is_dir() or "__pycache__" in path.parts for path in folder.rglob("*"))

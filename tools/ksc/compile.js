@@ -1,0 +1,79 @@
+// Compiles every .ksy of a folder and prints one JSON object, {target: {file name: text}}.
+//
+//   node compile.js FOLDER TARGET...
+//
+// A target is a language of the Kaitai Struct compiler; `python:debug` asks for its debug mode, in
+// which a parser notes where each field starts and ends. The npm package has no command line.
+"use strict";
+
+const fs = require("fs");
+const path = require("path");
+const yaml = require("js-yaml");
+const compiler = require("kaitai-struct-compiler");
+
+// Standard output is the answer; whatever the compiler wants to say goes beside it.
+console.log = console.error;
+
+// A number that JavaScript rounds would be compiled into a wrong constant without a word.
+function refuseRounded(node, where) {
+  if (typeof node === "number" && Number.isInteger(node) && !Number.isSafeInteger(node)) {
+    throw new Error(`${where}: JavaScript rounds this number; write it as a quoted expression`);
+  }
+  if (node !== null && typeof node === "object") {
+    for (const key of Object.keys(node)) refuseRounded(node[key], `${where}/${key}`);
+  }
+}
+
+// The Python target copies `doc` into a docstring as it stands.
+function escapeDocs(node) {
+  for (const key of Object.keys(node)) {
+    const value = node[key];
+    if (key === "doc" && typeof value === "string") {
+      node[key] = value.replace(/\\/g, "\\\\").replace(/"""/g, '\\"\\"\\"');
+    } else if (value !== null && typeof value === "object") {
+      escapeDocs(value);
+    }
+  }
+}
+
+function load(folder, name, language) {
+  const file = path.join(folder, `${name}.ksy`);
+  const ksy = yaml.load(fs.readFileSync(file, "utf8"));
+  refuseRounded(ksy, `${name}.ksy`);
+  if (language === "python") escapeDocs(ksy);
+  return ksy;
+}
+
+async function compileFolder(folder, names, target) {
+  const [language, mode] = target.split(":");
+  if (!compiler.languages.includes(language) || (mode !== undefined && mode !== "debug")) {
+    throw new Error(`no target ${target}; there are: ${compiler.languages.join(", ")}`);
+  }
+  const importer = { importYaml: async (name) => load(folder, path.basename(name), language) };
+  // An imported file is compiled along with the one that imports it.
+  const imported = new Set();
+  for (const name of names) {
+    const meta = load(folder, name, language).meta || {};
+    for (const other of meta.imports || []) imported.add(path.basename(other));
+  }
+  const files = {};
+  for (const name of names.filter((each) => !imported.has(each))) {
+    const spec = load(folder, name, language);
+    Object.assign(files, await compiler.compile(language, spec, importer, mode === "debug"));
+  }
+  return files;
+}
+
+async function main([folder, ...targets]) {
+  const ksy = fs.readdirSync(folder).filter((file) => file.endsWith(".ksy"));
+  const names = ksy.map((file) => file.slice(0, -".ksy".length)).sort();
+  const answer = {};
+  for (const target of targets) answer[target] = await compileFolder(folder, names, target);
+  process.stdout.write(JSON.stringify(answer));
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  // Only the sentence: the stack is the compiler's own, compiled from Scala.
+  process.stderr.write(`${String(error.message || error).trim()}\n`);
+  process.exitCode = 1;
+});
