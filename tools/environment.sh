@@ -53,4 +53,6 @@ install() {
         say "pip could not install qcowspec's requirements; its words stand above."
         exit 1
     }
+    # An editable install is compiled by nobody where PYTHONDONTWRITEBYTECODE is set.
+    "$python" -m compileall -q qcowspec generated formats
 }

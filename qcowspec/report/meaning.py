@@ -79,7 +79,7 @@ def in_short(field: Field) -> str:
         kind, name = values.get("type"), values.get("name")
         if isinstance(kind, int) and isinstance(name, bytes):
             word = next((w for w, value in FEATURE_TYPES.items() if value == kind), "unknown")
-            return f"{word} bit {values.get('bit')}: {words.text(name.rstrip(bytes(1)))}"
+            return f"{word} bit {values['bit']!s}: {words.text(name.rstrip(bytes(1)))}"
     if field.layout == "luks1::key_slot" and values.get("active") == DISABLED_SLOT:
         return "disabled"
     return ""
