@@ -17,7 +17,8 @@ from qcowspec.errors import Invalid, NotQcow
 from qcowspec.machine import Machine, State, thorough
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
 from qcowspec.rules import Finding
-from qcowspec.source import Source, open_source
+from qcowspec.source import Source
+from qcowspec.sources import open_source
 from qcowspec.units import Geometry
 
 if TYPE_CHECKING:

@@ -60,22 +60,21 @@ def qcowspec() -> None:
 
 def main() -> None:
     """Run the command line."""
+    # Whoever reads our output may stop when they have seen enough; that is the end, and no error.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         status = qcowspec.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         status = USAGE
+    except OSError as error:  # of the output: those of an image are QcowErrors
+        click.echo(f"qcowspec: the output cannot be written: {error.strerror}", err=True)
+        os._exit(USAGE)  # a second flush at exit would only fail again
     except (click.Abort, KeyboardInterrupt):
         status = INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Point stdout elsewhere, so that the interpreter's
-        # last flush does not complain, and end as a program does that the signal stopped.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = PIPE_CLOSED
     sys.exit(status)
 
 
 USAGE = 2
 INTERRUPTED = 128 + signal.SIGINT
-PIPE_CLOSED = 128 + signal.SIGPIPE

@@ -183,11 +183,13 @@ def reserved(bits: int) -> str:
 
 
 def subclusters(bitmap: int) -> str:
-    """How many of a cluster's subclusters hold data, and how many read as zeros."""
-    allocated = (bitmap & c.QCOW_L2_BITMAP_ALL_ALLOC).bit_count()
-    zero = (bitmap & c.QCOW_L2_BITMAP_ALL_ZEROES).bit_count()
+    """A cluster's subclusters, the first on the left: # data, 0 zero, ! both, which is wrong."""
+    if not bitmap:
+        return ""
     total = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
-    return f"subclusters: {allocated} data, {zero} zero, {total - allocated - zero} unallocated"
+    marks = (".", "#", "0", "!")
+    states = ((bitmap >> i & 1) | (bitmap >> (total + i) & 1) << 1 for i in range(total))
+    return "subclusters " + "".join(marks[state] for state in states)
 
 
 def kind_words(kinds: Counter[Kind]) -> str:

@@ -102,7 +102,7 @@ def _by_suffix(name: str) -> Says | None:
 
 def _power_of_two(noun: str) -> Says:
     def says(value: int, image: Metadata) -> str:
-        return f"{words.size(1 << value)} {noun}" if value <= MAX_SHIFT else f"2^{value} bytes"
+        return words.of_size(1 << value, noun) if value <= MAX_SHIFT else f"2^{value} bytes"
 
     return says
 

@@ -57,7 +57,7 @@ def headline(image: Image) -> str:
     facts = [f"QCOW v{image.header.version}"]
     facts.append(f"{words.size(image.size)} disk in a {words.size(image.source.length)} file")
     if image.metadata.geometry is not None:
-        facts.append(f"{words.size(image.geometry.cluster_size)} clusters")
+        facts.append(words.of_size(image.geometry.cluster_size, "clusters"))
     return f"{name}: {' · '.join(facts)}"
 
 

@@ -25,6 +25,11 @@ def size(count: int) -> str:
     return f"{count // STEP**unit} {UNITS[unit]}" if exact else f"{value:.4g} {UNITS[unit]}"
 
 
+def of_size(count: int, noun: str) -> str:
+    """Things of a size: ``512-byte clusters``, ``64 KiB clusters``."""
+    return f"{count}-byte {noun}" if count < STEP else f"{size(count)} {noun}"
+
+
 def plural(count: int, noun: str) -> str:
     """``1 entry``, ``2 entries``, ``1,024 clusters``."""
     if count == 1:

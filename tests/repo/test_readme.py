@@ -1,4 +1,4 @@
-"""The README says what is so: its examples run, and its diagram is drawn from the machine's table."""
+"""The README says what is so: its examples run, and its diagram is the machine's table."""
 
 from __future__ import annotations
 

@@ -1,0 +1,127 @@
+"""Every byte source keeps one contract: bytes by offset, short only where the file ends."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from qcowspec.errors import Refused, Unreadable
+from qcowspec.gate import Deny
+from qcowspec.source import Source
+from qcowspec.sources import open_source
+
+DATA = bytes(random.Random(7).randbytes(10_000))
+
+Opener = Callable[[Path], Source]
+
+OPENERS: dict[str, Opener] = {
+    "local file": lambda path: open_source(path),
+    "bytes": lambda path: open_source(path.read_bytes()),
+    "bytearray": lambda path: open_source(bytearray(path.read_bytes())),
+}
+
+
+@pytest.fixture(params=OPENERS.values(), ids=OPENERS.keys())
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    opened = request.param(path)
+    yield opened
+    opened.close()
+
+
+def test_length_is_the_files(source: Source) -> None:
+    assert source.length == len(DATA)
+
+
+def test_reads_are_the_files_bytes_in_any_order(source: Source) -> None:
+    pick = random.Random(3)
+    for _ in range(200):
+        offset, length = pick.randrange(12_000), pick.randrange(4_000)
+
+        assert source.read_at(offset, length) == DATA[offset : offset + length]
+
+
+@pytest.mark.parametrize("offset", [len(DATA), 2**62, 2**63 - 1, 2**63, 2**64 - 1])
+def test_reads_past_the_end_are_empty(source: Source, offset: int) -> None:
+    assert source.read_at(offset, 512) == b""
+
+
+def test_huge_reads_cost_no_more_than_the_file(source: Source) -> None:
+    assert source.read_at(0, 2**40) == DATA
+
+
+def test_closing_twice_does_no_harm(source: Source) -> None:
+    source.close()
+    source.close()
+
+
+def refusal(path: Path | str) -> str:
+    with pytest.raises(Unreadable) as caught:
+        open_source(path)
+    return str(caught.value)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "none"
+
+    assert refusal(path) == f"{path}: cannot be opened: no such file or directory"
+
+
+def test_a_directory_is_said(tmp_path: Path) -> None:
+    assert refusal(tmp_path) == f"{tmp_path}: is a directory, not an image"
+
+
+def test_a_pipe_is_said_and_does_not_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    assert refusal(tmp_path / "pipe").endswith("is neither a file nor a block device")
+
+
+def test_a_socket_is_said(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+
+        assert "cannot be opened" in refusal(tmp_path / "socket")
+
+
+def test_a_device_without_a_length_is_said() -> None:
+    assert refusal("/dev/zero").endswith("is neither a file nor a block device")
+
+
+def test_a_name_that_no_file_can_have_is_said() -> None:
+    assert "cannot be opened" in refusal("a\0b")
+
+
+@pytest.mark.parametrize("how", ["redirected", "piped"])
+def test_standard_input_is_read_by_offset(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    program = (
+        "import sys; from qcowspec.sources import open_source as o; s = o('-');"
+        "sys.stdout.buffer.write(s.read_at(9000, 2000) + s.read_at(0, 10)); assert s.name == '-'"
+    )
+    command = [sys.executable, "-c", program]
+    if how == "redirected":
+        with path.open("rb") as file:
+            done = subprocess.run(command, stdin=file, capture_output=True, check=True)
+    else:
+        done = subprocess.run(command, input=DATA, capture_output=True, check=True)
+
+    assert done.stdout == DATA[9000:] + DATA[:10]
+
+
+def test_the_shut_gate_names_the_file_and_the_reason() -> None:
+    with pytest.raises(Refused) as caught:
+        Deny().admit("a.qcow2", b"/etc/shadow", "backing file")
+
+    assert str(caught.value) == (
+        "a.qcow2: names the backing file '/etc/shadow', which is not opened unless you allow it"
+    )
