@@ -90,6 +90,7 @@ types:
   key_slot:
     doc: One encrypted copy of the master key, 48 bytes.
     doc-ref: 'crypto/block-luks-priv.h: QCryptoBlockLUKSKeySlot'
+    -webide-representation: '{active}'
     seq:
       - id: active
         type: u4
@@ -97,7 +98,8 @@ types:
         doc: Whether the slot holds a key.
       - id: iterations
         type: u4
-        doc: Number of PBKDF2 rounds that turn a passphrase into this slot's key.
+        doc: |
+          Number of PBKDF2 rounds that turn a passphrase into this slot's key.
       - id: salt
         size: 32
         doc: Salt of that derivation.

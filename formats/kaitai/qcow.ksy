@@ -66,17 +66,12 @@ types:
         type: u4
         doc: Version of the format. 1, 2 and 3 exist.
     instances:
-      ok_magic:
+      is_qcow:
         value: magic == 0x514649fb
         doc: The magic number is QCOW_MAGIC.
-      ok_version:
-        value: version >= 1 and version <= 3
-        doc: |
-          The version is one that exists (QCOW_VERSION, and QCOW2_MIN_VERSION to
-          QCOW2_MAX_VERSION).
       format:
         value: >-
-          not ok_magic or version == 0 ? format::unknown
+          not is_qcow or version == 0 ? format::unknown
           : version == 1 ? format::qcow
           : format::qcow2
         doc: |

@@ -40,8 +40,8 @@ instances:
       and header.backing_file_offset < _io.size
       and header.ok_backing_file_size
     doc: |
-      Name of the backing file; absent where the header names none, or where
-      the name breaks a rule or lies beyond the file.
+      Name of the backing file; absent where the header names none, or where the
+      name breaks a rule or lies beyond the file.
   l1_table:
     pos: header.l1_table_offset
     size: >-
@@ -52,8 +52,8 @@ instances:
     type: l1_table
     if: header.l1_table_bytes > 0 and header.l1_table_offset < _io.size
     doc: |
-      The L1 table, as far as the file holds it. QEMU allows tables of nearly
-      2 GiB; this tree shows the first 64 MiB of one (our own limit).
+      The L1 table, as far as the file holds it. QEMU allows tables of nearly 2
+      GiB; this tree shows the first 64 MiB of one (our own limit).
 types:
   header:
     doc: The header, 48 bytes at the start of the file.
@@ -70,8 +70,8 @@ types:
       - id: backing_file_offset
         type: u8
         doc: |
-          Offset of the backing file's name in bytes, anywhere in the file; 0
-          if there is no backing file.
+          Offset of the backing file's name in bytes, anywhere in the file; 0 if
+          there is no backing file.
       - id: backing_file_size
         type: u4
         doc: Length of the backing file's name in bytes.
@@ -100,6 +100,29 @@ types:
         type: u8
         doc: Offset of the L1 table in bytes; it need not be aligned.
     instances:
+      cluster_size:
+        value: '(ok_cluster_bits ? 1 << cluster_bits : 0).as<u8>'
+        doc: Size of a cluster in bytes; 0 where cluster_bits is out of range.
+      l2_size:
+        value: '(ok_l2_bits ? 1 << l2_bits : 0).as<u8>'
+        doc: Number of entries in an L2 table; 0 where l2_bits is out of range.
+      l1_entry_span:
+        value: (cluster_size * l2_size).as<u8>
+        doc: |
+          Number of guest bytes that one L1 entry maps; 0 where it cannot be
+          known.
+      l1_size:
+        value: >-
+          (l1_entry_span == 0 ? 0
+          : size / l1_entry_span * l1_entry_span == size ? size / l1_entry_span
+          : size / l1_entry_span + 1).as<u8>
+        doc: |
+          Number of entries in the L1 table: as many as map the whole disk; 0
+          where the span of an entry is unknown.
+      l1_table_bytes:
+        value: (l1_size * 8).as<u8>
+        doc: Size of the L1 table in bytes.
+      # The rules, in the order in which QEMU tests them.
       ok_magic:
         value: magic == 0x514649fb
         doc: The magic number is QCOW_MAGIC.
@@ -120,7 +143,9 @@ types:
           L2 tables have 512 bytes to 64 KiB, in entries of 8 bytes
           (QCOW1_MIN_L2_BITS to QCOW1_MAX_L2_BITS).
       ok_crypt_method:
-        value: crypt_method.to_i <= 1
+        value: >-
+          crypt_method == crypt_method::none
+          or crypt_method == crypt_method::aes
         doc: |
           The data are not encrypted (QCOW_CRYPT_NONE), or with AES
           (QCOW_CRYPT_AES).
@@ -156,31 +181,10 @@ types:
           or backing_file_offset
           <= 9223372035781033984 - backing_file_size.as<u8>
         doc: The backing file's name ends within BDRV_MAX_LENGTH.
-      cluster_size:
-        value: '(ok_cluster_bits ? 1 << cluster_bits : 0).as<u8>'
-        doc: Size of a cluster in bytes; 0 where cluster_bits is out of range.
-      l2_size:
-        value: '(ok_l2_bits ? 1 << l2_bits : 0).as<u8>'
-        doc: Number of entries in an L2 table; 0 where l2_bits is out of range.
-      l1_entry_span:
-        value: (cluster_size * l2_size).as<u8>
-        doc: |
-          Number of guest bytes that one L1 entry maps; 0 where it cannot be
-          known.
-      l1_size:
-        value: >-
-          (l1_entry_span == 0 ? 0
-          : size / l1_entry_span * l1_entry_span == size ? size / l1_entry_span
-          : size / l1_entry_span + 1).as<u8>
-        doc: |
-          Number of entries in the L1 table: as many as map the whole disk; 0
-          where the span of an entry is unknown.
-      l1_table_bytes:
-        value: (l1_size * 8).as<u8>
-        doc: Size of the L1 table in bytes.
   backing_file_name:
     doc: The name of the backing file.
     doc-ref: 'block/qcow.c: qcow_open'
+    -webide-representation: '{name:str}'
     seq:
       - id: name
         size-eos: true
@@ -221,6 +225,7 @@ types:
   l1_entry:
     doc: One entry of the L1 table.
     doc-ref: 'block/qcow.c: get_cluster_offset'
+    -webide-representation: '{l2_table_offset:hex}'
     seq:
       - id: l2_table_offset
         type: u8
@@ -232,6 +237,7 @@ types:
       The place that an L1 entry points at. It has meaning only in a tree that
       was read from a whole file.
     doc-ref: 'block/qcow.c: get_cluster_offset'
+    -webide-representation: '{offset:hex}'
     params:
       - id: offset
         type: u8
@@ -323,8 +329,8 @@ types:
         value: >-
           (knows_cluster_size ? 2147483648 / (1 << cluster_bits) : 1).as<u8>
         doc: |
-          How many values the part of a compressed cluster's offset that lies
-          in descriptor_high can take: 2^(31 - cluster_bits).
+          How many values the part of a compressed cluster's offset that lies in
+          descriptor_high can take: 2^(31 - cluster_bits).
       coffset:
         value: >-
           (not knows_cluster_size ? 0
@@ -342,6 +348,16 @@ types:
         doc: |
           Length of the compressed data in bytes: the cluster_bits bits above
           the offset. 0 where cluster_bits is out of range.
+      ok_offset:
+        value: is_compressed or offset % 512 == 0
+        doc: |
+          A plain cluster starts at a multiple of QCOW1_CLUSTER_ALIGNMENT (512
+          bytes).
+      ok_cluster_read:
+        value: >-
+          is_compressed or not knows_cluster_size
+          or offset <= 9223372035781033984 - (1 << cluster_bits)
+        doc: A plain cluster ends within BDRV_MAX_LENGTH.
 enums:
   crypt_method:
     0:

@@ -24,16 +24,16 @@ doc: |
   extensions and the name of the backing file. Guest offsets are translated in
   two steps, the L1 table and the L2 tables; two further levels, the refcount
   table and the refcount blocks, count the users of every cluster. Version 3
-  adds feature bits, and with them refcounts of other widths, clusters that
-  read as zeros, zstd compression, data in a file of its own, and subclusters.
+  adds feature bits, and with them refcounts of other widths, clusters that read
+  as zeros, zstd compression, data in a file of its own, and subclusters.
 
   All types but those named `..._at` need nothing but their own bytes and
   parameters, and can be used on a slice of an image. Everything the header
-  points at hangs on the root as a lazy instance, and is absent where the
-  header contradicts itself or points outside the file.
+  points at hangs on the root as a lazy instance, and is absent where the header
+  contradicts itself or points outside the file.
 
-  Nothing here refuses an image. A rule of the format, or a limit of QEMU, is
-  an instance named `ok_...`: true where the rule holds and where it does not
+  Nothing here refuses an image. A rule of the format, or a limit of QEMU, is an
+  instance named `ok_...`: true where the rule holds and where it does not
   apply. Wherever a size cannot be known, it is 0.
 
   Numbers of 64 bits are read as the language has them. JavaScript rounds those
@@ -73,8 +73,8 @@ instances:
       and header.backing_file_offset < _io.size
       and header.ok_backing_file_size
     doc: |
-      Name of the backing file; absent where the header names none, or where
-      the name breaks a rule or lies beyond the file.
+      Name of the backing file; absent where the header names none, or where the
+      name breaks a rule or lies beyond the file.
   l1_table:
     pos: header.l1_table_offset
     size: >-
@@ -113,8 +113,7 @@ instances:
     value: >-
       header_extensions.entries[header_extensions.last_bitmaps]
       .data.as<bitmaps_extension>
-    if: >-
-      has_header_extensions and header_extensions.last_bitmaps >= 0
+    if: has_header_extensions and header_extensions.last_bitmaps >= 0
     doc: The bitmaps extension; the last one, if there are several.
   bitmap_directory:
     pos: bitmaps_extension.bitmap_directory_offset
@@ -123,8 +122,7 @@ instances:
       > _io.size - bitmaps_extension.bitmap_directory_offset
       ? _io.size - bitmaps_extension.bitmap_directory_offset
       : bitmaps_extension.bitmap_directory_size
-    type: >-
-      bitmap_directory(bitmaps_extension.nb_bitmaps, header.cluster_bits)
+    type: bitmap_directory(bitmaps_extension.nb_bitmaps, header.cluster_bits)
     if: >-
       has_header_extensions and header_extensions.last_bitmaps >= 0
       and bitmaps_extension.ok_nb_bitmaps_maximum
@@ -135,8 +133,7 @@ instances:
     value: >-
       header_extensions.entries[header_extensions.last_crypto]
       .data.as<crypto_extension>
-    if: >-
-      has_header_extensions and header_extensions.last_crypto >= 0
+    if: has_header_extensions and header_extensions.last_crypto >= 0
     doc: The pointer to the encryption header; the last one, if several.
   encryption_header:
     pos: crypto_extension.offset
@@ -145,7 +142,9 @@ instances:
       has_header_extensions and header_extensions.last_crypto >= 0
       and _io.size >= 592
       and crypto_extension.offset <= _io.size - 592
-    doc: The LUKS header, where the file holds all of it.
+    doc: |
+      The LUKS header, where the file holds all QCRYPTO_BLOCK_LUKS_HEADER_SIZE
+      (592 bytes) of it.
 types:
   header:
     doc: |
@@ -206,8 +205,8 @@ types:
         type: u8
         if: version >= 3
         doc: |
-          Feature bits that a reader has to know: it refuses an image with a
-          bit that it does not.
+          Feature bits that a reader has to know: it refuses an image with a bit
+          that it does not.
       - id: compatible_features
         type: u8
         if: version >= 3
@@ -234,145 +233,6 @@ types:
           The fields past byte 104, as far as header_length goes; absent where
           it goes no further.
     instances:
-      ok_magic:
-        value: magic == 0x514649fb
-        doc: The magic number is QCOW_MAGIC.
-      ok_version:
-        value: version == 2 or version == 3
-        doc: The version is 2 or 3 (QCOW2_MIN_VERSION to QCOW2_MAX_VERSION).
-      ok_cluster_bits:
-        value: cluster_bits >= 9 and cluster_bits <= 21
-        doc: |
-          Clusters have 512 bytes to 2 MiB (MIN_CLUSTER_BITS to
-          MAX_CLUSTER_BITS). The lower limit is the format's, the upper QEMU's.
-      ok_header_length_minimum:
-        value: version < 3 or header_length >= 104
-        doc: |
-          The header of version 3 has at least QCOW2_V3_MIN_HEADER_LENGTH (104
-          bytes).
-      ok_header_length_maximum:
-        value: cluster_size == 0 or effective_header_length <= cluster_size
-        doc: The header fits the first cluster.
-      ok_header_length_multiple:
-        value: version < 3 or header_length % 8 == 0
-        doc: |
-          The header's length is a multiple of QCOW2_HEADER_ALIGNMENT (8 bytes).
-          The document demands it, QEMU does not look.
-      ok_backing_file_offset:
-        value: cluster_size == 0 or backing_file_offset <= cluster_size
-        doc: |
-          The backing file's name starts in the first cluster, or at its end,
-          where only an empty name has room.
-      ok_compression_type:
-        value: effective_compression_type <= 1
-        doc: |
-          The compression type is one that exists: QCOW2_COMPRESSION_TYPE_ZLIB,
-          or QCOW2_COMPRESSION_TYPE_ZSTD, which QEMU may be built without.
-      ok_compression_bit_clear:
-        value: >-
-          version < 3 or effective_compression_type != 0
-          or not has_compression_type
-        doc: |
-          Where the compression type is 0, the feature bit that announces
-          another type is clear.
-      ok_compression_bit_set:
-        value: >-
-          version < 3 or effective_compression_type == 0 or has_compression_type
-        doc: |
-          Where the compression type is not 0, the feature bit that announces
-          it is set.
-      ok_unknown_incompatible:
-        value: version < 3 or incompatible_features <= 0x1f
-        doc: |
-          No incompatible feature is set but those that exist
-          (QCOW2_INCOMPAT_MASK, bits 0 to 4).
-      ok_subcluster_size:
-        value: not has_extended_l2 or cluster_bits >= 14
-        doc: |
-          Subclusters have at least 512 bytes, so that an image with extended L2
-          entries has clusters of 16 KiB or more (QCOW2_EXTL2_MIN_CLUSTER_BITS).
-      ok_refcount_order:
-        value: version < 3 or refcount_order <= 6
-        doc: |
-          A reference count has at most 64 bits (QCOW2_MAX_REFCOUNT_ORDER).
-      ok_refcount_table_present:
-        value: refcount_table_clusters > 0
-        doc: There is a refcount table.
-      ok_refcount_table_size:
-        value: refcount_table_bytes <= 8388608
-        doc: |
-          The refcount table has at most QCOW_MAX_REFTABLE_SIZE (8 MiB). True
-          where the cluster's size is unknown.
-      ok_refcount_table_offset:
-        value: >-
-          refcount_table_offset <= 9223372036854775807 - refcount_table_bytes
-          and (cluster_size == 0 or refcount_table_offset % cluster_size == 0)
-        doc: |
-          The refcount table starts at a cluster and ends at or below
-          QCOW2_MAX_TABLE_END (INT64_MAX). An offset of 0 passes.
-      ok_refcount_table_read:
-        value: >-
-          refcount_table_bytes == 0
-          or refcount_table_offset <= 9223372035781033984 - refcount_table_bytes
-        doc: The refcount table ends within BDRV_MAX_LENGTH.
-      ok_snapshots_count:
-        value: nb_snapshots <= 65536
-        doc: There are at most QCOW_MAX_SNAPSHOTS snapshots.
-      ok_snapshots_offset:
-        value: >-
-          snapshots_offset <= 9223372036854775807 - nb_snapshots.as<u8> * 40
-          and (cluster_size == 0 or snapshots_offset % cluster_size == 0)
-        doc: |
-          The snapshot table starts at a cluster, and the fixed parts of its
-          entries, QCOW2_SNAPSHOT_HEADER_SIZE (40 bytes) each, end at or below
-          QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if there are no
-          snapshots.
-      ok_l1_size_maximum:
-        value: l1_table_bytes <= 33554432
-        doc: The active L1 table has at most QCOW_MAX_L1_SIZE (32 MiB).
-      ok_l1_size_minimum:
-        value: l1_size >= l1_vm_state_index
-        doc: The active L1 table maps the whole disk.
-      ok_l1_table_offset:
-        value: >-
-          l1_table_offset <= 9223372036854775807 - l1_table_bytes
-          and (cluster_size == 0 or l1_table_offset % cluster_size == 0)
-        doc: |
-          The active L1 table starts at a cluster and ends at or below
-          QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if the table is empty;
-          an offset of 0 passes.
-      ok_l1_read:
-        value: >-
-          l1_size == 0 or l1_table_offset <= 9223372035781033984 - l1_table_bytes
-        doc: The active L1 table ends within BDRV_MAX_LENGTH.
-      ok_size_maximum:
-        value: l1_vm_state_index <= 2147483647
-        doc: |
-          The disk needs at most QCOW2_MAX_L1_VM_STATE_INDEX (INT_MAX) entries in
-          the L1 table.
-      ok_total_sectors:
-        value: size / 512 <= 18014398507384832
-        doc: |
-          The disk, in whole sectors of 512 bytes, has at most BDRV_MAX_LENGTH,
-          here in sectors (BDRV_SECTOR_SIZE).
-      ok_data_file_raw:
-        value: not has_data_file_raw or has_data_file
-        doc: Only an external data file is called a raw image.
-      ok_crypt_method:
-        value: crypt_method.to_i <= 2
-        doc: |
-          The encryption method is one that exists, QCOW_CRYPT_NONE to
-          QCOW_CRYPT_LUKS.
-      ok_backing_file_size:
-        value: >-
-          backing_file_offset == 0
-          or backing_file_size <= 1023
-          and (cluster_size == 0 or backing_file_offset > cluster_size
-          or backing_file_size <= cluster_size - backing_file_offset)
-        doc: |
-          The backing file's name has at most QCOW_MAX_BACKING_FILE_SIZE (1023
-          bytes) and ends within the first cluster. The second part is not asked
-          of a name that starts beyond the cluster, which breaks another rule.
       len_additional_fields:
         value: >-
           version < 3 or header_length <= 104 ? 0
@@ -405,8 +265,8 @@ types:
       has_corrupt:
         value: version >= 3 and (incompatible_features & 2) != 0
         doc: |
-          Incompatible feature bit 1: any structure may be wrong, and writing
-          is forbidden (QCOW2_INCOMPAT_CORRUPT).
+          Incompatible feature bit 1: any structure may be wrong, and writing is
+          forbidden (QCOW2_INCOMPAT_CORRUPT).
       has_data_file:
         value: version >= 3 and (incompatible_features & 4) != 0
         doc: |
@@ -449,15 +309,14 @@ types:
           range.
       effective_compression_type:
         value: >-
-          (len_additional_fields > 0
-          ? additional_fields.compression_type.to_i : 0).as<u1>
+          len_additional_fields > 0
+          ? additional_fields.compression_type : compression_type::zlib
         doc: |
-          How compressed clusters are compressed; 0, which is zlib, where the
+          How compressed clusters are compressed; zlib, which is 0, where the
           header is too short to say.
       l2_entry_size:
         value: '(has_extended_l2 ? 16 : 8).as<u8>'
-        doc: |
-          Size of an L2 entry in bytes (L2E_SIZE_NORMAL, L2E_SIZE_EXTENDED).
+        doc: Size of an L2 entry in bytes (L2E_SIZE_NORMAL, L2E_SIZE_EXTENDED).
       l2_bits:
         value: >-
           (not ok_cluster_bits ? 0
@@ -478,10 +337,10 @@ types:
           : size / l1_entry_span + 1 == 4611686018427387904 / l1_entry_span * 4
           ? 0 : size / l1_entry_span + 1).as<u8>
         doc: |
-          Number of L1 entries that map the disk, which is also the index of
-          the first one that may hold the state of a virtual machine. QEMU
-          rounds the size up in 64 bits, where the largest sizes wrap around to
-          0; so does this.
+          Number of L1 entries that map the disk, which is also the index of the
+          first one that may hold the state of a virtual machine. QEMU rounds
+          the size up in 64 bits, where the largest sizes wrap around to 0; so
+          does this.
       l1_table_bytes:
         value: (l1_size.as<u8> * 8).as<u8>
         doc: Size of the active L1 table in bytes.
@@ -493,13 +352,12 @@ types:
       refcount_block_entries:
         value: >-
           (refcount_bits == 0 ? 0 : cluster_size * 8 / refcount_bits).as<u8>
-        doc: |
-          Number of counts in a refcount block; 0 where it cannot be known.
+        doc: Number of counts in a refcount block; 0 where it cannot be known.
       subcluster_size:
         value: '(has_extended_l2 ? cluster_size / 32 : cluster_size).as<u8>'
         doc: |
-          Size of a subcluster in bytes (QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER to
-          a cluster); that of the whole cluster where entries are not extended.
+          Size of a subcluster in bytes (QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER to a
+          cluster); that of the whole cluster where entries are not extended.
       csize_shift:
         value: '(ok_cluster_bits ? 70 - cluster_bits : 0).as<u4>'
         doc: |
@@ -511,6 +369,169 @@ types:
         doc: |
           Largest count of additional sectors in the L2 entry of a compressed
           cluster; 0 where cluster_bits is out of range.
+      # The rules, in the order in which QEMU tests them.
+      ok_magic:
+        value: magic == 0x514649fb
+        doc: The magic number is QCOW_MAGIC.
+      ok_version:
+        value: version == 2 or version == 3
+        doc: The version is 2 or 3 (QCOW2_MIN_VERSION to QCOW2_MAX_VERSION).
+      ok_cluster_bits:
+        value: cluster_bits >= 9 and cluster_bits <= 21
+        doc: |
+          Clusters have 512 bytes to 2 MiB (MIN_CLUSTER_BITS to
+          MAX_CLUSTER_BITS). The lower limit is the format's, the upper QEMU's.
+      ok_header_length_minimum:
+        value: version < 3 or header_length >= 104
+        doc: |
+          The header of version 3 has at least QCOW2_V3_MIN_HEADER_LENGTH (104
+          bytes).
+      ok_header_length_maximum:
+        value: cluster_size == 0 or effective_header_length <= cluster_size
+        doc: The header fits the first cluster.
+      ok_header_length_multiple:
+        value: version < 3 or header_length % 8 == 0
+        doc: |
+          The header's length is a multiple of QCOW2_HEADER_ALIGNMENT (8 bytes).
+          The document demands it, QEMU does not look.
+      ok_backing_file_offset:
+        value: cluster_size == 0 or backing_file_offset <= cluster_size
+        doc: |
+          The backing file's name starts in the first cluster, or at its end,
+          where only an empty name has room.
+      ok_compression_type:
+        value: >-
+          effective_compression_type == compression_type::zlib
+          or effective_compression_type == compression_type::zstd
+        doc: |
+          The compression type is one that exists: QCOW2_COMPRESSION_TYPE_ZLIB,
+          or QCOW2_COMPRESSION_TYPE_ZSTD, which QEMU may be built without.
+      ok_compression_bit_clear:
+        value: >-
+          version < 3 or not has_compression_type
+          or effective_compression_type != compression_type::zlib
+        doc: |
+          Where the compression type is 0, the feature bit that announces
+          another type is clear.
+      ok_compression_bit_set:
+        value: >-
+          version < 3 or has_compression_type
+          or effective_compression_type == compression_type::zlib
+        doc: |
+          Where the compression type is not 0, the feature bit that announces it
+          is set.
+      ok_unknown_incompatible:
+        value: version < 3 or incompatible_features <= 0x1f
+        doc: |
+          No incompatible feature is set but those that exist
+          (QCOW2_INCOMPAT_MASK, bits 0 to 4).
+      ok_subcluster_size:
+        value: not has_extended_l2 or cluster_bits >= 14
+        doc: |
+          Subclusters have at least 512 bytes, so that an image with extended L2
+          entries has clusters of 16 KiB or more (QCOW2_EXTL2_MIN_CLUSTER_BITS).
+      ok_refcount_order:
+        value: version < 3 or refcount_order <= 6
+        doc: A reference count has at most 64 bits (QCOW2_MAX_REFCOUNT_ORDER).
+      ok_refcount_table_present:
+        value: refcount_table_clusters > 0
+        doc: There is a refcount table.
+      ok_refcount_table_size:
+        value: refcount_table_bytes <= 8388608
+        doc: |
+          The refcount table has at most QCOW_MAX_REFTABLE_SIZE (8 MiB). True
+          where the cluster's size is unknown.
+      ok_refcount_table_offset:
+        value: >-
+          refcount_table_offset <= 9223372036854775807 - refcount_table_bytes
+          and (cluster_size == 0 or refcount_table_offset % cluster_size == 0)
+        doc: |
+          The refcount table starts at a cluster and ends at or below
+          QCOW2_MAX_TABLE_END (INT64_MAX). An offset of 0 passes.
+      ok_snapshots_count:
+        value: nb_snapshots <= 65536
+        doc: There are at most QCOW_MAX_SNAPSHOTS snapshots.
+      ok_snapshots_offset:
+        value: >-
+          snapshots_offset <= 9223372036854775807 - nb_snapshots.as<u8> * 40
+          and (cluster_size == 0 or snapshots_offset % cluster_size == 0)
+        doc: |
+          The snapshot table starts at a cluster, and the fixed parts of its
+          entries, QCOW2_SNAPSHOT_HEADER_SIZE (40 bytes) each, end at or below
+          QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if there are no
+          snapshots.
+      ok_l1_size_maximum:
+        value: l1_table_bytes <= 33554432
+        doc: The active L1 table has at most QCOW_MAX_L1_SIZE (32 MiB).
+      ok_l1_table_offset:
+        value: >-
+          l1_table_offset <= 9223372036854775807 - l1_table_bytes
+          and (cluster_size == 0 or l1_table_offset % cluster_size == 0)
+        doc: |
+          The active L1 table starts at a cluster and ends at or below
+          QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if the table is
+          empty; an offset of 0 passes.
+      ok_size_maximum:
+        value: l1_vm_state_index <= 2147483647
+        doc: |
+          The disk needs at most QCOW2_MAX_L1_VM_STATE_INDEX (INT_MAX) entries
+          in the L1 table.
+      ok_l1_size_minimum:
+        value: l1_size >= l1_vm_state_index
+        doc: The active L1 table maps the whole disk.
+      ok_l1_read:
+        value: >-
+          l1_size == 0
+          or l1_table_offset <= 9223372035781033984 - l1_table_bytes
+        doc: The active L1 table ends within BDRV_MAX_LENGTH.
+      ok_crypt_method:
+        value: >-
+          crypt_method == crypt_method::none
+          or crypt_method == crypt_method::aes
+          or crypt_method == crypt_method::luks
+        doc: |
+          The encryption method is one that exists: QCOW_CRYPT_NONE,
+          QCOW_CRYPT_AES or QCOW_CRYPT_LUKS.
+      ok_refcount_table_read:
+        value: >-
+          refcount_table_bytes == 0
+          or refcount_table_offset <= 9223372035781033984 - refcount_table_bytes
+        doc: The refcount table ends within BDRV_MAX_LENGTH.
+      ok_data_file_raw:
+        value: not has_data_file_raw or has_data_file
+        doc: Only an external data file is called a raw image.
+      ok_backing_data_file_raw:
+        value: not has_data_file_raw or backing_file_offset == 0
+        doc: |
+          An image whose data file is a raw image has no backing file. The
+          document demands it, QEMU does not look.
+      ok_backing_file_position:
+        value: >-
+          backing_file_offset == 0
+          or backing_file_offset >= effective_header_length
+        doc: |
+          The backing file's name starts behind the header. The document demands
+          it, QEMU does not look.
+      ok_snapshots_data_file:
+        value: nb_snapshots == 0 or not has_data_file
+        doc: |
+          An image with an external data file has no snapshots. QEMU opens it
+          all the same; its check reports it.
+      ok_backing_file_size:
+        value: >-
+          backing_file_offset == 0
+          or backing_file_size <= 1023
+          and (cluster_size == 0 or backing_file_offset > cluster_size
+          or backing_file_size <= cluster_size - backing_file_offset)
+        doc: |
+          The backing file's name has at most QCOW_MAX_BACKING_FILE_SIZE (1023
+          bytes) and ends within the first cluster. The second part is not asked
+          of a name that starts beyond the cluster, which breaks another rule.
+      ok_total_sectors:
+        value: size / 512 <= 18014398507384832
+        doc: |
+          The disk, in whole sectors of 512 bytes, has at most BDRV_MAX_LENGTH,
+          here in sectors (BDRV_SECTOR_SIZE).
   additional_fields:
     doc: The header's fields past byte 104, at least one byte of them.
     doc-ref: 'docs/interop/qcow2: Additional fields (version 3 and higher)'
@@ -525,9 +546,14 @@ types:
       - id: unknown_fields
         size-eos: true
         doc: Fields that no version of the document has yet, kept as bytes.
+    instances:
+      ok_padding:
+        value: padding.size == 0 or padding.max == 0
+        doc: The padding is zero. The document demands it, QEMU does not look.
   backing_file_name:
     doc: The name of the backing file.
     doc-ref: 'docs/interop/qcow2: Header'
+    -webide-representation: '{name:str}'
     seq:
       - id: name
         size-eos: true
@@ -559,8 +585,8 @@ types:
       max_extensions:
         value: 4096
         doc: |
-          Number of extensions read at once. The limit is our own: QEMU reads
-          as many as the first cluster holds.
+          Number of extensions read at once. The limit is our own: QEMU reads as
+          many as the first cluster holds.
       is_long_enough:
         value: _io.size - _io.pos >= 8
         doc: |
@@ -592,6 +618,7 @@ types:
     doc-ref:
       - 'docs/interop/qcow2: Header extensions'
       - 'block/qcow2.c: qcow2_read_extensions'
+    -webide-representation: '{magic}'
     seq:
       - id: magic
         type: u4
@@ -646,12 +673,17 @@ types:
       ok_crypto_len:
         value: magic != extension_magic::crypto or len == 16
         doc: |
-          The pointer to the encryption header has QCOW2_CRYPTO_EXTENSION_SIZE (16
-          bytes).
+          The pointer to the encryption header has QCOW2_CRYPTO_EXTENSION_SIZE
+          (16 bytes).
       ok_bitmaps_len:
         value: magic != extension_magic::bitmaps or len == 24
+        doc: The bitmaps extension has QCOW2_BITMAPS_EXTENSION_SIZE (24 bytes).
+      ok_feature_table_len:
+        value: >-
+          magic != extension_magic::feature_name_table or len % 48 == 0
         doc: |
-          The bitmaps extension has QCOW2_BITMAPS_EXTENSION_SIZE (24 bytes).
+          The feature name table has entries of QCOW2_FEATURE_ENTRY_SIZE (48
+          bytes) and nothing else. QEMU fills the last one up with zeros.
   extension_positions:
     doc: |
       Where the last of those header extensions that point elsewhere stand,
@@ -694,8 +726,8 @@ types:
         doc: The file's name as bytes, without a terminator.
   feature_name_table:
     doc: |
-      Header extension that names feature bits, for readers that refuse an
-      image because of a bit they have never heard of.
+      Header extension that names feature bits, for readers that refuse an image
+      because of a bit they have never heard of.
     doc-ref:
       - 'docs/interop/qcow2: Feature name table'
       - 'block/qcow2.c: report_unsupported_feature'
@@ -719,6 +751,7 @@ types:
     doc-ref:
       - 'docs/interop/qcow2: Feature name table'
       - 'block/qcow2.h: Qcow2Feature'
+    -webide-representation: '{type} {bit:dec}'
     seq:
       - id: type
         type: u1
@@ -730,6 +763,18 @@ types:
       - id: name
         size: 46
         doc: The feature's name, padded with zero bytes.
+    instances:
+      ok_feature_name_type:
+        value: >-
+          type == feature_type::incompatible or type == feature_type::compatible
+          or type == feature_type::autoclear
+        doc: |
+          The word of feature bits is one that exists:
+          QCOW2_FEAT_TYPE_INCOMPATIBLE, QCOW2_FEAT_TYPE_COMPATIBLE or
+          QCOW2_FEAT_TYPE_AUTOCLEAR.
+      ok_feature_name_bit:
+        value: bit <= 63
+        doc: The word of feature bits has such a bit.
   bitmaps_extension:
     doc: Header extension that points at the bitmap directory, 24 bytes.
     doc-ref:
@@ -752,19 +797,31 @@ types:
         size-eos: true
         doc: Bytes past the known fields, if the length is wrong.
     instances:
+      # The rules, in the order in which QEMU tests them.
       ok_reserved32:
         value: reserved32 == 0
         doc: The reserved field is zero.
-      ok_nb_bitmaps_minimum:
-        value: nb_bitmaps >= 1
-        doc: There is at least one bitmap.
       ok_nb_bitmaps_maximum:
         value: nb_bitmaps <= 65535
         doc: There are at most QCOW2_MAX_BITMAPS bitmaps.
+      ok_nb_bitmaps_minimum:
+        value: nb_bitmaps >= 1
+        doc: There is at least one bitmap.
       ok_bitmap_directory_size:
         value: bitmap_directory_size <= 67107840
         doc: |
-          The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE bytes.
+          The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE
+          bytes.
+      ok_bitmap_directory_size_minimum:
+        value: bitmap_directory_size > 0
+        doc: The bitmap directory is not empty.
+      ok_bitmap_directory_read:
+        value: >-
+          not ok_bitmap_directory_size or bitmap_directory_offset
+          <= 9223372035781033984 - bitmap_directory_size
+        doc: |
+          The bitmap directory ends within BDRV_MAX_LENGTH. Not asked of one
+          that is too large.
   crypto_extension:
     doc: Header extension that points at the encryption header, 16 bytes.
     doc-ref:
@@ -818,6 +875,7 @@ types:
       One entry of an L1 table, 8 bytes. The offset is split in two, so that no
       field has more than 32 bits.
     doc-ref: 'docs/interop/qcow2: Cluster mapping'
+    -webide-representation: '{l2_table_offset:hex}'
     seq:
       - id: copied
         type: b1
@@ -843,16 +901,22 @@ types:
       l2_table_offset:
         value: (offset_sectors * 512).as<u8>
         doc: |
-          Offset of the L2 table in bytes (L1E_OFFSET_MASK); 0 if nothing in
-          its span is allocated.
+          Offset of the L2 table in bytes (L1E_OFFSET_MASK); 0 if nothing in its
+          span is allocated.
       ok_reserved:
         value: reserved1 == 0 and reserved0 == 0
         doc: The reserved bits are zero (L1E_RESERVED_MASK).
+      ok_copied_unused:
+        value: offset_sectors != 0 or not copied
+        doc: |
+          An entry without an L2 table is not marked as copied. QEMU does not
+          look.
   l2_table_at:
     doc: |
       The place that an L1 entry points at. It has meaning only in a tree that
       was read from a whole file.
     doc-ref: 'docs/interop/qcow2: Cluster mapping'
+    -webide-representation: '{offset:hex}'
     params:
       - id: offset
         type: u8
@@ -928,6 +992,7 @@ types:
       - 'docs/interop/qcow2: Cluster mapping'
       - 'docs/interop/qcow2: Extended L2 Entries'
       - 'block/qcow2.h: qcow2_get_cluster_type'
+    -webide-representation: '{cluster_type}'
     params:
       - id: cluster_bits
         type: u4
@@ -964,8 +1029,8 @@ types:
         type: b1
         if: not compressed
         doc: |
-          The cluster reads as zeros, whatever its offset (QCOW_OFLAG_ZERO,
-          bit 0). Invalid in version 2, ignored in an extended entry.
+          The cluster reads as zeros, whatever its offset (QCOW_OFLAG_ZERO, bit
+          0). Invalid in version 2, ignored in an extended entry.
       - id: descriptor_high
         type: b30
         if: compressed
@@ -980,8 +1045,8 @@ types:
         type: u4
         if: extended
         doc: |
-          Subclusters that read as zeros (QCOW_OFLAG_SUB_ZERO); bit x stands
-          for subcluster x.
+          Subclusters that read as zeros (QCOW_OFLAG_SUB_ZERO); bit x stands for
+          subcluster x.
       - id: alloc_bitmap
         type: u4
         if: extended
@@ -991,8 +1056,7 @@ types:
     instances:
       knows_cluster_size:
         value: cluster_bits >= 9 and cluster_bits <= 21
-        doc: |
-          cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS).
+        doc: cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS).
       offset_sectors:
         value: (offset_high.as<u8> * 8388608 + offset_low).as<u8>
         if: not compressed
@@ -1007,8 +1071,8 @@ types:
         value: >-
           (knows_cluster_size ? 274877906944 / (1 << cluster_bits) : 1).as<u8>
         doc: |
-          How many values the part of a compressed cluster's offset that lies
-          in descriptor_high can take: 2^(38 - cluster_bits).
+          How many values the part of a compressed cluster's offset that lies in
+          descriptor_high can take: 2^(38 - cluster_bits).
       coffset:
         value: >-
           (not knows_cluster_size ? 0
@@ -1030,8 +1094,8 @@ types:
         value: ((nb_csectors + 1) * 512 - coffset % 512).as<u8>
         if: compressed
         doc: |
-          Largest possible length of the compressed data in bytes: to the end
-          of their last sector.
+          Largest possible length of the compressed data in bytes: to the end of
+          their last sector.
       cluster_type:
         value: >-
           compressed ? cluster_type::compressed
@@ -1051,6 +1115,14 @@ types:
       ok_copied:
         value: not (compressed and copied)
         doc: A compressed cluster is never marked as copied.
+      ok_extended_zero:
+        value: not extended or compressed or not zero
+        doc: |
+          An extended entry of a standard cluster leaves bit 0 clear, because
+          its bitmap says what reads as zeros. QEMU ignores the bit.
+      ok_compressed_offset:
+        value: not compressed or coffset < 72057594037927936
+        doc: Compressed data start within QCOW_MAX_CLUSTER_OFFSET (below 2^56).
       ok_offset:
         value: >-
           compressed or not knows_cluster_size
@@ -1068,7 +1140,8 @@ types:
           entry cannot tell: it passes.
       ok_compressed_bitmap:
         value: >-
-          not extended or not compressed or zero_bitmap == 0 and alloc_bitmap == 0
+          not extended or not compressed
+          or zero_bitmap == 0 and alloc_bitmap == 0
         doc: A compressed cluster has no subclusters, and an empty bitmap.
   refcount_table:
     doc: The refcount table, in pages.
@@ -1108,6 +1181,7 @@ types:
       One entry of the refcount table, 8 bytes. The offset is split in two, so
       that no field has more than 32 bits.
     doc-ref: 'docs/interop/qcow2: Host cluster management'
+    -webide-representation: '{refcount_block_offset:hex}'
     seq:
       - id: offset_high
         type: b32
@@ -1135,6 +1209,7 @@ types:
       The place that an entry of the refcount table points at. It has meaning
       only in a tree that was read from a whole file.
     doc-ref: 'docs/interop/qcow2: Host cluster management'
+    -webide-representation: '{offset:hex}'
     params:
       - id: offset
         type: u8
@@ -1206,6 +1281,7 @@ types:
     doc-ref:
       - 'docs/interop/qcow2: Host cluster management'
       - 'block/qcow2-refcount.c: get_refcount_ro0'
+    -webide-representation: '{refcount:dec}'
     params:
       - id: index
         type: u4
@@ -1277,9 +1353,10 @@ types:
         doc: Where the entries point, in the same order.
   l1_table_at:
     doc: |
-      The place of a snapshot's L1 table. It has meaning only in a tree that
-      was read from a whole file.
+      The place of a snapshot's L1 table. It has meaning only in a tree that was
+      read from a whole file.
     doc-ref: 'docs/interop/qcow2: Snapshots'
+    -webide-representation: '{offset:hex}'
     params:
       - id: offset
         type: u8
@@ -1307,6 +1384,7 @@ types:
     doc-ref:
       - 'docs/interop/qcow2: Snapshots'
       - 'block/qcow2.h: QCowSnapshotHeader'
+    -webide-representation: '{name:str}'
     seq:
       - id: l1_table_offset
         type: u8
@@ -1332,8 +1410,8 @@ types:
       - id: vm_state_size
         type: u4
         doc: |
-          Size of the virtual machine's state in bytes; overridden by the
-          larger field in the extra data.
+          Size of the virtual machine's state in bytes; overridden by the larger
+          field in the extra data.
       - id: extra_data_size
         type: u4
         doc: Length of the extra data in bytes.
@@ -1474,12 +1552,13 @@ types:
   bitmap_directory_entry:
     doc: |
       One entry of the bitmap directory: 24 bytes, extra data, name, and
-      padding. Parts that the stream ends in are cut short, so that the first
-      24 bytes alone tell how long the entry is.
+      padding. Parts that the stream ends in are cut short, so that the first 24
+      bytes alone tell how long the entry is.
     doc-ref:
       - 'docs/interop/qcow2: Bitmap directory'
       - 'block/qcow2-bitmap.c: Qcow2BitmapDirEntry'
       - 'block/qcow2-bitmap.c: check_dir_entry'
+    -webide-representation: '{name:str}'
     params:
       - id: cluster_bits
         type: u4
@@ -1562,53 +1641,69 @@ types:
         doc: Size of the bitmap table in bytes.
       knows_cluster_size:
         value: cluster_bits >= 9 and cluster_bits <= 21
-        doc: |
-          cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS).
+        doc: cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS).
       cluster_size:
         value: '(knows_cluster_size ? 1 << cluster_bits : 0).as<u8>'
         doc: Size of a cluster in bytes; 0 where cluster_bits is out of range.
+      # The rules, in the order in which QEMU tests them.
       ok_extra_data_size:
         value: extra_data_size == 0
-        doc: |
-          There are no extra data. The document allows them, QEMU does not.
+        doc: There are no extra data. The document allows them, QEMU does not.
       ok_bitmap_table_size_minimum:
         value: bitmap_table_size > 0
         doc: The bitmap table is not empty.
-      ok_bitmap_table_size_maximum:
-        value: bitmap_table_size <= 0x8000000
-        doc: The bitmap table has at most BME_MAX_TABLE_SIZE entries.
       ok_bitmap_table_offset_present:
         value: bitmap_table_offset != 0
         doc: The bitmap table does not lie at offset 0.
       ok_bitmap_table_offset:
         value: cluster_size == 0 or bitmap_table_offset % cluster_size == 0
         doc: The bitmap table starts at a cluster.
-      ok_bitmap_size:
-        value: bitmap_table_size * cluster_size <= 0x20000000
-        doc: |
-          The bitmap's data have at most BME_MAX_PHYS_SIZE (512 MiB). True
-          where the cluster's size is unknown.
+      ok_bitmap_table_size_maximum:
+        value: bitmap_table_size <= 0x8000000
+        doc: The bitmap table has at most BME_MAX_TABLE_SIZE entries.
       ok_granularity_bits:
         value: granularity_bits >= 9 and granularity_bits <= 31
         doc: |
           One bit stands for 512 bytes to 2 GiB (BME_MIN_GRANULARITY_BITS to
           BME_MAX_GRANULARITY_BITS). The document allows 0 to 63.
+      ok_granularity_bits_maximum:
+        value: granularity_bits <= 63
+        doc: |
+          One bit stands for less than 2^64 bytes
+          (QCOW2_BITMAP_MAX_GRANULARITY_BITS).
+      ok_flags_reserved:
+        value: flags <= 7
+        doc: |
+          No flag is set but those that exist, bits 0 to 2
+          (QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE is the last).
       ok_flags:
         value: flags <= 3
         doc: |
           No flag is set but in_use and auto: none of BME_RESERVED_FLAGS. The
           document allows extra_data_compatible as well.
+      ok_name_size_minimum:
+        value: name_size > 0
+        doc: The bitmap has a name. The document demands it, QEMU does not look.
       ok_name_size:
         value: name_size <= 1023
         doc: The name has at most BME_MAX_NAME_SIZE (1023 bytes).
       ok_type:
         value: type == bitmap_type::dirty_tracking
         doc: The bitmap is one for dirty tracking (BT_DIRTY_TRACKING_BITMAP).
+      ok_bitmap_size:
+        value: bitmap_table_size * cluster_size <= 0x20000000
+        doc: |
+          The bitmap's data have at most BME_MAX_PHYS_SIZE (512 MiB). True where
+          the cluster's size is unknown.
+      ok_padding:
+        value: padding.size == 0 or padding.max == 0
+        doc: The padding is zero. The document demands it, QEMU does not look.
   bitmap_table_at:
     doc: |
-      The place of a bitmap's table. It has meaning only in a tree that was
-      read from a whole file.
+      The place of a bitmap's table. It has meaning only in a tree that was read
+      from a whole file.
     doc-ref: 'docs/interop/qcow2: Bitmap table'
+    -webide-representation: '{offset:hex}'
     params:
       - id: offset
         type: u8
@@ -1662,6 +1757,7 @@ types:
       One entry of a bitmap table, 8 bytes. The offset is split in two, so that
       no field has more than 32 bits.
     doc-ref: 'docs/interop/qcow2: Bitmap table'
+    -webide-representation: '{offset:hex}'
     seq:
       - id: reserved1
         type: b8

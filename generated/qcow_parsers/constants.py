@@ -338,6 +338,42 @@ QCRYPTO_HASH_ALG_SHA512: Final[str] = "sha512"
 """SHA-512. QEMU's own. Source: qapi/crypto.json: QCryptoHashAlgorithm; the number by that name reaches no image."""
 QCRYPTO_HASH_ALG_RIPEMD160: Final[str] = "ripemd160"
 """RIPEMD-160. QEMU's own. Source: qapi/crypto.json: QCryptoHashAlgorithm; the number by that name reaches no image."""
+QCRYPTO_CIPHER_KEY_LEN_AES_128: Final[int] = 16  # bytes
+"""A key that AES may have: 128 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_AES_192: Final[int] = 24  # bytes
+"""A key that AES may have: 192 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_AES_256: Final[int] = 32  # bytes
+"""A key that AES may have: 256 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_CAST5_128: Final[int] = 16  # bytes
+"""A key that CAST5 may have: 128 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_SERPENT_128: Final[int] = 16  # bytes
+"""A key that Serpent may have: 128 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_SERPENT_192: Final[int] = 24  # bytes
+"""A key that Serpent may have: 192 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_SERPENT_256: Final[int] = 32  # bytes
+"""A key that Serpent may have: 256 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_TWOFISH_128: Final[int] = 16  # bytes
+"""A key that Twofish may have: 128 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_TWOFISH_192: Final[int] = 24  # bytes
+"""A key that Twofish may have: 192 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_TWOFISH_256: Final[int] = 32  # bytes
+"""A key that Twofish may have: 256 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_CIPHER_KEY_LEN_SM4: Final[int] = 16  # bytes
+"""A key that SM4 may have: 128 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
+QCRYPTO_HASH_DIGEST_LEN_MD5: Final[int] = 16  # bytes
+"""The digest of MD5, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
+QCRYPTO_HASH_DIGEST_LEN_SHA1: Final[int] = 20  # bytes
+"""The digest of SHA-1, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
+QCRYPTO_HASH_DIGEST_LEN_SHA224: Final[int] = 28  # bytes
+"""The digest of SHA-224, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
+QCRYPTO_HASH_DIGEST_LEN_SHA256: Final[int] = 32  # bytes
+"""The digest of SHA-256, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
+QCRYPTO_HASH_DIGEST_LEN_SHA384: Final[int] = 48  # bytes
+"""The digest of SHA-384, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
+QCRYPTO_HASH_DIGEST_LEN_SHA512: Final[int] = 64  # bytes
+"""The digest of SHA-512, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
+QCRYPTO_HASH_DIGEST_LEN_RIPEMD160: Final[int] = 20  # bytes
+"""The digest of RIPEMD-160, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
 BDRV_SECTOR_BITS: Final[int] = 9  # bits
 """The block layer's sector is 2^9 bytes. QEMU's own. Source: include/block/block-common.h."""
 BDRV_SECTOR_SIZE: Final[int] = 512  # bytes
@@ -474,6 +510,12 @@ BLOCK_OPT_COMPRESSION_TYPE: Final[str] = "compression_type"
 """Method of compressed clusters: zlib or zstd. QEMU's own. Source: include/block/block_int-common.h."""
 BLOCK_OPT_EXTL2: Final[str] = "extended_l2"
 """Sets the incompatible bit for extended L2 entries. QEMU's own. Source: include/block/block_int-common.h."""
+POLICY_MAX_DISK_SIZE: Final[int] = 70368744177664  # bytes
+"""The largest disk that the untrusted profile accepts: 64 TiB. qcowspec's own. Source: qcowspec: untrusted profile; named by us."""
+POLICY_MAX_BITMAP_TABLES: Final[int] = 67108864  # bytes
+"""Bitmap tables that are read when an image is opened, all together: 64 MiB. qcowspec's own. Source: qcowspec: qcowspec/bitmaps; named by us."""
+POLICY_MAX_LUKS_HEADERS: Final[int] = 64  # count
+"""LUKS headers that are read when an image is opened; an image has one. qcowspec's own. Source: qcowspec: qcowspec/extensions; named by us."""
 
 
 class BlockdevQcow2Version(IntEnum):

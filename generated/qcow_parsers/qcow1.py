@@ -191,7 +191,7 @@ class Qcow1(KaitaiStruct):
             if hasattr(self, '_m_ok_crypt_method'):
                 return self._m_ok_crypt_method
 
-            self._m_ok_crypt_method = int(self.crypt_method) <= 1
+            self._m_ok_crypt_method =  ((self.crypt_method == Qcow1.CryptMethod.none) or (self.crypt_method == Qcow1.CryptMethod.aes))
             return getattr(self, '_m_ok_crypt_method', None)
 
         @property
@@ -451,8 +451,8 @@ class Qcow1(KaitaiStruct):
 
         @property
         def high_offset_span(self):
-            """How many values the part of a compressed cluster's offset that lies
-            in descriptor_high can take: 2^(31 - cluster_bits).
+            """How many values the part of a compressed cluster's offset that lies in
+            descriptor_high can take: 2^(31 - cluster_bits).
             """
             if hasattr(self, '_m_high_offset_span'):
                 return self._m_high_offset_span
@@ -484,6 +484,26 @@ class Qcow1(KaitaiStruct):
                 self._m_offset = (self.descriptor_high * 4294967296 + self.descriptor_low)
 
             return getattr(self, '_m_offset', None)
+
+        @property
+        def ok_cluster_read(self):
+            """A plain cluster ends within BDRV_MAX_LENGTH."""
+            if hasattr(self, '_m_ok_cluster_read'):
+                return self._m_ok_cluster_read
+
+            self._m_ok_cluster_read =  ((self.is_compressed) or ((not (self.knows_cluster_size))) or (self.offset <= 9223372035781033984 - (1 << self.cluster_bits)))
+            return getattr(self, '_m_ok_cluster_read', None)
+
+        @property
+        def ok_offset(self):
+            """A plain cluster starts at a multiple of QCOW1_CLUSTER_ALIGNMENT (512
+            bytes).
+            """
+            if hasattr(self, '_m_ok_offset'):
+                return self._m_ok_offset
+
+            self._m_ok_offset =  ((self.is_compressed) or (self.offset % 512 == 0))
+            return getattr(self, '_m_ok_offset', None)
 
 
     class L2Page(KaitaiStruct):
@@ -615,8 +635,8 @@ class Qcow1(KaitaiStruct):
 
     @property
     def backing_file_name(self):
-        """Name of the backing file; absent where the header names none, or where
-        the name breaks a rule or lies beyond the file.
+        """Name of the backing file; absent where the header names none, or where the
+        name breaks a rule or lies beyond the file.
         """
         if hasattr(self, '_m_backing_file_name'):
             return self._m_backing_file_name
@@ -634,8 +654,8 @@ class Qcow1(KaitaiStruct):
 
     @property
     def l1_table(self):
-        """The L1 table, as far as the file holds it. QEMU allows tables of nearly
-        2 GiB; this tree shows the first 64 MiB of one (our own limit).
+        """The L1 table, as far as the file holds it. QEMU allows tables of nearly 2
+        GiB; this tree shows the first 64 MiB of one (our own limit).
         """
         if hasattr(self, '_m_l1_table'):
             return self._m_l1_table

@@ -44,8 +44,8 @@ class Qcow1(KaitaiStruct):
         version: int
         """Version of the format, 1."""
         backing_file_offset: int
-        """Offset of the backing file's name in bytes, anywhere in the file; 0
-        if there is no backing file.
+        """Offset of the backing file's name in bytes, anywhere in the file; 0 if
+        there is no backing file.
         """
         backing_file_size: int
         """Length of the backing file's name in bytes."""
@@ -65,6 +65,25 @@ class Qcow1(KaitaiStruct):
         """How the guest's data are encrypted."""
         l1_table_offset: int
         """Offset of the L1 table in bytes; it need not be aligned."""
+        @property
+        def cluster_size(self) -> int:
+            """Size of a cluster in bytes; 0 where cluster_bits is out of range."""
+        @property
+        def l2_size(self) -> int:
+            """Number of entries in an L2 table; 0 where l2_bits is out of range."""
+        @property
+        def l1_entry_span(self) -> int:
+            """Number of guest bytes that one L1 entry maps; 0 where it cannot be
+            known.
+            """
+        @property
+        def l1_size(self) -> int:
+            """Number of entries in the L1 table: as many as map the whole disk; 0
+            where the span of an entry is unknown.
+            """
+        @property
+        def l1_table_bytes(self) -> int:
+            """Size of the L1 table in bytes."""
         @property
         def ok_magic(self) -> bool:
             """The magic number is QCOW_MAGIC."""
@@ -114,25 +133,6 @@ class Qcow1(KaitaiStruct):
         @property
         def ok_backing_file_offset(self) -> bool:
             """The backing file's name ends within BDRV_MAX_LENGTH."""
-        @property
-        def cluster_size(self) -> int:
-            """Size of a cluster in bytes; 0 where cluster_bits is out of range."""
-        @property
-        def l2_size(self) -> int:
-            """Number of entries in an L2 table; 0 where l2_bits is out of range."""
-        @property
-        def l1_entry_span(self) -> int:
-            """Number of guest bytes that one L1 entry maps; 0 where it cannot be
-            known.
-            """
-        @property
-        def l1_size(self) -> int:
-            """Number of entries in the L1 table: as many as map the whole disk; 0
-            where the span of an entry is unknown.
-            """
-        @property
-        def l1_table_bytes(self) -> int:
-            """Size of the L1 table in bytes."""
 
     class BackingFileName(KaitaiStruct):
         """The name of the backing file.
@@ -302,8 +302,8 @@ class Qcow1(KaitaiStruct):
             """
         @property
         def high_offset_span(self) -> int:
-            """How many values the part of a compressed cluster's offset that lies
-            in descriptor_high can take: 2^(31 - cluster_bits).
+            """How many values the part of a compressed cluster's offset that lies in
+            descriptor_high can take: 2^(31 - cluster_bits).
             """
         @property
         def coffset(self) -> int | None:
@@ -315,6 +315,14 @@ class Qcow1(KaitaiStruct):
             """Length of the compressed data in bytes: the cluster_bits bits above
             the offset. 0 where cluster_bits is out of range.
             """
+        @property
+        def ok_offset(self) -> bool:
+            """A plain cluster starts at a multiple of QCOW1_CLUSTER_ALIGNMENT (512
+            bytes).
+            """
+        @property
+        def ok_cluster_read(self) -> bool:
+            """A plain cluster ends within BDRV_MAX_LENGTH."""
 
     _io: KaitaiStream
     _parent: KaitaiStruct | None
@@ -330,11 +338,11 @@ class Qcow1(KaitaiStruct):
     """The header at the start of the file."""
     @property
     def backing_file_name(self) -> Qcow1.BackingFileName | None:
-        """Name of the backing file; absent where the header names none, or where
-        the name breaks a rule or lies beyond the file.
+        """Name of the backing file; absent where the header names none, or where the
+        name breaks a rule or lies beyond the file.
         """
     @property
     def l1_table(self) -> Qcow1.L1Table | None:
-        """The L1 table, as far as the file holds it. QEMU allows tables of nearly
-        2 GiB; this tree shows the first 64 MiB of one (our own limit).
+        """The L1 table, as far as the file holds it. QEMU allows tables of nearly 2
+        GiB; this tree shows the first 64 MiB of one (our own limit).
         """

@@ -57,6 +57,9 @@ class Extension(NamedTuple):
 '''
 
 
+_LIMITS = {"format": "Set by the format.", "qemu": "QEMU's own.", "policy": "qcowspec's own."}
+
+
 def _constant(row: Row) -> list[str]:
     value = value_of(row)
     if isinstance(value, str):
@@ -69,7 +72,7 @@ def _constant(row: Row) -> list[str]:
 
 
 def _row_doc(row: Row) -> str:
-    limit = {"format": "Set by the format.", "qemu": "QEMU's own."}[row["limit"]]
+    limit = _LIMITS[row["limit"]]
     return _doc(row["meaning"], limit, f"Source: {'; '.join(sources(row))}")
 
 

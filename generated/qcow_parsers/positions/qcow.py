@@ -111,28 +111,17 @@ class Qcow(KaitaiStruct):
             if hasattr(self, '_m_format'):
                 return self._m_format
 
-            self._m_format = (Qcow.Format.unknown if  (((not (self.ok_magic))) or (self.version == 0))  else (Qcow.Format.qcow if self.version == 1 else Qcow.Format.qcow2))
+            self._m_format = (Qcow.Format.unknown if  (((not (self.is_qcow))) or (self.version == 0))  else (Qcow.Format.qcow if self.version == 1 else Qcow.Format.qcow2))
             return getattr(self, '_m_format', None)
 
         @property
-        def ok_magic(self):
+        def is_qcow(self):
             """The magic number is QCOW_MAGIC."""
-            if hasattr(self, '_m_ok_magic'):
-                return self._m_ok_magic
+            if hasattr(self, '_m_is_qcow'):
+                return self._m_is_qcow
 
-            self._m_ok_magic = self.magic == 1363560955
-            return getattr(self, '_m_ok_magic', None)
-
-        @property
-        def ok_version(self):
-            """The version is one that exists (QCOW_VERSION, and QCOW2_MIN_VERSION to
-            QCOW2_MAX_VERSION).
-            """
-            if hasattr(self, '_m_ok_version'):
-                return self._m_ok_version
-
-            self._m_ok_version =  ((self.version >= 1) and (self.version <= 3))
-            return getattr(self, '_m_ok_version', None)
+            self._m_is_qcow = self.magic == 1363560955
+            return getattr(self, '_m_is_qcow', None)
 
 
     @property

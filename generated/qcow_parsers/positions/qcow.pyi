@@ -54,13 +54,8 @@ class Qcow(KaitaiStruct):
         version: int
         """Version of the format. 1, 2 and 3 exist."""
         @property
-        def ok_magic(self) -> bool:
+        def is_qcow(self) -> bool:
             """The magic number is QCOW_MAGIC."""
-        @property
-        def ok_version(self) -> bool:
-            """The version is one that exists (QCOW_VERSION, and QCOW2_MIN_VERSION to
-            QCOW2_MAX_VERSION).
-            """
         @property
         def format(self) -> Qcow.Format | int:
             """The driver that QEMU would choose. Versions above 3 are probed as

@@ -19,16 +19,16 @@ class Qcow2(KaitaiStruct):
     extensions and the name of the backing file. Guest offsets are translated in
     two steps, the L1 table and the L2 tables; two further levels, the refcount
     table and the refcount blocks, count the users of every cluster. Version 3
-    adds feature bits, and with them refcounts of other widths, clusters that
-    read as zeros, zstd compression, data in a file of its own, and subclusters.
+    adds feature bits, and with them refcounts of other widths, clusters that read
+    as zeros, zstd compression, data in a file of its own, and subclusters.
 
     All types but those named `..._at` need nothing but their own bytes and
     parameters, and can be used on a slice of an image. Everything the header
-    points at hangs on the root as a lazy instance, and is absent where the
-    header contradicts itself or points outside the file.
+    points at hangs on the root as a lazy instance, and is absent where the header
+    contradicts itself or points outside the file.
 
-    Nothing here refuses an image. A rule of the format, or a limit of QEMU, is
-    an instance named `ok_...`: true where the rule holds and where it does not
+    Nothing here refuses an image. A rule of the format, or a limit of QEMU, is an
+    instance named `ok_...`: true where the rule holds and where it does not
     apply. Wherever a size cannot be known, it is 0.
 
     Numbers of 64 bits are read as the language has them. JavaScript rounds those
@@ -155,6 +155,15 @@ class Qcow2(KaitaiStruct):
 
         def _fetch_instances(self):
             pass
+
+        @property
+        def ok_padding(self):
+            """The padding is zero. The document demands it, QEMU does not look."""
+            if hasattr(self, '_m_ok_padding'):
+                return self._m_ok_padding
+
+            self._m_ok_padding =  ((len(self.padding) == 0) or (KaitaiStream.byte_array_max(self.padding) == 0))
+            return getattr(self, '_m_ok_padding', None)
 
 
     class BackingFileName(KaitaiStruct):
@@ -315,8 +324,8 @@ class Qcow2(KaitaiStruct):
 
     class BitmapDirectoryEntry(KaitaiStruct):
         """One entry of the bitmap directory: 24 bytes, extra data, name, and
-        padding. Parts that the stream ends in are cut short, so that the first
-        24 bytes alone tell how long the entry is.
+        padding. Parts that the stream ends in are cut short, so that the first 24
+        bytes alone tell how long the entry is.
 
         .. seealso::
            docs/interop/qcow2: Bitmap directory
@@ -456,8 +465,7 @@ class Qcow2(KaitaiStruct):
 
         @property
         def knows_cluster_size(self):
-            """cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS).
-            """
+            """cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS)."""
             if hasattr(self, '_m_knows_cluster_size'):
                 return self._m_knows_cluster_size
 
@@ -466,8 +474,8 @@ class Qcow2(KaitaiStruct):
 
         @property
         def ok_bitmap_size(self):
-            """The bitmap's data have at most BME_MAX_PHYS_SIZE (512 MiB). True
-            where the cluster's size is unknown.
+            """The bitmap's data have at most BME_MAX_PHYS_SIZE (512 MiB). True where
+            the cluster's size is unknown.
             """
             if hasattr(self, '_m_ok_bitmap_size'):
                 return self._m_ok_bitmap_size
@@ -513,8 +521,7 @@ class Qcow2(KaitaiStruct):
 
         @property
         def ok_extra_data_size(self):
-            """There are no extra data. The document allows them, QEMU does not.
-            """
+            """There are no extra data. The document allows them, QEMU does not."""
             if hasattr(self, '_m_ok_extra_data_size'):
                 return self._m_ok_extra_data_size
 
@@ -533,6 +540,17 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_flags', None)
 
         @property
+        def ok_flags_reserved(self):
+            """No flag is set but those that exist, bits 0 to 2
+            (QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE is the last).
+            """
+            if hasattr(self, '_m_ok_flags_reserved'):
+                return self._m_ok_flags_reserved
+
+            self._m_ok_flags_reserved = self.flags <= 7
+            return getattr(self, '_m_ok_flags_reserved', None)
+
+        @property
         def ok_granularity_bits(self):
             """One bit stands for 512 bytes to 2 GiB (BME_MIN_GRANULARITY_BITS to
             BME_MAX_GRANULARITY_BITS). The document allows 0 to 63.
@@ -544,6 +562,17 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_granularity_bits', None)
 
         @property
+        def ok_granularity_bits_maximum(self):
+            """One bit stands for less than 2^64 bytes
+            (QCOW2_BITMAP_MAX_GRANULARITY_BITS).
+            """
+            if hasattr(self, '_m_ok_granularity_bits_maximum'):
+                return self._m_ok_granularity_bits_maximum
+
+            self._m_ok_granularity_bits_maximum = self.granularity_bits <= 63
+            return getattr(self, '_m_ok_granularity_bits_maximum', None)
+
+        @property
         def ok_name_size(self):
             """The name has at most BME_MAX_NAME_SIZE (1023 bytes)."""
             if hasattr(self, '_m_ok_name_size'):
@@ -551,6 +580,24 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_name_size = self.name_size <= 1023
             return getattr(self, '_m_ok_name_size', None)
+
+        @property
+        def ok_name_size_minimum(self):
+            """The bitmap has a name. The document demands it, QEMU does not look."""
+            if hasattr(self, '_m_ok_name_size_minimum'):
+                return self._m_ok_name_size_minimum
+
+            self._m_ok_name_size_minimum = self.name_size > 0
+            return getattr(self, '_m_ok_name_size_minimum', None)
+
+        @property
+        def ok_padding(self):
+            """The padding is zero. The document demands it, QEMU does not look."""
+            if hasattr(self, '_m_ok_padding'):
+                return self._m_ok_padding
+
+            self._m_ok_padding =  ((len(self.padding) == 0) or (KaitaiStream.byte_array_max(self.padding) == 0))
+            return getattr(self, '_m_ok_padding', None)
 
         @property
         def ok_type(self):
@@ -609,8 +656,8 @@ class Qcow2(KaitaiStruct):
 
 
     class BitmapTableAt(KaitaiStruct):
-        """The place of a bitmap's table. It has meaning only in a tree that was
-        read from a whole file.
+        """The place of a bitmap's table. It has meaning only in a tree that was read
+        from a whole file.
 
         .. seealso::
            docs/interop/qcow2: Bitmap table
@@ -829,14 +876,35 @@ class Qcow2(KaitaiStruct):
             pass
 
         @property
+        def ok_bitmap_directory_read(self):
+            """The bitmap directory ends within BDRV_MAX_LENGTH. Not asked of one
+            that is too large.
+            """
+            if hasattr(self, '_m_ok_bitmap_directory_read'):
+                return self._m_ok_bitmap_directory_read
+
+            self._m_ok_bitmap_directory_read =  (((not (self.ok_bitmap_directory_size))) or (self.bitmap_directory_offset <= 9223372035781033984 - self.bitmap_directory_size))
+            return getattr(self, '_m_ok_bitmap_directory_read', None)
+
+        @property
         def ok_bitmap_directory_size(self):
-            """The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE bytes.
+            """The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE
+            bytes.
             """
             if hasattr(self, '_m_ok_bitmap_directory_size'):
                 return self._m_ok_bitmap_directory_size
 
             self._m_ok_bitmap_directory_size = self.bitmap_directory_size <= 67107840
             return getattr(self, '_m_ok_bitmap_directory_size', None)
+
+        @property
+        def ok_bitmap_directory_size_minimum(self):
+            """The bitmap directory is not empty."""
+            if hasattr(self, '_m_ok_bitmap_directory_size_minimum'):
+                return self._m_ok_bitmap_directory_size_minimum
+
+            self._m_ok_bitmap_directory_size_minimum = self.bitmap_directory_size > 0
+            return getattr(self, '_m_ok_bitmap_directory_size_minimum', None)
 
         @property
         def ok_nb_bitmaps_maximum(self):
@@ -1000,10 +1068,31 @@ class Qcow2(KaitaiStruct):
         def _fetch_instances(self):
             pass
 
+        @property
+        def ok_feature_name_bit(self):
+            """The word of feature bits has such a bit."""
+            if hasattr(self, '_m_ok_feature_name_bit'):
+                return self._m_ok_feature_name_bit
+
+            self._m_ok_feature_name_bit = self.bit <= 63
+            return getattr(self, '_m_ok_feature_name_bit', None)
+
+        @property
+        def ok_feature_name_type(self):
+            """The word of feature bits is one that exists:
+            QCOW2_FEAT_TYPE_INCOMPATIBLE, QCOW2_FEAT_TYPE_COMPATIBLE or
+            QCOW2_FEAT_TYPE_AUTOCLEAR.
+            """
+            if hasattr(self, '_m_ok_feature_name_type'):
+                return self._m_ok_feature_name_type
+
+            self._m_ok_feature_name_type =  ((self.type == Qcow2.FeatureType.incompatible) or (self.type == Qcow2.FeatureType.compatible) or (self.type == Qcow2.FeatureType.autoclear))
+            return getattr(self, '_m_ok_feature_name_type', None)
+
 
     class FeatureNameTable(KaitaiStruct):
-        """Header extension that names feature bits, for readers that refuse an
-        image because of a bit they have never heard of.
+        """Header extension that names feature bits, for readers that refuse an image
+        because of a bit they have never heard of.
 
         .. seealso::
            docs/interop/qcow2: Feature name table
@@ -1223,13 +1312,13 @@ class Qcow2(KaitaiStruct):
 
         @property
         def effective_compression_type(self):
-            """How compressed clusters are compressed; 0, which is zlib, where the
+            """How compressed clusters are compressed; zlib, which is 0, where the
             header is too short to say.
             """
             if hasattr(self, '_m_effective_compression_type'):
                 return self._m_effective_compression_type
 
-            self._m_effective_compression_type = (int(self.additional_fields.compression_type) if self.len_additional_fields > 0 else 0)
+            self._m_effective_compression_type = (self.additional_fields.compression_type if self.len_additional_fields > 0 else Qcow2.CompressionType.zlib)
             return getattr(self, '_m_effective_compression_type', None)
 
         @property
@@ -1288,8 +1377,8 @@ class Qcow2(KaitaiStruct):
 
         @property
         def has_corrupt(self):
-            """Incompatible feature bit 1: any structure may be wrong, and writing
-            is forbidden (QCOW2_INCOMPAT_CORRUPT).
+            """Incompatible feature bit 1: any structure may be wrong, and writing is
+            forbidden (QCOW2_INCOMPAT_CORRUPT).
             """
             if hasattr(self, '_m_has_corrupt'):
                 return self._m_has_corrupt
@@ -1374,10 +1463,10 @@ class Qcow2(KaitaiStruct):
 
         @property
         def l1_vm_state_index(self):
-            """Number of L1 entries that map the disk, which is also the index of
-            the first one that may hold the state of a virtual machine. QEMU
-            rounds the size up in 64 bits, where the largest sizes wrap around to
-            0; so does this.
+            """Number of L1 entries that map the disk, which is also the index of the
+            first one that may hold the state of a virtual machine. QEMU rounds
+            the size up in 64 bits, where the largest sizes wrap around to 0; so
+            does this.
             """
             if hasattr(self, '_m_l1_vm_state_index'):
                 return self._m_l1_vm_state_index
@@ -1405,8 +1494,7 @@ class Qcow2(KaitaiStruct):
 
         @property
         def l2_entry_size(self):
-            """Size of an L2 entry in bytes (L2E_SIZE_NORMAL, L2E_SIZE_EXTENDED).
-            """
+            """Size of an L2 entry in bytes (L2E_SIZE_NORMAL, L2E_SIZE_EXTENDED)."""
             if hasattr(self, '_m_l2_entry_size'):
                 return self._m_l2_entry_size
 
@@ -1426,6 +1514,17 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_len_additional_fields', None)
 
         @property
+        def ok_backing_data_file_raw(self):
+            """An image whose data file is a raw image has no backing file. The
+            document demands it, QEMU does not look.
+            """
+            if hasattr(self, '_m_ok_backing_data_file_raw'):
+                return self._m_ok_backing_data_file_raw
+
+            self._m_ok_backing_data_file_raw =  (((not (self.has_data_file_raw))) or (self.backing_file_offset == 0))
+            return getattr(self, '_m_ok_backing_data_file_raw', None)
+
+        @property
         def ok_backing_file_offset(self):
             """The backing file's name starts in the first cluster, or at its end,
             where only an empty name has room.
@@ -1435,6 +1534,17 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_backing_file_offset =  ((self.cluster_size == 0) or (self.backing_file_offset <= self.cluster_size))
             return getattr(self, '_m_ok_backing_file_offset', None)
+
+        @property
+        def ok_backing_file_position(self):
+            """The backing file's name starts behind the header. The document demands
+            it, QEMU does not look.
+            """
+            if hasattr(self, '_m_ok_backing_file_position'):
+                return self._m_ok_backing_file_position
+
+            self._m_ok_backing_file_position =  ((self.backing_file_offset == 0) or (self.backing_file_offset >= self.effective_header_length))
+            return getattr(self, '_m_ok_backing_file_position', None)
 
         @property
         def ok_backing_file_size(self):
@@ -1467,18 +1577,18 @@ class Qcow2(KaitaiStruct):
             if hasattr(self, '_m_ok_compression_bit_clear'):
                 return self._m_ok_compression_bit_clear
 
-            self._m_ok_compression_bit_clear =  ((self.version < 3) or (self.effective_compression_type != 0) or ((not (self.has_compression_type))))
+            self._m_ok_compression_bit_clear =  ((self.version < 3) or ((not (self.has_compression_type))) or (self.effective_compression_type != Qcow2.CompressionType.zlib))
             return getattr(self, '_m_ok_compression_bit_clear', None)
 
         @property
         def ok_compression_bit_set(self):
-            """Where the compression type is not 0, the feature bit that announces
-            it is set.
+            """Where the compression type is not 0, the feature bit that announces it
+            is set.
             """
             if hasattr(self, '_m_ok_compression_bit_set'):
                 return self._m_ok_compression_bit_set
 
-            self._m_ok_compression_bit_set =  ((self.version < 3) or (self.effective_compression_type == 0) or (self.has_compression_type))
+            self._m_ok_compression_bit_set =  ((self.version < 3) or (self.has_compression_type) or (self.effective_compression_type == Qcow2.CompressionType.zlib))
             return getattr(self, '_m_ok_compression_bit_set', None)
 
         @property
@@ -1489,18 +1599,18 @@ class Qcow2(KaitaiStruct):
             if hasattr(self, '_m_ok_compression_type'):
                 return self._m_ok_compression_type
 
-            self._m_ok_compression_type = self.effective_compression_type <= 1
+            self._m_ok_compression_type =  ((self.effective_compression_type == Qcow2.CompressionType.zlib) or (self.effective_compression_type == Qcow2.CompressionType.zstd))
             return getattr(self, '_m_ok_compression_type', None)
 
         @property
         def ok_crypt_method(self):
-            """The encryption method is one that exists, QCOW_CRYPT_NONE to
-            QCOW_CRYPT_LUKS.
+            """The encryption method is one that exists: QCOW_CRYPT_NONE,
+            QCOW_CRYPT_AES or QCOW_CRYPT_LUKS.
             """
             if hasattr(self, '_m_ok_crypt_method'):
                 return self._m_ok_crypt_method
 
-            self._m_ok_crypt_method = int(self.crypt_method) <= 2
+            self._m_ok_crypt_method =  ((self.crypt_method == Qcow2.CryptMethod.none) or (self.crypt_method == Qcow2.CryptMethod.aes) or (self.crypt_method == Qcow2.CryptMethod.luks))
             return getattr(self, '_m_ok_crypt_method', None)
 
         @property
@@ -1573,8 +1683,8 @@ class Qcow2(KaitaiStruct):
         @property
         def ok_l1_table_offset(self):
             """The active L1 table starts at a cluster and ends at or below
-            QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if the table is empty;
-            an offset of 0 passes.
+            QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if the table is
+            empty; an offset of 0 passes.
             """
             if hasattr(self, '_m_ok_l1_table_offset'):
                 return self._m_ok_l1_table_offset
@@ -1593,8 +1703,7 @@ class Qcow2(KaitaiStruct):
 
         @property
         def ok_refcount_order(self):
-            """A reference count has at most 64 bits (QCOW2_MAX_REFCOUNT_ORDER).
-            """
+            """A reference count has at most 64 bits (QCOW2_MAX_REFCOUNT_ORDER)."""
             if hasattr(self, '_m_ok_refcount_order'):
                 return self._m_ok_refcount_order
 
@@ -1643,8 +1752,8 @@ class Qcow2(KaitaiStruct):
 
         @property
         def ok_size_maximum(self):
-            """The disk needs at most QCOW2_MAX_L1_VM_STATE_INDEX (INT_MAX) entries in
-            the L1 table.
+            """The disk needs at most QCOW2_MAX_L1_VM_STATE_INDEX (INT_MAX) entries
+            in the L1 table.
             """
             if hasattr(self, '_m_ok_size_maximum'):
                 return self._m_ok_size_maximum
@@ -1660,6 +1769,17 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_snapshots_count = self.nb_snapshots <= 65536
             return getattr(self, '_m_ok_snapshots_count', None)
+
+        @property
+        def ok_snapshots_data_file(self):
+            """An image with an external data file has no snapshots. QEMU opens it
+            all the same; its check reports it.
+            """
+            if hasattr(self, '_m_ok_snapshots_data_file'):
+                return self._m_ok_snapshots_data_file
+
+            self._m_ok_snapshots_data_file =  ((self.nb_snapshots == 0) or ((not (self.has_data_file))))
+            return getattr(self, '_m_ok_snapshots_data_file', None)
 
         @property
         def ok_snapshots_offset(self):
@@ -1729,8 +1849,7 @@ class Qcow2(KaitaiStruct):
 
         @property
         def refcount_block_entries(self):
-            """Number of counts in a refcount block; 0 where it cannot be known.
-            """
+            """Number of counts in a refcount block; 0 where it cannot be known."""
             if hasattr(self, '_m_refcount_block_entries'):
                 return self._m_refcount_block_entries
 
@@ -1750,8 +1869,8 @@ class Qcow2(KaitaiStruct):
 
         @property
         def subcluster_size(self):
-            """Size of a subcluster in bytes (QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER to
-            a cluster); that of the whole cluster where entries are not extended.
+            """Size of a subcluster in bytes (QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER to a
+            cluster); that of the whole cluster where entries are not extended.
             """
             if hasattr(self, '_m_subcluster_size'):
                 return self._m_subcluster_size
@@ -1892,8 +2011,7 @@ class Qcow2(KaitaiStruct):
 
         @property
         def ok_bitmaps_len(self):
-            """The bitmaps extension has QCOW2_BITMAPS_EXTENSION_SIZE (24 bytes).
-            """
+            """The bitmaps extension has QCOW2_BITMAPS_EXTENSION_SIZE (24 bytes)."""
             if hasattr(self, '_m_ok_bitmaps_len'):
                 return self._m_ok_bitmaps_len
 
@@ -1902,14 +2020,25 @@ class Qcow2(KaitaiStruct):
 
         @property
         def ok_crypto_len(self):
-            """The pointer to the encryption header has QCOW2_CRYPTO_EXTENSION_SIZE (16
-            bytes).
+            """The pointer to the encryption header has QCOW2_CRYPTO_EXTENSION_SIZE
+            (16 bytes).
             """
             if hasattr(self, '_m_ok_crypto_len'):
                 return self._m_ok_crypto_len
 
             self._m_ok_crypto_len =  ((self.magic != Qcow2.ExtensionMagic.crypto) or (self.len == 16))
             return getattr(self, '_m_ok_crypto_len', None)
+
+        @property
+        def ok_feature_table_len(self):
+            """The feature name table has entries of QCOW2_FEATURE_ENTRY_SIZE (48
+            bytes) and nothing else. QEMU fills the last one up with zeros.
+            """
+            if hasattr(self, '_m_ok_feature_table_len'):
+                return self._m_ok_feature_table_len
+
+            self._m_ok_feature_table_len =  ((self.magic != Qcow2.ExtensionMagic.feature_name_table) or (self.len % 48 == 0))
+            return getattr(self, '_m_ok_feature_table_len', None)
 
         @property
         def ok_len(self):
@@ -2024,8 +2153,8 @@ class Qcow2(KaitaiStruct):
 
         @property
         def max_extensions(self):
-            """Number of extensions read at once. The limit is our own: QEMU reads
-            as many as the first cluster holds.
+            """Number of extensions read at once. The limit is our own: QEMU reads as
+            many as the first cluster holds.
             """
             if hasattr(self, '_m_max_extensions'):
                 return self._m_max_extensions
@@ -2104,8 +2233,8 @@ class Qcow2(KaitaiStruct):
 
         @property
         def l2_table_offset(self):
-            """Offset of the L2 table in bytes (L1E_OFFSET_MASK); 0 if nothing in
-            its span is allocated.
+            """Offset of the L2 table in bytes (L1E_OFFSET_MASK); 0 if nothing in its
+            span is allocated.
             """
             if hasattr(self, '_m_l2_table_offset'):
                 return self._m_l2_table_offset
@@ -2121,6 +2250,17 @@ class Qcow2(KaitaiStruct):
 
             self._m_offset_sectors = (self.offset_high * 8388608 + self.offset_low)
             return getattr(self, '_m_offset_sectors', None)
+
+        @property
+        def ok_copied_unused(self):
+            """An entry without an L2 table is not marked as copied. QEMU does not
+            look.
+            """
+            if hasattr(self, '_m_ok_copied_unused'):
+                return self._m_ok_copied_unused
+
+            self._m_ok_copied_unused =  ((self.offset_sectors != 0) or ((not (self.copied))))
+            return getattr(self, '_m_ok_copied_unused', None)
 
         @property
         def ok_reserved(self):
@@ -2265,8 +2405,8 @@ class Qcow2(KaitaiStruct):
 
 
     class L1TableAt(KaitaiStruct):
-        """The place of a snapshot's L1 table. It has meaning only in a tree that
-        was read from a whole file.
+        """The place of a snapshot's L1 table. It has meaning only in a tree that was
+        read from a whole file.
 
         .. seealso::
            docs/interop/qcow2: Snapshots
@@ -2470,8 +2610,8 @@ class Qcow2(KaitaiStruct):
 
         @property
         def csize(self):
-            """Largest possible length of the compressed data in bytes: to the end
-            of their last sector.
+            """Largest possible length of the compressed data in bytes: to the end of
+            their last sector.
             """
             if hasattr(self, '_m_csize'):
                 return self._m_csize
@@ -2484,8 +2624,8 @@ class Qcow2(KaitaiStruct):
 
         @property
         def high_offset_span(self):
-            """How many values the part of a compressed cluster's offset that lies
-            in descriptor_high can take: 2^(38 - cluster_bits).
+            """How many values the part of a compressed cluster's offset that lies in
+            descriptor_high can take: 2^(38 - cluster_bits).
             """
             if hasattr(self, '_m_high_offset_span'):
                 return self._m_high_offset_span
@@ -2495,8 +2635,7 @@ class Qcow2(KaitaiStruct):
 
         @property
         def knows_cluster_size(self):
-            """cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS).
-            """
+            """cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS)."""
             if hasattr(self, '_m_knows_cluster_size'):
                 return self._m_knows_cluster_size
 
@@ -2553,6 +2692,15 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_compressed_bitmap', None)
 
         @property
+        def ok_compressed_offset(self):
+            """Compressed data start within QCOW_MAX_CLUSTER_OFFSET (below 2^56)."""
+            if hasattr(self, '_m_ok_compressed_offset'):
+                return self._m_ok_compressed_offset
+
+            self._m_ok_compressed_offset =  (((not (self.compressed))) or (self.coffset < 72057594037927936))
+            return getattr(self, '_m_ok_compressed_offset', None)
+
+        @property
         def ok_copied(self):
             """A compressed cluster is never marked as copied."""
             if hasattr(self, '_m_ok_copied'):
@@ -2560,6 +2708,17 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_copied = (not ( ((self.compressed) and (self.copied)) ))
             return getattr(self, '_m_ok_copied', None)
+
+        @property
+        def ok_extended_zero(self):
+            """An extended entry of a standard cluster leaves bit 0 clear, because
+            its bitmap says what reads as zeros. QEMU ignores the bit.
+            """
+            if hasattr(self, '_m_ok_extended_zero'):
+                return self._m_ok_extended_zero
+
+            self._m_ok_extended_zero =  (((not (self.extended))) or (self.compressed) or ((not (self.zero))))
+            return getattr(self, '_m_ok_extended_zero', None)
 
         @property
         def ok_offset(self):
@@ -3606,8 +3765,8 @@ class Qcow2(KaitaiStruct):
 
     @property
     def backing_file_name(self):
-        """Name of the backing file; absent where the header names none, or where
-        the name breaks a rule or lies beyond the file.
+        """Name of the backing file; absent where the header names none, or where the
+        name breaks a rule or lies beyond the file.
         """
         if hasattr(self, '_m_backing_file_name'):
             return self._m_backing_file_name
@@ -3672,7 +3831,9 @@ class Qcow2(KaitaiStruct):
 
     @property
     def encryption_header(self):
-        """The LUKS header, where the file holds all of it."""
+        """The LUKS header, where the file holds all QCRYPTO_BLOCK_LUKS_HEADER_SIZE
+        (592 bytes) of it.
+        """
         if hasattr(self, '_m_encryption_header'):
             return self._m_encryption_header
 

@@ -14,16 +14,16 @@ class Qcow2(KaitaiStruct):
     extensions and the name of the backing file. Guest offsets are translated in
     two steps, the L1 table and the L2 tables; two further levels, the refcount
     table and the refcount blocks, count the users of every cluster. Version 3
-    adds feature bits, and with them refcounts of other widths, clusters that
-    read as zeros, zstd compression, data in a file of its own, and subclusters.
+    adds feature bits, and with them refcounts of other widths, clusters that read
+    as zeros, zstd compression, data in a file of its own, and subclusters.
 
     All types but those named `..._at` need nothing but their own bytes and
     parameters, and can be used on a slice of an image. Everything the header
-    points at hangs on the root as a lazy instance, and is absent where the
-    header contradicts itself or points outside the file.
+    points at hangs on the root as a lazy instance, and is absent where the header
+    contradicts itself or points outside the file.
 
-    Nothing here refuses an image. A rule of the format, or a limit of QEMU, is
-    an instance named `ok_...`: true where the rule holds and where it does not
+    Nothing here refuses an image. A rule of the format, or a limit of QEMU, is an
+    instance named `ok_...`: true where the rule holds and where it does not
     apply. Wherever a size cannot be known, it is 0.
 
     Numbers of 64 bits are read as the language has them. JavaScript rounds those
@@ -139,8 +139,8 @@ class Qcow2(KaitaiStruct):
         snapshots_offset: int
         """Offset of the snapshot table in bytes."""
         incompatible_features: int | None
-        """Feature bits that a reader has to know: it refuses an image with a
-        bit that it does not.
+        """Feature bits that a reader has to know: it refuses an image with a bit
+        that it does not.
         """
         compatible_features: int | None
         """Feature bits that a reader may ignore."""
@@ -157,128 +157,6 @@ class Qcow2(KaitaiStruct):
         it goes no further.
         """
         _raw_additional_fields: bytes | None
-        @property
-        def ok_magic(self) -> bool:
-            """The magic number is QCOW_MAGIC."""
-        @property
-        def ok_version(self) -> bool:
-            """The version is 2 or 3 (QCOW2_MIN_VERSION to QCOW2_MAX_VERSION)."""
-        @property
-        def ok_cluster_bits(self) -> bool:
-            """Clusters have 512 bytes to 2 MiB (MIN_CLUSTER_BITS to
-            MAX_CLUSTER_BITS). The lower limit is the format's, the upper QEMU's.
-            """
-        @property
-        def ok_header_length_minimum(self) -> bool:
-            """The header of version 3 has at least QCOW2_V3_MIN_HEADER_LENGTH (104
-            bytes).
-            """
-        @property
-        def ok_header_length_maximum(self) -> bool:
-            """The header fits the first cluster."""
-        @property
-        def ok_header_length_multiple(self) -> bool:
-            """The header's length is a multiple of QCOW2_HEADER_ALIGNMENT (8 bytes).
-            The document demands it, QEMU does not look.
-            """
-        @property
-        def ok_backing_file_offset(self) -> bool:
-            """The backing file's name starts in the first cluster, or at its end,
-            where only an empty name has room.
-            """
-        @property
-        def ok_compression_type(self) -> bool:
-            """The compression type is one that exists: QCOW2_COMPRESSION_TYPE_ZLIB,
-            or QCOW2_COMPRESSION_TYPE_ZSTD, which QEMU may be built without.
-            """
-        @property
-        def ok_compression_bit_clear(self) -> bool:
-            """Where the compression type is 0, the feature bit that announces
-            another type is clear.
-            """
-        @property
-        def ok_compression_bit_set(self) -> bool:
-            """Where the compression type is not 0, the feature bit that announces
-            it is set.
-            """
-        @property
-        def ok_unknown_incompatible(self) -> bool:
-            """No incompatible feature is set but those that exist
-            (QCOW2_INCOMPAT_MASK, bits 0 to 4).
-            """
-        @property
-        def ok_subcluster_size(self) -> bool:
-            """Subclusters have at least 512 bytes, so that an image with extended L2
-            entries has clusters of 16 KiB or more (QCOW2_EXTL2_MIN_CLUSTER_BITS).
-            """
-        @property
-        def ok_refcount_order(self) -> bool:
-            """A reference count has at most 64 bits (QCOW2_MAX_REFCOUNT_ORDER)."""
-        @property
-        def ok_refcount_table_present(self) -> bool:
-            """There is a refcount table."""
-        @property
-        def ok_refcount_table_size(self) -> bool:
-            """The refcount table has at most QCOW_MAX_REFTABLE_SIZE (8 MiB). True
-            where the cluster's size is unknown.
-            """
-        @property
-        def ok_refcount_table_offset(self) -> bool:
-            """The refcount table starts at a cluster and ends at or below
-            QCOW2_MAX_TABLE_END (INT64_MAX). An offset of 0 passes.
-            """
-        @property
-        def ok_refcount_table_read(self) -> bool:
-            """The refcount table ends within BDRV_MAX_LENGTH."""
-        @property
-        def ok_snapshots_count(self) -> bool:
-            """There are at most QCOW_MAX_SNAPSHOTS snapshots."""
-        @property
-        def ok_snapshots_offset(self) -> bool:
-            """The snapshot table starts at a cluster, and the fixed parts of its
-            entries, QCOW2_SNAPSHOT_HEADER_SIZE (40 bytes) each, end at or below
-            QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if there are no
-            snapshots.
-            """
-        @property
-        def ok_l1_size_maximum(self) -> bool:
-            """The active L1 table has at most QCOW_MAX_L1_SIZE (32 MiB)."""
-        @property
-        def ok_l1_size_minimum(self) -> bool:
-            """The active L1 table maps the whole disk."""
-        @property
-        def ok_l1_table_offset(self) -> bool:
-            """The active L1 table starts at a cluster and ends at or below
-            QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if the table is empty;
-            an offset of 0 passes.
-            """
-        @property
-        def ok_l1_read(self) -> bool:
-            """The active L1 table ends within BDRV_MAX_LENGTH."""
-        @property
-        def ok_size_maximum(self) -> bool:
-            """The disk needs at most QCOW2_MAX_L1_VM_STATE_INDEX (INT_MAX) entries in
-            the L1 table.
-            """
-        @property
-        def ok_total_sectors(self) -> bool:
-            """The disk, in whole sectors of 512 bytes, has at most BDRV_MAX_LENGTH,
-            here in sectors (BDRV_SECTOR_SIZE).
-            """
-        @property
-        def ok_data_file_raw(self) -> bool:
-            """Only an external data file is called a raw image."""
-        @property
-        def ok_crypt_method(self) -> bool:
-            """The encryption method is one that exists, QCOW_CRYPT_NONE to
-            QCOW_CRYPT_LUKS.
-            """
-        @property
-        def ok_backing_file_size(self) -> bool:
-            """The backing file's name has at most QCOW_MAX_BACKING_FILE_SIZE (1023
-            bytes) and ends within the first cluster. The second part is not asked
-            of a name that starts beyond the cluster, which breaks another rule.
-            """
         @property
         def len_additional_fields(self) -> int:
             """Number of bytes read as additional fields: what header_length says,
@@ -304,8 +182,8 @@ class Qcow2(KaitaiStruct):
             """
         @property
         def has_corrupt(self) -> bool:
-            """Incompatible feature bit 1: any structure may be wrong, and writing
-            is forbidden (QCOW2_INCOMPAT_CORRUPT).
+            """Incompatible feature bit 1: any structure may be wrong, and writing is
+            forbidden (QCOW2_INCOMPAT_CORRUPT).
             """
         @property
         def has_data_file(self) -> bool:
@@ -348,8 +226,8 @@ class Qcow2(KaitaiStruct):
             range.
             """
         @property
-        def effective_compression_type(self) -> int:
-            """How compressed clusters are compressed; 0, which is zlib, where the
+        def effective_compression_type(self) -> Qcow2.CompressionType | int:
+            """How compressed clusters are compressed; zlib, which is 0, where the
             header is too short to say.
             """
         @property
@@ -368,10 +246,10 @@ class Qcow2(KaitaiStruct):
             """
         @property
         def l1_vm_state_index(self) -> int:
-            """Number of L1 entries that map the disk, which is also the index of
-            the first one that may hold the state of a virtual machine. QEMU
-            rounds the size up in 64 bits, where the largest sizes wrap around to
-            0; so does this.
+            """Number of L1 entries that map the disk, which is also the index of the
+            first one that may hold the state of a virtual machine. QEMU rounds
+            the size up in 64 bits, where the largest sizes wrap around to 0; so
+            does this.
             """
         @property
         def l1_table_bytes(self) -> int:
@@ -386,8 +264,8 @@ class Qcow2(KaitaiStruct):
             """Number of counts in a refcount block; 0 where it cannot be known."""
         @property
         def subcluster_size(self) -> int:
-            """Size of a subcluster in bytes (QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER to
-            a cluster); that of the whole cluster where entries are not extended.
+            """Size of a subcluster in bytes (QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER to a
+            cluster); that of the whole cluster where entries are not extended.
             """
         @property
         def csize_shift(self) -> int:
@@ -399,6 +277,143 @@ class Qcow2(KaitaiStruct):
         def csize_mask(self) -> int:
             """Largest count of additional sectors in the L2 entry of a compressed
             cluster; 0 where cluster_bits is out of range.
+            """
+        @property
+        def ok_magic(self) -> bool:
+            """The magic number is QCOW_MAGIC."""
+        @property
+        def ok_version(self) -> bool:
+            """The version is 2 or 3 (QCOW2_MIN_VERSION to QCOW2_MAX_VERSION)."""
+        @property
+        def ok_cluster_bits(self) -> bool:
+            """Clusters have 512 bytes to 2 MiB (MIN_CLUSTER_BITS to
+            MAX_CLUSTER_BITS). The lower limit is the format's, the upper QEMU's.
+            """
+        @property
+        def ok_header_length_minimum(self) -> bool:
+            """The header of version 3 has at least QCOW2_V3_MIN_HEADER_LENGTH (104
+            bytes).
+            """
+        @property
+        def ok_header_length_maximum(self) -> bool:
+            """The header fits the first cluster."""
+        @property
+        def ok_header_length_multiple(self) -> bool:
+            """The header's length is a multiple of QCOW2_HEADER_ALIGNMENT (8 bytes).
+            The document demands it, QEMU does not look.
+            """
+        @property
+        def ok_backing_file_offset(self) -> bool:
+            """The backing file's name starts in the first cluster, or at its end,
+            where only an empty name has room.
+            """
+        @property
+        def ok_compression_type(self) -> bool:
+            """The compression type is one that exists: QCOW2_COMPRESSION_TYPE_ZLIB,
+            or QCOW2_COMPRESSION_TYPE_ZSTD, which QEMU may be built without.
+            """
+        @property
+        def ok_compression_bit_clear(self) -> bool:
+            """Where the compression type is 0, the feature bit that announces
+            another type is clear.
+            """
+        @property
+        def ok_compression_bit_set(self) -> bool:
+            """Where the compression type is not 0, the feature bit that announces it
+            is set.
+            """
+        @property
+        def ok_unknown_incompatible(self) -> bool:
+            """No incompatible feature is set but those that exist
+            (QCOW2_INCOMPAT_MASK, bits 0 to 4).
+            """
+        @property
+        def ok_subcluster_size(self) -> bool:
+            """Subclusters have at least 512 bytes, so that an image with extended L2
+            entries has clusters of 16 KiB or more (QCOW2_EXTL2_MIN_CLUSTER_BITS).
+            """
+        @property
+        def ok_refcount_order(self) -> bool:
+            """A reference count has at most 64 bits (QCOW2_MAX_REFCOUNT_ORDER)."""
+        @property
+        def ok_refcount_table_present(self) -> bool:
+            """There is a refcount table."""
+        @property
+        def ok_refcount_table_size(self) -> bool:
+            """The refcount table has at most QCOW_MAX_REFTABLE_SIZE (8 MiB). True
+            where the cluster's size is unknown.
+            """
+        @property
+        def ok_refcount_table_offset(self) -> bool:
+            """The refcount table starts at a cluster and ends at or below
+            QCOW2_MAX_TABLE_END (INT64_MAX). An offset of 0 passes.
+            """
+        @property
+        def ok_snapshots_count(self) -> bool:
+            """There are at most QCOW_MAX_SNAPSHOTS snapshots."""
+        @property
+        def ok_snapshots_offset(self) -> bool:
+            """The snapshot table starts at a cluster, and the fixed parts of its
+            entries, QCOW2_SNAPSHOT_HEADER_SIZE (40 bytes) each, end at or below
+            QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if there are no
+            snapshots.
+            """
+        @property
+        def ok_l1_size_maximum(self) -> bool:
+            """The active L1 table has at most QCOW_MAX_L1_SIZE (32 MiB)."""
+        @property
+        def ok_l1_table_offset(self) -> bool:
+            """The active L1 table starts at a cluster and ends at or below
+            QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if the table is
+            empty; an offset of 0 passes.
+            """
+        @property
+        def ok_size_maximum(self) -> bool:
+            """The disk needs at most QCOW2_MAX_L1_VM_STATE_INDEX (INT_MAX) entries
+            in the L1 table.
+            """
+        @property
+        def ok_l1_size_minimum(self) -> bool:
+            """The active L1 table maps the whole disk."""
+        @property
+        def ok_l1_read(self) -> bool:
+            """The active L1 table ends within BDRV_MAX_LENGTH."""
+        @property
+        def ok_crypt_method(self) -> bool:
+            """The encryption method is one that exists: QCOW_CRYPT_NONE,
+            QCOW_CRYPT_AES or QCOW_CRYPT_LUKS.
+            """
+        @property
+        def ok_refcount_table_read(self) -> bool:
+            """The refcount table ends within BDRV_MAX_LENGTH."""
+        @property
+        def ok_data_file_raw(self) -> bool:
+            """Only an external data file is called a raw image."""
+        @property
+        def ok_backing_data_file_raw(self) -> bool:
+            """An image whose data file is a raw image has no backing file. The
+            document demands it, QEMU does not look.
+            """
+        @property
+        def ok_backing_file_position(self) -> bool:
+            """The backing file's name starts behind the header. The document demands
+            it, QEMU does not look.
+            """
+        @property
+        def ok_snapshots_data_file(self) -> bool:
+            """An image with an external data file has no snapshots. QEMU opens it
+            all the same; its check reports it.
+            """
+        @property
+        def ok_backing_file_size(self) -> bool:
+            """The backing file's name has at most QCOW_MAX_BACKING_FILE_SIZE (1023
+            bytes) and ends within the first cluster. The second part is not asked
+            of a name that starts beyond the cluster, which breaks another rule.
+            """
+        @property
+        def ok_total_sectors(self) -> bool:
+            """The disk, in whole sectors of 512 bytes, has at most BDRV_MAX_LENGTH,
+            here in sectors (BDRV_SECTOR_SIZE).
             """
 
     class AdditionalFields(KaitaiStruct):
@@ -426,6 +441,9 @@ class Qcow2(KaitaiStruct):
         """Fills the header up to a multiple of 8 bytes."""
         unknown_fields: bytes
         """Fields that no version of the document has yet, kept as bytes."""
+        @property
+        def ok_padding(self) -> bool:
+            """The padding is zero. The document demands it, QEMU does not look."""
 
     class BackingFileName(KaitaiStruct):
         """The name of the backing file.
@@ -480,8 +498,8 @@ class Qcow2(KaitaiStruct):
         """
         @property
         def max_extensions(self) -> int:
-            """Number of extensions read at once. The limit is our own: QEMU reads
-            as many as the first cluster holds.
+            """Number of extensions read at once. The limit is our own: QEMU reads as
+            many as the first cluster holds.
             """
         @property
         def is_long_enough(self) -> bool:
@@ -557,12 +575,17 @@ class Qcow2(KaitaiStruct):
             """
         @property
         def ok_crypto_len(self) -> bool:
-            """The pointer to the encryption header has QCOW2_CRYPTO_EXTENSION_SIZE (16
-            bytes).
+            """The pointer to the encryption header has QCOW2_CRYPTO_EXTENSION_SIZE
+            (16 bytes).
             """
         @property
         def ok_bitmaps_len(self) -> bool:
             """The bitmaps extension has QCOW2_BITMAPS_EXTENSION_SIZE (24 bytes)."""
+        @property
+        def ok_feature_table_len(self) -> bool:
+            """The feature name table has entries of QCOW2_FEATURE_ENTRY_SIZE (48
+            bytes) and nothing else. QEMU fills the last one up with zeros.
+            """
 
     class ExtensionPositions(KaitaiStruct):
         """Where the last of those header extensions that point elsewhere stand,
@@ -638,8 +661,8 @@ class Qcow2(KaitaiStruct):
         """The file's name as bytes, without a terminator."""
 
     class FeatureNameTable(KaitaiStruct):
-        """Header extension that names feature bits, for readers that refuse an
-        image because of a bit they have never heard of.
+        """Header extension that names feature bits, for readers that refuse an image
+        because of a bit they have never heard of.
 
         See docs/interop/qcow2: Feature name table; block/qcow2.c: report_unsupported_feature
         """
@@ -692,6 +715,15 @@ class Qcow2(KaitaiStruct):
         """Number of the bit in that word, from 0 to 63."""
         name: bytes
         """The feature's name, padded with zero bytes."""
+        @property
+        def ok_feature_name_type(self) -> bool:
+            """The word of feature bits is one that exists:
+            QCOW2_FEAT_TYPE_INCOMPATIBLE, QCOW2_FEAT_TYPE_COMPATIBLE or
+            QCOW2_FEAT_TYPE_AUTOCLEAR.
+            """
+        @property
+        def ok_feature_name_bit(self) -> bool:
+            """The word of feature bits has such a bit."""
 
     class BitmapsExtension(KaitaiStruct):
         """Header extension that points at the bitmap directory, 24 bytes.
@@ -726,14 +758,24 @@ class Qcow2(KaitaiStruct):
         def ok_reserved32(self) -> bool:
             """The reserved field is zero."""
         @property
-        def ok_nb_bitmaps_minimum(self) -> bool:
-            """There is at least one bitmap."""
-        @property
         def ok_nb_bitmaps_maximum(self) -> bool:
             """There are at most QCOW2_MAX_BITMAPS bitmaps."""
         @property
+        def ok_nb_bitmaps_minimum(self) -> bool:
+            """There is at least one bitmap."""
+        @property
         def ok_bitmap_directory_size(self) -> bool:
-            """The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE bytes."""
+            """The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE
+            bytes.
+            """
+        @property
+        def ok_bitmap_directory_size_minimum(self) -> bool:
+            """The bitmap directory is not empty."""
+        @property
+        def ok_bitmap_directory_read(self) -> bool:
+            """The bitmap directory ends within BDRV_MAX_LENGTH. Not asked of one
+            that is too large.
+            """
 
     class CryptoExtension(KaitaiStruct):
         """Header extension that points at the encryption header, 16 bytes.
@@ -845,12 +887,17 @@ class Qcow2(KaitaiStruct):
             """The whole offset in sectors of 512 bytes."""
         @property
         def l2_table_offset(self) -> int:
-            """Offset of the L2 table in bytes (L1E_OFFSET_MASK); 0 if nothing in
-            its span is allocated.
+            """Offset of the L2 table in bytes (L1E_OFFSET_MASK); 0 if nothing in its
+            span is allocated.
             """
         @property
         def ok_reserved(self) -> bool:
             """The reserved bits are zero (L1E_RESERVED_MASK)."""
+        @property
+        def ok_copied_unused(self) -> bool:
+            """An entry without an L2 table is not marked as copied. QEMU does not
+            look.
+            """
 
     class L2TableAt(KaitaiStruct):
         """The place that an L1 entry points at. It has meaning only in a tree that
@@ -956,8 +1003,8 @@ class Qcow2(KaitaiStruct):
         reserved0: int | None
         """Zero (bits 1 to 8)."""
         zero: bool | None
-        """The cluster reads as zeros, whatever its offset (QCOW_OFLAG_ZERO,
-        bit 0). Invalid in version 2, ignored in an extended entry.
+        """The cluster reads as zeros, whatever its offset (QCOW_OFLAG_ZERO, bit
+        0). Invalid in version 2, ignored in an extended entry.
         """
         descriptor_high: int | None
         """Number of additional sectors and, below it, the upper part of the
@@ -966,8 +1013,8 @@ class Qcow2(KaitaiStruct):
         descriptor_low: int | None
         """Lower part of the offset (bits 0 to 31)."""
         zero_bitmap: int | None
-        """Subclusters that read as zeros (QCOW_OFLAG_SUB_ZERO); bit x stands
-        for subcluster x.
+        """Subclusters that read as zeros (QCOW_OFLAG_SUB_ZERO); bit x stands for
+        subcluster x.
         """
         alloc_bitmap: int | None
         """Subclusters that are allocated (QCOW_OFLAG_SUB_ALLOC); bit x stands
@@ -986,8 +1033,8 @@ class Qcow2(KaitaiStruct):
             """
         @property
         def high_offset_span(self) -> int:
-            """How many values the part of a compressed cluster's offset that lies
-            in descriptor_high can take: 2^(38 - cluster_bits).
+            """How many values the part of a compressed cluster's offset that lies in
+            descriptor_high can take: 2^(38 - cluster_bits).
             """
         @property
         def coffset(self) -> int | None:
@@ -1001,8 +1048,8 @@ class Qcow2(KaitaiStruct):
             """
         @property
         def csize(self) -> int | None:
-            """Largest possible length of the compressed data in bytes: to the end
-            of their last sector.
+            """Largest possible length of the compressed data in bytes: to the end of
+            their last sector.
             """
         @property
         def cluster_type(self) -> Qcow2.ClusterType | int:
@@ -1017,6 +1064,14 @@ class Qcow2(KaitaiStruct):
         @property
         def ok_copied(self) -> bool:
             """A compressed cluster is never marked as copied."""
+        @property
+        def ok_extended_zero(self) -> bool:
+            """An extended entry of a standard cluster leaves bit 0 clear, because
+            its bitmap says what reads as zeros. QEMU ignores the bit.
+            """
+        @property
+        def ok_compressed_offset(self) -> bool:
+            """Compressed data start within QCOW_MAX_CLUSTER_OFFSET (below 2^56)."""
         @property
         def ok_offset(self) -> bool:
             """A standard cluster starts at a multiple of its size."""
@@ -1253,8 +1308,8 @@ class Qcow2(KaitaiStruct):
             """Where the entries point, in the same order."""
 
     class L1TableAt(KaitaiStruct):
-        """The place of a snapshot's L1 table. It has meaning only in a tree that
-        was read from a whole file.
+        """The place of a snapshot's L1 table. It has meaning only in a tree that was
+        read from a whole file.
 
         See docs/interop/qcow2: Snapshots
         """
@@ -1312,8 +1367,8 @@ class Qcow2(KaitaiStruct):
         vm_clock_nsec: int
         """Time that the guest had run, in nanoseconds."""
         vm_state_size: int
-        """Size of the virtual machine's state in bytes; overridden by the
-        larger field in the extra data.
+        """Size of the virtual machine's state in bytes; overridden by the larger
+        field in the extra data.
         """
         extra_data_size: int
         """Length of the extra data in bytes."""
@@ -1435,8 +1490,8 @@ class Qcow2(KaitaiStruct):
 
     class BitmapDirectoryEntry(KaitaiStruct):
         """One entry of the bitmap directory: 24 bytes, extra data, name, and
-        padding. Parts that the stream ends in are cut short, so that the first
-        24 bytes alone tell how long the entry is.
+        padding. Parts that the stream ends in are cut short, so that the first 24
+        bytes alone tell how long the entry is.
 
         See docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c: Qcow2BitmapDirEntry; block/qcow2-bitmap.c: check_dir_entry
         """
@@ -1518,23 +1573,28 @@ class Qcow2(KaitaiStruct):
         def ok_bitmap_table_size_minimum(self) -> bool:
             """The bitmap table is not empty."""
         @property
-        def ok_bitmap_table_size_maximum(self) -> bool:
-            """The bitmap table has at most BME_MAX_TABLE_SIZE entries."""
-        @property
         def ok_bitmap_table_offset_present(self) -> bool:
             """The bitmap table does not lie at offset 0."""
         @property
         def ok_bitmap_table_offset(self) -> bool:
             """The bitmap table starts at a cluster."""
         @property
-        def ok_bitmap_size(self) -> bool:
-            """The bitmap's data have at most BME_MAX_PHYS_SIZE (512 MiB). True
-            where the cluster's size is unknown.
-            """
+        def ok_bitmap_table_size_maximum(self) -> bool:
+            """The bitmap table has at most BME_MAX_TABLE_SIZE entries."""
         @property
         def ok_granularity_bits(self) -> bool:
             """One bit stands for 512 bytes to 2 GiB (BME_MIN_GRANULARITY_BITS to
             BME_MAX_GRANULARITY_BITS). The document allows 0 to 63.
+            """
+        @property
+        def ok_granularity_bits_maximum(self) -> bool:
+            """One bit stands for less than 2^64 bytes
+            (QCOW2_BITMAP_MAX_GRANULARITY_BITS).
+            """
+        @property
+        def ok_flags_reserved(self) -> bool:
+            """No flag is set but those that exist, bits 0 to 2
+            (QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE is the last).
             """
         @property
         def ok_flags(self) -> bool:
@@ -1542,15 +1602,26 @@ class Qcow2(KaitaiStruct):
             document allows extra_data_compatible as well.
             """
         @property
+        def ok_name_size_minimum(self) -> bool:
+            """The bitmap has a name. The document demands it, QEMU does not look."""
+        @property
         def ok_name_size(self) -> bool:
             """The name has at most BME_MAX_NAME_SIZE (1023 bytes)."""
         @property
         def ok_type(self) -> bool:
             """The bitmap is one for dirty tracking (BT_DIRTY_TRACKING_BITMAP)."""
+        @property
+        def ok_bitmap_size(self) -> bool:
+            """The bitmap's data have at most BME_MAX_PHYS_SIZE (512 MiB). True where
+            the cluster's size is unknown.
+            """
+        @property
+        def ok_padding(self) -> bool:
+            """The padding is zero. The document demands it, QEMU does not look."""
 
     class BitmapTableAt(KaitaiStruct):
-        """The place of a bitmap's table. It has meaning only in a tree that was
-        read from a whole file.
+        """The place of a bitmap's table. It has meaning only in a tree that was read
+        from a whole file.
 
         See docs/interop/qcow2: Bitmap table
         """
@@ -1685,8 +1756,8 @@ class Qcow2(KaitaiStruct):
         """The header extensions; absent where the header leaves them no room."""
     @property
     def backing_file_name(self) -> Qcow2.BackingFileName | None:
-        """Name of the backing file; absent where the header names none, or where
-        the name breaks a rule or lies beyond the file.
+        """Name of the backing file; absent where the header names none, or where the
+        name breaks a rule or lies beyond the file.
         """
     @property
     def l1_table(self) -> Qcow2.L1Table | None:
@@ -1710,4 +1781,6 @@ class Qcow2(KaitaiStruct):
         """The pointer to the encryption header; the last one, if several."""
     @property
     def encryption_header(self) -> Luks1 | None:
-        """The LUKS header, where the file holds all of it."""
+        """The LUKS header, where the file holds all QCRYPTO_BLOCK_LUKS_HEADER_SIZE
+        (592 bytes) of it.
+        """

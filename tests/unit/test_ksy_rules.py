@@ -1,0 +1,565 @@
+"""The rules in the Kaitai declarations, and the bits of table entries.
+
+What comes in: formats/kaitai and the generated parsers. What is claimed: the limits in the rules
+are the constants that their docs name; every rule holds at its edge and breaks beyond it; entries
+of tables agree with QEMU's masks.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kaitaistruct import KaitaiStream
+from qcow_parsers import Luks1, Qcow1, Qcow2
+from qcow_parsers import constants as c
+
+from tools import gallery
+
+ROOT = Path(__file__).parents[2]
+KAITAI = ROOT / "formats/kaitai"
+SPECS: dict[str, dict[str, Any]] = {
+    path.stem: gallery.read(path) for path in sorted(KAITAI.glob("*.ksy"))
+}
+TYPES: dict[str, dict[str, Any]] = dict(SPECS) | {
+    f"{stem}::{name}": each for stem, spec in SPECS.items() for name, each in spec["types"].items()
+}
+RULES = [
+    (layout, name)
+    for layout, spec in TYPES.items()
+    for name in spec.get("instances", {})
+    if name.startswith(gallery.RULE)
+]
+
+by_rule = pytest.mark.parametrize(("layout", "name"), RULES)
+
+
+def stream(data: bytes) -> KaitaiStream:
+    return KaitaiStream(BytesIO(data))
+
+
+# ---- limits
+
+NUMBERS = {name: value for name, value in vars(c).items() if isinstance(value, int)}
+PLAIN = {0, 1}
+"""Numbers that are no limit of anything."""
+DERIVED = {
+    # (rule, number in it): what it is made of
+    ("qcow1::header.ok_size_maximum", 1 << 62): "2^64, in a form that fits 63 bits",
+    ("qcow1::header.ok_size_maximum", 4): "2^64, in a form that fits 63 bits",
+    ("qcow2::header.ok_total_sectors", 512): "BDRV_SECTOR_SIZE",
+    ("qcow2::header.ok_total_sectors", c.BDRV_MAX_LENGTH // 512): "BDRV_MAX_LENGTH in sectors",
+    ("qcow2::header.ok_unknown_incompatible", 0x1F): "QCOW2_INCOMPAT_MASK",
+    ("qcow2::feature_name_entry.ok_feature_name_bit", 63): "the last bit of a word of 64",
+    ("qcow2::bitmap_directory_entry.ok_flags", 3): "all bits but BME_RESERVED_FLAGS",
+    ("qcow2::bitmap_directory_entry.ok_flags_reserved", 7): "three flags",
+    ("qcow2::l2_entry.ok_compressed_offset", 1 << 56): "QCOW_MAX_CLUSTER_OFFSET + 1",
+}
+
+
+@by_rule
+def test_the_numbers_of_a_rule_are_the_constants_that_its_doc_names(layout: str, name: str) -> None:
+    instance = TYPES[layout]["instances"][name]
+    numbers = {int(n, 0) for n in re.findall(r"\b(0x[0-9a-f]+|\d+)\b", instance["value"])}
+    named = {
+        NUMBERS[w] for w in re.findall(r"\b[A-Z][A-Z0-9_]+\b", instance["doc"]) if w in NUMBERS
+    }
+    if name == "ok_magic" and layout.startswith("luks1"):
+        magic = int.from_bytes(b"LUKS\xba\xbe")
+        assert {magic} == named
+        return
+    versions = {2, 3} if "version" in instance["value"] else set()
+    derived = {number for rule, number in DERIVED if rule == f"{layout}.{name}"}
+    assert numbers - PLAIN - versions - derived <= named
+
+
+# ---- rules: each holds at its edge and breaks beyond it
+
+Change = dict[str, Any]
+MAX = c.BDRV_MAX_LENGTH
+END = c.QCOW2_MAX_TABLE_END
+MIB = 1 << 20
+
+
+def packed(form: str, defaults: Change, changes: Change) -> bytes:
+    assert changes.keys() <= defaults.keys()
+    return struct.pack(form, *(defaults | changes).values())
+
+
+V1 = {
+    "magic": c.QCOW_MAGIC, "version": 1, "backing_file_offset": 0, "backing_file_size": 0,
+    "mtime": 0, "size": MIB, "cluster_bits": 12, "l2_bits": 9, "padding": 0, "crypt_method": 0,
+    "l1_table_offset": 48,
+}  # fmt: skip
+SPAN1 = 1 << 12 + 9
+
+
+def v1(**changes: Any) -> Qcow1.Header:
+    return Qcow1.Header(stream(packed(">IIQIIQBBHIQ", V1, changes)))
+
+
+V3 = {
+    "magic": c.QCOW_MAGIC, "version": 3, "backing_file_offset": 0, "backing_file_size": 0,
+    "cluster_bits": 16, "size": MIB, "crypt_method": 0, "l1_size": 1, "l1_table_offset": 3 << 16,
+    "refcount_table_offset": 1 << 16, "refcount_table_clusters": 1, "nb_snapshots": 0,
+    "snapshots_offset": 0, "incompatible_features": 0, "compatible_features": 0,
+    "autoclear_features": 0, "refcount_order": 4, "header_length": 112, "compression_type": 0,
+}  # fmt: skip
+CS = 1 << 16
+SPAN = CS * (CS // 8)
+LARGEST = (1 << 64) - 1
+
+
+def v3(**changes: Any) -> Qcow2.Header:
+    return Qcow2.Header(stream(packed(">IIQIIQIIQQIIQQQQIIB", V3, changes) + bytes(7)))
+
+
+def extension(magic: int, length: int, room: int = 4096) -> Qcow2.HeaderExtension:
+    return Qcow2.HeaderExtension(stream(struct.pack(">II", magic, length) + bytes(room)))
+
+
+def feature(**changes: Any) -> Qcow2.FeatureNameEntry:
+    return Qcow2.FeatureNameEntry(stream(packed(">BB46x", {"type": 0, "bit": 0}, changes)))
+
+
+def fields(padding: bytes) -> Qcow2.AdditionalFields:
+    return Qcow2.AdditionalFields(stream(b"\0" + padding))
+
+
+BITMAPS = {
+    "nb_bitmaps": 1, "reserved32": 0, "bitmap_directory_size": 32,
+    "bitmap_directory_offset": 5 << 16,
+}  # fmt: skip
+
+
+def bitmaps(**changes: Any) -> Qcow2.BitmapsExtension:
+    return Qcow2.BitmapsExtension(stream(packed(">IIQQ", BITMAPS, changes)))
+
+
+BITMAP = {
+    "bitmap_table_offset": 6 << 16, "bitmap_table_size": 1, "flags": 0, "type": 1,
+    "granularity_bits": 16, "name_size": 2, "extra_data_size": 0, "tail": b"b0" + bytes(6),
+}  # fmt: skip
+
+
+def bitmap(cluster_bits: int = 16, **changes: Any) -> Qcow2.BitmapDirectoryEntry:
+    data = packed(">QIIBBHI8s", BITMAP, changes)
+    return Qcow2.BitmapDirectoryEntry(cluster_bits, stream(data))
+
+
+SNAPSHOT = {"l1_table_offset": CS, "l1_size": 1, "rest": bytes(24), "extra_data_size": 16}
+
+
+def snapshot(**changes: Any) -> Qcow2.Snapshot:
+    return Qcow2.Snapshot(stream(packed(">QI24sI", SNAPSHOT, changes) + bytes(4096)))
+
+
+def l2(value: int, bitmap: int | None = None, cluster_bits: int = 16) -> Qcow2.L2Entry:
+    extended = bitmap is not None
+    data = value.to_bytes(8) + (bitmap or 0).to_bytes(8)
+    return Qcow2.L2Entry(cluster_bits, extended, stream(data))
+
+
+def entry(layout: Callable[..., Any], *arguments: int) -> Callable[[int], Any]:
+    return lambda value: layout(*arguments, stream(value.to_bytes(8)))
+
+
+l1, refcount_table, bitmap_table = map(
+    entry, (Qcow2.L1Entry, Qcow2.RefcountTableEntry, Qcow2.BitmapTableEntry)
+)
+v1_l2 = entry(Qcow1.L2Entry, 12)
+
+
+def luks(**changes: Any) -> Luks1.Header:
+    defaults = {"magic": b"LUKS\xba\xbe", "version": 1}
+    return Luks1.Header(stream(packed(">6sH584x", defaults, changes)))
+
+
+COPIED, COMPRESSED = 1 << 63, 1 << 62
+
+EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
+    ("luks1::header", "ok_magic"): ([luks()], [luks(magic=b"LUKS\xba\xbf")]),
+    ("luks1::header", "ok_version"): ([luks()], [luks(version=2)]),
+    ("qcow1::header", "ok_magic"): ([v1()], [v1(magic=c.QCOW_MAGIC - 1)]),
+    ("qcow1::header", "ok_version"): ([v1()], [v1(version=0), v1(version=2)]),
+    ("qcow1::header", "ok_size_minimum"): ([v1(size=2)], [v1(size=1), v1(size=0)]),
+    ("qcow1::header", "ok_cluster_bits"): (
+        [v1(cluster_bits=9), v1(cluster_bits=16)],
+        [v1(cluster_bits=8), v1(cluster_bits=17), v1(cluster_bits=255)],
+    ),
+    ("qcow1::header", "ok_l2_bits"): (
+        [v1(l2_bits=6), v1(l2_bits=13)],
+        [v1(l2_bits=5), v1(l2_bits=14), v1(l2_bits=255)],
+    ),
+    ("qcow1::header", "ok_crypt_method"): ([v1(crypt_method=1)], [v1(crypt_method=2)]),
+    ("qcow1::header", "ok_size_maximum"): (
+        [v1(size=LARGEST - SPAN1), v1(size=LARGEST, l2_bits=0)],
+        [v1(size=LARGEST - SPAN1 + 1), v1(size=LARGEST)],
+    ),
+    ("qcow1::header", "ok_l1_size"): (
+        [v1(size=c.QCOW1_MAX_L1_ENTRIES * SPAN1)],
+        [v1(size=c.QCOW1_MAX_L1_ENTRIES * SPAN1 + 1)],
+    ),
+    ("qcow1::header", "ok_l1_read"): (
+        [v1(size=c.QCOW1_MAX_READ_L1_ENTRIES * SPAN1), v1(size=2, l1_table_offset=MAX - 8)],
+        [v1(size=c.QCOW1_MAX_READ_L1_ENTRIES * SPAN1 + 1), v1(size=2, l1_table_offset=MAX - 7)],
+    ),
+    ("qcow1::header", "ok_backing_file_size"): (
+        [v1(backing_file_offset=48, backing_file_size=1023), v1(backing_file_size=1024)],
+        [v1(backing_file_offset=48, backing_file_size=1024)],
+    ),
+    ("qcow1::header", "ok_backing_file_offset"): (
+        [v1(backing_file_offset=MAX - 1, backing_file_size=1)],
+        [v1(backing_file_offset=MAX, backing_file_size=1), v1(backing_file_offset=END + 1)],
+    ),
+    ("qcow1::l2_entry", "ok_offset"): ([v1_l2(512), v1_l2(COPIED | 511)], [v1_l2(511)]),
+    ("qcow1::l2_entry", "ok_cluster_read"): ([v1_l2(MAX - 4096)], [v1_l2(MAX - 4095)]),
+    ("qcow2::header", "ok_magic"): ([v3()], [v3(magic=c.QCOW_MAGIC + 1)]),
+    ("qcow2::header", "ok_version"): ([v3(), v3(version=2)], [v3(version=1), v3(version=4)]),
+    ("qcow2::header", "ok_cluster_bits"): (
+        [v3(cluster_bits=9), v3(cluster_bits=21)],
+        [v3(cluster_bits=8), v3(cluster_bits=22), v3(cluster_bits=0xFFFFFFFF)],
+    ),
+    ("qcow2::header", "ok_header_length_minimum"): (
+        [v3(header_length=104), v3(header_length=103, version=2)],
+        [v3(header_length=103)],
+    ),
+    ("qcow2::header", "ok_header_length_maximum"): (
+        [v3(header_length=CS), v3(header_length=CS + 1, version=2)],
+        [v3(header_length=CS + 1)],
+    ),
+    ("qcow2::header", "ok_header_length_multiple"): (
+        [v3(header_length=120)],
+        [v3(header_length=105)],
+    ),
+    ("qcow2::header", "ok_backing_file_offset"): (
+        [v3(backing_file_offset=CS), v3(backing_file_offset=CS + 1, cluster_bits=22)],
+        [v3(backing_file_offset=CS + 1), v3(backing_file_offset=LARGEST)],
+    ),
+    ("qcow2::header", "ok_compression_type"): (
+        [v3(compression_type=1), v3(compression_type=2, header_length=104)],
+        [v3(compression_type=2)],
+    ),
+    ("qcow2::header", "ok_compression_bit_clear"): (
+        [v3(compression_type=1, incompatible_features=8)],
+        [
+            v3(incompatible_features=8),
+            v3(compression_type=1, incompatible_features=8, header_length=104),
+        ],
+    ),
+    ("qcow2::header", "ok_compression_bit_set"): (
+        [v3(compression_type=1, incompatible_features=8), v3(compression_type=1, version=2)],
+        [v3(compression_type=1)],
+    ),
+    ("qcow2::header", "ok_unknown_incompatible"): (
+        [v3(incompatible_features=31), v3(incompatible_features=32, version=2)],
+        [v3(incompatible_features=32), v3(incompatible_features=1 << 63)],
+    ),
+    ("qcow2::header", "ok_subcluster_size"): (
+        [v3(incompatible_features=16, cluster_bits=14), v3(cluster_bits=13)],
+        [v3(incompatible_features=16, cluster_bits=13)],
+    ),
+    ("qcow2::header", "ok_refcount_order"): (
+        [v3(refcount_order=6), v3(refcount_order=7, version=2)],
+        [v3(refcount_order=7), v3(refcount_order=0xFFFFFFFF)],
+    ),
+    ("qcow2::header", "ok_refcount_table_present"): ([v3()], [v3(refcount_table_clusters=0)]),
+    ("qcow2::header", "ok_refcount_table_size"): (
+        [v3(refcount_table_clusters=128), v3(refcount_table_clusters=4, cluster_bits=21)],
+        [v3(refcount_table_clusters=129), v3(refcount_table_clusters=0xFFFFFFFF)],
+    ),
+    ("qcow2::header", "ok_refcount_table_offset"): (
+        [v3(refcount_table_offset=0), v3(refcount_table_offset=(1 << 63) - 2 * CS)],
+        [v3(refcount_table_offset=CS + 1), v3(refcount_table_offset=(1 << 63) - CS)],
+    ),
+    ("qcow2::header", "ok_refcount_table_read"): (
+        [v3(refcount_table_offset=MAX - CS)],
+        [v3(refcount_table_offset=MAX)],
+    ),
+    ("qcow2::header", "ok_snapshots_count"): (
+        [v3(nb_snapshots=65536)],
+        [v3(nb_snapshots=65537)],
+    ),
+    ("qcow2::header", "ok_snapshots_offset"): (
+        [v3(snapshots_offset=(1 << 63) - CS, nb_snapshots=1638)],
+        [
+            v3(snapshots_offset=(1 << 63) - CS, nb_snapshots=1639),
+            v3(snapshots_offset=1),
+            v3(snapshots_offset=1 << 63),
+        ],
+    ),
+    ("qcow2::header", "ok_snapshots_data_file"): (
+        [v3(nb_snapshots=1), v3(incompatible_features=4)],
+        [v3(nb_snapshots=1, incompatible_features=4)],
+    ),
+    ("qcow2::header", "ok_l1_size_maximum"): ([v3(l1_size=4194304)], [v3(l1_size=4194305)]),
+    ("qcow2::header", "ok_l1_size_minimum"): (
+        [v3(size=SPAN), v3(size=0, l1_size=0), v3(size=LARGEST, l1_size=0)],
+        [v3(size=SPAN + 1), v3(l1_size=0), v3(size=LARGEST - SPAN + 1)],
+    ),
+    ("qcow2::header", "ok_l1_table_offset"): (
+        [v3(l1_table_offset=(1 << 63) - CS, l1_size=8191), v3(l1_table_offset=0)],
+        [
+            v3(l1_table_offset=(1 << 63) - CS, l1_size=8192),
+            v3(l1_table_offset=CS + 8),
+            v3(l1_table_offset=1 << 63, l1_size=0),
+        ],
+    ),
+    ("qcow2::header", "ok_l1_read"): (
+        [v3(l1_table_offset=MAX - CS, l1_size=8192), v3(l1_table_offset=MAX, l1_size=0)],
+        [v3(l1_table_offset=MAX - CS, l1_size=8193)],
+    ),
+    ("qcow2::header", "ok_size_maximum"): (
+        [
+            v3(size=0x7FFFFFFF * (1 << 15), cluster_bits=9),
+            v3(size=LARGEST, cluster_bits=9),
+            v3(size=LARGEST, cluster_bits=99),
+        ],
+        [
+            v3(size=0x7FFFFFFF * (1 << 15) + 1, cluster_bits=9),
+            v3(size=LARGEST - (1 << 15) + 1, cluster_bits=9),
+        ],
+    ),
+    ("qcow2::header", "ok_total_sectors"): ([v3(size=MAX + 511)], [v3(size=MAX + 512)]),
+    ("qcow2::header", "ok_data_file_raw"): (
+        [v3(autoclear_features=2, incompatible_features=4), v3(autoclear_features=2, version=2)],
+        [v3(autoclear_features=2)],
+    ),
+    ("qcow2::header", "ok_backing_data_file_raw"): (
+        [v3(autoclear_features=2), v3(backing_file_offset=512)],
+        [v3(autoclear_features=2, backing_file_offset=512)],
+    ),
+    ("qcow2::header", "ok_crypt_method"): (
+        [v3(crypt_method=1), v3(crypt_method=2)],
+        [v3(crypt_method=3), v3(crypt_method=0xFFFFFFFF)],
+    ),
+    ("qcow2::header", "ok_backing_file_size"): (
+        [
+            v3(backing_file_offset=512, backing_file_size=1023),
+            v3(backing_file_offset=CS - 8, backing_file_size=8),
+            v3(backing_file_offset=CS, backing_file_size=0),
+            v3(backing_file_offset=CS + 1, backing_file_size=1023),
+            v3(backing_file_size=0xFFFFFFFF),
+        ],
+        [
+            v3(backing_file_offset=512, backing_file_size=1024),
+            v3(backing_file_offset=CS - 8, backing_file_size=9),
+            v3(backing_file_offset=CS, backing_file_size=1),
+        ],
+    ),
+    ("qcow2::header", "ok_backing_file_position"): (
+        [v3(backing_file_offset=112), v3(backing_file_offset=72, version=2), v3()],
+        [v3(backing_file_offset=111), v3(backing_file_offset=71, version=2)],
+    ),
+    ("qcow2::additional_fields", "ok_padding"): (
+        [fields(bytes(7)), fields(b"")],
+        [fields(bytes(6) + b"\1"), fields(b"\1")],
+    ),
+    ("qcow2::header_extension", "ok_len"): (
+        [extension(1, 16, 16), extension(0, 0, 0)],
+        [extension(1, 17, 16), extension(0, 1, 0), extension(1, 0xFFFFFFFF, 16)],
+    ),
+    ("qcow2::header_extension", "ok_backing_format_len"): (
+        [extension(c.QCOW2_EXT_MAGIC_BACKING_FORMAT, 15), extension(1, 16)],
+        [extension(c.QCOW2_EXT_MAGIC_BACKING_FORMAT, 16)],
+    ),
+    ("qcow2::header_extension", "ok_crypto_len"): (
+        [extension(c.QCOW2_EXT_MAGIC_CRYPTO_HEADER, 16), extension(1, 15)],
+        [extension(c.QCOW2_EXT_MAGIC_CRYPTO_HEADER, n) for n in (0, 15, 17)],
+    ),
+    ("qcow2::header_extension", "ok_bitmaps_len"): (
+        [extension(c.QCOW2_EXT_MAGIC_BITMAPS, 24), extension(1, 23)],
+        [extension(c.QCOW2_EXT_MAGIC_BITMAPS, n) for n in (0, 23, 25)],
+    ),
+    ("qcow2::header_extension", "ok_feature_table_len"): (
+        [extension(c.QCOW2_EXT_MAGIC_FEATURE_TABLE, 96), extension(1, 47)],
+        [extension(c.QCOW2_EXT_MAGIC_FEATURE_TABLE, 95)],
+    ),
+    ("qcow2::feature_name_entry", "ok_feature_name_type"): (
+        [feature(type=0), feature(type=1), feature(type=2)],
+        [feature(type=3), feature(type=255)],
+    ),
+    ("qcow2::feature_name_entry", "ok_feature_name_bit"): ([feature(bit=63)], [feature(bit=64)]),
+    ("qcow2::bitmaps_extension", "ok_reserved32"): ([bitmaps()], [bitmaps(reserved32=1)]),
+    ("qcow2::bitmaps_extension", "ok_nb_bitmaps_minimum"): ([bitmaps()], [bitmaps(nb_bitmaps=0)]),
+    ("qcow2::bitmaps_extension", "ok_nb_bitmaps_maximum"): (
+        [bitmaps(nb_bitmaps=65535)],
+        [bitmaps(nb_bitmaps=65536)],
+    ),
+    ("qcow2::bitmaps_extension", "ok_bitmap_directory_size"): (
+        [bitmaps(bitmap_directory_size=67107840)],
+        [bitmaps(bitmap_directory_size=67107841), bitmaps(bitmap_directory_size=LARGEST)],
+    ),
+    ("qcow2::bitmaps_extension", "ok_bitmap_directory_size_minimum"): (
+        [bitmaps(bitmap_directory_size=1)],
+        [bitmaps(bitmap_directory_size=0)],
+    ),
+    ("qcow2::bitmaps_extension", "ok_bitmap_directory_read"): (
+        [bitmaps(bitmap_directory_offset=MAX - 32)],
+        [bitmaps(bitmap_directory_offset=MAX - 31), bitmaps(bitmap_directory_offset=LARGEST)],
+    ),
+    ("qcow2::snapshot", "ok_extra_data_size"): (
+        [snapshot(extra_data_size=1024)],
+        [snapshot(extra_data_size=1025)],
+    ),
+    ("qcow2::snapshot", "ok_l1_size"): ([snapshot(l1_size=4194304)], [snapshot(l1_size=4194305)]),
+    ("qcow2::bitmap_directory_entry", "ok_extra_data_size"): (
+        [bitmap()],
+        [bitmap(extra_data_size=1)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_bitmap_table_size_minimum"): (
+        [bitmap()],
+        [bitmap(bitmap_table_size=0)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_bitmap_table_size_maximum"): (
+        [bitmap(bitmap_table_size=0x8000000)],
+        [bitmap(bitmap_table_size=0x8000001)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_bitmap_table_offset_present"): (
+        [bitmap()],
+        [bitmap(bitmap_table_offset=0)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_bitmap_table_offset"): (
+        [bitmap(bitmap_table_offset=0), bitmap(99, bitmap_table_offset=1)],
+        [bitmap(bitmap_table_offset=CS + 8)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_bitmap_size"): (
+        [bitmap(bitmap_table_size=8192), bitmap(99, bitmap_table_size=0xFFFFFFFF)],
+        [bitmap(bitmap_table_size=8193)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_granularity_bits"): (
+        [bitmap(granularity_bits=9), bitmap(granularity_bits=31)],
+        [bitmap(granularity_bits=8), bitmap(granularity_bits=32)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_granularity_bits_maximum"): (
+        [bitmap(granularity_bits=63)],
+        [bitmap(granularity_bits=64)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_flags"): ([bitmap(flags=3)], [bitmap(flags=4)]),
+    ("qcow2::bitmap_directory_entry", "ok_flags_reserved"): ([bitmap(flags=7)], [bitmap(flags=8)]),
+    ("qcow2::bitmap_directory_entry", "ok_name_size"): (
+        [bitmap(name_size=1023)],
+        [bitmap(name_size=1024)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_name_size_minimum"): ([bitmap()], [bitmap(name_size=0)]),
+    ("qcow2::bitmap_directory_entry", "ok_type"): ([bitmap()], [bitmap(type=0), bitmap(type=2)]),
+    ("qcow2::bitmap_directory_entry", "ok_padding"): (
+        [bitmap(), bitmap(name_size=8, tail=bytes(7) + b"\1")],
+        [bitmap(tail=bytes(7) + b"\1")],
+    ),
+    ("qcow2::l1_entry", "ok_reserved"): (
+        [l1(c.L1E_OFFSET_MASK | COPIED)],
+        [l1(1), l1(1 << 8), l1(1 << 56), l1(1 << 62)],
+    ),
+    ("qcow2::l1_entry", "ok_copied_unused"): ([l1(COPIED | 512), l1(0)], [l1(COPIED)]),
+    ("qcow2::l2_entry", "ok_reserved"): (
+        [l2(c.L2E_OFFSET_MASK | COPIED | 1), l2(COMPRESSED | 0x1FE)],
+        [l2(2), l2(1 << 8), l2(1 << 56), l2(1 << 61)],
+    ),
+    ("qcow2::l2_entry", "ok_copied"): ([l2(COMPRESSED), l2(COPIED)], [l2(COPIED | COMPRESSED)]),
+    ("qcow2::l2_entry", "ok_offset"): (
+        [l2(CS), l2(512, cluster_bits=9), l2(COMPRESSED | 1), l2(512, cluster_bits=99)],
+        [l2(CS + 512), l2(CS + 512 + 1), l2(CS, cluster_bits=17)],
+    ),
+    ("qcow2::l2_entry", "ok_extended_zero"): ([l2(1), l2(CS, 0)], [l2(1, 0), l2(CS + 1, 0)]),
+    ("qcow2::l2_entry", "ok_compressed_offset"): (
+        [l2(COMPRESSED | (1 << 56) - 1, cluster_bits=9), l2(COMPRESSED | 1 << 56, cluster_bits=21)],
+        [l2(COMPRESSED | 1 << 56, cluster_bits=9)],
+    ),
+    ("qcow2::l2_entry", "ok_subcluster_bitmap"): (
+        [l2(CS, 1 << 33 | 1), l2(0, 1 << 32), l2(COPIED, 1), l2(COMPRESSED, LARGEST)],
+        [l2(CS, 1 << 32 | 1), l2(0, 1), l2(1, 1)],
+    ),
+    ("qcow2::l2_entry", "ok_compressed_bitmap"): (
+        [l2(COMPRESSED, 0), l2(0, 1)],
+        [l2(COMPRESSED, 1), l2(COMPRESSED, 1 << 63)],
+    ),
+    ("qcow2::refcount_table_entry", "ok_reserved"): (
+        [refcount_table(c.REFT_OFFSET_MASK)],
+        [refcount_table(1), refcount_table(1 << 8)],
+    ),
+    ("qcow2::bitmap_table_entry", "ok_reserved"): (
+        [bitmap_table(c.BME_TABLE_ENTRY_OFFSET_MASK), bitmap_table(1)],
+        [bitmap_table(CS + 1), bitmap_table(2), bitmap_table(1 << 8), bitmap_table(1 << 63)],
+    ),
+}
+
+
+def test_every_rule_has_its_edges_here() -> None:
+    assert sorted(EDGES) == sorted(RULES)
+
+
+@by_rule
+def test_a_rule_holds_at_its_edge_and_breaks_beyond(layout: str, name: str) -> None:
+    holding, breaking = EDGES[layout, name]
+    assert [getattr(each, name) for each in holding] == [True] * len(holding)
+    assert [getattr(each, name) for each in breaking] == [False] * len(breaking)
+
+
+# ---- entries agree with QEMU's masks
+
+WORDS = [random.Random(word).getrandbits(64) for word in range(300)]
+WORDS += [1 << bit for bit in range(64)] + [0, LARGEST]
+
+
+def test_entries_of_tables_agree_with_the_masks() -> None:
+    for word in WORDS:
+        entry = l1(word)
+        assert entry.l2_table_offset == word & c.L1E_OFFSET_MASK
+        assert entry.copied == bool(word & c.QCOW_OFLAG_COPIED)
+        assert entry.ok_reserved == (word & c.L1E_RESERVED_MASK == 0)
+        block = refcount_table(word)
+        assert block.refcount_block_offset == word & c.REFT_OFFSET_MASK
+        assert block.ok_reserved == (word & c.REFT_RESERVED_MASK == 0)
+        assert bitmap_table(word).offset == word & c.BME_TABLE_ENTRY_OFFSET_MASK
+
+
+@pytest.mark.parametrize("cluster_bits", range(9, 22))
+def test_l2_entries_agree_with_the_masks(cluster_bits: int) -> None:
+    shift = 62 - (cluster_bits - 8)
+    for word in WORDS:
+        entry = l2(word, cluster_bits=cluster_bits)
+        if entry.compressed:
+            assert entry.offset is None
+            assert entry.coffset == word & ((1 << shift) - 1)
+            assert entry.nb_csectors == word >> shift & ((1 << cluster_bits - 8) - 1)
+            assert entry.csize == (entry.nb_csectors + 1) * 512 - entry.coffset % 512
+        else:
+            assert entry.coffset is None
+            assert entry.offset == word & c.L2E_OFFSET_MASK
+            assert entry.ok_reserved == (word & c.L2E_STD_RESERVED_MASK == 0)
+
+
+@pytest.mark.parametrize("cluster_bits", range(9, 17))
+def test_l2_entries_of_version_1_agree_with_their_formula(cluster_bits: int) -> None:
+    for word in WORDS:
+        entry = Qcow1.L2Entry(cluster_bits, stream(word.to_bytes(8)))
+        low = word & LARGEST >> 1
+        if entry.is_compressed:
+            assert entry.coffset == low & ((1 << 63 - cluster_bits) - 1)
+            assert entry.csize == low >> 63 - cluster_bits
+        else:
+            assert entry.offset == low
+
+
+@pytest.mark.parametrize("order", range(7))
+def test_refcounts_have_every_width_and_the_lowest_bits_first(order: int) -> None:
+    data, bits = random.Random(order).randbytes(2048), 1 << order
+    if bits >= 8:
+        step = bits // 8
+        expected = [int.from_bytes(data[i : i + step]) for i in range(0, len(data), step)]
+    else:
+        expected = [byte >> low & (1 << bits) - 1 for byte in data for low in range(0, 8, bits)]
+    block = Qcow2.RefcountBlock(order, stream(data))
+    assert [e.refcount for page in block.pages for e in page.entries] == expected
+
+
+def test_cluster_types_are_those_that_qemu_tells_apart() -> None:
+    kinds = [l2(0), l2(1), l2(CS + 1), l2(CS), l2(COMPRESSED | 1), l2(1, 0), l2(CS + 1, 0)]
+    assert [int(each.cluster_type) for each in kinds] == [0, 1, 2, 3, 4, 0, 3]
