@@ -10,22 +10,33 @@ Source: docs/interop/qcow2, Header; block/qcow.c: qcow_open; block/qcow2.c: qcow
 
 from __future__ import annotations
 
-from qcowspec.metadata import Metadata, Reference
+from typing import Any
+
+from qcow_parsers import Qcow1, Qcow2
+
+from qcowspec.metadata import Format, Metadata, Reference
 from qcowspec.needs import Reading, Window
 from qcowspec.rules import Judge
+from qcowspec.structures import Part
 from qcowspec.units import HostOffset
 
 
 def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     """Read the backing file's name; an empty one is none."""
     header = image.header
-    if not judge.header("backing") or header is None:
-        return False
-    if header.backing_file_offset == 0:
-        return True
-    offset, length = HostOffset(header.backing_file_offset), header.backing_file_size
-    data = yield from window.read(offset, length)
-    name = data.partition(b"\0")[0]
-    if name:
-        image.backing = Reference(name, offset, length, image.backing_format)
-    return True
+    located = header is not None and "backing" not in judge.stopped
+    if located and header is not None and header.backing_file_offset:
+        offset, length = HostOffset(header.backing_file_offset), header.backing_file_size
+        data = yield from window.read(offset, length)
+        layout = _layout(image)
+        part = Part("backing_file_name", layout, offset, data)
+        judge(part, part.parse())
+        name = data.partition(b"\0")[0]
+        if name:
+            image.backing = Reference(name, offset, length, image.backing_format)
+    judge.header("backing")
+    return located
+
+
+def _layout(image: Metadata) -> type[Any]:
+    return Qcow1.BackingFileName if image.format is Format.QCOW else Qcow2.BackingFileName

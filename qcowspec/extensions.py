@@ -1,85 +1,194 @@
-"""EXTENSIONS: what stands between the header and the end of its area, and the LUKS header.
+"""EXTENSIONS: what stands between the header and the end of its area, and the LUKS headers.
 
 In: the area from header_length to the backing file name or the end of the first cluster.
 Out: `Metadata.extensions`, the feature names, the data file's name, the LUKS header.
-Refuses: to follow an extension that does not fit its area: what comes after it has no known place.
+Refuses: to follow an extension that does not fit its area: what comes after it has no known place;
+and to judge more extensions, or to read more LUKS headers, than any image has a use for.
 
 Source: docs/interop/qcow2, Header extensions; block/qcow2.c: qcow2_read_extensions.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
 from qcow_parsers import Luks1, Qcow2
 from qcow_parsers import constants as c
 
-from qcowspec.metadata import Metadata, Reference
+from qcowspec.metadata import Metadata, Reference, Turn
 from qcowspec.needs import Reading, Window
 from qcowspec.rules import Judge
 from qcowspec.structures import Part
 from qcowspec.units import HostOffset, align_up
 
-HEAD = 8
-"""Bytes of an extension's magic and length, and the step to which extensions are padded."""
+HEAD = struct.Struct(">II")
+"""A record's magic and len: a hostile area has 262,144 of them, too many to parse them all."""
+
+Area = Part[Qcow2.HeaderExtensions]
+Record = Part[Qcow2.HeaderExtension]
+
+NAME = "header_extensions"
+
+
+class Span(NamedTuple):
+    """Where a record stands in its area.
+
+    Attributes:
+        start: Its first byte.
+        end: The byte behind it and its padding, as far as there is room for padding; behind the
+            area's end if the record does not fit.
+        last: Whether the walk ends here: with an end record, or with one that does not fit.
+    """
+
+    start: int
+    end: int
+    last: bool
 
 
 def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
-    """Read the extensions, then what they point at."""
+    """Read the extensions and the LUKS headers that they point at."""
     header = image.qcow2_header
-    start, end = header.effective_header_length, min(header.extensions_end, header.cluster_size)
-    offset, sound = start, True
-    while sound and end - offset >= HEAD:
-        extension = yield from _read_one(image, window, offset, end)
-        sound = judge("extensions", image.extensions.parts[-1], extension)
-        _note(image, extension, HostOffset(offset + HEAD))
-        if int(extension.magic) == c.QCOW2_EXT_MAGIC_END:
-            break
-        offset += align_up(HEAD + extension.len, HEAD)
+    located = (
+        header.ok_header_length_minimum
+        and header.ok_header_length_maximum
+        and header.ok_backing_file_offset
+    )
+    start, end = header.effective_header_length, header.extensions_end
+    if located and start < end:
+        rest = yield from window.read_zero_filled(start, header.cluster_size - start)
+        area = Part(NAME, Qcow2.HeaderExtensions, HostOffset(start), rest[: end - start])
+        with image.at(Turn(0, area.offset)):
+            yield from _walk(image, window, judge, area)
+            name = header.backing_file_size if header.backing_file_offset else 0
+            image.slack += _strays(rest[end - start + name :])
+            judge(area, None)
     judge.header("extensions")
-    sound = judge.header("encryption") and sound
-    return (yield from _read_luks(image, window, judge)) and sound
+    return located
 
 
-def _read_one(
-    image: Metadata, window: Window, offset: int, end: int
-) -> Reading[Qcow2.HeaderExtension]:
-    head = yield from window.read_zero_filled(offset, HEAD)
-    name = f"header_extensions[{len(image.extensions)}]"
-    claimed = Part(name, Qcow2.HeaderExtension, HostOffset(offset), head).parse().len
-    # One that claims more than its area holds is cut there; the rule about it then says so.
-    length = min(align_up(HEAD + claimed, HEAD), end - offset)
-    data = yield from window.read_zero_filled(offset, length)
-    part = Part(name, Qcow2.HeaderExtension, HostOffset(offset), data)
-    image.extensions.parts.append(part)
-    return part.parse()
+def _walk(image: Metadata, window: Window, judge: Judge, area: Area) -> Reading[None]:
+    """Go through the records; the turn stands behind the last one afterwards."""
+    index, at, length = 0, 0, len(area.data)
+    for span in _spans(area.data):
+        if index < c.POLICY_MAX_HEADER_EXTENSIONS or span.last:
+            data = area.data[span.start : span.end]
+            offset = HostOffset(area.offset + span.start)
+            record = Part(f"{NAME}[{index}]", Qcow2.HeaderExtension, offset, data)
+            yield from _read_record(image, window, judge, record)
+        index, at = index + 1, min(span.end, length)
+    image.turn = Turn(index, HostOffset(area.offset + at), length - at)
+    if c.QCOW2_EXT_MAGIC_END in image.extension_types:
+        image.slack = _strays(area.data[at:])
 
 
-def _note(image: Metadata, extension: Qcow2.HeaderExtension, offset: HostOffset) -> None:
-    """Keep what later stages ask for; of several of one kind QEMU heeds the last."""
-    data = extension.data
+def _spans(area: bytes) -> Iterator[Span]:
+    start, length = 0, len(area)
+    while length - start >= HEAD.size:
+        magic, size = HEAD.unpack_from(area, start)
+        end = start + HEAD.size + size
+        if end > length:
+            yield Span(start, end, last=True)
+            return
+        end = min(align_up(end, c.QCOW2_EXT_ALIGNMENT), length)
+        yield Span(start, end, last=magic == c.QCOW2_EXT_MAGIC_END)
+        if magic == c.QCOW2_EXT_MAGIC_END:
+            return
+        start = end
+
+
+def _strays(data: bytes) -> int:
+    """How many bytes are not zero."""
+    return len(data) - data.count(0)
+
+
+def _read_record(image: Metadata, window: Window, judge: Judge, record: Record) -> Reading[None]:
+    """Judge one record and what it holds; keep what later stages ask for.
+
+    Of several records of one type QEMU heeds the last.
+    """
+    parsed = record.parse()
+    magic = int(parsed.magic)
+    index = len(image.extensions)
+    image.turn = Turn(index, record.offset, repeats=magic in image.extension_types)
+    image.extension_types.add(magic)
+    image.extensions.add(record)
+    judge(record, parsed)
+    data, offset = parsed.data, HostOffset(record.offset + HEAD.size)
+    inner: Part[Any] = Part(
+        f"{record.name}.data", type(data), offset, record.data[HEAD.size :][: parsed.len_data]
+    )
     if isinstance(data, Qcow2.FeatureNameTable):
-        for entry in data.entries:
-            name = entry.name.partition(b"\0")[0]
-            if not name:  # QEMU stops at the first unnamed entry
-                break
-            image.feature_names.setdefault((int(entry.type), entry.bit), name)
+        _read_names(image, judge, inner, data)
     elif isinstance(data, Qcow2.DataFile):
+        judge(inner, data)
         name = data.data_file.partition(b"\0")[0]
         image.data_file = Reference(name, offset, len(data.data_file))
     elif isinstance(data, Qcow2.BackingFormat):
         image.backing_format = data.format.partition(b"\0")[0]
-    elif isinstance(data, Qcow2.BitmapsExtension):
-        image.bitmaps_extension = data
-    elif isinstance(data, Qcow2.CryptoExtension):
-        image.crypto_extension = data
+    elif isinstance(data, Qcow2.BitmapsExtension) and parsed.ok_bitmaps_len:
+        image.bitmaps_extension, image.bitmaps_part = data, inner
+        if image.qcow2_header.has_bitmaps:
+            judge(inner, data)
+    elif isinstance(data, Qcow2.CryptoExtension) and parsed.ok_crypto_len:
+        yield from _read_luks(image, window, judge, inner, data)
 
 
-def _read_luks(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
-    pointer = image.crypto_extension
-    if pointer is None or int(image.qcow2_header.crypt_method) != c.QcowCryptMethod.QCOW_CRYPT_LUKS:
-        return True
-    if pointer.offset > c.BDRV_MAX_LENGTH - c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE:
-        return False
-    data = yield from window.read_zero_filled(pointer.offset, c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE)
-    part = Part("luks_header", Luks1.Header, HostOffset(pointer.offset), data)
-    image.luks, image.luks_part = part.parse(), part
-    return judge("encryption", part, image.luks)
+def _read_names(
+    image: Metadata, judge: Judge, part: Part[Any], table: Qcow2.FeatureNameTable
+) -> None:
+    """Judge the entries; QEMU stops at the first one without a name."""
+    size, named = c.QCOW2_FEATURE_ENTRY_SIZE, True
+    for index, entry in enumerate(table.entries):
+        start = index * size
+        judge(
+            Part(
+                f"{part.name}.entries[{index}]",
+                Qcow2.FeatureNameEntry,
+                HostOffset(part.offset + start),
+                part.data[start : start + size],
+            ),
+            entry,
+        )
+        name = entry.name.partition(b"\0")[0]
+        named = named and bool(name)
+        if named:
+            image.feature_names.setdefault((int(entry.type), entry.bit), name)
+
+
+def _read_luks(
+    image: Metadata,
+    window: Window,
+    judge: Judge,
+    part: Part[Any],
+    pointer: Qcow2.CryptoExtension,
+) -> Reading[None]:
+    """Read the LUKS header that a pointer leads to; QEMU reads one for each pointer."""
+    image.crypto_extension = pointer
+    if int(image.qcow2_header.crypt_method) != c.QcowCryptMethod.QCOW_CRYPT_LUKS:
+        return
+    if not judge(part, pointer):
+        return
+    known = image.luks_headers.get(pointer.offset)
+    if known is None:
+        size, offset = c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE, HostOffset(pointer.offset)
+        data = yield from window.read_zero_filled(offset, size)
+        known = image.luks_headers[offset] = Part("luks_header", Luks1.Header, offset, data)
+        image.luks = known.parse()
+        if judge(known, image.luks):
+            _judge_slots(image, judge, known, image.luks)
+    image.luks, image.luks_part = known.parse(), known
+
+
+def _judge_slots(
+    image: Metadata, judge: Judge, part: Part[Luks1.Header], header: Luks1.Header
+) -> None:
+    size = c.QCRYPTO_BLOCK_LUKS_KEY_SLOT_SIZE
+    first = c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE - len(header.key_slots) * size
+    for index, slot in enumerate(header.key_slots):
+        start = first + index * size
+        offset = HostOffset(part.offset + start)
+        name = f"{part.name}.key_slots[{index}]"
+        with image.at(Turn(index, offset)):
+            judge(Part(name, Luks1.KeySlot, offset, part.data[start : start + size]), slot)

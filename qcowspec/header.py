@@ -1,7 +1,8 @@
 """HEADER: the fixed part of the image, and the geometry that follows from it.
 
-In: the first bytes of the file. Out: `Metadata.header` and `Metadata.geometry`. Refuses: nothing by
-itself; where a broken rule leaves the cluster size unknown, nothing further can be located.
+In: the first bytes of the file. Out: `Metadata.header` and `Metadata.geometry`, and a finding for
+every rule that the header alone can break. Refuses: nothing by itself; without a cluster size
+nothing further can be located.
 
 Source: docs/interop/qcow2, Header; block/qcow.c: qcow_open; block/qcow2.c: qcow2_do_open.
 """
@@ -32,7 +33,8 @@ def _read_v1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     part = Part("header", Qcow1.Header, HostOffset(0), data)
     header = part.parse()
     _keep(image, part, header)
-    if not judge.header("header"):
+    judge.header()
+    if not (header.ok_magic and header.ok_version and header.ok_cluster_bits and header.ok_l2_bits):
         return False
     image.geometry = Geometry(
         version=header.version,
@@ -46,15 +48,25 @@ def _read_v1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
 
 def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     data = yield from window.read_zero_filled(0, c.QCOW2_HEADER_SIZE)
-    header = Part("header", Qcow2.Header, HostOffset(0), data).parse()
+    part = Part("header", Qcow2.Header, HostOffset(0), data)
+    header = part.parse()
     length = min(header.effective_header_length, 1 << c.MAX_CLUSTER_BITS)
     if length > len(data):  # fields that are younger than this specification
         data = yield from window.read_zero_filled(0, length)
-    data = data[: max(length, header_minimum(header.version))]
-    part = Part("header", Qcow2.Header, HostOffset(0), data)
-    header = part.parse()
+        header = Part("header", Qcow2.Header, HostOffset(0), data).parse()
+    length = max(length, header_minimum(header.version))
+    part = Part("header", Qcow2.Header, HostOffset(0), data[:length])
     _keep(image, part, header)
-    if not judge.header("header"):
+    judge.header()
+    _judge_additional_fields(part, header, judge)
+    # A wrong header_length leaves the tables where they are: only the extensions are lost.
+    if not (
+        header.ok_magic
+        and header.ok_version
+        and header.ok_cluster_bits
+        and header.ok_unknown_incompatible
+        and header.ok_subcluster_size
+    ):
         return False
     image.geometry = Geometry(
         version=header.version,
@@ -64,6 +76,19 @@ def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
         refcount_order=header.effective_refcount_order,
     )
     return True
+
+
+def _judge_additional_fields(whole: Part[Qcow2.Header], header: Qcow2.Header, judge: Judge) -> None:
+    fields = header.additional_fields
+    if fields is not None:
+        start = c.QCOW2_V3_MIN_HEADER_LENGTH
+        part = Part(
+            "header.additional_fields",
+            Qcow2.AdditionalFields,
+            HostOffset(start),
+            whole.data[start:],
+        )
+        judge(part, fields)
 
 
 def header_minimum(version: int) -> int:

@@ -16,6 +16,7 @@ from qcowspec.drivers import drive
 from qcowspec.errors import Invalid, NotQcow
 from qcowspec.machine import Machine, State, thorough
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
+from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
 from qcowspec.sources import open_source
@@ -39,8 +40,9 @@ class Image:
 
     @property
     def findings(self) -> list[Finding]:
-        """The broken rules, tolerated by QEMU or not."""
-        return self.judge.findings
+        """The broken rules of the format's document and of QEMU, tolerated by QEMU or not."""
+        judged = refused_by("qemu") | refused_by("spec")
+        return [finding for finding in self.judge.findings if finding.rule in judged]
 
     @property
     def format(self) -> Format:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from qcowspec import backing, extensions, header, probe, tables
+from qcowspec import backing, bitmaps, extensions, header, probe, tables
 from qcowspec.metadata import Format, Metadata
 from qcowspec.needs import Need, Reading, Window
 from qcowspec.rules import Finding, Judge
@@ -87,7 +87,7 @@ STAGES: Mapping[State, Stage] = MappingProxyType(
         State.L1: tables.read_l1,
         State.REFCOUNTS: tables.read_refcounts,
         State.SNAPSHOTS: tables.read_snapshots,
-        State.BITMAPS: tables.read_bitmaps,
+        State.BITMAPS: bitmaps.read,
         State.BACKING: backing.read,
     }
 )

@@ -6,8 +6,10 @@ In: what the stages read. Out: the same, under the names QEMU uses. Refuses: not
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
@@ -69,14 +71,42 @@ class Table:
 class Structures(Sequence[T]):
     """Structures of one layout, kept as bytes and parsed when looked at.
 
-    A hostile image may claim 65,536 snapshots: their bytes are kept, their objects are not.
+    A hostile image may claim 65,536 snapshots, or 262,144 header extensions: their bytes are kept,
+    one after the other, and no object for any of them.
     """
 
     def __init__(self) -> None:
-        self.parts: list[Part[T]] = []
+        self._like: Part[T] | None = None
+        self._kept = bytearray()
+        self._ends = array("Q")
+        self._offsets = array("Q")
+
+    def add(self, part: Part[T]) -> None:
+        """Keep one more; all have one layout, and names that differ in their index."""
+        self._like = self._like or replace(part, data=b"", name=part.name.partition("[")[0])
+        self._kept += part.data
+        self._ends.append(len(self._kept))
+        self._offsets.append(part.offset)
+
+    def part(self, index: int) -> Part[T]:
+        """One of them as bytes."""
+        index = range(len(self))[index]
+        assert self._like is not None
+        start = self._ends[index - 1] if index else 0
+        return replace(
+            self._like,
+            name=f"{self._like.name}[{index}]",
+            offset=HostOffset(self._offsets[index]),
+            data=bytes(self._kept[start : self._ends[index]]),
+        )
+
+    @property
+    def parts(self) -> Sequence[Part[T]]:
+        """All of them as bytes, each made when it is looked at."""
+        return _Parts(self)
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self._ends)
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -84,8 +114,50 @@ class Structures(Sequence[T]):
     def __getitem__(self, index: slice) -> list[T]: ...
     def __getitem__(self, index: int | slice) -> T | list[T]:
         if isinstance(index, slice):
-            return [part.parse() for part in self.parts[index]]
-        return self.parts[index].parse()
+            return [self.part(i).parse() for i in range(*index.indices(len(self)))]
+        return self.part(index).parse()
+
+
+class _Parts(Sequence[Part[T]]):
+    """The same structures as bytes."""
+
+    def __init__(self, structures: Structures[T]) -> None:
+        self._structures = structures
+
+    def __len__(self) -> int:
+        return len(self._structures)
+
+    @overload
+    def __getitem__(self, index: int) -> Part[T]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Part[T]]: ...
+    def __getitem__(self, index: int | slice) -> Part[T] | list[Part[T]]:
+        if isinstance(index, slice):
+            return [self._structures.part(i) for i in range(*index.indices(len(self)))]
+        return self._structures.part(index)
+
+
+class Names:
+    """Which names have been met; long ones are kept as a digest, so that memory stays bounded."""
+
+    LONG = 64
+
+    def __init__(self) -> None:
+        self._met: set[bytes] = set()
+
+    def add(self, name: bytes) -> bool:
+        """Note a name.
+
+        Returns:
+            Whether it is the first of its kind.
+        """
+        if len(name) > self.LONG:
+            from hashlib import sha256  # few images have such names
+
+            name = sha256(name).digest() + b"\0"  # no name that stands for itself ends so
+        before = len(self._met)
+        self._met.add(name)
+        return len(self._met) > before
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +177,23 @@ class Reference:
     format: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a stage is, on its way through structures that repeat.
+
+    Attributes:
+        index: How many structures it has passed.
+        offset: Where the next one starts in the image file, in bytes.
+        left: Bytes from there to the end of the area that they lie in.
+        repeats: Whether the structure has a name or type that an earlier one has.
+    """
+
+    index: int
+    offset: HostOffset
+    left: int = 0
+    repeats: bool = False
+
+
 @dataclass(slots=True)
 class Metadata:
     """All that the stages have read of one image so far; None or empty where they have not.
@@ -120,6 +209,7 @@ class Metadata:
         feature_names: The image's own feature names, by (type, bit).
         backing_format: The backing file's format, as its extension names it.
         bitmaps_extension: Where the bitmap directory lies.
+        bitmaps_part: The same as bytes.
         crypto_extension: Where the LUKS header lies.
         luks: The LUKS header that the encryption extension points at.
         luks_part: The same as bytes.
@@ -129,6 +219,12 @@ class Metadata:
         bitmaps: The entries of the bitmap directory.
         backing: The backing file's name and format.
         data_file: The external data file's name.
+        turns: Where the stages are, on their ways through structures that repeat; the innermost
+            last.
+        extension_types: The types of header extension that were met.
+        slack: Bytes of the first cluster that are not zero and belong to nothing.
+        luks_headers: The LUKS headers that the extensions point at, by their offset.
+        bitmap_tables_length: Bytes of all bitmap tables that are up to date, each counted once.
     """
 
     length: int | None = None
@@ -141,6 +237,7 @@ class Metadata:
     feature_names: dict[tuple[int, int], bytes] = field(default_factory=dict)
     backing_format: bytes | None = None
     bitmaps_extension: Qcow2.BitmapsExtension | None = None
+    bitmaps_part: Part[Qcow2.BitmapsExtension] | None = None
     crypto_extension: Qcow2.CryptoExtension | None = None
     luks: Luks1.Header | None = None
     luks_part: Part[Luks1.Header] | None = None
@@ -150,6 +247,38 @@ class Metadata:
     bitmaps: Structures[Qcow2.BitmapDirectoryEntry] = field(default_factory=Structures)
     backing: Reference | None = None
     data_file: Reference | None = None
+    turns: list[Turn] = field(default_factory=list)
+    extension_types: set[int] = field(default_factory=set)
+    slack: int = 0
+    luks_headers: dict[int, Part[Luks1.Header]] = field(default_factory=dict)
+    bitmap_tables_length: int = 0
+
+    @property
+    def turn(self) -> Turn:
+        """Where the stage at work is, on its way through structures that repeat."""
+        return self.turns[-1]
+
+    @turn.setter
+    def turn(self, turn: Turn) -> None:
+        self.turns[-1] = turn
+
+    @contextmanager
+    def at(self, turn: Turn) -> Iterator[None]:
+        """Where the stage at work is, as long as the context lasts."""
+        self.turns.append(turn)
+        try:
+            yield
+        finally:
+            self.turns.pop()
+
+    def holds(self, offset: int, length: int) -> bool:
+        """Whether the file has all of the bytes [offset, offset + length); so it is of a stream."""
+        return self.length is None or length <= 0 or offset + length <= self.length
+
+    @property
+    def version(self) -> int | None:
+        """The version that the header says."""
+        return None if self.header is None else self.header.version
 
     @property
     def qcow2_header(self) -> Qcow2.Header:

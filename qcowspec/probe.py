@@ -28,7 +28,7 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     image.probe = part.parse()
     if image.format is None:
         image.format = named_by(image.probe.magic, image.probe.version)
-    judge("probe", part, image.probe)
+    judge(part, image.probe)
     return image.format is not None
 
 

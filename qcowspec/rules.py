@@ -1,7 +1,7 @@
 """Runs the rules of the catalogue over one structure.
 
 In: a structure, as bytes and as parsed, and what is known of the image. Out: `Finding`s.
-Refuses: nothing itself; a finding says what a profile makes of it.
+Refuses: nothing itself; a profile says what a finding means.
 
 A rule's predicate stands once: as the value instance ``ok_…`` of the structure's ``.ksy``, or,
 where it needs other bytes, as a function of `qcowspec.predicates`.
@@ -9,25 +9,37 @@ where it needs other bytes, as a function of `qcowspec.predicates`.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.errors import BY_KIND, QcowError, Value
-from qcowspec.metadata import Metadata
-from qcowspec.predicates import FUNCTIONS
+from qcowspec.metadata import Format, Metadata
+from qcowspec.predicates import AFTER, FUNCTIONS, VALUES
+from qcowspec.predicates.binding import After
+from qcowspec.profiles import PROFILES, check_profile, refused_by, refuses
 from qcowspec.structures import Field, Part, lay_open, layout_name
+
+__all__ = [
+    "BY_ID",
+    "KEPT_PER_RULE",
+    "PROFILES",
+    "Finding",
+    "Judge",
+    "check_profile",
+    "refuses",
+]
 
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 
-PROFILES = ("qemu", "librbd", "spec", "untrusted")
-"""Whose verdict is asked for: QEMU's, librbd's reader's, the format's document's, an operator's."""
-
 KEPT_PER_RULE = 32
 """Findings kept of one rule; the rest are counted, so that a hostile table cannot fill memory."""
+
+Holds = Callable[[Any, Metadata], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,8 @@ class Finding:
         field: Its path, such as ``header.cluster_bits``.
         value: What stands there.
         message: One sentence.
+        place: Where QEMU meets it while it opens the image: findings in the order of their places
+            are in QEMU's order. Empty where QEMU has no such rule.
     """
 
     rule: str
@@ -51,92 +65,165 @@ class Finding:
     field: str | None
     value: Value
     message: str
+    place: tuple[int, ...] = ()
 
     def error(self) -> QcowError:
         """The finding as an exception."""
-        facts = asdict(self)
-        return BY_KIND[facts.pop("kind")](facts.pop("message"), **facts)
-
-
-def refuses(rule: Rule, profile: str) -> bool:
-    """Whether a profile refuses an image that breaks this rule."""
-    if profile == "qemu":
-        return rule.qemu.verdict == "rejects" and rule.qemu.until is None and rule.qemu.when is None
-    if profile == "librbd":
-        return rule.librbd == "rejects"
-    if profile == "spec":
-        return rule.spec
-    return rule.spec or rule.untrusted == "rejects"
+        return BY_KIND[self.kind](
+            self.message,
+            rule=self.rule,
+            stage=self.stage,
+            offset=self.offset,
+            field=self.field,
+            value=self.value,
+        )
 
 
 class Judge:
-    """Holds structures against the rules that stand for them, and keeps what it finds."""
+    """Holds structures against the rules that stand for them, and keeps what it finds.
+
+    Attributes:
+        findings: The broken rules, in the order in which they were found.
+        counts: How often each rule was found broken.
+        stopped: The stages with a broken rule that stops: what they locate has no known place.
+    """
 
     def __init__(self, image: Metadata) -> None:
         self.image = image
         self.findings: list[Finding] = []
         self.counts: Counter[str] = Counter()
+        self.stopped: set[str] = set()
 
-    def __call__(self, stage: str, part: Part[Any], parsed: object) -> bool:
-        """Judge one structure by the rules of one stage.
+    def __call__(self, part: Part[Any], parsed: object, after: After | None = None) -> bool:
+        """Judge one structure.
+
+        Args:
+            part: Its bytes and its place.
+            parsed: The same, read.
+            after: The stage that is done, for the rules that wait for it.
 
         Returns:
             Whether what depends on the structure can be located: no rule that stops is broken.
         """
-        sound = True
+        image, sound = self.image, True
+        layout: Any = part.layout  # a class, whose hash mypy does not see
         laid_open: Field | None = None
-        for rule in _RULES_ON.get((stage, layout_name(part.layout)), ()):
-            if not self._stands(rule) or _holds(rule, parsed, self.image):
+        for rule, holds in _rules_on(layout, image.format, image.version, after):
+            if holds(parsed, image):
                 continue
-            sound = sound and not rule.stops
             self.counts[rule.id] += 1
+            if rule.stops:
+                sound = False
+                self.stopped.add(rule.stage)
             if self.counts[rule.id] <= KEPT_PER_RULE:
                 laid_open = laid_open or lay_open(part)
-                self.findings.append(_finding(rule, part, parsed, laid_open))
+                self.findings.append(self._finding(rule, part, parsed, laid_open))
         return sound
 
-    def header(self, stage: str) -> bool:
-        """Judge the header by the rules of one stage: many a later stage's bounds stand there."""
-        part = self.image.header_part
-        return part is None or self(stage, part, self.image.header)
+    def header(self, after: After | None = None) -> None:
+        """Judge the header by the rules of all stages: the bounds of most tables stand there.
 
-    def _stands(self, rule: Rule) -> bool:
-        """Whether the rule is about images of this format and version."""
-        image = self.image
-        if image.format is not None and image.format not in rule.formats:
-            return False
-        return image.geometry is None or image.geometry.version in rule.versions
+        Args:
+            after: The stage that is done, for the rules that need more than the header.
+        """
+        part = self.image.header_part
+        if part is not None:
+            self(part, self.image.header, after)
 
     def first(self, profile: str) -> Finding | None:
-        """The finding that a profile reports: the first in QEMU's own order."""
-        refused = [f for f in self.findings if refuses(BY_ID[f.rule], profile)]
-        return min(refused, key=lambda f: BY_ID[f.rule].qemu.order or 0, default=None)
+        """The finding that a profile reports: the first in QEMU's own order, if QEMU has one."""
+        return next(iter(self.in_order(profile)), None)
+
+    def in_order(self, profile: str) -> list[Finding]:
+        """The findings for which a profile refuses the image, in QEMU's own order."""
+        refused = refused_by(profile)
+        found = [finding for finding in self.findings if finding.rule in refused]
+        return sorted(found, key=lambda finding: finding.place or _LAST)
+
+    def _finding(self, rule: Rule, part: Part[Any], parsed: object, laid_open: Field) -> Finding:
+        at = next((f for f in laid_open.walk() if f.name == rule.field), laid_open)
+        if rule.id in VALUES:
+            value = VALUES[rule.id](parsed, self.image)
+        else:
+            found = getattr(parsed, rule.field, None)
+            value = found if isinstance(found, (int, bytes, str)) else at.value
+        return Finding(
+            rule=rule.id,
+            stage=rule.stage,
+            kind=rule.kind,
+            offset=at.offset,
+            field=f"{part.name}.{rule.field}",
+            value=value,
+            message=rule.message.format(value=_shown(value)),
+            place=_place(rule, self.image),
+        )
 
 
-_RULES_ON: defaultdict[tuple[str, str], list[Rule]] = defaultdict(list)
-for _rule in RULES:
-    _RULES_ON[_rule.stage, _rule.on].append(_rule)
+_LAST = (10_000_000,)
+"""Behind every place that QEMU has."""
+
+WALKS = (
+    ("extensions/area-remainder", "bitmaps/bitmap-directory-size"),
+    ("encryption/luks-slot-stripes", "encryption/luks-slot-overlap"),
+    ("snapshots/table-read", "snapshots/table-size"),
+    ("bitmaps/entry-header", "bitmaps/coverage"),
+    ("bitmaps/name-unique", "bitmaps/table-size-exact"),
+    ("bitmaps/reserved", "bitmaps/cluster-offset"),
+)
+"""The first and the last rule of each loop in QEMU's open function, an outer loop before an inner.
+
+QEMU takes all these rules on one structure before it goes to the next (block/qcow2.c:
+qcow2_read_extensions, in it crypto/block-luks.c: qcrypto_block_luks_check_header;
+block/qcow2-snapshot.c: qcow2_do_read_snapshots; block/qcow2-bitmap.c: bitmap_list_load,
+qcow2_load_dirty_bitmaps, in it bitmap_table_load).
+"""
 
 
-def _holds(rule: Rule, parsed: object, image: Metadata) -> bool:
-    if rule.predicate == "instance":
-        return bool(getattr(parsed, rule.predicate_name))
-    return FUNCTIONS[rule.id](parsed, image)
+@cache
+def _walks(rule: Rule) -> tuple[int, ...]:
+    """The order of the first rule of each loop that a rule stands in, the outermost first."""
+    order = rule.qemu.order
+    if order is None or "qcow2" not in rule.formats:
+        return ()
+    spans = [(BY_ID[first].qemu.order or 0, BY_ID[last].qemu.order or 0) for first, last in WALKS]
+    return tuple(first for first, last in spans if first <= order <= last)
 
 
-def _finding(rule: Rule, part: Part[Any], parsed: object, laid_open: Field) -> Finding:
-    at = next((f for f in laid_open.walk() if f.name == rule.field), laid_open)
-    value = getattr(parsed, rule.field, None)
-    shown = value if isinstance(value, (int, bytes, str)) else at.value
-    return Finding(
-        rule=rule.id,
-        stage=rule.stage,
-        kind=rule.kind,
-        offset=at.offset,
-        field=f"{part.name}.{rule.field}",
-        value=shown,
-        message=rule.message.format(value=_shown(shown)),
+def _place(rule: Rule, image: Metadata) -> tuple[int, ...]:
+    """Where QEMU meets a broken rule: for each loop where it is and which turn, then the order."""
+    order = rule.qemu.order
+    if order is None:
+        return ()
+    turns = [turn.index for turn in image.turns]
+    loops = [number for pair in zip(_walks(rule), turns, strict=False) for number in pair]
+    return (*loops, order)
+
+
+@cache
+def _rules_on(
+    layout: Any, image_format: Format | None, version: int | None, after: After | None
+) -> tuple[tuple[Rule, Holds], ...]:
+    """The rules about a structure, in images of one version, that can be decided at one time.
+
+    Of a version that the format does not have nothing is known but that.
+    """
+    name = layout_name(layout)
+    return tuple(
+        (rule, _predicate(rule))
+        for rule in RULES
+        if rule.on == name
+        and (image_format is None or image_format in rule.formats)
+        and (version in rule.versions or rule.stage == "probe")
+        and (rule.predicate == "instance" or rule.id in FUNCTIONS)
+        and AFTER.get(rule.id) == after
     )
+
+
+def _predicate(rule: Rule) -> Holds:
+    if rule.predicate == "function":
+        return FUNCTIONS[rule.id]
+    name = rule.predicate_name
+    return lambda parsed, image: bool(getattr(parsed, name))
 
 
 def _shown(value: Value) -> str:

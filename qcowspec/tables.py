@@ -1,10 +1,10 @@
-"""L1, REFCOUNTS, SNAPSHOTS, BITMAPS: the tables that the header and its extensions locate.
+"""L1, REFCOUNTS, SNAPSHOTS: the tables that the header locates.
 
 In: their offsets and counts, bounded by the rules before a byte is asked for. Out: `Table`s and
 `Structures` in `Metadata`. Refuses: to read a table whose bounds break a rule.
 
 Source: docs/interop/qcow2; block/qcow2.c: qcow2_do_open; block/qcow2-snapshot.c:
-qcow2_do_read_snapshots; block/qcow2-bitmap.c: bitmap_list_load; block/qcow.c: qcow_open.
+qcow2_do_read_snapshots; block/qcow.c: qcow_open.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
-from qcowspec.metadata import Metadata, Structures, Table
+from qcowspec.metadata import Format, Metadata, Names, Table, Turn
 from qcowspec.needs import Reading, Window
 from qcowspec.rules import Judge
 from qcowspec.structures import Part
@@ -27,7 +27,9 @@ Entry = TypeVar("Entry", Qcow2.Snapshot, Qcow2.BitmapDirectoryEntry)
 def read_l1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     """Read the active L1 table."""
     header = image.header
-    if not judge.header("l1") or header is None:
+    # In version 1 the size of the disk is the size of the table.
+    stages = {"l1", "header"} if image.format is Format.QCOW else {"l1"}
+    if header is None or stages & judge.stopped:
         return False
     image.l1_table = yield from _read_table(
         "l1_table", window, header.l1_table_offset, header.l1_size
@@ -38,9 +40,9 @@ def read_l1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
 def read_refcounts(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     """Read the refcount table."""
     header = image.qcow2_header
-    if not judge.header("refcounts"):
+    if "refcounts" in judge.stopped:
         return False
-    count = header.refcount_table_clusters * header.cluster_size // Table.ENTRY_SIZE
+    count = header.refcount_table_bytes // Table.ENTRY_SIZE
     offset = header.refcount_table_offset
     image.refcount_table = yield from _read_table("refcount_table", window, offset, count)
     return True
@@ -49,34 +51,21 @@ def read_refcounts(image: Metadata, window: Window, judge: Judge) -> Reading[boo
 def read_snapshots(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     """Read the entries of the snapshot table."""
     header = image.qcow2_header
-    if not judge.header("snapshots"):
+    if "snapshots" in judge.stopped:
         return False
-    offset, end, fixed = header.snapshots_offset, c.BDRV_MAX_LENGTH, c.QCOW2_SNAPSHOT_HEADER_SIZE
-    for index in range(header.nb_snapshots):
-        blank = Part(f"snapshots[{index}]", Qcow2.Snapshot, HostOffset(offset), b"")
-        entry = yield from _read_entry(window, image.snapshots, blank, fixed, end)
-        if not judge("snapshots", image.snapshots.parts[-1], entry):
-            return False
-        offset += entry.entry_size
+    offset, fixed, ids = header.snapshots_offset, c.QCOW2_SNAPSHOT_HEADER_SIZE, Names()
+    with image.at(Turn(0, HostOffset(offset))):
+        for index in range(header.nb_snapshots):
+            blank = Part(f"snapshots[{index}]", Qcow2.Snapshot, HostOffset(offset), b"")
+            end = max(offset + fixed, c.BDRV_MAX_LENGTH)
+            part, entry = yield from read_entry(window, blank, fixed, end)
+            first = ids.add(entry.id_str.partition(b"\0")[0])
+            image.turn = Turn(index, part.offset, repeats=not first)
+            if not judge(part, entry):
+                return False
+            image.snapshots.add(part)
+            offset += entry.entry_size
     return True
-
-
-def read_bitmaps(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
-    """Read the entries of the bitmap directory, where its consistency is vouched for."""
-    header, extension = image.qcow2_header, image.bitmaps_extension
-    if extension is None or not header.has_bitmaps:
-        return True
-    offset, fixed = extension.bitmap_directory_offset, c.QCOW2_BITMAP_DIR_ENTRY_SIZE
-    end = offset + min(extension.bitmap_directory_size, c.QCOW2_MAX_BITMAP_DIRECTORY_SIZE)
-    while end - offset >= fixed:
-        name = f"bitmaps[{len(image.bitmaps)}]"
-        layout, arguments = Qcow2.BitmapDirectoryEntry, (header.cluster_bits,)
-        blank = Part(name, layout, HostOffset(offset), b"", arguments)
-        entry = yield from _read_entry(window, image.bitmaps, blank, fixed, end)
-        if not judge("bitmaps", image.bitmaps.parts[-1], entry):
-            return False
-        offset += entry.entry_size
-    return judge.header("bitmaps")
 
 
 def _read_table(name: str, window: Window, offset: int, count: int) -> Reading[Table]:
@@ -90,26 +79,30 @@ def _read_table(name: str, window: Window, offset: int, count: int) -> Reading[T
     return Table(name, HostOffset(offset), count, data)
 
 
-def _read_entry(
-    window: Window, entries: Structures[Entry], blank: Part[Entry], fixed: int, end: int
-) -> Reading[Entry]:
+def read_entry(
+    window: Window, blank: Part[Entry], fixed: int, end: int
+) -> Reading[tuple[Part[Entry], Entry]]:
     """Read one entry of variable length.
 
     Args:
         window: Where its bytes come from.
-        entries: Where it is kept.
         blank: Its name, layout and offset.
-        fixed: Bytes of it that stand before its extra data and names.
+        fixed: Bytes of it that stand before its extra data and names; the area has them.
         end: Where the area ends that it lies in.
     """
-    head = yield from window.read_zero_filled(blank.offset, fixed)
-    length = replace(blank, data=head).parse().entry_size
+    room = end - blank.offset
+    data = yield from window.read_zero_filled(blank.offset, min(ORDINARY, room))
+    entry = replace(blank, data=data).parse()
     # Larger extra data breaks a rule, whose finding needs no more than the entry's beginning.
-    data = yield from window.read(blank.offset, min(length, ENTRY_LIMIT, end - blank.offset))
-    part = replace(blank, data=data.ljust(fixed, b"\0"))
-    entries.parts.append(part)
-    return part.parse()
+    length = max(fixed, min(entry.entry_size, ENTRY_LIMIT, room))
+    if length > len(data):
+        data = yield from window.read_zero_filled(blank.offset, length)
+        entry = replace(blank, data=data).parse()
+    return replace(blank, data=data[:length]), entry
 
+
+ORDINARY = 256
+"""Bytes: more than most entries have, so that they are read at once."""
 
 ENTRY_LIMIT = 1 << 18
 """Bytes: above any entry whose extra data QEMU accepts, with the longest id and name."""

@@ -7,13 +7,15 @@ Refuses: nothing but what cannot be read.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qcowspec.drivers import drive
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
-from qcowspec.rules import BY_ID, Finding, refuses
+from qcowspec.needs import Need
+from qcowspec.profiles import refused_by
+from qcowspec.rules import BY_ID, Finding
 from qcowspec.source import Source
 from qcowspec.sources import open_source
 
@@ -30,7 +32,7 @@ class Verdict:
         verdict: ``accept`` or ``reject``.
         errors: The broken rules for which the profile refuses the image, the one that it reports
             first in front.
-        warnings: The other broken rules.
+        warnings: The other broken rules of the format's document and of QEMU.
     """
 
     path: str
@@ -62,7 +64,7 @@ def validate(
         Unreadable: The bytes cannot be had.
         ValueError: There is no such profile or format.
     """
-    source: Any = target if hasattr(target, "read_at") else open_source(target)  # type: ignore[arg-type]
+    source: Any = target if hasattr(target, "read_at") else open_source(target)
     try:
         chosen = None if format is None else Format(format)
         machine = Machine(thorough(profile), format=chosen, length=source.length)
@@ -72,20 +74,28 @@ def validate(
             source.close()
 
 
+def lost(verdict: Verdict, need: Need) -> Verdict:
+    """The verdict on an image of which a stream did not keep all that has to be judged."""
+    rule = BY_ID[LOST]
+    message = rule.message.format(value=f"{need.length} bytes at {need.offset:#x}")
+    finding = Finding(rule.id, rule.stage, rule.kind, need.offset, None, None, message)
+    return replace(verdict, verdict=REJECT, errors=(*verdict.errors, finding))
+
+
+LOST = "probe/stream"
+"""The rule about images whose structures lie where a stream has gone by."""
+
+
 def of(machine: Machine, path: str, profile: str) -> Verdict:
     """The verdict on the image that a machine has read to the end."""
-    errors = [found for found in machine.findings if refuses(BY_ID[found.rule], profile)]
-    first = machine.judge.first(profile)
-    if first is not None:
-        errors.remove(first)
-        errors.insert(0, first)
-    warnings = [found for found in machine.findings if found not in errors]
+    errors = machine.judge.in_order(profile)
+    tolerated = (refused_by("qemu") | refused_by("spec")) - refused_by(profile)
+    warnings = [found for found in machine.findings if found.rule in tolerated]
     image_format = machine.image.format
-    refused = bool(errors) or image_format is None
     return Verdict(
         path=path,
         format=None if image_format is None else str(image_format),
-        verdict=REJECT if refused else ACCEPT,
+        verdict=REJECT if errors or image_format is None else ACCEPT,
         errors=tuple(errors),
         warnings=tuple(warnings),
     )

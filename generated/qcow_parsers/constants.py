@@ -386,6 +386,8 @@ BDRV_MAX_ALIGNMENT: Final[int] = 1073741824  # bytes
 """The coarsest alignment the block layer plans for: 1 GiB. QEMU's own. Source: include/block/block-common.h."""
 BDRV_MAX_LENGTH: Final[int] = 9223372035781033984  # bytes
 """No request and no disk ends past this: 2^63 less 1 GiB. QEMU's own. Source: include/block/block-common.h."""
+HBITMAP_LOG_MAX_SIZE: Final[int] = 41  # bits
+"""Logarithm to base 2 of the most bits that a bitmap in memory has, on 64-bit machines. QEMU's own. Source: util/hbitmap.c."""
 MIN_L2_CACHE_SIZE: Final[int] = 2  # entries
 """The fewest entries of the L2 cache: a copy on write needs two. QEMU's own. Source: block/qcow2.h."""
 MIN_REFCOUNT_CACHE_SIZE: Final[int] = 4  # clusters
@@ -512,6 +514,8 @@ BLOCK_OPT_EXTL2: Final[str] = "extended_l2"
 """Sets the incompatible bit for extended L2 entries. QEMU's own. Source: include/block/block_int-common.h."""
 POLICY_MAX_DISK_SIZE: Final[int] = 70368744177664  # bytes
 """The largest disk that the untrusted profile accepts: 64 TiB. qcowspec's own. Source: qcowspec: untrusted profile; named by us."""
+POLICY_MAX_HEADER_EXTENSIONS: Final[int] = 4096  # count
+"""Header extensions that are judged one by one; QEMU takes as many as fit a cluster. qcowspec's own. Source: qcowspec: qcowspec/extensions; named by us."""
 POLICY_MAX_BITMAP_TABLES: Final[int] = 67108864  # bytes
 """Bitmap tables that are read when an image is opened, all together: 64 MiB. qcowspec's own. Source: qcowspec: qcowspec/bitmaps; named by us."""
 POLICY_MAX_LUKS_HEADERS: Final[int] = 64  # count

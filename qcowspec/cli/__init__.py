@@ -19,6 +19,8 @@ from qcowspec import __version__
 
 COMMANDS = {
     "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
+    "validate": "Judge images: one verdict each, with the rules that are broken.",
+    "rules": "List the rules, or explain some.",
 }
 """Each command and its one-line help; the module of the same name has the rest."""
 
@@ -26,7 +28,8 @@ EXAMPLES = """\b
 Examples:
   qcowspec dump disk.qcow2                 every structure, byte by byte
   qcowspec dump --tables --hex disk.qcow2  every table entry, and the bytes
-  qcowspec dump --json disk.qcow2 | jq .   the same for programs
+  qcowspec validate -p untrusted upload.img  would an operator let it in?
+  qcowspec rules header/cluster-bits       a rule explained
 """
 
 

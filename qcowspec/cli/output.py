@@ -10,7 +10,8 @@ from typing import NoReturn
 import click
 
 from qcowspec.errors import QcowError
-from qcowspec.report.text import Style, plain_style
+from qcowspec.report.style import Style, plain_style
+from qcowspec.report.words import printable
 
 UNREADABLE = 2
 """Exit status where the image cannot be read, or is no QCOW image."""
@@ -48,7 +49,12 @@ def write(pieces: Iterable[str]) -> None:
         sys.stdout.write(piece)
 
 
+def say(error: QcowError) -> None:
+    """Say what is wrong in one sentence."""
+    click.echo(f"qcowspec: {printable(str(error))}", err=True)
+
+
 def fail(error: QcowError) -> NoReturn:
     """Say what is wrong in one sentence, and exit."""
-    click.echo(f"qcowspec: {error}", err=True)
+    say(error)
     sys.exit(UNREADABLE)

@@ -43,9 +43,10 @@ def active(image: Image, *, whole: bool) -> Iterator[Node]:
 
 def refcounts(image: Image, *, whole: bool) -> Iterator[Node]:
     """The refcount table and the refcount blocks that it points at."""
-    table, geometry = image.refcount_table, image.geometry
+    table = image.refcount_table
     if table is None:
         return
+    geometry = image.geometry
     yield _table(table, "qcow2::refcount_table", entries.refcount_table(geometry))
     offsets = [units.refcount_block_offset(entry) for entry in table.values()]
 

@@ -5,25 +5,19 @@ In: an image and its nodes. Out: lines. Refuses: to print bytes from an image ra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from qcowspec.image import Image
 from qcowspec.report import words
 from qcowspec.report.nodes import Node, Row
+from qcowspec.report.style import Style, plain_style
 from qcowspec.rules import Finding
-
-Style = Callable[[str, str], str]
-"""Paints text in the colour of its role: title, layout, offset, name, value, meaning, bad, good."""
 
 HEX_BYTES = 16
 """Bytes of a field that stand beside it with --hex."""
 
 OFFSET_WIDTH, LENGTH_WIDTH, NAME_WIDTH, VALUE_WIDTH = 10, 6, 24, 18
-
-
-def plain_style(text: str, role: str) -> str:
-    """No colours."""
-    return text
 
 
 def lines(
@@ -53,7 +47,7 @@ def lines(
 
 def headline(image: Image) -> str:
     """What the image is, in one line."""
-    name = words.text(image.source.name.encode("utf-8", "surrogateescape")).strip('"')
+    name = words.printable(image.source.name)
     facts = [f"QCOW v{image.header.version}"]
     facts.append(f"{words.size(image.size)} disk in a {words.size(image.source.length)} file")
     if image.metadata.geometry is not None:
@@ -144,19 +138,19 @@ INDEX_WIDTH = 14
 
 
 def _findings(image: Image, style: Style) -> Iterator[str]:
-    refused = image.judge.first("qemu")
-    if not image.findings:
+    refused, findings = image.judge.first("qemu"), image.findings
+    if not findings:
         yield style("No rule is broken.", "good")
         return
-    broken = words.plural(sum(image.judge.counts.values()), "finding")
+    kept = Counter(finding.rule for finding in findings)
+    broken = words.plural(sum(image.judge.counts[rule] for rule in kept), "finding")
     verdict = "QEMU opens this image" if refused is None else "QEMU refuses this image"
     yield style(f"{verdict}; {broken}:", "title")
-    for finding in image.findings:
+    for finding in findings:
         yield "  " + style(finding_words(finding), "bad")
-    for rule, count in image.judge.counts.items():
-        kept = sum(finding.rule == rule for finding in image.findings)
-        if count > kept:
-            yield f"  … and {count - kept:,} more of {rule}"
+    for rule, shown in kept.items():
+        if left := image.judge.counts[rule] - shown:
+            yield f"  … and {left:,} more of {rule}"
 
 
 def finding_words(finding: Finding) -> str:

@@ -40,12 +40,16 @@ def plural(count: int, noun: str) -> str:
 
 def text(data: bytes) -> str:
     """Bytes as quoted text, with everything unprintable escaped."""
-    decoded = data.decode("utf-8", "backslashreplace")
-    return '"' + "".join(c if c.isprintable() else _escaped(c) for c in decoded) + '"'
+    return f'"{printable(data.decode("utf-8", "backslashreplace"))}"'
+
+
+def printable(line: str) -> str:
+    """A line that cannot move a terminal's cursor: everything unprintable is escaped."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in line)
 
 
 def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def hexadecimal(data: bytes, limit: int = 16) -> str:

@@ -16,12 +16,13 @@ LINES = [
     {"structures"},
     {"metadata", "needs", "gate", "source"},
     {"sources"},
-    {"predicates"},
+    {"predicates", "profiles"},
     {"rules", "build"},
     {"probe"},
     {"header"},
     {"extensions"},
     {"tables", "backing"},
+    {"bitmaps"},
     {"machine"},
     {"drivers"},
     {"verdict"},
@@ -33,7 +34,10 @@ LINES = [
 ]
 """Low to high. Modules of one line may import each other only within a package of their own."""
 
-PARSERS = {"structures", "probe", "header", "extensions", "tables", "rules", "predicates"}
+PARSERS = {
+    "structures", "predicates", "rules",
+    "probe", "header", "extensions", "tables", "bitmaps", "backing",
+}  # fmt: skip
 """Who may import the generated parsers; the constants beside them are anybody's."""
 
 HEIGHT = {module: height for height, line in enumerate(LINES) for module in line}

@@ -1,0 +1,141 @@
+"""BITMAPS: the bitmap directory, and the tables of the bitmaps that are up to date.
+
+In: the bitmaps extension, where the image vouches for it. Out: `Metadata.bitmaps`, and a finding
+for entries of a bitmap table that break a rule. Refuses: to read a directory whose bounds break a
+rule, tables behind a broken one, which QEMU does not read either, and more bytes of tables than
+any image has a use for.
+
+Source: docs/interop/qcow2, Bitmaps; block/qcow2-bitmap.c: bitmap_list_load,
+qcow2_load_dirty_bitmaps.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from itertools import islice
+
+from qcow_parsers import Qcow2
+from qcow_parsers import constants as c
+
+from qcowspec.metadata import Metadata, Names, Turn
+from qcowspec.needs import Reading, Window
+from qcowspec.rules import KEPT_PER_RULE, Judge
+from qcowspec.structures import Part
+from qcowspec.tables import read_entry
+from qcowspec.units import HostOffset, align_up
+
+AT_ONCE = 65536
+"""Bytes of a bitmap table that are looked at together."""
+
+Span = tuple[int, int]
+"""Where a bitmap table lies, and how many entries it has."""
+
+
+def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
+    """Read the directory, and the tables; False where the directory cannot be read to its end."""
+    sound = True
+    if image.bitmaps_extension is not None and image.qcow2_header.has_bitmaps:
+        sound = yield from _read_directory(image, window, judge, image.bitmaps_extension)
+    judge.header("bitmaps")
+    return sound
+
+
+def _read_directory(
+    image: Metadata, window: Window, judge: Judge, extension: Qcow2.BitmapsExtension
+) -> Reading[bool]:
+    assert image.bitmaps_part is not None
+    judge(image.bitmaps_part, extension, "extensions")
+    if "bitmaps" in judge.stopped:
+        return False
+    bits, fixed, names = image.qcow2_header.cluster_bits, c.QCOW2_BITMAP_DIR_ENTRY_SIZE, Names()
+    offset, index = extension.bitmap_directory_offset, 0
+    end = offset + extension.bitmap_directory_size
+    tables: set[Span] = set()
+    tables_sound = True
+    with image.at(Turn(0, HostOffset(offset))):
+        while end - offset >= fixed:
+            at = HostOffset(offset)
+            blank = Part(f"bitmaps[{index}]", Qcow2.BitmapDirectoryEntry, at, b"", (bits,))
+            part, entry = yield from read_entry(window, blank, fixed, end)
+            first = names.add(entry.name.partition(b"\0")[0])
+            image.turn = Turn(index, at, end - offset, repeats=not first)
+            if not judge(part, entry):
+                return False
+            image.bitmaps.add(part)
+            if tables_sound and _has_table(entry, tables):
+                tables_sound = yield from _read_table(image, window, judge, part.name, entry)
+            offset, index = offset + entry.entry_size, index + 1
+        image.turn = Turn(index, HostOffset(offset), end - offset)
+        rest = yield from window.read_zero_filled(offset, max(0, end - offset))
+        layout, arguments = Qcow2.BitmapDirectory, (extension.nb_bitmaps, bits)
+        return judge(Part("bitmap_directory", layout, HostOffset(offset), rest, arguments), None)
+
+
+def _has_table(bitmap: Qcow2.BitmapDirectoryEntry, seen: set[Span]) -> bool:
+    """Whether a bitmap has a table that QEMU reads, and that was not seen before."""
+    span = (bitmap.bitmap_table_offset, bitmap.bitmap_table_size)
+    new = span not in seen
+    seen.add(span)
+    return (
+        new
+        and not bitmap.in_use
+        and bitmap.ok_bitmap_size
+        and bitmap.ok_bitmap_table_offset
+        and bitmap.ok_bitmap_table_offset_present
+        and bitmap.bitmap_table_offset + bitmap.bitmap_table_bytes <= c.BDRV_MAX_LENGTH
+    )
+
+
+def _read_table(
+    image: Metadata, window: Window, judge: Judge, name: str, bitmap: Qcow2.BitmapDirectoryEntry
+) -> Reading[bool]:
+    """Read a table as far as the file goes; the zeros that QEMU reads behind it break no rule.
+
+    Returns:
+        Whether QEMU goes on behind this table.
+    """
+    offset, size = bitmap.bitmap_table_offset, c.BME_TABLE_ENTRY_SIZE
+    length = align_up(image.present(offset, bitmap.bitmap_table_bytes), size)
+    image.bitmap_tables_length += length
+    if image.bitmap_tables_length > c.POLICY_MAX_BITMAP_TABLES:
+        return True
+    past_end = False
+    for start in range(0, length, AT_ONCE):
+        data = yield from window.read_zero_filled(offset + start, min(AT_ONCE, length - start))
+        values = struct.unpack(f">{len(data) // size}Q", data)
+        broken = list(islice(broken_entries(values, image), KEPT_PER_RULE))
+        beyond = [] if past_end else list(islice(past_end_entries(values, image), 1))
+        for index in sorted({*broken, *beyond}):
+            at = HostOffset(offset + start + index * size)
+            part = Part(
+                f"{name}.bitmap_table[{start // size + index}]",
+                Qcow2.BitmapTableEntry,
+                at,
+                data[index * size : (index + 1) * size],
+            )
+            with image.at(Turn(start // size + index, at)):
+                judge(part, part.parse())
+        if broken:
+            return False
+        past_end = past_end or bool(beyond)
+    return True
+
+
+def broken_entries(values: tuple[int, ...], image: Metadata) -> Iterator[int]:
+    """Which entries break a rule of QEMU's: the same as the rules say, for whole tables.
+
+    Source: block/qcow2-bitmap.c: check_table_entry.
+    """
+    within = (image.qcow2_header.cluster_size - 1) & c.BME_TABLE_ENTRY_OFFSET_MASK
+    wrong = within | c.BME_TABLE_ENTRY_RESERVED_MASK
+    ones, located = c.BME_TABLE_ENTRY_FLAG_ALL_ONES, c.BME_TABLE_ENTRY_OFFSET_MASK
+    broken = {v for v in set(values) if v & wrong or (v & ones and v & located)}
+    return (index for index, value in enumerate(values) if broken and value in broken)
+
+
+def past_end_entries(values: tuple[int, ...], image: Metadata) -> Iterator[int]:
+    """Which entries point at a cluster that begins behind the end of the file."""
+    located = c.BME_TABLE_ENTRY_OFFSET_MASK
+    beyond = {v for v in set(values) if v & located and not image.holds(v & located, 1)}
+    return (index for index, value in enumerate(values) if beyond and value in beyond)

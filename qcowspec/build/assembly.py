@@ -1,0 +1,42 @@
+"""A whole image, and the data file beside it.
+
+In: an `ImageSpec`. Out: bytes. Refuses: what cannot be written, as `Invalid`; nothing is judged.
+"""
+
+from __future__ import annotations
+
+from qcow_parsers import constants as c
+
+from qcowspec.build import qcow1, qcow2
+from qcowspec.build.description import ImageSpec
+from qcowspec.build.mapping import ALLOCATED, content
+
+
+def image(spec: ImageSpec) -> bytes:
+    """The bytes of a small whole image.
+
+    Mapping tables, reference counts, sizes and feature bits agree with each other, so that QEMU
+    opens the image and finds no fault, unless the description contradicts itself.
+
+    Args:
+        spec: What the image is.
+
+    Raises:
+        Invalid: It cannot be written: something is too large for its place.
+    """
+    build = qcow1.image if spec.version == c.QCOW_VERSION else qcow2.image
+    return build(spec)
+
+
+def data_file(spec: ImageSpec) -> bytes:
+    """The bytes of the external data file that belongs to an image with `ImageSpec.data_file`.
+
+    Guest data stand in it at their guest offsets.
+    """
+    data = bytearray(spec.size)
+    for index, cluster in spec.clusters.items():
+        if cluster.kind in ALLOCATED:
+            start = index << spec.cluster_bits
+            whole = content(cluster, spec.cluster_bits)[: max(0, spec.size - start)]
+            data[start : start + len(whole)] = whole
+    return bytes(data)

@@ -1,0 +1,57 @@
+"""`qcowspec rules`: the catalogue, and each rule explained."""
+
+from __future__ import annotations
+
+import json
+import sys
+from fnmatch import fnmatchcase
+
+import click
+from qcow_parsers.catalogue import RULES, Rule
+
+from qcowspec.cli.output import styler, write
+from qcowspec.report import catalogue
+
+
+@click.command(
+    "rules",
+    epilog="""\b
+Examples:
+  qcowspec rules                       all of them, a line each
+  qcowspec rules header/cluster-bits   one explained
+  qcowspec rules 'bitmaps/*'           a stage's, explained
+  qcowspec rules --json | jq -r '.[] | select(.qemu.verdict == "rejects").id'
+
+Marks: Q QEMU refuses an image that breaks the rule, S the format's document demands it, L librbd's
+reader refuses, U an operator of untrusted images does.
+
+Exit status: 0; 2 no rule has this ID, or bad usage.
+""",
+)
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
+def command(ids: tuple[str, ...], as_json: bool, color: str) -> None:
+    """List the rules, or explain those with an ID; * stands for any letters."""
+    chosen = _chosen(ids)
+    style = styler(color)
+    if as_json:
+        rows = [rule._asdict() | {"qemu": rule.qemu._asdict()} for rule in chosen]
+        write([json.dumps(rows, indent=2, ensure_ascii=False), "\n"])
+    elif not ids:
+        write(f"{line}\n" for line in catalogue.listing(chosen, style))
+    else:
+        for number, rule in enumerate(chosen):
+            write([] if number == 0 else ["\n"])
+            write(f"{line}\n" for line in catalogue.page(rule, style))
+    sys.exit(0)
+
+
+def _chosen(ids: tuple[str, ...]) -> list[Rule]:
+    chosen = []
+    for wanted in ids or ("*",):
+        found = [rule for rule in RULES if fnmatchcase(rule.id, wanted)]
+        if not found:
+            raise click.UsageError(f"no rule has the ID {wanted!r}; `qcowspec rules` lists them")
+        chosen += found
+    return chosen

@@ -1,0 +1,139 @@
+"""An image while it is being changed, and the record of every change.
+
+In: the bytes of an image. Out: other bytes, and what became of which. Refuses: what does not fit
+the image, as `Unfit`, and to make more bytes than a mutant has a use for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from qcowspec.errors import Value
+from qcowspec.fuzzing.places import Place, Places, Unfit
+
+LARGEST = 256 << 20
+"""Bytes of a mutant at most."""
+
+SHOWN = 32
+"""Bytes of a change that a manifest shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of some bytes.
+
+    Attributes:
+        path: The field, as a dump shows it; None where the bytes belong to none that is known.
+        offset: Where they start in the image file.
+        old: What stood there; empty where the file had ended.
+        new: What stands there; empty where the file now ends.
+    """
+
+    path: str | None
+    offset: int
+    old: bytes
+    new: bytes
+
+    def as_json(self) -> dict[str, Value]:
+        """The change with the keys of a manifest; long pieces are cut."""
+        return {
+            "field": self.path,
+            "offset": self.offset,
+            "length": max(len(self.old), len(self.new)),
+            "old": _shown(self.old),
+            "new": _shown(self.new),
+        }
+
+
+class Draft:
+    """An image that is being changed.
+
+    Attributes:
+        base: Where everything stood before the first change.
+        data: The image as it is now.
+        changes: What was changed, in order.
+        format: The format that the image is taken for; None where the probe decides.
+        index: Which turn of a repeated operation this is.
+    """
+
+    def __init__(self, base: Places | bytes, format: str | None = None) -> None:
+        self.base = base if isinstance(base, Places) else Places(base, format)
+        self.data = bytearray(self.base.data)
+        self.changes: list[Change] = []
+        self.format = format
+        self.index = 0
+        self._places: Places | None = self.base
+
+    @property
+    def places(self) -> Places:
+        """Where everything stands now."""
+        if self._places is None:
+            self._places = Places(self.data, self.format)
+        return self._places
+
+    def find(self, path: str) -> Place:
+        """What stands at a path now.
+
+        Raises:
+            Unfit: Nothing does.
+        """
+        return self.places.find(path)
+
+    def write(self, offset: int, new: bytes, path: str | None = None) -> None:
+        """Overwrite bytes; the file grows where it has to, with zeros before them.
+
+        Raises:
+            Unfit: The file would be larger than any mutant is.
+        """
+        if not 0 <= offset <= LARGEST - len(new):
+            raise Unfit(f"{len(new)} bytes at {offset:#x} would make too large a file")
+        old = bytes(self.data[offset : offset + len(new)])
+        if offset > len(self.data):
+            self.data.extend(bytes(offset - len(self.data)))
+        self.data[offset : offset + len(new)] = new
+        self._changed(Change(path, offset, old, new))
+
+    def set(self, place: Place, value: int) -> None:
+        """Set a number, as wide as its field.
+
+        Raises:
+            Unfit: It does not fit the field.
+        """
+        if not 0 <= value < 1 << 8 * place.length:
+            raise Unfit(f"{value} does not fit the {place.length} bytes of {place.path}")
+        self.write(place.offset, value.to_bytes(place.length, "big"), place.path)
+
+    def truncate(self, length: int) -> None:
+        """Cut the end off.
+
+        Raises:
+            Unfit: The file is not longer.
+        """
+        if not 0 <= length < len(self.data):
+            raise Unfit(f"the file is not longer than {length} bytes")
+        old = bytes(self.data[length:])
+        del self.data[length:]
+        self._changed(Change(None, length, old, b""))
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Undo what was changed if the rest does not fit the image."""
+        data, count, places = bytes(self.data), len(self.changes), self._places
+        try:
+            yield
+        except Unfit:
+            self.data[:], self._places = data, places
+            del self.changes[count:]
+            raise
+
+    def _changed(self, change: Change) -> None:
+        if change.old != change.new:
+            self.changes.append(change)
+            self._places = None
+
+
+def _shown(data: bytes) -> str:
+    """Bytes as hexadecimal digits."""
+    return data[:SHOWN].hex() + ("…" if len(data) > SHOWN else "")

@@ -1,0 +1,39 @@
+"""The rules that need more than their own structure.
+
+In: a structure and what is known of its image. Out: whether a rule holds. Refuses: nothing.
+
+One module a stage, one function a rule; the rule's row in formats/rules says what it means, who
+enforces it and why. A rule without a function here and without an ``ok_…`` instance is decided by
+nobody while an image is opened; `UNDECIDED` says of each of them why.
+"""
+
+from __future__ import annotations
+
+from qcowspec.predicates import (
+    backing,
+    bitmaps,
+    encryption,
+    extensions,
+    header,
+    luks,
+    snapshots,
+    tables,
+)
+from qcowspec.predicates.binding import AFTER, FUNCTIONS, VALUES, Predicate
+from qcowspec.predicates.undecided import UNDECIDED
+
+__all__ = [
+    "AFTER",
+    "FUNCTIONS",
+    "UNDECIDED",
+    "VALUES",
+    "Predicate",
+    "backing",
+    "bitmaps",
+    "encryption",
+    "extensions",
+    "header",
+    "luks",
+    "snapshots",
+    "tables",
+]

@@ -1,0 +1,60 @@
+"""The rules about the names of other files."""
+
+from __future__ import annotations
+
+from qcow_parsers import Qcow1, Qcow2
+
+from qcowspec.metadata import Metadata
+from qcowspec.predicates.binding import decides
+from qcowspec.predicates.extensions import names_protocol
+
+
+@decides("backing/name-position")
+def name_position(header: Qcow2.Header, image: Metadata) -> bool:
+    """The name lies behind the header."""
+    offset = header.backing_file_offset
+    return offset == 0 or offset >= header.effective_header_length
+
+
+@decides("backing/data-file-raw", after="backing")
+def data_file_raw(header: Qcow2.Header, image: Metadata) -> bool:
+    """What claims that the data file is the whole disk has no backing file."""
+    return not header.has_data_file_raw or image.backing is None
+
+
+@decides("backing/data-file-name", after="extensions")
+def data_file_name(header: Qcow2.Header, image: Metadata) -> bool:
+    """A data file that there is has a name."""
+    return not header.has_data_file or image.data_file is not None
+
+
+@decides("backing/data-file-name-length")
+def data_file_name_length(data: Qcow2.DataFile, image: Metadata) -> bool:
+    """A data file that there is has a name that is not empty."""
+    return bool(data.data_file.partition(b"\0")[0]) or not image.qcow2_header.has_data_file
+
+
+@decides("backing/librbd-present", "backing/v1-librbd-present")
+def librbd_present(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
+    """There is no backing file, or one without a name."""
+    return header.backing_file_offset == 0 or header.backing_file_size == 0
+
+
+@decides("backing/untrusted-present", "backing/v1-untrusted-present")
+def untrusted_present(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
+    """There is no backing file, and no name of one, be it empty."""
+    return header.backing_file_offset == 0
+
+
+@decides("backing/untrusted-protocol", "backing/v1-untrusted-protocol")
+def untrusted_protocol(
+    backing: Qcow1.BackingFileName | Qcow2.BackingFileName, image: Metadata
+) -> bool:
+    """The name is a path and names no protocol."""
+    return not names_protocol(backing.name)
+
+
+@decides("backing/untrusted-format")
+def untrusted_format(backing: Qcow2.BackingFileName, image: Metadata) -> bool:
+    """The backing file's format is given, so that nobody has to guess."""
+    return not backing.name.partition(b"\0")[0] or bool(image.backing_format)

@@ -1,0 +1,130 @@
+"""The rules about the entries of the snapshot table."""
+
+from __future__ import annotations
+
+from qcow_parsers import Qcow2
+from qcow_parsers import constants as c
+
+from qcowspec.metadata import Metadata
+from qcowspec.predicates.binding import decides, tells
+
+UINT32 = 1 << 32
+"""librbd adds the lengths of an entry's parts in this many values."""
+
+
+@decides("snapshots/table-read")
+def table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """QEMU's block layer can read the entry, as far as QEMU goes before it looks at its parts."""
+    length = entry.unpadded_size if entry.ok_extra_data_size else c.QCOW2_SNAPSHOT_HEADER_SIZE
+    return image.turn.offset + length <= c.BDRV_MAX_LENGTH
+
+
+@tells("snapshots/table-read")
+def entry_offset(entry: Qcow2.Snapshot, image: Metadata) -> int:
+    """Where the entry starts."""
+    return image.turn.offset
+
+
+@decides("snapshots/table-size")
+def table_size(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """The table is not too large, up to and with this entry."""
+    return table_length(entry, image) <= c.QCOW_MAX_SNAPSHOTS_SIZE
+
+
+@tells("snapshots/table-size")
+def table_length(entry: Qcow2.Snapshot, image: Metadata) -> int:
+    """Bytes of the table up to the end of this entry."""
+    return image.turn.offset - image.qcow2_header.snapshots_offset + entry.unpadded_size
+
+
+# --- what a check reports -------------------------------------------------------------------------
+
+
+@decides("snapshots/extra-data-minimum")
+def extra_data_minimum(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """The entry says how large the disk was."""
+    return entry.extra_data_size >= c.QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
+
+
+@decides("snapshots/l1-table-offset")
+def l1_table_offset(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """The snapshot's L1 table begins at a cluster."""
+    return entry.l1_table_offset % image.qcow2_header.cluster_size == 0
+
+
+@decides("snapshots/data-file")
+def data_file(header: Qcow2.Header, image: Metadata) -> bool:
+    """Clusters with one place each belong to one disk."""
+    return header.nb_snapshots == 0 or not header.has_data_file
+
+
+@decides("snapshots/id-unique")
+def id_unique(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """No earlier entry has the same ID."""
+    return not image.turn.repeats
+
+
+# --- librbd ---------------------------------------------------------------------------------------
+
+
+def _librbd_tail(entry: Qcow2.Snapshot) -> int:
+    """Bytes behind an entry's fixed part, as librbd counts them."""
+    return (entry.extra_data_size + entry.id_str_size + entry.name_size) % UINT32
+
+
+@decides("snapshots/librbd-count")
+def librbd_count(header: Qcow2.Header, image: Metadata) -> bool:
+    """The file has as many bytes as the fixed parts of all entries have."""
+    if header.snapshots_offset == 0:
+        return True
+    length = header.nb_snapshots * c.QCOW2_SNAPSHOT_HEADER_SIZE
+    return image.holds(header.snapshots_offset, length)
+
+
+@decides("snapshots/librbd-past-end")
+def librbd_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """The file has every byte of the entry that librbd reads."""
+    if image.qcow2_header.snapshots_offset == 0:
+        return True
+    return image.holds(image.turn.offset, c.QCOW2_SNAPSHOT_HEADER_SIZE + _librbd_tail(entry))
+
+
+@tells("snapshots/librbd-past-end")
+def librbd_entry_offset(entry: Qcow2.Snapshot, image: Metadata) -> int:
+    """Where the entry starts."""
+    return image.turn.offset
+
+
+@decides("snapshots/librbd-l1-past-end")
+def librbd_l1_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """The file has the snapshot's L1 table, if librbd reads it."""
+    if image.qcow2_header.snapshots_offset == 0 or _librbd_tail(entry) == 0:
+        return True
+    return image.holds(entry.l1_table_offset, entry.l1_table_bytes)
+
+
+# --- the operator's policy ------------------------------------------------------------------------
+
+
+@decides("snapshots/untrusted-vm-state")
+def untrusted_vm_state(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """No machine was running."""
+    return entry.effective_vm_state_size == 0
+
+
+@tells("snapshots/untrusted-vm-state")
+def vm_state_size(entry: Qcow2.Snapshot, image: Metadata) -> int:
+    """Bytes of the machine's state, wherever the entry says it."""
+    return entry.effective_vm_state_size
+
+
+@decides("snapshots/untrusted-past-end")
+def untrusted_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """The file has the whole entry."""
+    return image.holds(image.turn.offset, entry.unpadded_size)
+
+
+@decides("snapshots/untrusted-l1-past-end")
+def untrusted_l1_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """The file has the snapshot's whole L1 table."""
+    return image.holds(entry.l1_table_offset, entry.l1_table_bytes)

@@ -1,0 +1,51 @@
+"""The rules that nobody decides while an image is opened, each with the reason.
+
+In: nothing. Out: a table. Refuses: nothing. `tests/repo` holds it equal to the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ENTRIES = "about an entry of a table that only a look at guest data, or a check, goes through"
+FILES = "needs another file, which only the gate opens, or the list of a build's formats"
+KEYS = "needs a key"
+WRITING = "about a rewrite of the header, and nothing is written here"
+
+UNDECIDED: Mapping[str, str] = {
+    "l1/reserved": ENTRIES,
+    "l1/copied-unused": ENTRIES,
+    "l1/untrusted-l2-past-end": ENTRIES,
+    "l2/table-offset": ENTRIES,
+    "l2/zero-in-v2": ENTRIES,
+    "l2/compressed-data-file": ENTRIES,
+    "l2/cluster-offset": ENTRIES,
+    "l2/data-file-offset": ENTRIES,
+    "l2/subcluster-bitmap": ENTRIES,
+    "l2/subcluster-unallocated": ENTRIES,
+    "l2/compressed-data": ENTRIES,
+    "l2/compressed-offset": ENTRIES,
+    "l2/compressed-copied": ENTRIES,
+    "l2/compressed-bitmap": ENTRIES,
+    "l2/reserved": ENTRIES,
+    "l2/copied-unallocated": ENTRIES,
+    "l2/extended-zero": ENTRIES,
+    "l2/v1-table-read": ENTRIES,
+    "l2/v1-compressed-data": ENTRIES,
+    "l2/v1-cluster-offset": ENTRIES,
+    "l2/v1-cluster-read": ENTRIES,
+    "refcounts/reserved": ENTRIES,
+    "refcounts/block-offset": ENTRIES,
+    "backing/data-file-opens": FILES,
+    "backing/file-opens": FILES,
+    "backing/format-known": FILES,
+    "backing/loop": FILES,
+    "backing/v1-file-opens": FILES,
+    "backing/v1-loop": FILES,
+    "encryption/aes-key": KEYS,
+    "encryption/luks-key": KEYS,
+    "encryption/luks-unlock": KEYS,
+    "encryption/v1-key": KEYS,
+    "extensions/rewrite-fits": WRITING,
+}
+"""Why each rule is left to commands that read more, or do more, than open an image."""

@@ -1,0 +1,76 @@
+"""Whose verdict is asked for, and which rules count for it.
+
+In: the name of a profile. Out: the rules whose breach makes it refuse an image. Refuses: a name
+that no profile has.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from qcow_parsers.catalogue import RULES, Rule
+
+PROFILES = ("qemu", "librbd", "spec", "untrusted")
+"""QEMU's verdict, librbd's reader's, the format's document's, an operator's."""
+
+Version = tuple[int, ...]
+
+AT_INFO = (None, "info")
+"""When QEMU looks, as far as `qemu-img info` is concerned: it reads no guest data, opens no other
+file, writes nothing and checks nothing."""
+
+
+def check_profile(profile: str) -> tuple[str, Version | None]:
+    """A profile's name in its parts: ``qemu@7.2`` is QEMU's, of that version.
+
+    Returns:
+        The profile, and the version of QEMU; None for the newest.
+
+    Raises:
+        ValueError: There is no such profile.
+    """
+    name, at, version = profile.partition("@")
+    if name not in PROFILES:
+        raise ValueError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+    if not at:
+        return name, None
+    if name != "qemu" or not re.fullmatch(r"[0-9]+(\.[0-9]+){0,3}", version):
+        raise ValueError(f"{profile!r} is no profile; a version reads as in qemu@7.2")
+    return name, _version(version)
+
+
+@cache
+def refused_by(profile: str) -> frozenset[str]:
+    """The ids of the rules whose breach makes a profile refuse an image."""
+    name, version = check_profile(profile)
+    return frozenset(rule.id for rule in RULES if _counts(rule, name, version))
+
+
+def refuses(rule: Rule, profile: str) -> bool:
+    """Whether a profile refuses an image that breaks this rule."""
+    return rule.id in refused_by(profile)
+
+
+def _counts(rule: Rule, name: str, version: Version | None) -> bool:
+    if name == "qemu":
+        return (
+            rule.qemu.verdict == "rejects" and rule.qemu.when in AT_INFO and _stands(rule, version)
+        )
+    if name == "librbd":
+        return rule.librbd == "rejects"
+    return rule.spec or (name == "untrusted" and rule.untrusted == "rejects")
+
+
+def _stands(rule: Rule, version: Version | None) -> bool:
+    """Whether QEMU of a version, or the newest, has a rule."""
+    since, until = rule.qemu.since, rule.qemu.until
+    if version is None:
+        return until is None
+    return (since is None or _version(since) <= version) and (
+        until is None or version < _version(until)
+    )
+
+
+def _version(text: str) -> Version:
+    return tuple(map(int, text.split(".")))

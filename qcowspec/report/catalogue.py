@@ -1,0 +1,124 @@
+"""The rules for people: as a list, one by one, and as docs/rules.md.
+
+In: the catalogue. Out: lines. Refuses: nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from qcow_parsers.catalogue import RULES, Rule
+
+from qcowspec.report.style import Style, plain_style
+
+ID_WIDTH = 34
+
+
+def listing(rules: Iterable[Rule], style: Style = plain_style) -> Iterator[str]:
+    """A line a rule: who refuses an image that breaks it, its id, what it says.
+
+    The marks: Q QEMU, S the format's document, L librbd, U an operator of untrusted images.
+    """
+    for rule in rules:
+        yield f"{marks(rule)}  {style(f'{rule.id:<{ID_WIDTH}}', 'name')}  {rule.says}"
+
+
+def marks(rule: Rule) -> str:
+    """Who refuses an image that breaks the rule, a letter each."""
+    return "".join(letter if who else "·" for letter, who in _enforcers(rule).items())
+
+
+def _enforcers(rule: Rule) -> dict[str, bool]:
+    return {
+        "Q": rule.qemu.verdict == "rejects",
+        "S": rule.spec,
+        "L": rule.librbd == "rejects",
+        "U": rule.spec or rule.untrusted is not None,
+    }
+
+
+def page(rule: Rule, style: Style = plain_style) -> Iterator[str]:
+    """All that is known of a rule."""
+    yield style(rule.id, "title")
+    yield f"  {rule.says}"
+    yield ""
+    facts = {
+        "why": rule.why,
+        "about": f"{rule.field} of {rule.on}, version {_listed(rule.versions)}",
+        "kind": rule.kind,
+        "document": "demands it" if rule.spec else "does not demand it",
+        "QEMU": qemu_words(rule),
+        "librbd": f"{rule.librbd} an image that breaks it",
+        "untrusted": "rejects" if rule.spec or rule.untrusted else "accepts",
+        "message": rule.message,
+        "predicate": _predicate_words(rule),
+        "source": "; ".join(rule.source),
+    }
+    for name, fact in facts.items():
+        yield f"  {style(f'{name:<10}', 'name')} {' '.join(fact.split())}"
+
+
+def qemu_words(rule: Rule) -> str:
+    """What QEMU does with an image that breaks the rule."""
+    qemu = rule.qemu
+    words = [f"{qemu.verdict} an image that breaks it"]
+    if qemu.key is not None:
+        words.append(f'saying "{qemu.key}"')
+    if rule.errno and qemu.verdict == "rejects":
+        words.append(rule.errno)
+    if qemu.when is not None:
+        words.append(WHEN.get(qemu.when, qemu.when))
+    if qemu.since is not None:
+        words.append(f"since {qemu.since}")
+    if qemu.until is not None:
+        words.append(f"until {qemu.until}")
+    return ", ".join(words)
+
+
+WHEN = {
+    "info": "at every open but that of qemu-img check",
+    "data": "when guest data are to be read",
+    "write": "when it is opened for writing",
+    "check": "in qemu-img check",
+    "chain": "when the backing chain is followed",
+}
+"""When QEMU notices, by the catalogue's words."""
+
+
+def _predicate_words(rule: Rule) -> str:
+    if rule.predicate == "instance":
+        return f"{rule.predicate_name} of {rule.on}, in every generated parser"
+    return f"{rule.predicate_name}, a function"
+
+
+def _listed(versions: Iterable[int]) -> str:
+    return ", ".join(str(version) for version in versions)
+
+
+def markdown() -> Iterator[str]:
+    """docs/rules.md: every rule, by stage."""
+    yield "# The rules"
+    yield ""
+    yield "Generated from `formats/rules` by `python tools/docs.py`; do not edit."
+    yield ""
+    yield (
+        f"{len(RULES)} rules. Who refuses an image that breaks one: **Q** QEMU, **S** the format's"
+        " document, **L** librbd's reader, **U** an operator of untrusted images."
+        " `qcowspec rules ID` explains one."
+    )
+    stage = ""
+    for rule in RULES:
+        if rule.stage != stage:
+            stage = rule.stage
+            yield from (
+                "",
+                f"## {stage}",
+                "",
+                "| rule | who | says | QEMU |",
+                "| --- | --- | --- | --- |",
+            )
+        yield f"| `{rule.id}` | {marks(rule)} | {_cell(rule.says)} | {_cell(qemu_words(rule))} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
