@@ -50,7 +50,7 @@ def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     data = yield from window.read_zero_filled(0, c.QCOW2_HEADER_SIZE)
     part = Part("header", Qcow2.Header, HostOffset(0), data)
     header = part.parse()
-    length = min(header.effective_header_length, 1 << c.MAX_CLUSTER_BITS)
+    length = min(header.effective_header_length, header.cluster_size or len(data))
     if length > len(data):  # fields that are younger than this specification
         data = yield from window.read_zero_filled(0, length)
         header = Part("header", Qcow2.Header, HostOffset(0), data).parse()

@@ -147,6 +147,8 @@ class Judge:
         else:
             found = getattr(parsed, rule.field, None)
             value = found if isinstance(found, (int, bytes, str)) else at.value
+        if isinstance(value, int):
+            value = int(value)  # an enum's member is a number to whoever reads the report
         return Finding(
             rule=rule.id,
             stage=rule.stage,

@@ -9,6 +9,7 @@ memory, so each structure is written when it has been read.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,7 +27,7 @@ def head(image: Image) -> Plain:
     """What stands before the structures."""
     return {
         "schema": SCHEMA,
-        "file": {"name": image.source.name, "length": image.source.length},
+        "file": {"name": plain(os.fsencode(image.source.name)), "length": image.source.length},
         "format": str(image.format),
         "version": getattr(image.header, "version", None),
         "state": str(image.state),
@@ -91,15 +92,13 @@ def plain(value: object) -> object:
 
 def as_json(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str]:
     """The dump as one JSON document."""
-    opening = json.dumps(head(image), indent=2, ensure_ascii=False)
+    opening = json.dumps(head(image), indent=2)
     yield opening.removesuffix("\n}") + ',\n  "structures": ['
     separator = "\n"
     for item in nodes:
-        yield separator + _indented(
-            json.dumps(node(item, whole=whole), indent=2, ensure_ascii=False), 4
-        )
+        yield separator + _indented(json.dumps(node(item, whole=whole), indent=2), 4)
         separator = ",\n"
-    closing = json.dumps(findings(image), indent=2, ensure_ascii=False)
+    closing = json.dumps(findings(image), indent=2)
     yield '\n  ],\n  "findings": ' + _indented(closing, 2).lstrip() + "\n}\n"
 
 
@@ -115,7 +114,7 @@ def as_yaml(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str
 def one(item: Node | Row, *, yaml: bool, whole: bool) -> Iterator[str]:
     """One structure, field or entry as a document of its own."""
     said = row(item) if isinstance(item, Row) else node(item, whole=whole)
-    yield _yaml(said) if yaml else json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+    yield _yaml(said) if yaml else json.dumps(said, indent=2) + "\n"
 
 
 def _yaml(item: object) -> str:
@@ -126,4 +125,4 @@ def _yaml(item: object) -> str:
 
 
 def _indented(text: str, spaces: int) -> str:
-    return "\n".join(" " * spaces + line for line in text.splitlines())
+    return "\n".join(" " * spaces + line for line in text.split("\n"))

@@ -125,7 +125,7 @@ def _features(word: str) -> Says:
 def _feature_name(word: str, bit: int, image: Metadata) -> str:
     own = image.feature_names.get((FEATURE_TYPES[word], bit))
     if own is not None:
-        return words.text(own).strip('"')
+        return words.quoted(own)
     known = (row.name for row in c.FEATURES if (row.type, row.bit) == (word, bit))
     return next(known, f"bit {bit}, unknown")
 

@@ -6,6 +6,7 @@ Out: what stands there. Refuses: a path that leads nowhere, and says where it go
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from qcowspec.report.nodes import Node, Row
@@ -26,6 +27,7 @@ def resolve(nodes: Iterable[Node], path: str) -> Node | Row:
         UnknownPath: Nothing has this path.
     """
     known = []
+    lost: UnknownPath | None = None
     for node in nodes:
         if node.name == path:
             return node
@@ -33,9 +35,15 @@ def resolve(nodes: Iterable[Node], path: str) -> Node | Row:
         rest = path.removeprefix(node.name)
         if rest == path:
             continue
-        found = _within(node, rest)
+        try:
+            found = _within(node, rest)
+        except UnknownPath as error:  # a later structure's own name may begin with this one's
+            lost = error
+            continue
         if found is not None:
             return found
+    if lost is not None:
+        raise lost
     raise UnknownPath(f"the image has no {path!r}; it has {', '.join(_shortened(known))}")
 
 
@@ -46,10 +54,14 @@ def _within(node: Node, rest: str) -> Node | Row | None:
             return resolve(node.children, rest[1:])
         except UnknownPath as error:
             raise UnknownPath(str(error).replace("the image", node.name, 1)) from None
-    if rest.startswith("[") and rest.endswith("]") and rest[1:-1].isdecimal() and node.rows:
-        index = int(rest[1:-1])
+    if node.rows and (entry := ENTRY.fullmatch(rest)):
+        index = int(entry[1])
         return next((r for r in node.rows() if r.index <= index < r.index + r.count), None)
     return None
+
+
+ENTRY = re.compile(r"\[([0-9]{1,20})\]")
+"""The index of a table's entry, behind the table's name."""
 
 
 def _shortened(names: list[str], most: int = 40) -> list[str]:

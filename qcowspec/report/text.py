@@ -93,7 +93,7 @@ def value_words(node: Node) -> str:
 def bare(node: Node) -> str:
     """A value alone, for scripts: numbers in decimal, bytes as text."""
     if isinstance(node.value, bytes):
-        return words.text(node.value).strip('"')
+        return words.quoted(node.value)
     return str(int(node.value or 0))
 
 

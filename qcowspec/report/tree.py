@@ -51,7 +51,7 @@ def structure(image: Image, part: Part[Any]) -> Node:
     present = image.metadata.present(part.offset, len(part.data))
     cut = replace(part, data=part.data[:present])
     node = _node(lay_open(cut), "", cut, image)
-    node.meaning = title(cut, image.metadata)
+    node.meaning = title(part, image.metadata)
     return node
 
 
@@ -78,7 +78,7 @@ def _backing_file_name(image: Image) -> Node:
     return Node(
         BACKING_FILE_NAME,
         backing.offset,
-        backing.length,
+        len(raw),
         raw=raw,
         value=backing.name,
         meaning=words.text(backing.name),

@@ -6,9 +6,10 @@ In: verdicts. Out: lines. Refuses: nothing.
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
-from qcowspec.report.document import finding
+from qcowspec.report.document import finding, plain
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.text import finding_words
 from qcowspec.report.words import plural, printable
@@ -21,13 +22,13 @@ WARNINGS_SHOWN = 5
 def as_json(verdict: Verdict) -> str:
     """One verdict as one line of JSON."""
     said: dict[str, Any] = {
-        "path": verdict.path,
+        "path": plain(os.fsencode(verdict.path)),
         "format": verdict.format,
         "verdict": verdict.verdict,
         "errors": [finding(found) for found in verdict.errors],
         "warnings": [finding(found) for found in verdict.warnings],
     }
-    return json.dumps(said, ensure_ascii=False)
+    return json.dumps(said)
 
 
 def as_text(verdict: Verdict, style: Style = plain_style) -> str:

@@ -40,7 +40,12 @@ def plural(count: int, noun: str) -> str:
 
 def text(data: bytes) -> str:
     """Bytes as quoted text, with everything unprintable escaped."""
-    return f'"{printable(data.decode("utf-8", "backslashreplace"))}"'
+    return f'"{quoted(data)}"'
+
+
+def quoted(data: bytes) -> str:
+    """Bytes as text without the quotes, with everything unprintable escaped."""
+    return printable(data.decode("utf-8", "backslashreplace"))
 
 
 def printable(line: str) -> str:

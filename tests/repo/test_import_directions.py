@@ -26,6 +26,7 @@ LINES = [
     {"machine"},
     {"drivers"},
     {"verdict"},
+    {"stream"},
     {"mapping"},
     {"guest", "check", "crypto"},
     {"image"},
