@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     )
     from qcowspec.image import Image, lay_open, open
     from qcowspec.rules import Finding
+    from qcowspec.stream import StreamJudge
+    from qcowspec.verdict import Verdict, validate
 
 __version__ = "0.1.0"
 
@@ -35,11 +37,14 @@ __all__ = [
     "NotQcow",
     "QcowError",
     "Refused",
+    "StreamJudge",
     "Unreadable",
     "Unsupported",
+    "Verdict",
     "__version__",
     "lay_open",
     "open",
+    "validate",
 ]
 
 _HOMES = {
@@ -50,10 +55,13 @@ _HOMES = {
     "NotQcow": "errors",
     "QcowError": "errors",
     "Refused": "errors",
+    "StreamJudge": "stream",
     "Unreadable": "errors",
     "Unsupported": "errors",
+    "Verdict": "verdict",
     "lay_open": "image",
     "open": "image",
+    "validate": "verdict",
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from qcow_parsers import Qcow1, Qcow2
 
+from qcowspec import foreign
 from qcowspec.metadata import Format, Metadata, Reference
 from qcowspec.needs import Reading, Window
 from qcowspec.rules import Judge
@@ -35,6 +36,9 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
         if name:
             image.backing = Reference(name, offset, length, image.backing_format)
     judge.header("backing")
+    yield from foreign.read(image, window)
+    if image.probe_part is not None:
+        judge(image.probe_part, image.probe, "backing")
     return located
 
 

@@ -202,6 +202,8 @@ class Metadata:
         length: Bytes of the image file; None where only a stream is there.
         format: The driver that QEMU would take, by the probe or by the user's word.
         probe: Magic and version.
+        probe_part: The same as bytes.
+        foreign: Other formats whose signatures stand in the file.
         header: The header, by version.
         header_part: The same as bytes.
         geometry: The sizes that follow from the header.
@@ -230,6 +232,8 @@ class Metadata:
     length: int | None = None
     format: Format | None = None
     probe: Qcow.Probe | None = None
+    probe_part: Part[Any] | None = None
+    foreign: set[str] = field(default_factory=set)
     header: Qcow1.Header | Qcow2.Header | None = None
     header_part: Part[Any] | None = None
     geometry: Geometry | None = None

@@ -25,7 +25,7 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     """Find the format, unless the user has named it; False where no QCOW driver claims the file."""
     data = yield from window.read_zero_filled(0, LENGTH)
     part = Part("probe", Qcow.Probe, HostOffset(0), data)
-    image.probe = part.parse()
+    image.probe, image.probe_part = part.parse(), part
     if image.format is None:
         image.format = named_by(image.probe.magic, image.probe.version)
     judge(part, image.probe)

@@ -47,6 +47,14 @@ def refused_by(profile: str) -> frozenset[str]:
     return frozenset(rule.id for rule in RULES if _counts(rule, name, version))
 
 
+@cache
+def reported_by(profile: str) -> frozenset[str]:
+    """The ids of the rules whose breach a profile reports, and does not refuse."""
+    if check_profile(profile)[0] != "untrusted":
+        return frozenset()
+    return frozenset(rule.id for rule in RULES if rule.untrusted == "reports")
+
+
 def refuses(rule: Rule, profile: str) -> bool:
     """Whether a profile refuses an image that breaks this rule."""
     return rule.id in refused_by(profile)

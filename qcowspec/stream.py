@@ -11,9 +11,11 @@ more at the end, from what was kept, when the length of the file is known.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from qcow_parsers import constants as c
 
+from qcowspec.errors import Unreadable
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format, Metadata
 from qcowspec.needs import Need, Window
@@ -27,6 +29,9 @@ RETAINED = 16 << 20
 
 CAPTURED = 48 << 20
 """Bytes of tables that are kept beyond that."""
+
+ENDING = 2 * Window.STEP
+"""Bytes of the stream's end that are kept: other formats have a footer there."""
 
 ENTRIES_CAPTURED = 1 << 20
 """Bytes of a snapshot table or a bitmap directory, which say only as they go how long they are."""
@@ -74,6 +79,11 @@ class StreamJudge:
         self._store.take(chunk)
         self._work(ended=False)
 
+    def so_far(self) -> Verdict:
+        """The verdict by what has come: final as soon as `verdict` is ``reject``."""
+        verdict = of(self._machine, self._name, self._profile)
+        return verdict if self._lost is None else lost(verdict, self._lost)
+
     def finish(self) -> Verdict:
         """Take the end of the stream, and say the verdict."""
         if self._finished is None:
@@ -108,12 +118,32 @@ class StreamJudge:
         return verdict if self._lost is None else lost(verdict, self._lost)
 
 
+def judge_stream(stream: BinaryIO, profile: str, *, format: str | None, name: str) -> Verdict:
+    """Judge a stream, and read no more of it than the verdict needs.
+
+    Raises:
+        Unreadable: The stream failed.
+    """
+    judge = StreamJudge(profile, format=format, name=name)
+    try:
+        while judge.verdict == UNDECIDED and (chunk := stream.read(CHUNK)):
+            judge.feed(chunk)
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}", path=name) from error
+    return judge.so_far() if judge.verdict == REJECT else judge.finish()
+
+
+CHUNK = 1 << 20
+"""Bytes of a stream that are read at a time."""
+
+
 class _Store:
     """The beginning of a stream, and the regions beyond it that were wanted before they came."""
 
     def __init__(self) -> None:
         self.length = 0
         self._start = bytearray()
+        self._end = b""
         self._regions: dict[int, tuple[int, bytearray]] = {}  # offset: (end, what came of it)
         self._budget = CAPTURED
 
@@ -125,6 +155,7 @@ class _Store:
         for offset, (end, kept) in self._regions.items():
             if first < end and last > offset:
                 kept += chunk[max(offset - first, 0) : end - first]
+        self._end = (self._end + chunk[-ENDING:])[-ENDING:]
         self.length = last
 
     def want(self, need: Need) -> None:
@@ -146,6 +177,8 @@ class _Store:
             return b""
         if end <= len(self._start):
             return bytes(self._start[need.offset : end])
+        if need.offset >= self.length - len(self._end):
+            return self._end[need.offset - self.length :][: end - need.offset]
         for offset, (_, kept) in self._regions.items():
             if offset <= need.offset and end <= offset + len(kept):
                 return bytes(kept[need.offset - offset : end - offset])

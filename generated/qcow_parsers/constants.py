@@ -520,6 +520,30 @@ POLICY_MAX_BITMAP_TABLES: Final[int] = 67108864  # bytes
 """Bitmap tables that are read when an image is opened, all together: 64 MiB. qcowspec's own. Source: qcowspec: qcowspec/bitmaps; named by us."""
 POLICY_MAX_LUKS_HEADERS: Final[int] = 64  # count
 """LUKS headers that are read when an image is opened; an image has one. qcowspec's own. Source: qcowspec: qcowspec/extensions; named by us."""
+FOREIGN_ISO9660: Final[str] = "CD001"
+"""An ISO 9660 file system's first volume descriptor says this behind its type byte. qcowspec's own. Source: ECMA-119: Volume Descriptors; named by us."""
+FOREIGN_ISO9660_OFFSET: Final[int] = 32769  # bytes
+"""Where it stands in the file. qcowspec's own. Source: ECMA-119: Volume Descriptors; named by us."""
+FOREIGN_VHD: Final[str] = "conectix"
+"""A VHD disk's footer begins so, in the last sector of the file. qcowspec's own. Source: block/vpc.c: VHDFooter; named by us."""
+FOREIGN_VHD_FROM_END: Final[int] = 512  # bytes
+"""How far before the end of the file it stands. qcowspec's own. Source: block/vpc.c: VHDFooter; named by us."""
+FOREIGN_DMG: Final[str] = "koly"
+"""An Apple disk image's trailer begins so, in the last sector of the file. qcowspec's own. Source: block/dmg.c: dmg_find_koly_offset; named by us."""
+FOREIGN_DMG_FROM_END: Final[int] = 512  # bytes
+"""How far before the end of the file it stands. qcowspec's own. Source: block/dmg.c: dmg_find_koly_offset; named by us."""
+FOREIGN_GPT: Final[str] = "EFI PART"
+"""A GUID partition table's header begins so, in the second sector. qcowspec's own. Source: UEFI: GPT Header; named by us."""
+FOREIGN_GPT_OFFSET: Final[int] = 512  # bytes
+"""Where it stands in the file. qcowspec's own. Source: UEFI: GPT Header; named by us."""
+FOREIGN_VDI: Final[int] = 0xbeda107f  # number
+"""A VirtualBox disk's header has this 32-bit number, little endian. qcowspec's own. Source: block/vdi.c: VDI_SIGNATURE; named by us."""
+FOREIGN_VDI_OFFSET: Final[int] = 64  # bytes
+"""Where it stands in the file. qcowspec's own. Source: block/vdi.c: VdiHeader; named by us."""
+FOREIGN_MBR: Final[int] = 43605  # number
+"""A boot sector, and with it a DOS partition table, ends in this 16-bit number, little endian. qcowspec's own. Source: the PC's boot convention; named by us."""
+FOREIGN_MBR_OFFSET: Final[int] = 510  # bytes
+"""Where it stands in the file. qcowspec's own. Source: the PC's boot convention; named by us."""
 
 
 class BlockdevQcow2Version(IntEnum):

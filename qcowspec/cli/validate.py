@@ -14,6 +14,7 @@ from qcowspec.cli.output import UNREADABLE, say, styler, write
 from qcowspec.errors import QcowError
 from qcowspec.profiles import PROFILES, check_profile
 from qcowspec.report import verdicts
+from qcowspec.stream import judge_stream
 from qcowspec.verdict import Verdict, validate
 
 REJECTED = 1
@@ -103,6 +104,8 @@ def _files(images: Iterable[str], *, recursive: bool) -> Iterator[str]:
 
 def _judge(path: str, *, profile: str, format_: str | None) -> Verdict | QcowError:
     try:
+        if path == "-" and not sys.stdin.seekable():
+            return judge_stream(sys.stdin.buffer, profile, format=format_, name=path)
         return validate(path, profile=profile, format=format_)
     except QcowError as error:
         return error

@@ -16,6 +16,7 @@ from qcowspec.predicates import (
     extensions,
     header,
     luks,
+    probe,
     snapshots,
     tables,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "extensions",
     "header",
     "luks",
+    "probe",
     "snapshots",
     "tables",
 ]

@@ -1,6 +1,6 @@
 """The rules that nobody decides while an image is opened, each with the reason.
 
-In: nothing. Out: a table. Refuses: nothing. `tests/repo` holds it equal to the catalogue.
+In: nothing. Out: a table. Refuses: nothing. A test holds it equal to the catalogue.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 ENTRIES = "about an entry of a table that only a look at guest data, or a check, goes through"
 FILES = "needs another file, which only the gate opens, or the list of a build's formats"
 KEYS = "needs a key"
+STREAMS = "about how the bytes come, which whoever reads a stream knows"
 WRITING = "about a rewrite of the header, and nothing is written here"
 
 UNDECIDED: Mapping[str, str] = {
@@ -47,5 +48,6 @@ UNDECIDED: Mapping[str, str] = {
     "encryption/luks-unlock": KEYS,
     "encryption/v1-key": KEYS,
     "extensions/rewrite-fits": WRITING,
+    "probe/stream": STREAMS,
 }
 """Why each rule is left to commands that read more, or do more, than open an image."""

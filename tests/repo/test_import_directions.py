@@ -18,7 +18,7 @@ LINES = [
     {"sources"},
     {"predicates", "profiles"},
     {"rules", "build"},
-    {"probe"},
+    {"probe", "foreign"},
     {"header"},
     {"extensions"},
     {"tables", "backing"},

@@ -52,7 +52,7 @@ _RULE = {
     "spec": Key(rows.truth),
     "qemu": Key(lambda value: None if isinstance(value, dict) else "which is no table"),
     "librbd": Key(_VERDICT),
-    "untrusted": Key(rows.one_of("rejects"), required=False),
+    "untrusted": Key(rows.one_of("rejects", "reports"), required=False),
     "source": Key(rows.text_or_texts),
     "why": _TEXT,
 }
@@ -156,7 +156,7 @@ class Rule(NamedTuple):
     spec: bool  # whether the format's document demands it
     qemu: Qemu
     librbd: Literal["rejects", "accepts"]
-    untrusted: Literal["rejects"] | None  # what an operator adds to what the document demands
+    untrusted: Literal["rejects", "reports"] | None  # an operator's addition to the document
     source: tuple[str, ...]
     why: str
 
