@@ -1,0 +1,158 @@
+"""`qcowspec validate`: one verdict a file, and exit codes that scripts can trust."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.make_test_data import DATA
+
+GOOD, BACKED = DATA / "v3-zstd.qcow2", DATA / "showcase.qcow2"
+
+
+def run(*arguments: object, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "qcowspec", *map(str, arguments)]
+    return subprocess.run(command, input=given, capture_output=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "broken.qcow2"
+    data = bytearray(GOOD.read_bytes())
+    data[20:24] = (22).to_bytes(4, "big")
+    path.write_bytes(data)
+    return path
+
+
+def test_an_accepted_image_is_a_line_and_0() -> None:
+    done = run("validate", GOOD)
+
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        f"{GOOD}: accept, qcow2\n".encode(),
+        b"",
+    )
+
+
+def test_a_rejected_image_is_said_with_its_rule_and_1(broken: Path) -> None:
+    done = run("validate", broken)
+
+    assert done.returncode == 1
+    assert b"reject" in done.stdout
+    assert b"[header/cluster-bits]" in done.stdout
+    assert done.stderr == b""
+
+
+def test_json_is_an_object_a_line(broken: Path) -> None:
+    done = run("validate", "--json", GOOD, broken)
+    good, bad = map(json.loads, done.stdout.splitlines())
+
+    assert good == {
+        "path": str(GOOD),
+        "format": "qcow2",
+        "verdict": "accept",
+        "errors": [],
+        "warnings": [],
+    }
+    assert bad["verdict"] == "reject"
+    assert bad["errors"][0]["rule"] == "header/cluster-bits"
+    assert (bad["errors"][0]["offset"], bad["errors"][0]["value"]) == (20, 22)
+
+
+def test_an_unreadable_file_does_not_keep_the_others_from_their_verdict(tmp_path: Path) -> None:
+    done = run("validate", tmp_path / "none", GOOD)
+
+    assert done.returncode == 2
+    assert done.stdout.endswith(b"accept, qcow2\n")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_raw_file_is_no_qcow_image() -> None:
+    done = run("validate", DATA / "README.md")
+
+    assert done.returncode == 1
+    assert b"[probe/claimed]" in done.stdout
+
+
+def test_a_directory_is_walked_when_asked(tmp_path: Path, broken: Path) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    (below / "good.qcow2").write_bytes(GOOD.read_bytes())
+    done = run("validate", "--recursive", tmp_path)
+
+    assert done.returncode == 1
+    assert [
+        line.split(b": ")[1] for line in done.stdout.splitlines() if not line.startswith(b" ")
+    ] == [
+        b"reject, qcow2",
+        b"accept, qcow2",
+    ]
+    assert run("validate", tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_jobs_keep_the_order(jobs: int, broken: Path) -> None:
+    done = run("validate", "--json", "--jobs", jobs, *[GOOD, broken] * 20)
+
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == [
+        "accept",
+        "reject",
+    ] * 20
+
+
+def test_untrusted_rejects_what_qemu_accepts() -> None:
+    assert run("validate", BACKED).returncode == 0
+    assert run("validate", "--profile", "untrusted", BACKED).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["qemu@", "qemu@x", "librbd@7.2", "glance", ""])
+def test_an_unknown_profile_is_bad_usage(name: str) -> None:
+    done = run("validate", "-p", name, GOOD)
+
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_version_of_qemu_can_be_asked_for() -> None:
+    assert run("validate", "-p", "qemu@5.0", GOOD).returncode == 0
+
+
+def test_a_pipe_is_judged_as_a_stream() -> None:
+    assert (
+        run("validate", "-p", "untrusted", "-", given=GOOD.read_bytes()).stdout
+        == b"-: accept, qcow2\n"
+    )
+    assert run("validate", "-p", "untrusted", "-", given=BACKED.read_bytes()).returncode == 1
+    assert run("validate", "-", given=b"").returncode == 1
+
+
+def test_quiet_leaves_out_the_accepted(broken: Path) -> None:
+    done = run("validate", "-q", GOOD, broken)
+
+    assert str(GOOD).encode() not in done.stdout
+    assert str(broken).encode() in done.stdout
+
+
+def test_a_rule_is_explained() -> None:
+    done = run("rules", "header/cluster-bits")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"header/cluster-bits\n")
+
+
+def test_all_rules_are_listed_once() -> None:
+    lines = run("rules").stdout.splitlines()
+    rows = json.loads(run("rules", "--json").stdout)
+
+    assert [line.split()[1].decode() for line in lines] == [row["id"] for row in rows]
+
+
+def test_an_unknown_rule_is_bad_usage() -> None:
+    done = run("rules", "header/none")
+
+    assert done.returncode == 2
+    assert b"no rule has the ID" in done.stderr
