@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 from qcow_parsers import Qcow2
@@ -103,9 +104,8 @@ def _read_table(
     past_end = False
     for start in range(0, length, AT_ONCE):
         data = yield from window.read_zero_filled(offset + start, min(AT_ONCE, length - start))
-        values = struct.unpack(f">{len(data) // size}Q", data)
-        broken = list(islice(broken_entries(values, image), KEPT_PER_RULE))
-        beyond = [] if past_end else list(islice(past_end_entries(values, image), 1))
+        broken = list(islice(broken_entries(data, image), KEPT_PER_RULE))
+        beyond = [] if past_end else list(islice(past_end_entries(data, image), 1))
         for index in sorted({*broken, *beyond}):
             at = HostOffset(offset + start + index * size)
             part = Part(
@@ -122,7 +122,7 @@ def _read_table(
     return True
 
 
-def broken_entries(values: tuple[int, ...], image: Metadata) -> Iterator[int]:
+def broken_entries(table: bytes, image: Metadata) -> Iterator[int]:
     """Which entries break a rule of QEMU's: the same as the rules say, for whole tables.
 
     Source: block/qcow2-bitmap.c: check_table_entry.
@@ -130,12 +130,31 @@ def broken_entries(values: tuple[int, ...], image: Metadata) -> Iterator[int]:
     within = (image.qcow2_header.cluster_size - 1) & c.BME_TABLE_ENTRY_OFFSET_MASK
     wrong = within | c.BME_TABLE_ENTRY_RESERVED_MASK
     ones, located = c.BME_TABLE_ENTRY_FLAG_ALL_ONES, c.BME_TABLE_ENTRY_OFFSET_MASK
+    # One number holds the whole table: most tables have none of the bits that matter here.
+    if not int.from_bytes(table, "big") & _repeated(wrong | ones, len(table)):
+        return
+    values = _values(table)
     broken = {v for v in set(values) if v & wrong or (v & ones and v & located)}
-    return (index for index, value in enumerate(values) if broken and value in broken)
+    if broken:
+        yield from (index for index, value in enumerate(values) if value in broken)
 
 
-def past_end_entries(values: tuple[int, ...], image: Metadata) -> Iterator[int]:
+def past_end_entries(table: bytes, image: Metadata) -> Iterator[int]:
     """Which entries point at a cluster that begins behind the end of the file."""
     located = c.BME_TABLE_ENTRY_OFFSET_MASK
-    beyond = {v for v in set(values) if v & located and not image.holds(v & located, 1)}
-    return (index for index, value in enumerate(values) if beyond and value in beyond)
+    values = _values(table)
+    if not image.holds(max(values, default=0), 1):
+        for index, value in enumerate(values):
+            if value & located and not image.holds(value & located, 1):
+                yield index
+
+
+def _values(table: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(table) // c.BME_TABLE_ENTRY_SIZE}Q", table)
+
+
+@lru_cache(maxsize=8)
+def _repeated(mask: int, length: int) -> int:
+    """A mask for each entry of a table of so many bytes, as one number."""
+    size = c.BME_TABLE_ENTRY_SIZE
+    return int.from_bytes(mask.to_bytes(size, "big") * (length // size), "big")

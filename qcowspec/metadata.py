@@ -143,7 +143,7 @@ class Names:
     LONG = 64
 
     def __init__(self) -> None:
-        self._met: set[bytes] = set()
+        self._met: set[bytes | tuple[bytes]] = set()
 
     def add(self, name: bytes) -> bool:
         """Note a name.
@@ -151,12 +151,13 @@ class Names:
         Returns:
             Whether it is the first of its kind.
         """
+        before = len(self._met)
         if len(name) > self.LONG:
             from hashlib import sha256  # few images have such names
 
-            name = sha256(name).digest() + b"\0"  # no name that stands for itself ends so
-        before = len(self._met)
-        self._met.add(name)
+            self._met.add((sha256(name).digest(),))
+        else:
+            self._met.add(name)
         return len(self._met) > before
 
 

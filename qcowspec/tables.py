@@ -9,7 +9,6 @@ qcow2_do_read_snapshots; block/qcow.c: qcow_open.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeVar
 
 from qcow_parsers import Qcow2
@@ -59,7 +58,7 @@ def read_snapshots(image: Metadata, window: Window, judge: Judge) -> Reading[boo
             blank = Part(f"snapshots[{index}]", Qcow2.Snapshot, HostOffset(offset), b"")
             end = max(offset + fixed, c.BDRV_MAX_LENGTH)
             part, entry = yield from read_entry(window, blank, fixed, end)
-            first = ids.add(entry.id_str.partition(b"\0")[0])
+            first = ids.add(entry.id_str)
             image.turn = Turn(index, part.offset, repeats=not first)
             if not judge(part, entry):
                 return False
@@ -92,13 +91,14 @@ def read_entry(
     """
     room = end - blank.offset
     data = yield from window.read_zero_filled(blank.offset, min(ORDINARY, room))
-    entry = replace(blank, data=data).parse()
+    entry = Part(blank.name, blank.layout, blank.offset, data, blank.arguments).parse()
     # Larger extra data breaks a rule, whose finding needs no more than the entry's beginning.
     length = max(fixed, min(entry.entry_size, ENTRY_LIMIT, room))
     if length > len(data):
         data = yield from window.read_zero_filled(blank.offset, length)
-        entry = replace(blank, data=data).parse()
-    return replace(blank, data=data[:length]), entry
+        entry = Part(blank.name, blank.layout, blank.offset, data, blank.arguments).parse()
+    part = Part(blank.name, blank.layout, blank.offset, data[:length], blank.arguments)
+    return part, entry
 
 
 ORDINARY = 256

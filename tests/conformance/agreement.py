@@ -36,6 +36,7 @@ from qcowspec.metadata import Format
 from qcowspec.predicates import UNDECIDED
 from qcowspec.rules import BY_ID
 from qcowspec.sources.local import LocalFile
+from tests.conformance import mutations  # noqa: F401 - registers them
 from tests.conformance.mutants import Base, Mutant, choose, mutant
 
 DATA = Path(__file__).parents[1] / "data"
@@ -48,6 +49,9 @@ SEGMENTATION_FAULT = -11
 DIES_OF = {SEGMENTATION_FAULT: "encryption/crypto-followed"}
 """Signals that stand for a rule: before 10.0, `info` followed the null pointer of a LUKS image
 without its extension."""
+
+ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
+"""The keys of the rules are the words of QEMU and of the C library, untranslated."""
 
 OUT_OF_MEMORY = "failed to allocate"
 """What GLib says before it ends a process that asks for more memory than the machine has."""
@@ -160,7 +164,9 @@ def ask_qemu(path: Path, image_format: str) -> Answer:
     """What `qemu-img info` says."""
     command = ["qemu-img", "info", "-U", "-f", image_format, path.name]
     try:
-        done = subprocess.run(command, cwd=path.parent, capture_output=True, timeout=TIMEOUT)
+        done = subprocess.run(
+            command, cwd=path.parent, capture_output=True, timeout=TIMEOUT, env=ENGLISH
+        )
     except subprocess.TimeoutExpired:
         return Answer(accepted=None)
     message = done.stderr.decode("utf-8", "replace").strip()

@@ -247,7 +247,7 @@ def luks(rng: random.Random, base: Base, made: Mutant) -> None:
     at = base.new_cluster()
     header = bytearray(_luks_header())
     for _ in range(rng.choice((0, 1, 1, 1, 2))):
-        rng.choice((_words, _words, _lead, _numbers, _slot, _slot, _bits))(rng, header)
+        rng.choice(LUKS_FLAWS)(rng, header)
     made.write(at, bytes(header))
     where = at if rng.random() < 0.93 else rng.choice((at + 8, 1 << 63, c.BDRV_MAX_LENGTH))
     length = rng.choice((1 << 21, 1 << 21, 1 << 21, 592, 591, 0, c.INV_OFFSET))
@@ -277,7 +277,7 @@ def many_extensions(rng: random.Random, base: Base, made: Mutant) -> None:
     """As many extensions as are judged one by one, or more."""
     room = (base.cluster_size - c.QCOW2_HEADER_SIZE) // c.QCOW2_EXT_HEADER_SIZE - 1
     count = c.POLICY_MAX_HEADER_EXTENSIONS + rng.choice((-1, 0, 1, room))
-    if base.is_v1 or c.POLICY_MAX_HEADER_EXTENSIONS > room:
+    if base.is_v1 or room < c.POLICY_MAX_HEADER_EXTENSIONS:
         return
     record = (rng.choice((0x12345678, c.QCOW2_EXT_MAGIC_BACKING_FORMAT)), b"")
     _area(base, made, *[record] * min(count, room))
@@ -326,3 +326,6 @@ def _slot(rng: random.Random, header: bytearray) -> None:
 def _bits(rng: random.Random, header: bytearray) -> None:
     """Any bit."""
     header[rng.randrange(len(header))] ^= 1 << rng.randrange(8)
+
+
+LUKS_FLAWS = (*[_words] * 4, _lead, _numbers, _slot, _slot, _bits)

@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from qcow_parsers import constants as c
 
@@ -84,7 +85,7 @@ class Base:
             self.image: Image = image
         self.fields = [leaf for part in self._parts() for leaf in _leaves(lay_open_part(part))]
 
-    def _parts(self) -> Iterable[Part[object]]:
+    def _parts(self) -> Iterable[Part[Any]]:
         known = self.image.metadata
         yield from filter(None, [known.header_part, known.luks_part])
         for structures in (known.extensions, known.snapshots, known.bitmaps):
@@ -132,15 +133,13 @@ def mutation(weight: int) -> Callable[[Mutation], Mutation]:
 
 def choose(names: Iterable[str] | None) -> None:
     """Take these mutations only; all of them where there are no names."""
-    from tests.conformance import mutations  # noqa: F401 - registers them
-
     for name in set(MUTATIONS) - set(names or MUTATIONS):
         del MUTATIONS[name]
 
 
 def mutant(base: Base, seed: int, number: int) -> Mutant:
     """The mutant of an image that has a number."""
-    rng = random.Random(f"{seed}/{number}/{base.path.name}")  # noqa: S311 - no secret
+    rng = random.Random(f"{seed}/{number}/{base.path.name}")
     made = Mutant(base.path.name, str(base.image.format), number)
     names, weights = list(MUTATIONS), [weight for _, weight in MUTATIONS.values()]
     for name in rng.choices(names, weights, k=rng.choices((1, 2, 3), (12, 5, 3))[0]):

@@ -28,7 +28,7 @@ OPENERS: dict[str, Opener] = {
 }
 
 
-@pytest.fixture(params=OPENERS.values(), ids=OPENERS.keys())
+@pytest.fixture(params=list(OPENERS.values()), ids=list(OPENERS))
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
     path = tmp_path / "data"
     path.write_bytes(DATA)

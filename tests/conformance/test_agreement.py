@@ -1,0 +1,72 @@
+"""Our verdict is QEMU's, and so is the first reason: a short run over mutants of every image.
+
+The long one is a command: `python -m tests.conformance.agreement --mutants 20000 --jobs 2`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance import agreement, mutants
+
+MUTANTS, SEED = 1000, 1
+
+SHARE = 0.995
+"""Of the images that QEMU rejects, at least so many are rejected for the same reason."""
+
+
+@pytest.fixture(scope="module")
+def report(qemu_img: Any) -> agreement.Report:
+    return agreement.run(MUTANTS, SEED)
+
+
+def test_verdicts_differ_where_it_stands_written_and_nowhere_else(
+    report: agreement.Report,
+) -> None:
+    differing = [str(c).splitlines()[0] for c in report.disagreements if not c.verdicts_agree]
+
+    assert differing == agreement.known_differences()
+
+
+def test_the_first_rule_is_the_one_that_qemu_reports(report: agreement.Report) -> None:
+    others = "\n".join(map(str, report.disagreements))
+
+    assert report.keys >= SHARE * report.rejected, others
+
+
+def test_the_run_says_something(report: agreement.Report) -> None:
+    assert report.mutants > 0.9 * MUTANTS
+    assert 0.3 * report.mutants < report.rejected < 0.9 * report.mutants
+
+
+@pytest.mark.parametrize("name", agreement.bases())
+def test_every_image_itself_is_accepted(qemu_img: Any, name: str) -> None:
+    path = agreement.DATA / name
+    image_format = str(agreement.base_of(name).image.format)
+
+    assert agreement.ask_qemu(path, image_format).accepted
+    assert agreement.ask_us(path, image_format).accepted
+
+
+def test_a_mutant_is_the_same_whenever_it_is_made() -> None:
+    base = agreement.base_of("v3-bitmaps.qcow2")
+
+    assert mutants.mutant(base, 7, 11) == mutants.mutant(base, 7, 11)
+    assert mutants.mutant(base, 7, 11) != mutants.mutant(base, 7, 12)
+
+
+def test_a_mutant_is_undone_without_a_trace(tmp_path: Path) -> None:
+    base, workplace = agreement.base_of("v3-snapshots.qcow2"), agreement.Workplace()
+    try:
+        for number in range(40):
+            made = mutants.mutant(base, 3, number)
+            if len(made.changes) < 100:
+                path = workplace.put(base, made)
+                assert path.read_bytes() == made.apply(base.data)
+                workplace.restore(base, made)
+                assert path.read_bytes() == base.data
+    finally:
+        workplace.close()
