@@ -40,9 +40,10 @@ class Image:
 
     @property
     def findings(self) -> list[Finding]:
-        """The broken rules of the format's document and of QEMU, tolerated by QEMU or not."""
-        judged = refused_by("qemu") | refused_by("spec")
-        return [finding for finding in self.judge.findings if finding.rule in judged]
+        """The broken rules: those for which QEMU refuses, in its order; then the document's."""
+        tolerated = refused_by("spec") - refused_by("qemu")
+        others = [finding for finding in self.judge.findings if finding.rule in tolerated]
+        return self.judge.in_order("qemu") + others
 
     @property
     def format(self) -> Format:

@@ -202,6 +202,14 @@ class Present(Subconstruct):  # type: ignore[misc]  # construct ships no types
         raise SizeofError("whether there is a field comes from the bytes", path=path)
 
 
+def has_room(context: Any, size: int) -> bool:
+    """Whether the stream that is being parsed has so many bytes left."""
+    start = stream_tell(context._io, "")
+    found = len(read_up_to(context._io, size, "")) == size
+    stream_seek(context._io, start, io.SEEK_SET, "")
+    return found
+
+
 class WhileRoom(Subconstruct):  # type: ignore[misc]  # construct ships no types
     """A field of fixed size that exists if the (sub)stream has room for it; else None.
 

@@ -20,6 +20,7 @@ from .notation import (
     Substream,
     WhileRoom,
     default,
+    has_room,
     size_of,
     zeros_to_8,
 )
@@ -35,7 +36,10 @@ def _is_version_3(context: Any) -> bool:
 
 
 def _has_additional_fields(context: Any) -> bool:
-    return _is_version_3(context) and context.header_length > _FIXED_LENGTH
+    if not _is_version_3(context) or context.header_length <= _FIXED_LENGTH:
+        return False
+    # A header that claims more than its stream holds has none of what is not there.
+    return not context._parsing or has_room(context, 1)
 
 
 def _header_length(context: Any) -> int:

@@ -21,6 +21,7 @@ COMMANDS = {
     "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
     "validate": "Judge images: one verdict each, with the rules that are broken.",
     "rules": "List the rules, or explain some.",
+    "mutate": "Make broken images from sound ones, with a record of what is broken.",
 }
 """Each command and its one-line help; the module of the same name has the rest."""
 

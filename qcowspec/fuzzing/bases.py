@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from qcow_parsers import constants as c
+
 from qcowspec import build
 from qcowspec.build import Bitmap, Cluster, ImageSpec, Snapshot, structure
-from qcowspec.build.description import Kind
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.patches import as_fields
 from qcowspec.fuzzing.places import Places
@@ -54,7 +55,7 @@ def spec(described: Mapping[str, Any]) -> ImageSpec:
 
 def _clusters(described: Mapping[str, Any]) -> dict[int, Cluster]:
     return {
-        int(index): Cluster(cluster.get("data", "").encode(), Kind[cluster["kind"]])
+        int(index): Cluster(cluster.get("data", "").encode(), c.QCow2ClusterType[cluster["kind"]])
         for index, cluster in described.items()
     }
 

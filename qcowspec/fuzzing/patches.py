@@ -11,14 +11,16 @@ An operation is one of::
     { at = 20, u32 = 22 }                                   a number of u8, u16, u32 or u64
     { at = "end", hex = "00ff", times = 8 }                 bytes, or `text`, perhaps repeated
     { at = "end", structure = "qcow2::snapshot", fields = { l1_size = 1 } }
+    { at = "end", copy = "luks_header" }                    what stands somewhere else, again
     { extension = "data_file", text = "disk.raw" }          a header extension before the END; its
                                                             type by name or number, its data as
                                                             `text`, `hex` or `fields`; `len` lies
     { truncate = "cluster_size" }
 
 A number may be an expression: ``"cluster_size + 1"``, ``"old + 8"``, ``"header.l1_table_offset"``,
-``"offset(snapshots[0])"``. An operation with ``repeat = 8`` is done as often, and `index` counts. Paths are a dump's, and are looked up in the image as it is when their
-operation's turn comes; `end` is the first cluster boundary behind the image as it was at first.
+``"offset(snapshots[0])"``. Paths are a dump's, and are looked up in the image as it is when their
+operation's turn comes; `end` is the first cluster boundary behind the image as it was at first. An
+operation with ``repeat = 8`` is done so often, and `index` counts.
 """
 
 from __future__ import annotations
@@ -127,6 +129,9 @@ def _bytes(draft: Draft, operation: Operation) -> bytes:
             data = bytes.fromhex(digits)
         case {"text": text}:
             data = text.encode()
+        case {"copy": path}:
+            place = draft.find(path)
+            data = bytes(draft.data[place.offset : place.offset + place.length])
         case {"structure": layout, "fields": fields}:
             data = structure(layout, as_fields(fields), *operation.get("arguments", ()))
         case _:

@@ -35,6 +35,9 @@ FOLLOWED = ("l2_tables", "refcount_blocks")
 TABLES = 8
 """L2 tables and refcount blocks whose entries are among the places that are listed."""
 
+STRUCTURES = 64
+"""Extensions, snapshots and bitmaps that are listed at most."""
+
 LOOKED_AT = 65536
 """Bytes of a table that are looked at for them."""
 
@@ -97,6 +100,11 @@ class Places:
         return self.image.geometry.cluster_size
 
     @property
+    def version(self) -> int | None:
+        """The version that the header says."""
+        return self.image.version
+
+    @property
     def end(self) -> int:
         """The first cluster boundary behind the end of the file."""
         return align_up(len(self.data), self.cluster_size)
@@ -144,13 +152,19 @@ class Places:
         return tuple(self._entries())
 
     def parts(self) -> Iterator[Part[Any]]:
-        """Every structure that was read, as bytes."""
-        image = self.image
-        alone: list[Part[Any] | None] = [image.header_part, image.luks_part]
-        listed: list[Structures[Any]] = [image.extensions, image.snapshots, image.bitmaps]
+        """The structures that were read, as bytes; of each kind no more than anybody looks at."""
+        alone = (self.image.header_part, self.image.luks_part)
         yield from (part for part in alone if part is not None)
-        for structures in listed:
-            yield from structures.parts
+        for structures in self._listed().values():
+            yield from islice(structures.parts, STRUCTURES)
+
+    def _listed(self) -> dict[str, Structures[Any]]:
+        image = self.image
+        return {
+            "header_extensions": image.extensions,
+            "snapshots": image.snapshots,
+            "bitmaps": image.bitmaps,
+        }
 
     def tables(self) -> dict[str, tuple[int, int, int]]:
         """The tables: offset, number of entries and bytes of an entry, by path."""
@@ -171,12 +185,21 @@ class Places:
         backing = self.image.backing
         if backing is not None and path == "backing_file_name":
             return Place(path, backing.offset, backing.length, backing.name)
-        for part in self.parts():
-            if path == part.name or path.startswith(f"{part.name}."):
-                for place in _placed(lay_open(part), "", whole=True):
-                    if place.path == path:
-                        return place
+        part = self._part(path)
+        if part is not None:
+            for place in _placed(lay_open(part), "", whole=True):
+                if place.path == path:
+                    return place
         return None
+
+    def _part(self, path: str) -> Part[Any] | None:
+        """The structure that a path leads into."""
+        name, _, rest = path.partition(".")[0].partition("[")
+        alone = {"header": self.image.header_part, "luks_header": self.image.luks_part}
+        index, listed = rest.removesuffix("]"), self._listed().get(name)
+        if listed is None or not index.isdecimal() or int(index) >= len(listed):
+            return alone.get(name)
+        return listed.part(int(index))
 
     # --- tables -----------------------------------------------------------------------------------
 
@@ -185,10 +208,10 @@ class Places:
         for table in (image.l1_table, image.refcount_table):
             if table is not None:
                 yield table.name, (table.offset, table.count, c.L1E_SIZE)
-        for index, snapshot in enumerate(image.snapshots):
+        for index, snapshot in enumerate(islice(image.snapshots, STRUCTURES)):
             place = (snapshot.l1_table_offset, snapshot.l1_size, c.L1E_SIZE)
             yield f"snapshots[{index}].l1_table", place
-        for index, bitmap in enumerate(image.bitmaps):
+        for index, bitmap in enumerate(islice(image.bitmaps, STRUCTURES)):
             size = (bitmap.bitmap_table_offset, bitmap.bitmap_table_size, c.BME_TABLE_ENTRY_SIZE)
             yield f"bitmaps[{index}].bitmap_table", size
         if geometry is None:

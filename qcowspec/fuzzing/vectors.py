@@ -11,7 +11,7 @@ how patches read. This module is cheap to import: only `image` needs more than t
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -148,6 +148,17 @@ def image(vector: Vector) -> bytes:
 
 
 # --- canonical form -------------------------------------------------------------------------------
+
+
+def page(stage: str, rows: Iterable[Vector]) -> str:
+    """The file of a stage's vectors; they stand in the order of the rules, those that break first.
+
+    Args:
+        stage: The stage.
+        rows: Its vectors, in order.
+    """
+    head = f"# The vectors of the stage {stage.upper()}. How they read: see bases.toml.\n"
+    return "\n".join([head, *map(as_toml, rows)])
 
 
 def as_toml(vector: Vector) -> str:

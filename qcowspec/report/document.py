@@ -52,8 +52,8 @@ def finding(found: Finding) -> Plain:
     }
 
 
-def node(item: Node, *, whole: bool) -> Plain:
-    """A structure or a field."""
+def node(item: Node) -> Plain:
+    """A structure or a field, but for a table's entries."""
     said: Plain = {"name": item.name, "offset": item.offset, "length": item.length}
     if item.layout is not None:
         said["layout"] = item.layout
@@ -63,11 +63,9 @@ def node(item: Node, *, whole: bool) -> Plain:
     if item.meaning:
         said["meaning"] = item.meaning
     if item.children:
-        said["fields"] = [node(child, whole=whole) for child in item.children]
+        said["fields"] = [node(child) for child in item.children]
     if item.summary:
         said["summary"] = item.summary
-    if item.rows is not None and whole:
-        said["entries"] = [row(entry) for entry in item.rows()]
     return said
 
 
@@ -96,10 +94,25 @@ def as_json(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str
     yield opening.removesuffix("\n}") + ',\n  "structures": ['
     separator = "\n"
     for item in nodes:
-        yield separator + _indented(json.dumps(node(item, whole=whole), indent=2), 4)
+        yield from _json(item, whole=whole, indent=4, before=separator)
         separator = ",\n"
     closing = json.dumps(findings(image), indent=2)
     yield '\n  ],\n  "findings": ' + _indented(closing, 2).lstrip() + "\n}\n"
+
+
+def _json(item: Node, *, whole: bool, indent: int, before: str) -> Iterator[str]:
+    """A structure; a table's entries one a line, as they are read."""
+    said = before + _indented(json.dumps(node(item), indent=2), indent)
+    if item.rows is None or not whole:
+        yield said
+        return
+    margin = " " * indent
+    yield said.removesuffix(f"\n{margin}}}") + f',\n{margin}  "entries": ['
+    separator = "\n"
+    for entry in item.rows():
+        yield f"{separator}{margin}    {json.dumps(row(entry))}"
+        separator = ",\n"
+    yield f"\n{margin}  ]\n{margin}}}"
 
 
 def as_yaml(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str]:
@@ -107,13 +120,21 @@ def as_yaml(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str
     yield _yaml(head(image))
     yield "structures:\n"
     for item in nodes:
-        yield _yaml([node(item, whole=whole)])
+        yield _yaml([node(item)])
+        if item.rows is not None and whole:
+            yield "  entries:\n"
+            for entry in item.rows():  # a line of JSON is YAML too
+                yield f"  - {json.dumps(row(entry))}\n"
     yield _yaml({"findings": findings(image)})
 
 
 def one(item: Node | Row, *, yaml: bool, whole: bool) -> Iterator[str]:
     """One structure, field or entry as a document of its own."""
-    said = row(item) if isinstance(item, Row) else node(item, whole=whole)
+    if isinstance(item, Row):
+        said = row(item)
+    else:
+        entries = item.rows() if whole and item.rows is not None else None
+        said = node(item) | ({} if entries is None else {"entries": [row(e) for e in entries]})
     yield _yaml(said) if yaml else json.dumps(said, indent=2) + "\n"
 
 

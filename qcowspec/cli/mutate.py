@@ -1,0 +1,121 @@
+"""`qcowspec mutate`: broken images made from sound ones."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from qcowspec.cli.output import UNREADABLE, fail, write
+from qcowspec.errors import NotQcow, QcowError, Unsupported
+from qcowspec.fuzzing import batches
+from qcowspec.fuzzing.drafts import LARGEST
+from qcowspec.fuzzing.mutations import MOST, MUTATIONS
+from qcowspec.fuzzing.places import Places, Unfit
+from qcowspec.report.words import plural
+from qcowspec.rules import BY_ID
+from qcowspec.sources import open_source
+
+
+@click.command(
+    "mutate",
+    epilog="""\b
+Examples:
+  qcowspec mutate disk.qcow2 -n 1000 -o mutants
+  qcowspec mutate disk.qcow2 -n 1 -o broken --rule header/cluster-bits
+  qcowspec mutate *.qcow2 -n 100 -o bitmaps --rule bitmaps/type --rule bitmaps/flags
+  qcowspec mutate disk.qcow2 -n 50 -o tables --mutation entry-past-end --seed 7
+  jq -r '.mutants[] | select(.verdict.qemu == "accepts").file' mutants/manifest.json
+
+manifest.json lists the mutants under "mutants", and says of each: file, seed (the image), format,
+mutations (names, or ids of the test vectors whose patches were applied), changes (field, offset,
+length, old, new), verdict (of each profile, as qcowspec judges), first (the rule QEMU reports) and
+rules (all that are broken). Equal images, options and --seed make equal files.
+
+Exit status: 0; 1 nothing that was asked for fits the images; 2 an image cannot be read, or bad
+usage.
+""",
+)
+@click.argument("seeds", nargs=-1, metavar="SEED...")
+@click.option(
+    "-n", "--count", type=click.IntRange(1), default=100, show_default=True, help="How many."
+)
+@click.option("-o", "--output", metavar="DIR", help="Where to write them; required but for --list.")
+@click.option("--rule", "rules", multiple=True, metavar="ID", help="Break this rule; repeatable.")
+@click.option(
+    "--mutation", "names", multiple=True, metavar="NAME", help="Draw from these only; repeatable."
+)
+@click.option(
+    "--most", type=click.IntRange(1), default=MOST, show_default=True, help="Mutations of a mutant."
+)
+@click.option("--seed", "random_seed", type=int, default=0, show_default=True, help="Of chance.")
+@click.option("--list", "listing", is_flag=True, help="List the mutations and exit.")
+def command(
+    seeds: tuple[str, ...],
+    count: int,
+    output: str | None,
+    rules: tuple[str, ...],
+    names: tuple[str, ...],
+    most: int,
+    random_seed: int,
+    listing: bool,
+) -> None:
+    """Make broken images from sound ones, and say what is broken.
+
+    SEED is an image file, or - for standard input. Mutations know the format: they move tables,
+    overwrite fields with values at an edge, repeat extensions, cut files. With --rule the patch of
+    a test vector breaks that very rule.
+    """
+    if listing:
+        write(f"{each.name:<22} {each.says}\n" for each in MUTATIONS.values())
+        sys.exit(0)
+    if not seeds or output is None:
+        raise click.UsageError("an image and -o DIR are needed; --list needs neither")
+    _check(rules, names)
+    try:
+        opened = [batches.Seed(seed, _opened(seed)) for seed in seeds]
+        batch = batches.Batch(opened, count, random_seed, rules, names, most)
+        manifest = batches.write(batch, Path(output))
+    except QcowError as error:
+        fail(error)
+    except Unfit as error:
+        click.echo(f"qcowspec: {error}", err=True)
+        sys.exit(NOTHING_FITS)
+    except OSError as error:
+        click.echo(f"qcowspec: {output}: cannot be written: {error.strerror}", err=True)
+        sys.exit(UNREADABLE)
+    rejected = Counter(row["verdict"]["qemu"] for row in manifest["mutants"])["rejects"]
+    write([f"{plural(count, 'mutant')} in {output}; QEMU refuses {rejected}\n"])
+    sys.exit(0)
+
+
+NOTHING_FITS = 1
+"""Exit status where the images have nothing for what was asked."""
+
+
+def _check(rules: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Refuse what has no name."""
+    if rules and names:
+        raise click.UsageError("--rule and --mutation exclude each other")
+    for rule in rules:
+        if rule not in BY_ID:
+            raise click.UsageError(f"no rule has the ID {rule!r}; `qcowspec rules` lists them")
+    for name in names:
+        if name not in MUTATIONS:
+            raise click.UsageError(f"there is no mutation {name!r}; --list lists them")
+
+
+def _opened(path: str) -> Places:
+    """An image, read whole and laid open."""
+    source = open_source(path)
+    try:
+        if source.length > LARGEST:
+            raise Unsupported(f"has {source.length} bytes; a seed has at most {LARGEST}", path=path)
+        places = Places(source.read_at(0, source.length))
+    finally:
+        source.close()
+    if places.image.format is None:
+        raise NotQcow("is no QCOW image", path=path)
+    return places

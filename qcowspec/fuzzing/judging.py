@@ -1,0 +1,100 @@
+"""What qcowspec makes of an image in memory, for all profiles at once.
+
+In: the bytes of an image. Out: a `Judgement`. Refuses: nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from qcow_parsers.catalogue import RULES
+
+from qcowspec.drivers import drive
+from qcowspec.fuzzing import vectors
+from qcowspec.fuzzing.vectors import ACCEPTS, LATER, REJECTS, Vector
+from qcowspec.machine import Machine
+from qcowspec.metadata import Format
+from qcowspec.predicates import UNDECIDED
+from qcowspec.profiles import PROFILES, refused_by, reported_by
+from qcowspec.rules import Judge
+from qcowspec.sources.memory import Memory
+
+QEMU = "qemu"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found in an image.
+
+    Attributes:
+        format: The format that it was taken for; None if it is no QCOW image.
+        judge: The findings.
+    """
+
+    format: str | None
+    judge: Judge
+
+    def verdict(self, profile: str) -> str:
+        """What a profile makes of it: ``accepts`` or ``rejects``."""
+        refused = self.format is None or self.judge.first(profile) is not None
+        return REJECTS if refused else ACCEPTS
+
+    def verdicts(self, profiles: Iterable[str] = PROFILES) -> dict[str, str]:
+        """What each profile makes of it."""
+        return {profile: self.verdict(profile) for profile in profiles}
+
+    def broken(self, profiles: Iterable[str] = PROFILES) -> tuple[str, ...]:
+        """The ids of the broken rules that any of the profiles refuses or reports, in order."""
+        counting = {rule for profile in profiles for rule in _counting(profile)}
+        return ordered(counting & {found.rule for found in self.judge.findings})
+
+    def first(self, profile: str = QEMU) -> str | None:
+        """The id of the rule that a profile reports."""
+        found = self.judge.first(profile)
+        return None if found is None else found.rule
+
+
+def _counting(profile: str) -> frozenset[str]:
+    return refused_by(profile) | reported_by(profile)
+
+
+def judge(image: bytes, format: str | None = None) -> Judgement:
+    """Judge an image, reading all that can be read of it.
+
+    Args:
+        image: Its bytes.
+        format: What to take it for; None if the probe decides.
+    """
+    chosen = None if format is None else Format(format)
+    machine = Machine(lambda state, judge: False, format=chosen, length=len(image))
+    drive(machine, Memory(image))
+    found = machine.image.format
+    return Judgement(None if found is None else str(found), machine.judge)
+
+
+def ordered(rules: Collection[str]) -> tuple[str, ...]:
+    """Ids of rules in the order of the catalogue."""
+    return tuple(rule.id for rule in RULES if rule.id in rules)
+
+
+def rejudged(vector: Vector) -> Vector:
+    """A vector with verdict, rules and first as qcowspec has them now.
+
+    A rule that is judged later is taken for broken if the vector says so.
+    """
+    found = judge(vectors.image(vector), vectors.format_of(vector))
+    later = vector.rule in UNDECIDED
+    broken = set(found.broken(vector.verdict))
+    if later and vector.breaks:
+        broken.add(vector.rule)
+    return Vector(
+        id=vector.id,
+        says=vector.says,
+        base=vector.base,
+        patch=vector.patch,
+        verdict=found.verdicts(vector.verdict),
+        rules=ordered(broken),
+        first=found.first(),
+        judged=LATER if later else None,
+    )

@@ -1,0 +1,181 @@
+"""Mutations: images broken on purpose, with a record of what was changed.
+
+In: a seed image and a source of chance. Out: `Mutant`s. Refuses: a mutation or a rule that the
+seed has nothing for, as `Unfit`.
+
+    random = Random(7)
+    mutant = mutate(seed, random)
+    mutant = break_rule(seed, "header/cluster-bits", random)
+    mutant.data, mutant.mutations, mutant.changes
+
+Equal seeds, names and states of `random` give equal mutants. To add a mutation, decorate a
+function with `registry.mutation` in the module of what it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from random import Random
+
+from qcowspec.fuzzing import vectors
+from qcowspec.fuzzing.drafts import Change, Draft
+from qcowspec.fuzzing.judging import judge
+from qcowspec.fuzzing.mutations import extensions, header, known, raw, records, tables
+from qcowspec.fuzzing.mutations.registry import MUTATIONS, Mutation
+from qcowspec.fuzzing.patches import apply
+from qcowspec.fuzzing.places import Places, Unfit
+from qcowspec.predicates import UNDECIDED
+from qcowspec.rules import BY_ID
+
+__all__ = [
+    "MUTATIONS",
+    "Change",
+    "Mutant",
+    "Mutation",
+    "Unfit",
+    "break_rule",
+    "break_rules",
+    "extensions",
+    "header",
+    "known",
+    "mutate",
+    "raw",
+    "records",
+    "tables",
+]
+
+TRIES = 64
+"""Mutations that are drawn until one fits the image."""
+
+MOST = 3
+"""Mutations of one mutant, unless more are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """An image made from another one.
+
+    Attributes:
+        data: Its bytes.
+        mutations: The names of the mutations, or the ids of the vectors, that made it, in order.
+        changes: What was changed, in order.
+    """
+
+    data: bytes
+    mutations: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+def mutate(
+    seed: bytes | Places,
+    random: Random,
+    *,
+    names: Collection[str] = (),
+    most: int = MOST,
+) -> Mutant:
+    """An image with a few mutations.
+
+    Args:
+        seed: The image, or a handle to it, which saves opening it again.
+        random: The source of chance.
+        names: The mutations to draw from; all of them where there is none.
+        most: How many at most.
+
+    Raises:
+        Unfit: None of the mutations fits the image.
+        KeyError: There is no mutation of such a name.
+    """
+    draft = Draft(seed)
+    chosen = [MUTATIONS[name] for name in names] or list(MUTATIONS.values())
+    weights = [each.weight for each in chosen]
+    wanted = random.randint(1, most)
+    done: list[str] = []
+    for _ in range(TRIES):
+        drawn = random.choices(chosen, weights)[0]
+        if (name := _changed(draft, drawn, random)) is not None:
+            done.append(name)
+        if len(done) == wanted:
+            break
+    if not done:
+        raise Unfit("no mutation fits the image")
+    return Mutant(bytes(draft.data), tuple(done), tuple(draft.changes))
+
+
+def break_rule(seed: bytes | Places, rule: str, random: Random) -> Mutant:
+    """An image that breaks a rule: the patch of one of the vectors that do, on this seed.
+
+    Args:
+        seed: The image, or a handle to it.
+        rule: The rule's id.
+        random: Chooses, if several vectors break the rule.
+
+    Raises:
+        Unfit: No such patch fits the image.
+        KeyError: There is no rule of this id.
+    """
+    places = _handle(seed)
+    for vector in _recipes(rule, random):
+        draft = Draft(places)
+        try:
+            apply(draft, vector.patch)
+        except Unfit:
+            continue
+        if _is_broken(draft, rule):
+            return Mutant(bytes(draft.data), (vector.id,), tuple(draft.changes))
+    raise Unfit(f"no vector that breaks {rule} fits the image")
+
+
+def break_rules(seed: bytes | Places, rules: Iterable[str], random: Random) -> Mutant:
+    """An image that several rules are broken in, as far as the breach of one hides no other.
+
+    Args:
+        seed: The image, or a handle to it.
+        rules: The rules' ids.
+        random: Chooses, if several vectors break a rule.
+
+    Raises:
+        Unfit: The patches do not fit the image, or not together.
+        KeyError: There is no rule of such an id.
+    """
+    # What comes last is broken first: a broken header hides the rest from later patches.
+    order = {rule: number for number, rule in enumerate(BY_ID)}
+    made = Mutant(_handle(seed).data, (), ())
+    for rule in sorted(set(rules), key=order.__getitem__, reverse=True):
+        again = break_rule(made.data, rule, random)
+        made = Mutant(again.data, made.mutations + again.mutations, made.changes + again.changes)
+    return made
+
+
+def _handle(seed: bytes | Places) -> Places:
+    return seed if isinstance(seed, Places) else Places(seed)
+
+
+def _changed(draft: Draft, drawn: Mutation, random: Random) -> str | None:
+    """Apply a mutation; what it is called by if it fitted the image and changed something."""
+    before = len(draft.changes)
+    try:
+        with draft.all_or_nothing():
+            name = drawn.change(draft, random) or drawn.name
+    except Unfit:
+        return None
+    return name if len(draft.changes) > before else None
+
+
+def _recipes(rule: str, random: Random) -> list[vectors.Vector]:
+    """The vectors that break a rule, in any order; at last those whose base does so by itself."""
+    if rule not in BY_ID:
+        raise KeyError(rule)
+    found = list(vectors.breaking(rule))
+    random.shuffle(found)
+    return sorted(found, key=lambda vector: not vector.patch)
+
+
+def _is_broken(draft: Draft, rule: str) -> bool:
+    """Whether the rule is broken now; of rules that are judged later the patch is believed."""
+    if rule in UNDECIDED:
+        return bool(draft.changes) and BY_ID[rule].versions.count(draft.base.version) > 0
+    taken_for = str(draft.base.image.format)
+    if taken_for not in BY_ID[rule].formats:
+        return False
+    return any(found.rule == rule for found in judge(bytes(draft.data), taken_for).judge.findings)

@@ -1,0 +1,114 @@
+"""Mutations of the header extensions."""
+
+from __future__ import annotations
+
+from random import Random
+
+from qcow_parsers import constants as c
+
+from qcowspec.fuzzing.drafts import Draft
+from qcowspec.fuzzing.mutations.registry import boundary, mutation, numbers, pick
+from qcowspec.fuzzing.patches import insert_extension
+from qcowspec.fuzzing.places import Place, Unfit
+from qcowspec.structures import Part
+from qcowspec.units import align_up
+
+MAGICS = [extension.magic for extension in c.EXTENSIONS]
+PAYLOADS = (b"", b"raw", b"x" * 15, b"x" * 16, b"json:{}", bytes(16), bytes(24), bytes(48))
+
+
+@mutation(weight=4)
+def extension_magic(draft: Draft, random: Random) -> None:
+    """An extension of another type."""
+    draft.set(_field(draft, random, "magic"), random.choice([*MAGICS, 1, 1 << 31]))
+
+
+@mutation(weight=4)
+def extension_len(draft: Draft, random: Random) -> None:
+    """An extension with another length, and the same data."""
+    place = _field(draft, random, "len")
+    draft.set(place, boundary(random, draft, place))
+
+
+@mutation(weight=6)
+def extension_content(draft: Draft, random: Random) -> None:
+    """A number in an extension's data, to one at the edge of something."""
+    inside = [place for place in numbers(draft, "header_extensions") if ".data." in place.path]
+    place = pick(random, inside, "numbers in its extensions")
+    draft.set(place, boundary(random, draft, place))
+
+
+@mutation(weight=3)
+def extension_text(draft: Draft, random: Random) -> None:
+    """An extension's text overwritten."""
+    texts = [
+        place
+        for place in draft.places.fields
+        if place.path.startswith("header_extensions") and isinstance(place.value, bytes)
+    ]
+    place = pick(random, [place for place in texts if place.length], "text in its extensions")
+    draft.write(place.offset, random.choice(PAYLOADS)[: place.length] or b"\xff", place.path)
+
+
+@mutation(weight=4)
+def extension_insert(draft: Draft, random: Random) -> None:
+    """One extension more, well made or with a length that lies."""
+    data = random.choice(PAYLOADS)
+    length = len(data) if random.random() < 0.8 else random.choice((0, 8, 1 << 31, (1 << 32) - 1))
+    magic = random.choice([*MAGICS, random.randrange(1, 1 << 32)])
+    head = magic.to_bytes(4, "big") + length.to_bytes(4, "big")
+    insert_extension(draft, head + data.ljust(align_up(len(data), c.QCOW2_EXT_ALIGNMENT), b"\0"))
+
+
+@mutation(weight=3)
+def extension_duplicate(draft: Draft, random: Random) -> None:
+    """An extension a second time."""
+    insert_extension(draft, random.choice(_records(draft, 1)).data)
+
+
+@mutation(weight=2)
+def extension_reorder(draft: Draft, random: Random) -> None:
+    """Two extensions in each other's place."""
+    records = _records(draft, 2)
+    first = random.randrange(len(records) - 1)
+    second = random.randrange(first + 1, len(records))
+    records[first], records[second] = records[second], records[first]
+    start = draft.places.image.extensions.part(0).offset
+    draft.write(start, b"".join(record.data for record in records), "header_extensions")
+
+
+@mutation(weight=2)
+def extension_remove_end(draft: Draft, random: Random) -> None:
+    """No END: a record of another type in its place."""
+    image = draft.places.image
+    if not image.extensions or int(image.extensions[-1].magic) != c.QCOW2_EXT_MAGIC_END:
+        raise Unfit("the image's extensions have no END")
+    place = draft.find(f"header_extensions[{len(image.extensions) - 1}].magic")
+    draft.set(place, random.randrange(1, 1 << 32))
+
+
+@mutation(weight=2)
+def extension_slack(draft: Draft, random: Random) -> None:
+    """Bytes in the first cluster that belong to nothing."""
+    start, cluster = draft.places.extension_area(), draft.base.cluster_size
+    if start >= cluster:
+        raise Unfit("the header leaves no room in the first cluster")
+    draft.write(random.randrange(start, cluster), random.randbytes(1), "header_extensions")
+
+
+def _field(draft: Draft, random: Random, name: str) -> Place:
+    fields = [p for p in numbers(draft, "header_extensions") if p.path.endswith(f"].{name}")]
+    return pick(random, fields, "header extensions")
+
+
+def _records(draft: Draft, least: int) -> list[Part[object]]:
+    """The extensions that are not the END, as bytes."""
+    kept = draft.places.image.extensions
+    records: list[Part[object]] = [
+        part  # type: ignore[misc]  # of a layout that matters to nobody here
+        for part, parsed in zip(kept.parts, kept, strict=True)
+        if int(parsed.magic) != c.QCOW2_EXT_MAGIC_END
+    ]
+    if len(records) < least:
+        raise Unfit(f"the image has fewer than {least} header extensions")
+    return records

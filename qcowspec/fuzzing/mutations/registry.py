@@ -1,0 +1,114 @@
+"""How a mutation is added to the others, and what they draw with.
+
+In: functions. Out: `MUTATIONS`, by name. Refuses: two of one name.
+
+A mutation is one decorated function: it is handed an image that is being changed and a source of
+chance, draws what it does, and does it; where the image has not what it is about, it raises
+`Unfit` and is undone. What it changed stands in the draft's record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from qcow_parsers import constants as c
+
+from qcowspec.fuzzing.drafts import Draft
+from qcowspec.fuzzing.places import Place, Unfit
+from qcowspec.metadata import Format
+from qcowspec.units import BITS_PER_BYTE
+
+Change = Callable[[Draft, Random], str | None]
+"""Changes a draft; says what it is to be called by, if its mutation's name does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A way to change an image.
+
+    Attributes:
+        name: Its name.
+        says: What it does, in a few words.
+        change: Does it.
+        weight: How often it is drawn, beside the others.
+    """
+
+    name: str
+    says: str
+    change: Change
+    weight: int
+
+
+MUTATIONS: dict[str, Mutation] = {}
+"""Every mutation there is, by name."""
+
+
+def mutation(weight: int) -> Callable[[Change], Change]:
+    """Add a function to the mutations, under its own name and with its own first line.
+
+    Args:
+        weight: How often it is drawn, beside the others.
+    """
+
+    def add(change: Change) -> Change:
+        name = change.__name__.rstrip("_").replace("_", "-")
+        if name in MUTATIONS:
+            raise ValueError(f"two mutations have the name {name}")
+        says = (change.__doc__ or "").strip().partition("\n")[0]
+        MUTATIONS[name] = Mutation(name, says, change, weight)
+        return change
+
+    return add
+
+
+def pick(random: Random, places: Sequence[Place], what: str) -> Place:
+    """One of several places.
+
+    Raises:
+        Unfit: There is none.
+    """
+    if not places:
+        raise Unfit(f"the image has no {what}")
+    return random.choice(places)
+
+
+def numbers(draft: Draft, *prefixes: str) -> list[Place]:
+    """The numbers of the structures and tables whose paths begin so."""
+    return [place for place in draft.places.numbers() if place.path.startswith(prefixes)]
+
+
+def qcow2_only(draft: Draft, *, version: int | None = None) -> None:
+    """Let only images of version 2 or 3 pass, or of one of them.
+
+    Raises:
+        Unfit: The image is of another version.
+    """
+    image = draft.places.image
+    if image.format is not Format.QCOW2 or version not in (None, image.version):
+        raise Unfit("the image is of another version")
+
+
+def boundary(random: Random, draft: Draft, place: Place) -> int:
+    """A value at the edge of something, for a number of this width.
+
+    The edges are those of the field, of its present value, and of what limits offsets and sizes.
+    """
+    bits, old = place.length * BITS_PER_BYTE, place.value if isinstance(place.value, int) else 0
+    most = (1 << bits) - 1
+    near = [0, 1, 2, old - 1, old + 1, old ^ 1 << random.randrange(bits), old * 2, old // 2]
+    own = [most, most - 1, most >> 1, (most >> 1) + 1, random.randrange(most + 1)]
+    drawn = random.choice([near, near, own, _offsets(random, draft), _small(random)])
+    return random.choice(drawn) & most
+
+
+def _offsets(random: Random, draft: Draft) -> list[int]:
+    cluster, end = draft.base.cluster_size, draft.base.end
+    limit = random.choice((c.BDRV_MAX_LENGTH, c.QCOW2_MAX_TABLE_END + 1, end, cluster))
+    steps = (-cluster, -c.BDRV_SECTOR_SIZE, -8, -1, 0, 1, 8, c.BDRV_SECTOR_SIZE, cluster)
+    return [max(0, limit + step) for step in steps]
+
+
+def _small(random: Random) -> list[int]:
+    return [random.randrange(32), random.randrange(256), 1 << random.randrange(64)]
