@@ -16,7 +16,7 @@ USUAL = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
-settings.register_profile("short", USUAL, max_examples=100, derandomize=True, database=None)
+settings.register_profile("short", USUAL, max_examples=30, derandomize=True, database=None)
 settings.register_profile("long", USUAL, max_examples=10_000, print_blob=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from qcow_parsers import constants as c
 
-from qcowspec import build, lay_open
+from qcowspec import build, lay_open, units
 from qcowspec.build import Bitmap, Cluster, ImageSpec, Snapshot
 from qcowspec.build.assembly import data_file
 from qcowspec.build.description import Kind
@@ -28,7 +30,7 @@ needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-i
 NO_CHECK = 63
 """Exit status of `qemu-img check` for a format that has none, which version 1 is."""
 
-FEWER = settings(max_examples=max(1, settings().max_examples // 5))
+FEWER = settings(max_examples=max(25, settings().max_examples // 5))
 """Each example starts a handful of processes."""
 
 BACKING = b"base.raw"
@@ -62,10 +64,76 @@ def driver(spec: ImageSpec) -> str:
     return c.QCOW1_FORMAT_NAME if spec.version == c.QCOW_VERSION else c.QCOW2_FORMAT_NAME
 
 
+DATA = {0: Cluster(b"first"), 200: Cluster(b"last")}
+MIXED = DATA | {
+    3: Cluster(b"third" * 50, Kind.QCOW2_CLUSTER_COMPRESSED),
+    4: Cluster(b"fourth", Kind.QCOW2_CLUSTER_COMPRESSED),
+}
+ALL = MIXED | {
+    5: Cluster(kind=Kind.QCOW2_CLUSTER_ZERO_PLAIN),
+    6: Cluster(kind=Kind.QCOW2_CLUSTER_ZERO_ALLOC),
+}
+
+EVERYTHING: Mapping[str, ImageSpec] = {
+    "v1": ImageSpec(version=1, clusters=MIXED),
+    "v1, backing file": ImageSpec(
+        version=1, cluster_bits=9, l2_bits=12, clusters=MIXED, backing_name=BACKING
+    ),
+    "v2": ImageSpec(version=2, clusters=MIXED, backing_name=BACKING, backing_format=b"raw"),
+    "v2, snapshots": ImageSpec(
+        version=2, clusters=MIXED, snapshots=(Snapshot(b"1"), Snapshot(b"2", clusters=DATA))
+    ),
+    "v3, no disk": ImageSpec(size=0),
+    "v3, no additional fields": ImageSpec(clusters=ALL, compression_type=None),
+    "v3, zstd": ImageSpec(clusters=ALL, compression_type=1),
+    "v3, feature names": ImageSpec(clusters=ALL, feature_names=True, features={"dirty"}),
+    "v3, larger L1 table": ImageSpec(clusters=ALL, l1_size=77),
+    "v3, small clusters": ImageSpec(clusters=ALL, cluster_bits=9, size=1 << 22),
+    "v3, large clusters": ImageSpec(clusters=ALL, cluster_bits=21, size=1 << 30),
+    "v3, subclusters": ImageSpec(
+        clusters=ALL | {9: Cluster(b"ninth", subclusters=0x0000000300000004)},
+        cluster_bits=14,
+        size=4 << 20,
+        features={"extended_l2"},
+    ),
+    "v3, snapshots": ImageSpec(
+        clusters=ALL,
+        snapshots=(Snapshot(b"1"), Snapshot(b"2", clusters=ALL, size=1 << 19), Snapshot(b"3")),
+    ),
+    "v3, bitmaps": ImageSpec(
+        clusters=ALL,
+        bitmaps=(Bitmap(b"one", clusters={0: b"\1"}), Bitmap(b"two", 9, clusters={0: None})),
+    ),
+    "v3, data file": ImageSpec(
+        clusters={index: cluster for index, cluster in ALL.items() if index not in (3, 4)},
+        data_file=b"data.raw",
+        features={"data_file_raw"},
+    ),
+    "v3, many clusters": ImageSpec(
+        clusters={index: Cluster(bytes([index])) for index in range(200)}, cluster_bits=9
+    ),
+} | {
+    f"v3, refcounts of {1 << order} bits": ImageSpec(
+        clusters=ALL, cluster_bits=9, size=1 << 21, refcount_order=order
+    )
+    for order in range(7)
+}
+
+
+@needs_qemu
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_qemu_opens_an_image_with_anything_and_finds_no_fault(name: str, folder: Path) -> None:
+    faultless(EVERYTHING[name], folder)
+
+
 @needs_qemu
 @FEWER
-@given(spec=qcow.specs())
+@given(spec=qcow.specs(cluster_bits=18))
 def test_qemu_opens_a_built_image_and_finds_no_fault(spec: ImageSpec, folder: Path) -> None:
+    faultless(spec, folder)
+
+
+def faultless(spec: ImageSpec, folder: Path) -> None:
     path = written(spec, folder)
     status, said = run("qemu-img", "info", path, folder=folder)
     assert status == 0, said
@@ -120,6 +188,48 @@ def test_the_structures_are_those_that_were_described(spec: ImageSpec) -> None:
         ]
         named = None if image.backing is None else image.backing.name
         assert named == (spec.backing_name or None)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+@given(drawn=st.data())
+def test_a_compressed_cluster_is_as_long_as_its_entry_says(
+    version: int, drawn: st.DataObject
+) -> None:
+    told = drawn.draw(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=8))
+    # A plain cluster behind each: compressed ones share host clusters, and with nobody else.
+    clusters = {2 * i: Cluster(data, KIND) for i, data in enumerate(told)}
+    clusters |= {2 * i + 1: Cluster(data) for i, data in enumerate(told)}
+    spec = ImageSpec(version=version, cluster_bits=9, l2_bits=9, size=1 << 14, clusters=clusters)
+    data = build.image(spec)
+    entries = l2_entries(data, 2 * len(told))
+    for content, entry in zip(told, entries[1::2], strict=True):
+        start = entry if version == c.QCOW_VERSION else units.l2_offset(entry)
+
+        assert data[start : start + 512] == content.ljust(512, b"\0")
+    for content, entry in zip(told, entries[::2], strict=True):
+        if version == c.QCOW_VERSION:
+            start = units.v1_compressed_offset(entry, 9)
+            length, spare = units.v1_compressed_length(entry, 9), 0
+        else:
+            start = units.compressed_offset(entry, 9)
+            length, spare = units.compressed_length(entry, 9), c.QCOW2_COMPRESSED_SECTOR_SIZE - 1
+        stream = zlib.decompressobj(-c.QCOW2_DEFLATE_WINDOW_BITS)
+
+        assert stream.decompress(data[start : start + length]) == content.ljust(512, b"\0")
+        assert stream.eof
+        assert len(stream.unused_data) <= spare
+
+
+KIND = Kind.QCOW2_CLUSTER_COMPRESSED
+
+
+def l2_entries(data: bytes, count: int) -> list[int]:
+    """The first entries of the first L2 table."""
+    with lay_open(data) as image:
+        assert image.l1_table is not None
+        start = units.l1_offset(image.l1_table.values()[0])
+    words = data[start : start + count * c.L2E_SIZE_NORMAL]
+    return [int.from_bytes(words[i : i + 8], "big") for i in range(0, len(words), 8)]
 
 
 # --- what cannot be written -----------------------------------------------------------------------
