@@ -28,15 +28,16 @@ def image(spec: ImageSpec) -> bytes:
     return build(spec)
 
 
-def data_file(spec: ImageSpec) -> bytes:
-    """The bytes of the external data file that belongs to an image with `ImageSpec.data_file`.
+def data_file(spec: ImageSpec) -> dict[int, bytes]:
+    """What stands in the external data file that belongs to an image with `ImageSpec.data_file`.
 
-    Guest data stand in it at their guest offsets.
+    The file has `ImageSpec.size` bytes, most of them a hole: a disk is larger than memory.
+
+    Returns:
+        The pieces that are not zeros, by their offset, which is the guest's as well.
     """
-    data = bytearray(spec.size)
-    for index, cluster in spec.clusters.items():
-        if cluster.kind in ALLOCATED:
-            start = index << spec.cluster_bits
-            whole = content(cluster, spec.cluster_bits)[: max(0, spec.size - start)]
-            data[start : start + len(whole)] = whole
-    return bytes(data)
+    return {
+        index << spec.cluster_bits: content(cluster, spec.cluster_bits)
+        for index, cluster in spec.clusters.items()
+        if cluster.kind in ALLOCATED
+    }

@@ -10,6 +10,7 @@ import click
 from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.cli.output import styler, write
+from qcowspec.fuzzing import vectors
 from qcowspec.report import catalogue
 
 
@@ -43,8 +44,15 @@ def command(ids: tuple[str, ...], as_json: bool, color: str) -> None:
     else:
         for number, rule in enumerate(chosen):
             write([] if number == 0 else ["\n"])
-            write(f"{line}\n" for line in catalogue.page(rule, style))
+            shown = catalogue.page(rule, style, examples=_examples(rule))
+            write(f"{line}\n" for line in shown)
     sys.exit(0)
+
+
+def _examples(rule: Rule) -> dict[str, str]:
+    """A test vector that breaks the rule, and one at its edge that does not."""
+    found = {"broken by": vectors.breaking(rule.id), "its edge": vectors.edge(rule.id)}
+    return {name: some[0].line for name, some in found.items() if some}
 
 
 def _chosen(ids: tuple[str, ...]) -> list[Rule]:

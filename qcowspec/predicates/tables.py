@@ -5,8 +5,9 @@ from __future__ import annotations
 from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 
+from qcowspec import units
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides
+from qcowspec.predicates.binding import decides, tells
 
 UINT32 = 1 << 32
 """librbd keeps its count of L1 entries in this many values."""
@@ -68,6 +69,28 @@ def _librbd_entries(size: int, shift: int) -> int:
 def untrusted_past_end(header: Qcow2.Header, image: Metadata) -> bool:
     """The file has the whole active L1 table."""
     return image.holds(header.l1_table_offset, header.l1_table_bytes)
+
+
+@decides("l1/untrusted-l2-past-end", after="backing")
+def untrusted_l2_past_end(header: Qcow2.Header, image: Metadata) -> bool:
+    """The last L2 table begins inside the file, and so do all."""
+    last = last_l2_table(header, image)
+    return last == 0 or image.holds(last, 1)
+
+
+@tells("l1/untrusted-l2-past-end")
+def last_l2_table(header: Qcow2.Header, image: Metadata) -> int:
+    """Offset of the L2 table that lies furthest into the file; 0 where there is none."""
+    table = image.l1_table
+    if table is None:
+        return 0
+    if table.count > LARGE:  # only here NumPy earns the time that its import takes
+        return int(units.l1_offset(table.array()).max())
+    return max((units.l1_offset(entry) for entry in table.values()), default=0)
+
+
+LARGE = 1 << 16
+"""Entries of a table above which it is looked through as an array."""
 
 
 @decides("l1/v1-untrusted-past-end")

@@ -16,7 +16,6 @@ WRITING = "about a rewrite of the header, and nothing is written here"
 UNDECIDED: Mapping[str, str] = {
     "l1/reserved": ENTRIES,
     "l1/copied-unused": ENTRIES,
-    "l1/untrusted-l2-past-end": ENTRIES,
     "l2/table-offset": ENTRIES,
     "l2/zero-in-v2": ENTRIES,
     "l2/compressed-data-file": ENTRIES,

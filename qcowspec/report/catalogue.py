@@ -5,7 +5,7 @@ In: the catalogue. Out: lines. Refuses: nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from qcow_parsers.catalogue import RULES, Rule
 
@@ -37,8 +37,16 @@ def _enforcers(rule: Rule) -> dict[str, bool]:
     }
 
 
-def page(rule: Rule, style: Style = plain_style) -> Iterator[str]:
-    """All that is known of a rule."""
+def page(
+    rule: Rule, style: Style = plain_style, *, examples: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """All that is known of a rule.
+
+    Args:
+        rule: The rule.
+        style: Paints the parts of a line.
+        examples: Images that break it and that do not, a line each by what they are.
+    """
     yield style(rule.id, "title")
     yield f"  {rule.says}"
     yield ""
@@ -54,7 +62,7 @@ def page(rule: Rule, style: Style = plain_style) -> Iterator[str]:
         "predicate": _predicate_words(rule),
         "source": "; ".join(rule.source),
     }
-    for name, fact in facts.items():
+    for name, fact in {**facts, **(examples or {})}.items():
         yield f"  {style(f'{name:<10}', 'name')} {' '.join(fact.split())}"
 
 
