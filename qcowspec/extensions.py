@@ -100,7 +100,8 @@ def _spans(area: bytes) -> Iterator[Span]:
 
 def _strays(data: bytes) -> int:
     """How many bytes are not zero."""
-    return len(data) - data.count(0)
+    # Nearly always none are, and comparing is ten times as fast as counting.
+    return 0 if data == bytes(len(data)) else len(data) - data.count(0)
 
 
 def _read_record(image: Metadata, window: Window, judge: Judge, record: Record) -> Reading[None]:
