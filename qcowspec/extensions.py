@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from qcow_parsers import Luks1, Qcow2
@@ -109,7 +110,7 @@ def _read_record(image: Metadata, window: Window, judge: Judge, record: Record) 
 
     Of several records of one type QEMU heeds the last.
     """
-    parsed = record.parse()
+    parsed = _parsed(record.data) if len(record.data) <= SMALL else record.parse()
     magic = int(parsed.magic)
     index = len(image.extensions)
     image.turn = Turn(index, record.offset, repeats=magic in image.extension_types)
@@ -136,22 +137,27 @@ def _read_record(image: Metadata, window: Window, judge: Judge, record: Record) 
         yield from _read_luks(image, window, judge, inner, data)
 
 
+@lru_cache(maxsize=64)
+def _parsed(data: bytes) -> Qcow2.HeaderExtension:
+    """A record read, once for all images that have the same: QEMU's feature names stand in most."""
+    return Part(NAME, Qcow2.HeaderExtension, HostOffset(0), data).parse()
+
+
+SMALL = 4096
+"""Bytes of a record that may be remembered."""
+
+
 def _read_names(
     image: Metadata, judge: Judge, part: Part[Any], table: Qcow2.FeatureNameTable
 ) -> None:
     """Judge the entries; QEMU stops at the first one without a name."""
     size, named = c.QCOW2_FEATURE_ENTRY_SIZE, True
     for index, entry in enumerate(table.entries):
-        start = index * size
-        judge(
-            Part(
-                f"{part.name}.entries[{index}]",
-                Qcow2.FeatureNameEntry,
-                HostOffset(part.offset + start),
-                part.data[start : start + size],
-            ),
-            entry,
-        )
+        if not judge.sound(Qcow2.FeatureNameEntry, entry):
+            data = part.data[index * size : (index + 1) * size]
+            offset = HostOffset(part.offset + index * size)
+            label = f"{part.name}.entries[{index}]"
+            judge(Part(label, Qcow2.FeatureNameEntry, offset, data), entry)
         name = entry.name.partition(b"\0")[0]
         named = named and bool(name)
         if named:

@@ -49,10 +49,17 @@ def refused_by(profile: str) -> frozenset[str]:
 
 @cache
 def reported_by(profile: str) -> frozenset[str]:
-    """The ids of the rules whose breach a profile reports, and does not refuse."""
+    """The ids of the rules of its own whose breach a profile only reports."""
     if check_profile(profile)[0] != "untrusted":
         return frozenset()
     return frozenset(rule.id for rule in RULES if rule.untrusted == "reports")
+
+
+@cache
+def tolerated_by(profile: str) -> frozenset[str]:
+    """The ids of the rules whose breach a profile is warned of: QEMU's, the document's, its own."""
+    known = refused_by("qemu") | refused_by("spec") | reported_by(profile)
+    return known - refused_by(profile)
 
 
 def refuses(rule: Rule, profile: str) -> bool:

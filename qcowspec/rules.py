@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from qcow_parsers.catalogue import RULES, Rule
@@ -108,8 +109,8 @@ class Judge:
         image, sound = self.image, True
         layout: Any = part.layout  # a class, whose hash mypy does not see
         laid_open: Field | None = None
-        for rule, holds in _rules_on(layout, image.format, image.version, after):
-            if holds(parsed, image):
+        for rule, instance, function in _rules_on(layout, image.format, image.version, after):
+            if instance(parsed) if function is None else function(parsed, image):
                 continue
             self.counts[rule.id] += 1
             if rule.stops:
@@ -119,6 +120,14 @@ class Judge:
                 laid_open = laid_open or lay_open(part)
                 self.findings.append(self._finding(rule, part, parsed, laid_open))
         return sound
+
+    def sound(self, layout: Any, parsed: object) -> bool:
+        """Whether a structure breaks no rule, for those of which an image has many."""
+        image = self.image
+        return all(
+            instance(parsed) if function is None else function(parsed, image)
+            for _, instance, function in _rules_on(layout, image.format, image.version, None)
+        )
 
     def header(self, after: After | None = None) -> None:
         """Judge the header by the rules of all stages: the bounds of most tables stand there.
@@ -204,14 +213,14 @@ def _place(rule: Rule, image: Metadata) -> tuple[int, ...]:
 @cache
 def _rules_on(
     layout: Any, image_format: Format | None, version: int | None, after: After | None
-) -> tuple[tuple[Rule, Holds], ...]:
+) -> tuple[tuple[Rule, Callable[[Any], bool], Holds | None], ...]:
     """The rules about a structure, in images of one version, that can be decided at one time.
 
     Of a version that the format does not have nothing is known but that.
     """
     name = layout_name(layout)
     return tuple(
-        (rule, _predicate(rule))
+        (rule, attrgetter(rule.predicate_name), FUNCTIONS.get(rule.id))
         for rule in RULES
         if rule.on == name
         and (image_format is None or image_format in rule.formats)
@@ -219,13 +228,6 @@ def _rules_on(
         and (rule.predicate == "instance" or rule.id in FUNCTIONS)
         and AFTER.get(rule.id) == after
     )
-
-
-def _predicate(rule: Rule) -> Holds:
-    if rule.predicate == "function":
-        return FUNCTIONS[rule.id]
-    name = rule.predicate_name
-    return lambda parsed, image: bool(getattr(parsed, name))
 
 
 def _shown(value: Value) -> str:

@@ -14,7 +14,7 @@ from qcowspec.drivers import drive
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.needs import Need
-from qcowspec.profiles import refused_by, reported_by
+from qcowspec.profiles import tolerated_by
 from qcowspec.rules import BY_ID, Finding
 from qcowspec.source import Source
 from qcowspec.sources import open_source
@@ -89,10 +89,7 @@ LOST = "probe/stream"
 def of(machine: Machine, path: str, profile: str) -> Verdict:
     """The verdict on the image that a machine has read to the end."""
     errors = machine.judge.in_order(profile)
-    tolerated = (refused_by("qemu") | refused_by("spec") | reported_by(profile)) - refused_by(
-        profile
-    )
-    warnings = [found for found in machine.findings if found.rule in tolerated]
+    warnings = [found for found in machine.findings if found.rule in tolerated_by(profile)]
     image_format = machine.image.format
     if image_format is None:  # whoever asks for a QCOW image refuses what is none
         errors, warnings = machine.judge.in_order("spec"), []

@@ -39,8 +39,10 @@ def example_output(command: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,  # a rejected image is an example too
     )
+    if done.stderr:
+        raise ValueError(f"{command}: {done.stderr}")
     return done.stdout
 
 
