@@ -15,7 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from qcowspec.verdict import validate
 
@@ -38,12 +40,12 @@ def per_second(work: Callable[[], object]) -> float:
 def oslo(path: Path) -> Callable[[], object] | None:
     """What OpenStack's services do with an upload; None where it is not installed."""
     try:
-        from oslo_utils.imageutils import format_inspector  # type: ignore[import-not-found]
+        inspector: Any = import_module("oslo_utils.imageutils.format_inspector")
     except ImportError:
         return None
 
     def work() -> object:
-        return format_inspector.detect_file_format(str(path)).safety_check()
+        return inspector.detect_file_format(str(path)).safety_check()
 
     return work
 
