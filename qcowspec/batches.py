@@ -1,0 +1,87 @@
+"""Tables scattered over an image file, read many at a time.
+
+In: a source, and the host offsets of tables of one size. Out: the tables as rows of an array, a
+batch at a time, so that memory stays bounded however many there are. Refuses: nothing: bytes past
+the end of the file are zeros, as QEMU reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from qcowspec.source import Source
+
+BATCH = 16 << 20
+"""Bytes of tables that are held at a time."""
+
+READ = 4 << 20
+"""Bytes that are read at once, at most."""
+
+GAP = 64 << 10
+"""Bytes between two tables that are rather read than skipped: a request costs more."""
+
+Rows = npt.NDArray[np.uint8]
+
+
+def read_tables(
+    source: Source, offsets: npt.NDArray[np.uint64], size: int, *, batch: int = BATCH
+) -> Iterator[tuple[slice, Rows]]:
+    """Read tables of one size, in the order asked for.
+
+    Args:
+        source: The image file.
+        offsets: Host offsets in bytes, shape (n,); in any order, repeats allowed, below 2^63.
+        size: Bytes of each table.
+        batch: Bytes of tables to hold at a time.
+
+    Yields:
+        Which of the tables, and their bytes: shape (tables, size), dtype uint8, writable.
+
+    Raises:
+        Unreadable: The source failed.
+    """
+    step = max(1, batch // size)
+    for start in range(0, len(offsets), step):
+        chosen = slice(start, min(start + step, len(offsets)))
+        yield chosen, _read(source, offsets[chosen], size)
+
+
+def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
+    """Some tables, each stretch of the file read once."""
+    rows = np.zeros((len(offsets), size), np.uint8)
+    order = np.argsort(offsets, kind="stable")
+    rising = offsets[order].astype(np.int64)
+    for first, behind in _stretches(rising, size):
+        begin = int(rising[first])
+        data = source.read_at(begin, int(rising[behind - 1]) + size - begin)
+        held = np.frombuffer(data, np.uint8)
+        places = (rising[first:behind] - begin).tolist()
+        whole = len(held) - size
+        if behind - first > 1 and places[-1] == (behind - first - 1) * size and places[-1] <= whole:
+            spaced = np.diff(rising[first:behind])
+            if (spaced == size).all():  # neighbours: one copy for all
+                rows[order[first:behind]] = held[: (behind - first) * size].reshape(-1, size)
+                continue
+        for index, place in zip(order[first:behind].tolist(), places, strict=True):
+            piece = held[place : place + size]
+            rows[index, : len(piece)] = piece
+    return rows
+
+
+def _stretches(rising: npt.NDArray[np.int64], size: int) -> Iterator[tuple[int, int]]:
+    """Which neighbours in the file are read together: [first, behind) of each stretch."""
+    if not len(rising):
+        return
+    apart = np.flatnonzero(np.diff(rising) > size + GAP) + 1
+    bounds = [0, *apart.tolist(), len(rising)]
+    for first, behind in pairwise(bounds):
+        while first < behind:
+            limit = int(rising[first]) + max(READ, size) - size
+            last = int(np.searchsorted(rising[first:behind], limit, side="right")) + first
+            last = max(last, first + 1)
+            yield first, last
+            first = last

@@ -1,0 +1,1 @@
+"""Guest range to extents, for every version."""

@@ -1,0 +1,180 @@
+"""Where guest bytes are: arrays for the machine, `Run`s for people.
+
+In: arrays of one length, one element an extent. Out: the same joined, cut and walked. Refuses:
+nothing.
+
+An extent is a stretch of the virtual disk whose bytes are had in one way. Extents of one `Extents`
+are in guest order, have a length above 0 and leave no gap: they tile what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from qcowspec.units import GuestOffset, HostOffset
+
+Offsets = npt.NDArray[np.uint64]
+
+
+class Kind(IntEnum):
+    """How the bytes of an extent are had."""
+
+    DATA = 0
+    """They stand at the host offset, of the image or of its data file."""
+    COMPRESSED = 1
+    """They are inflated from a payload at the host offset; the extent is one whole cluster."""
+    ZERO = 2
+    """They are zeros by the image's word; a host offset, if any, is space set aside."""
+    BACKING = 3
+    """They are the backing file's, and zeros past its end."""
+    UNALLOCATED = 4
+    """They are zeros: nothing is allocated, and there is no backing file."""
+
+
+NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
+"""The host offset of an extent that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One extent, for people and for small requests.
+
+    Attributes:
+        kind: How its bytes are had.
+        offset: Where it starts on the virtual disk, in bytes.
+        length: Its bytes; above 0.
+        host_offset: Where it starts in the image or data file, in bytes; None where nowhere.
+        compressed_length: Bytes of a compressed cluster's payload at most; 0 for other kinds.
+    """
+
+    kind: Kind
+    offset: GuestOffset
+    length: int
+    host_offset: HostOffset | None = None
+    compressed_length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extents:
+    """Many extents, as arrays of shape (n,).
+
+    Attributes:
+        kinds: `Kind` of each, dtype uint8.
+        offsets: Guest offsets in bytes, dtype uint64, rising.
+        lengths: Bytes of each, dtype uint64, above 0.
+        hosts: Host offsets in bytes, dtype uint64; `NOWHERE` where there is none. Of a compressed
+            extent: of its payload, to the byte, wherever in the cluster the extent starts.
+        payloads: Bytes of a compressed payload at most, dtype uint32; 0 for other kinds.
+    """
+
+    kinds: npt.NDArray[np.uint8]
+    offsets: Offsets
+    lengths: Offsets
+    hosts: Offsets
+    payloads: npt.NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    @property
+    def start(self) -> int:
+        """Guest offset of the first byte."""
+        return int(self.offsets[0]) if len(self) else 0
+
+    @property
+    def end(self) -> int:
+        """Guest offset behind the last byte."""
+        return int(self.offsets[-1] + self.lengths[-1]) if len(self) else 0
+
+    def runs(self) -> Iterator[Run]:
+        """Each extent as a `Run`."""
+        columns = (self.kinds, self.offsets, self.lengths, self.hosts, self.payloads)
+        for kind, offset, length, host, payload in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            where = None if host == NOWHERE else HostOffset(host)
+            yield Run(Kind(kind), GuestOffset(offset), length, where, payload)
+
+    def take(self, chosen: npt.NDArray[np.bool_] | slice) -> Extents:
+        """Some of the extents."""
+        return Extents(
+            self.kinds[chosen],
+            self.offsets[chosen],
+            self.lengths[chosen],
+            self.hosts[chosen],
+            self.payloads[chosen],
+        )
+
+    def joined(self) -> Extents:
+        """The same with neighbours made one: of a kind, and adjacent in the host file too.
+
+        Compressed extents stay apart, each with its payload.
+        """
+        if len(self) < 2:
+            return self
+        same = self.kinds[1:] == self.kinds[:-1]
+        placed = self.hosts != NOWHERE
+        follows = self.hosts[1:] == self.hosts[:-1] + self.lengths[:-1]
+        adjacent = np.where(placed[1:] & placed[:-1], follows, placed[1:] == placed[:-1])
+        starts = np.concatenate(([True], ~(same & adjacent & (self.kinds[1:] != Kind.COMPRESSED))))
+        first = np.flatnonzero(starts)
+        return Extents(
+            self.kinds[first],
+            self.offsets[first],
+            np.add.reduceat(self.lengths, first),
+            self.hosts[first],
+            self.payloads[first],
+        )
+
+    def cut(self, start: int, end: int) -> Extents:
+        """What lies in the guest range [start, end)."""
+        if not len(self) or start >= end:
+            return self.take(slice(0, 0))
+        first = max(0, int(np.searchsorted(self.offsets, np.uint64(start), side="right")) - 1)
+        behind = int(np.searchsorted(self.offsets, np.uint64(end), side="left"))
+        inner = self.take(slice(first, behind))
+        if not len(inner) or inner.end <= start:
+            return self.take(slice(0, 0))
+        offsets, lengths, hosts = inner.offsets.copy(), inner.lengths.copy(), inner.hosts.copy()
+        if offsets[0] < start:
+            ahead = np.uint64(start) - offsets[0]
+            offsets[0] += ahead
+            lengths[0] -= ahead
+            if hosts[0] != NOWHERE and inner.kinds[0] != Kind.COMPRESSED:
+                hosts[0] += ahead
+        if offsets[-1] + lengths[-1] > end:
+            lengths[-1] = np.uint64(end) - offsets[-1]
+        return Extents(inner.kinds, offsets, lengths, hosts, inner.payloads)
+
+    @staticmethod
+    def of(runs: Sequence[Run]) -> Extents:
+        """Extents from runs in guest order."""
+        return Extents(
+            np.array([run.kind for run in runs], np.uint8),
+            np.array([run.offset for run in runs], np.uint64),
+            np.array([run.length for run in runs], np.uint64),
+            np.array(
+                [NOWHERE if run.host_offset is None else run.host_offset for run in runs], np.uint64
+            ),
+            np.array([run.compressed_length for run in runs], np.uint32),
+        )
+
+    @staticmethod
+    def chained(parts: Sequence[Extents]) -> Extents:
+        """Extents of ranges that follow one another."""
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return Extents.of(())
+        return Extents(
+            np.concatenate([part.kinds for part in parts]),
+            np.concatenate([part.offsets for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.hosts for part in parts]),
+            np.concatenate([part.payloads for part in parts]),
+        )
