@@ -37,7 +37,7 @@ def drawn(seed: int) -> list[Run]:
 
 def bytewise(runs: list[Run], step: int = 512) -> dict[int, tuple[Kind, int | None, int]]:
     """What every `step`-th byte of the disk is."""
-    found = {}
+    found: dict[int, tuple[Kind, int | None, int]] = {}
     for run in runs:
         for ahead in range(0, run.length, step):
             host = run.host_offset
