@@ -22,6 +22,7 @@ COMMANDS = {
     "validate": "Judge images: one verdict each, with the rules that are broken.",
     "rules": "List the rules, or explain some.",
     "mutate": "Make broken images from sound ones, with a record of what is broken.",
+    "fuzz": "Run a reader on mutants, and keep what it gets wrong.",
 }
 """Each command and its one-line help; the module of the same name has the rest."""
 

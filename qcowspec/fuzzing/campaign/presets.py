@@ -1,0 +1,46 @@
+"""Readers whose command lines are known.
+
+In: a preset's name. Out: what to run, and what to expect of it. Refuses: nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How a reader is run.
+
+    Attributes:
+        target: The command, or the callable; see `targets.target`.
+        profile: Whose verdict it is held to.
+        reads: Whether it reads the guest's bytes, so that they are compared.
+        says: What it is, in a few words.
+    """
+
+    target: str
+    profile: str = "qemu"
+    reads: bool = False
+    says: str = ""
+
+
+PRESETS = {
+    "qemu-img": Preset("qemu-img info -f {format} {}", says="QEMU opens the image"),
+    "qemu-read": Preset(
+        "qemu-img convert -f {format} -O raw {} {out}",
+        reads=True,
+        says="QEMU reads all of the disk",
+    ),
+    "qemu-io": Preset(
+        "qemu-io -r -f {format} -c quit {}", says="QEMU opens the image, its data files too"
+    ),
+    "qcowinfo": Preset("qcowinfo {}", says="libqcow's tool opens the image"),
+    "libqcow": Preset("python:libqcow", reads=True, says="libqcow's Python binding reads it"),
+    "dissect": Preset("python:dissect", reads=True, says="dissect.hypervisor reads it"),
+    "oslo": Preset(
+        "python:oslo", profile="untrusted", says="OpenStack's inspector judges an upload"
+    ),
+    "7z": Preset("7z t {}", reads=True, says="7-Zip tests the archive that it takes it for"),
+}
+"""The presets, by name."""

@@ -1,0 +1,281 @@
+"""A campaign: draws mutants, hands them to readers side by side, keeps what comes of it.
+
+In: a stock, an oracle, targets. Out: findings in a folder, a state that it goes on from. Refuses: a
+folder that holds another campaign, with `Unfit`.
+
+Mutants are drawn and judged in one thread, in order; each reader at work has a thread, a scratch
+folder and, where it is a program, processes of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import SimpleQueue
+from random import Random
+from typing import Any
+
+from qcowspec.fuzzing.campaign import findings
+from qcowspec.fuzzing.campaign.findings import Finding, Key
+from qcowspec.fuzzing.campaign.minimise import minimised
+from qcowspec.fuzzing.campaign.oracle import Expected, Oracle
+from qcowspec.fuzzing.campaign.outcomes import Outcome
+from qcowspec.fuzzing.campaign.specs import spec_of
+from qcowspec.fuzzing.campaign.stock import Sample, Stock
+from qcowspec.fuzzing.campaign.targets import FORMAT, IMAGE, OUTPUT, Target
+from qcowspec.fuzzing.drafts import Change
+from qcowspec.fuzzing.places import Unfit
+
+STATE = "state.json"
+SCHEMA = "qcowspec.campaign/1"
+AHEAD = 4
+"""Mutants drawn ahead, for each reader at work."""
+
+SAVED = 500
+"""Mutants between two savings of the state."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign is to do.
+
+    Attributes:
+        target: The reader, as the user calls it: kept in the state, and in each finding.
+        profile: Whose verdict it is held to.
+        reads: Whether the guest's bytes are compared.
+        count: How many mutants in all.
+        random_seed: Where the chance begins.
+        jobs: Readers at work at the same time.
+        folder: Where findings and state are kept.
+    """
+
+    target: str
+    profile: str
+    reads: bool
+    count: int
+    random_seed: int
+    jobs: int
+    folder: Path
+
+
+@dataclass
+class Progress:
+    """What a campaign has done.
+
+    Attributes:
+        done: Mutants that were run.
+        broken: How often each rule was broken.
+        answers: How often each answer came.
+        findings: What was found, by its key.
+    """
+
+    done: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    findings: dict[Key, Finding] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A mutant that a reader was run on."""
+
+    number: int
+    sample: Sample
+    expected: Expected
+    outcome: Outcome
+    found: Finding | None
+
+
+class Campaign:
+    """A campaign, from its beginning or from where it was left.
+
+    Attributes:
+        progress: What was done so far.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        stock: Stock,
+        oracle: Oracle,
+        targets: list[Target],
+        scratch: Path,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            plan: What to do.
+            stock: Where mutants come from.
+            oracle: What should come of them.
+            targets: The readers, one for each job.
+            scratch: A folder for the images at work.
+
+        Raises:
+            Unfit: The folder holds another campaign.
+        """
+        self._plan, self._stock, self._oracle = plan, stock, oracle
+        self._readers: SimpleQueue[tuple[int, Target]] = SimpleQueue()
+        for reader in enumerate(targets):
+            self._readers.put(reader)
+        self._scratch = scratch
+        self.progress = self._resumed()
+
+    def run(self) -> Iterator[Progress]:
+        """Run it to its end; yields after each mutant. Closing the iterator saves the state."""
+        progress, plan = self.progress, self._plan
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(plan.jobs) as pool:
+            waiting: set[Future[_Run]] = set()
+            drawn = progress.done
+            try:
+                while drawn < plan.count or waiting:
+                    while drawn < plan.count and len(waiting) < plan.jobs * AHEAD:
+                        waiting.add(pool.submit(self._one, *self._draw(drawn)))
+                        drawn += 1
+                    ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in ready:
+                        self._note(future.result())
+                        if progress.done % SAVED == 0:
+                            self._save()
+                        yield progress
+            finally:
+                for future in waiting:
+                    future.cancel()
+                self._save()
+
+    def _draw(self, number: int) -> tuple[int, Sample, Expected]:
+        """A mutant, and what should come of it."""
+        random = Random(f"{self._plan.random_seed}/{number}")  # noqa: S311 - chance, no secret
+        sample = self._stock.draw(random, self.progress.broken)
+        expected = self._oracle.expect(sample.data, self._told(sample.seed))
+        if expected.rule is not None:
+            self.progress.broken[expected.rule] += 1
+        return number, sample, expected
+
+    def _one(self, number: int, sample: Sample, expected: Expected) -> _Run:
+        """Run a reader on a mutant; make what it shows small, the first time that it shows it."""
+        reader, target = self._readers.get()
+        image = self._scratch / f"{reader}{self._suffix(sample)}"
+        try:
+            outcome = self._outcome(target, image, sample)
+            key = findings.key_of(expected, outcome)
+            found = None
+            if key is not None and key not in self.progress.findings:
+                found = self._small(key, number, sample, target, image, outcome)
+        finally:
+            image.unlink(missing_ok=True)
+            self._readers.put((reader, target))
+        return _Run(number, sample, expected, outcome, found)
+
+    def _small(
+        self,
+        key: Key,
+        number: int,
+        sample: Sample,
+        target: Target,
+        image: Path,
+        outcome: Outcome,
+    ) -> Finding:
+        """A finding with the fewest changes that show it."""
+
+        def shows(changes: Sequence[Change]) -> bool:
+            data = self._stock.remade(sample.seed, changes)
+            expected = self._oracle.expect(data, self._told(sample.seed))
+            return (
+                findings.key_of(expected, self._outcome(target, image, replace(sample, data=data)))
+                == key
+            )
+
+        trials = 24 if key.kind == "hang" else 200
+        changes = minimised(sample.changes, shows, trials)
+        return Finding(key, findings.cause_of(key, outcome), sample.seed, changes, number)
+
+    def _note(self, run: _Run) -> None:
+        """Take a mutant's outcome down."""
+        progress = self.progress
+        progress.done += 1
+        progress.answers[run.outcome.answer] += 1
+        key = findings.key_of(run.expected, run.outcome)
+        if key is None:
+            return
+        if key in progress.findings:
+            progress.findings[key].count += 1
+        elif run.found is not None:
+            progress.findings[key] = run.found
+            self._store(run.found, self._suffix(run.sample))
+
+    def _store(self, found: Finding, suffix: str) -> None:
+        data = self._stock.remade(found.seed, found.changes)
+        name = f"image{suffix}"
+        command = self._plan.target.replace(OUTPUT, "output.raw").replace(IMAGE, name)
+        command = command.replace(FORMAT, suffix[1:])
+        again = [f"qcowspec build spec.yaml -o {name}", f"qcowspec validate {name}", command]
+        spec = spec_of(found.seed, found.changes, own=self._stock.is_own(found.seed))
+        findings.store(found, self._plan.folder, data, suffix, spec, again)
+
+    def _outcome(self, target: Target, image: Path, sample: Sample) -> Outcome:
+        image.write_bytes(sample.data)
+        return target.run(image, self._format(sample.seed))
+
+    def _format(self, seed: str) -> str:
+        return "qcow" if self._stock.seeds[seed].version == 1 else "qcow2"
+
+    def _told(self, seed: str) -> str | None:
+        """The format that the reader is told; None where it probes, and so we do."""
+        return self._format(seed) if FORMAT in self._plan.target else None
+
+    def _suffix(self, sample: Sample) -> str:
+        return "." + self._format(sample.seed)
+
+    # --- state ------------------------------------------------------------------------------------
+
+    def _resumed(self) -> Progress:
+        """Where the campaign in the folder was left, if there is one."""
+        path = self._plan.folder / STATE
+        if not path.exists():
+            return Progress()
+        state = json.loads(path.read_text(encoding="utf-8"))
+        if state.get("schema") != SCHEMA or state["plan"] != self._identity():
+            raise Unfit(f"{path} is another campaign's; choose another folder")
+        progress = Progress(state["done"], Counter(state["broken"]), Counter(state["answers"]))
+        for row in state["findings"]:
+            key = Key(row["kind"], row["rule"], row["signature"])
+            found = Finding(key, row["cause"], row["seed"], (), row["mutant"], row["count"])
+            found.folder = row["folder"]
+            progress.findings[key] = found
+        return progress
+
+    def _identity(self) -> dict[str, Any]:
+        """What two campaigns that are one have in common."""
+        plan = self._plan
+        return {
+            "target": plan.target,
+            "profile": plan.profile,
+            "reads": plan.reads,
+            "seed": plan.random_seed,
+            "seeds": sorted(self._stock.seeds),
+        }
+
+    def _save(self) -> None:
+        """Write the state, whole or not at all."""
+        progress, path = self.progress, self._plan.folder / STATE
+        rows = [
+            found.as_json() | {"folder": found.folder, "changes": len(found.changes)}
+            for found in progress.findings.values()
+        ]
+        state = {
+            "schema": SCHEMA,
+            "plan": self._identity(),
+            "done": progress.done,
+            "broken": dict(progress.broken),
+            "answers": dict(progress.answers),
+            "findings": rows,
+        }
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)

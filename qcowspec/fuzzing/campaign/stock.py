@@ -1,0 +1,187 @@
+"""Mutants, cheaply: what to change is worked out once for each seed, and applied as bytes.
+
+In: seed images, and what has been broken so far. Out: `Sample`s. Refuses: nothing; what does not
+fit a seed is left out.
+
+Half of the samples aim at a rule, the one that was broken least being the likeliest: the patch of
+a vector that breaks it, perhaps with a field changed besides. Most others have a few numbers set to
+values at an edge. A few come from the structural mutations of `qcowspec.fuzzing.mutations`, which
+lay the image open again after each change and so are a hundred times slower.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+from qcowspec.fuzzing import vectors
+from qcowspec.fuzzing.bases import base
+from qcowspec.fuzzing.drafts import Change, Draft
+from qcowspec.fuzzing.mutations import mutate
+from qcowspec.fuzzing.mutations.registry import boundary
+from qcowspec.fuzzing.patches import apply
+from qcowspec.fuzzing.places import Place, Places, Unfit
+
+AIMED, STRUCTURAL = 0.5, 0.02
+"""Which part of the samples aims at a rule, and which has structures moved or repeated."""
+
+BESIDES = 0.3
+"""How often a sample that aims at a rule has a field changed besides."""
+
+LARGE = 1 << 20
+"""Bytes of an image that is drawn rarely, because it takes long to write and to read."""
+
+SELDOM = 0.02
+"""How often a large one is drawn, beside the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A mutant, and how to make it again.
+
+    Attributes:
+        seed: The name of the image it is made from.
+        changes: What was changed, in order.
+        data: Its bytes.
+        aim: The rule that it aims at, if any.
+    """
+
+    seed: str
+    changes: tuple[Change, ...]
+    data: bytes
+    aim: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a vector breaks its rule: the changes, on the base that it is made from."""
+
+    seed: str
+    changes: tuple[Change, ...]
+
+
+class Stock:
+    """The seeds of a campaign.
+
+    Attributes:
+        seeds: The images, laid open, by name.
+    """
+
+    def __init__(self, images: Mapping[str, bytes] | None = None, *, own: bool = True) -> None:
+        """Lay the seeds open.
+
+        Args:
+            images: The user's own, by name.
+            own: Whether the bases of the test vectors are seeds too: they have every feature.
+        """
+        self.seeds: dict[str, Places] = {}
+        if own:
+            self.seeds |= {name: base(name) for name in vectors.bases()}
+        self.seeds |= {name: Places(data) for name, data in (images or {}).items()}
+        self._names = list(self.seeds)
+        self._weights = [
+            SELDOM if len(places.data) > LARGE else 1.0 for places in self.seeds.values()
+        ]
+        self._own, self._users = own, frozenset(images or ())
+        self._places: dict[str, Sequence[Place]] = {}
+
+    def rules(self) -> tuple[str, ...]:
+        """The rules that samples aim at: those that a vector breaks while an image is opened."""
+        return _aims() if self._own else ()
+
+    def is_own(self, seed: str) -> bool:
+        """Whether a seed is a base of the test vectors."""
+        return seed not in self._users
+
+    def draw(self, random: Random, broken: Counter[str]) -> Sample:
+        """A mutant.
+
+        Args:
+            random: The source of chance.
+            broken: How often each rule was broken so far.
+        """
+        chance, rules = random.random(), self.rules()
+        if rules and chance < AIMED:
+            weights = [1 / (1 + broken[rule]) for rule in rules]
+            rule = random.choices(rules, weights)[0]
+            recipe = random.choice(_recipes(rule))
+            changes = recipe.changes
+            if random.random() < BESIDES:
+                changes += self._changes(recipe.seed, random, 1)
+            return self._sample(recipe.seed, changes, rule)
+        seed = random.choices(self._names, self._weights)[0]
+        if chance > 1 - STRUCTURAL:
+            with suppress(Unfit):
+                made = mutate(self.seeds[seed], random)
+                return Sample(seed, made.changes, made.data)
+        return self._sample(seed, self._changes(seed, random, random.randint(1, 3)))
+
+    def remade(self, seed: str, changes: Sequence[Change]) -> bytes:
+        """An image with changes applied in order, whatever they were drawn for."""
+        return applied(self.seeds[seed].data, changes)
+
+    def _sample(self, seed: str, changes: tuple[Change, ...], aim: str | None = None) -> Sample:
+        return Sample(seed, changes, self.remade(seed, changes), aim)
+
+    def _changes(self, seed: str, random: Random, count: int) -> tuple[Change, ...]:
+        """A few numbers set to values at an edge."""
+        places = self._places.get(seed)
+        if places is None:
+            places = self._places[seed] = self.seeds[seed].numbers()
+        if not places:
+            return ()
+        draft = _Edges(self.seeds[seed])
+        changes = []
+        for place in random.choices(places, k=count):
+            new = boundary(random, draft, place).to_bytes(place.length, "big")
+            old = draft.base.data[place.offset : place.offset + place.length]
+            changes.append(Change(place.path, place.offset, old, new))
+        return tuple(changes)
+
+
+class _Edges(Draft):
+    """A draft of which only the base is asked for: its bytes are not copied."""
+
+    def __init__(self, places: Places) -> None:
+        self.base = places
+
+
+def applied(data: bytes, changes: Sequence[Change]) -> bytes:
+    """An image's bytes with changes applied in order; where nothing is new, the file is cut."""
+    changed = bytearray(data)
+    for change in changes:
+        if change.new:
+            if change.offset > len(changed):
+                changed.extend(bytes(change.offset - len(changed)))
+            changed[change.offset : change.offset + len(change.new)] = change.new
+        else:
+            del changed[change.offset :]
+    return bytes(changed)
+
+
+@cache
+def _aims() -> tuple[str, ...]:
+    """The rules that a vector breaks and that are judged while an image is opened."""
+    found = {
+        vector.rule: None
+        for vector in vectors.everything()
+        if vector.breaks and vector.judged is None
+    }
+    return tuple(rule for rule in found if _recipes(rule))
+
+
+@cache
+def _recipes(rule: str) -> tuple[Recipe, ...]:
+    """The ways to break a rule that make no large image."""
+    recipes = []
+    for vector in vectors.breaking(rule):
+        draft = Draft(base(vector.base))
+        with suppress(Unfit):
+            apply(draft, vector.patch)
+            recipes.append((len(draft.data), Recipe(vector.base, tuple(draft.changes))))
+    small = [recipe for size, recipe in recipes if size <= LARGE]
+    return tuple(small or [recipe for _, recipe in recipes])

@@ -1,0 +1,245 @@
+"""Readers under test: any command, or a Python callable in a process that lives on.
+
+In: an image's path. Out: an `Outcome`. Refuses: a command that cannot be started, with
+`TargetError`.
+
+A reader runs in a process group of its own, with a bound on its time, its address space and the
+files it writes; what it says is kept in a file, of which the end is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from qcowspec.fuzzing.campaign.outcomes import Outcome, of_process
+
+IMAGE, OUTPUT, FORMAT = "{}", "{out}", "{format}"
+"""What stands in a command for the image's path, for that of the raw file it is to write, and for
+the format that the image is to be taken for, by QEMU's name."""
+
+SAID = 1 << 16
+"""Bytes of a reader's words that are looked at: the last ones."""
+
+WRITTEN = 1 << 30
+"""Bytes of a file that a reader may write."""
+
+PYTHON = "python:"
+"""What a target's name begins with that is a callable: ``python:module:function``."""
+
+
+class TargetError(Exception):
+    """The target cannot be run at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a reader may use for one image.
+
+    Attributes:
+        seconds: Time.
+        memory: Bytes of address space.
+    """
+
+    seconds: float = 10.0
+    memory: int = 4 << 30
+
+
+class Target(Protocol):
+    """A reader under test."""
+
+    def run(self, image: Path, format: str) -> Outcome:
+        """Run it on an image.
+
+        Args:
+            image: The image's path.
+            format: ``qcow`` or ``qcow2``, for a command that has a place for it.
+        """
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+def target(name: str, limits: Limits, scratch: Path, *, python: str = sys.executable) -> Target:
+    """A target by what the user calls it.
+
+    Args:
+        name: A command with ``{}`` for the image's path, or ``python:module:function``.
+        limits: What it may use for one image.
+        scratch: A folder of its own.
+        python: The interpreter that runs a callable.
+
+    Raises:
+        TargetError: It cannot be one.
+    """
+    if name.startswith(PYTHON):
+        return Callable_(name.removeprefix(PYTHON), limits, scratch, python)
+    return Command(name, limits, scratch)
+
+
+class Command:
+    """A program that is started for each image."""
+
+    def __init__(self, command: str, limits: Limits, scratch: Path) -> None:
+        self._words = shlex.split(command)
+        if not any(IMAGE in word for word in self._words):
+            raise TargetError(f"{command!r} has no {IMAGE}, which stands for the image's path")
+        self._limits = limits
+        self._said = scratch / "said"
+        self._output = scratch / "output.raw"
+
+    def run(self, image: Path, format: str) -> Outcome:
+        """Run the program on an image; see `Target.run`."""
+        words = [
+            word.replace(OUTPUT, str(self._output))
+            .replace(FORMAT, format)
+            .replace(IMAGE, str(image))
+            for word in self._words
+        ]
+        self._output.unlink(missing_ok=True)
+        with self._said.open("wb") as said:
+            process = _start(words, self._limits, said=said)
+            status = _wait(process, self._limits.seconds)
+        if status is None:
+            return Outcome("hang", f"more than {self._limits.seconds:g} s")
+        outcome = of_process(status, _end(self._said))
+        if outcome.answer == "accepts" and self._output.is_file():
+            return Outcome("accepts", content=_digest(self._output))
+        return outcome
+
+    def close(self) -> None:
+        """Take away what it wrote."""
+        self._said.unlink(missing_ok=True)
+        self._output.unlink(missing_ok=True)
+
+
+class Callable_:  # noqa: N801 - typing has the name without the stroke
+    """A Python callable, in a process that is started again where it hangs or dies."""
+
+    def __init__(self, name: str, limits: Limits, scratch: Path, python: str) -> None:
+        worker = Path(__file__).with_name("worker.py")
+        self._words = [python, str(worker), name]
+        self._limits = limits
+        self._said = scratch / "said"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, image: Path, format: str) -> Outcome:
+        """Call it on an image; see `Target.run`."""
+        process = self._process
+        if process is None:
+            with self._said.open("wb") as said:
+                process = _start(self._words, self._limits, said=said, talks=True)
+            self._process = process
+            if (hello := self._answer(process)) is None or "error" in hello:
+                self.close()
+                raise TargetError(hello["error"] if hello else _end(self._said) or "says nothing")
+        assert process.stdin is not None
+        try:
+            process.stdin.write(os.fsencode(image) + b"\n")
+            process.stdin.flush()
+            answer = self._answer(process)
+        except BrokenPipeError:
+            answer = None
+        if answer is not None:
+            return Outcome(answer["answer"], answer["detail"], answer.get("content"))
+        return self._ended(process)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            _kill(self._process)
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process = None
+
+    def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+        """The next line it says; None where it says none in time."""
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], self._limits.seconds)
+        line = process.stdout.readline() if ready else b""
+        return dict(json.loads(line)) if line.endswith(b"\n") else None
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> Outcome:
+        """What came of a process that gave no answer."""
+        try:
+            status = process.wait(0.2)  # it may be dying
+        except subprocess.TimeoutExpired:
+            status = None
+        self.close()
+        if status is None:
+            return Outcome("hang", f"more than {self._limits.seconds:g} s")
+        outcome = of_process(status, _end(self._said))
+        return outcome if outcome.answer != "accepts" else Outcome("crash", "it exited")
+
+
+def _start(
+    words: list[str], limits: Limits, *, said: IO[bytes], talks: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a program with its limits."""
+    pipe = subprocess.PIPE if talks else subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the user names the program
+            words, stdin=pipe, stdout=pipe, stderr=said, start_new_session=True
+        )
+    except OSError as error:
+        raise TargetError(f"{words[0]}: {error.strerror}") from error
+    for what, most in ((resource.RLIMIT_AS, limits.memory), (resource.RLIMIT_FSIZE, WRITTEN)):
+        try:
+            resource.prlimit(process.pid, what, (most, most))
+        except ProcessLookupError:  # it has ended already
+            break
+    return process
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """The status of a program that ends in time; None where it has to be ended."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        _kill(process)
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        status = process.wait()
+    finally:
+        timer.cancel()
+    return None if late.is_set() else status
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()
+
+
+def _end(path: Path) -> str:
+    """The last of what was said."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - SAID))
+        return file.read().decode("utf-8", "replace")
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,140 @@
+"""Calls a Python reader on one image after another: the other end of `targets.Callable_`.
+
+In: on stdin, a path a line. Out: on stdout, an answer a line, as JSON. Refuses: a callable that
+cannot be imported, in its first line.
+
+It is run as a file, by whatever interpreter has the reader, and so imports nothing of ours. A
+callable takes a path; it returns nothing, or the SHA-256 of the guest's bytes as text. An error of
+the reader's own, or one that says that a file is no good (`ValueError`, `EOFError`, `OSError`,
+`NotImplementedError`), rejects the image; any other is a crash.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TextIO
+
+HONEST = (ValueError, EOFError, OSError, NotImplementedError)
+"""Errors of Python's own with which a reader may turn down an image."""
+
+DISHONEST = (UnicodeError,)
+"""Those among them that say that nobody looked."""
+
+STEP = 1 << 20
+
+
+def oslo(path: str) -> None:
+    """OpenStack's inspector: what its services ask of an upload."""
+    inspector: Any = importlib.import_module("oslo_utils.imageutils.format_inspector")
+    found = inspector.detect_file_format(path)
+    if str(found) not in {"qcow2", "qcow"}:
+        raise ValueError(f"taken for {found}")
+    found.safety_check()
+
+
+def dissect(path: str) -> str:
+    """dissect.hypervisor: opens and reads all of the disk."""
+    module: Any = importlib.import_module("dissect.hypervisor.disk.qcow2")
+    with Path(path).open("rb") as file:
+        image = module.QCow2(file)
+        stream = image.open() if hasattr(image, "open") else image
+        return _content(stream.read)
+
+
+def libqcow(path: str) -> str:
+    """The Python binding of libqcow: opens and reads all of the disk."""
+    module: Any = importlib.import_module("pyqcow")
+    image = module.file()
+    image.open(path)
+    try:
+        return _content(image.read_buffer)
+    finally:
+        image.close()
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A reader that is known here.
+
+    Attributes:
+        module: What has to be importable.
+        package: The package whose errors are the reader's own.
+        read: Calls it.
+    """
+
+    module: str
+    package: str
+    read: Callable[[str], str | None]
+
+
+PRESETS = {
+    "oslo": Preset("oslo_utils.imageutils.format_inspector", "oslo_utils", oslo),
+    "dissect": Preset("dissect.hypervisor.disk.qcow2", "dissect", dissect),
+    "libqcow": Preset("pyqcow", "pyqcow", libqcow),
+}
+
+
+def _content(read: Callable[[int], bytes]) -> str:
+    digest = sha256()
+    while piece := read(STEP):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _found(name: str) -> Preset:
+    if name in PRESETS:
+        preset = PRESETS[name]
+        importlib.import_module(preset.module)  # a missing library is found at once
+        return preset
+    module, _, function = name.partition(":")
+    read: Callable[[str], Any] = getattr(importlib.import_module(module), function)
+    return Preset(module, module.partition(".")[0], read)
+
+
+def _answer(reader: Preset, path: str) -> dict[str, str]:
+    try:
+        content = reader.read(path)
+    except MemoryError:
+        return {"answer": "memory", "detail": "MemoryError"}
+    except Exception as error:
+        kind = type(error)
+        honest = isinstance(error, HONEST) and not isinstance(error, DISHONEST)
+        theirs = kind.__module__.partition(".")[0] == reader.package
+        if honest or theirs:
+            return {"answer": "rejects", "detail": f"{kind.__name__}: {error}"[:400]}
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(frame.filename)}:{frame.name}"
+        return {"answer": "crash", "detail": f"{kind.__name__} in {where}"}
+    answer = {"answer": "accepts", "detail": ""}
+    return answer | {"content": content} if isinstance(content, str) else answer
+
+
+def main() -> None:
+    """Answer until there is nothing more to answer."""
+    name, out = sys.argv[1], sys.stdout
+    sys.stdout = sys.stderr  # a reader may print; the pipe is ours
+    try:
+        reader = _found(name)
+    except Exception as error:
+        _say(out, {"error": f"{name}: {error}"})
+        return
+    _say(out, {"ready": name})
+    for line in sys.stdin.buffer:
+        _say(out, _answer(reader, os.fsdecode(line.rstrip(b"\n"))))
+
+
+def _say(out: TextIO, answer: dict[str, str]) -> None:
+    out.write(json.dumps(answer) + "\n")
+    out.flush()
+
+
+if __name__ == "__main__":
+    main()
