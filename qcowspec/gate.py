@@ -1,6 +1,6 @@
 """Who may open a second file.
 
-In: the name an image gives for its backing or data file. Out: leave to open it, or `Refused`.
+In: the name an image gives for its backing or data file. Out: the path to open, or `Refused`.
 Refuses: everything, unless the user said otherwise.
 
 An image never opens a file: it asks the gate. An uploaded image that names its neighbour is the
@@ -9,9 +9,13 @@ attack of CVE-2024-32498, so the default is `Deny`, in the library and in every 
 
 from __future__ import annotations
 
-from typing import Protocol
+import os
+import re
+import stat
+from collections.abc import Iterable
+from typing import Any, Protocol, cast
 
-from qcowspec.errors import Refused
+from qcowspec.errors import Refused, Unreadable
 
 
 class Gate(Protocol):
@@ -35,9 +39,130 @@ class Deny:
     """The gate that stays shut."""
 
     def admit(self, image: str, name: bytes, purpose: str) -> str:
-        """Refuse, and say which file was asked for."""
-        raise Refused(
-            f"names the {purpose} {name.decode('utf-8', 'backslashreplace')!r},"
-            " which is not opened unless you allow it",
-            path=image,
-        )
+        """Refuse, and say which file was asked for, and what would allow it."""
+        raise _refused(image, name, purpose, "which is not opened unless you allow it")
+
+
+class Allow:
+    """The gate that lets pass what the user means.
+
+    A name is looked up as QEMU does it: beside the image that names it, unless it is absolute.
+    Links and ``..`` are followed first; what counts is where the file really is.
+    """
+
+    def __init__(self, places: Iterable[str]) -> None:
+        """Say what may be opened.
+
+        Args:
+            places: ``same-dir`` for files in the directory of the image that names them, ``any``,
+                or directories, for all that is in them or below.
+        """
+        self._places = tuple(places)
+
+    def admit(self, image: str, name: bytes, purpose: str) -> str:
+        """See `Gate.admit`.
+
+        Raises:
+            Refused: The file is outside of what is allowed, or is none on this machine.
+        """
+        path = _path(image, name, purpose)
+        real = os.path.realpath(path)
+        if not any(_is_within(real, image, place) for place in self._places):
+            raise _refused(image, name, purpose, f"which is {real!r}, outside of what you allow")
+        try:
+            mode = os.stat(real).st_mode
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise Unreadable(
+                f"names the {purpose} {_shown(name)}, which cannot be opened: {reason}", path=image
+            ) from error
+        block = stat.S_ISBLK(mode) and ANY in self._places
+        if not (stat.S_ISREG(mode) or block):
+            raise _refused(image, name, purpose, "which is no regular file")
+        return real
+
+
+SAME_DIR, ANY = "same-dir", "any"
+
+
+def gate_of(allow: str | Iterable[str] | Gate | None) -> Gate:
+    """The gate for what a user allows: nothing, a place, several places, or a gate of one's own."""
+    if allow is None:
+        return Deny()
+    if isinstance(allow, str):
+        return Allow([allow])
+    if hasattr(allow, "admit"):
+        return cast(Gate, allow)
+    places = tuple(allow)
+    return Allow(places) if places else Deny()
+
+
+PROTOCOL = re.compile(rb"[^/]*?:")
+"""How a name begins that QEMU's block layer takes for a protocol (block.c: path_has_protocol)."""
+
+
+def _path(image: str, name: bytes, purpose: str) -> str:
+    """The path that a name stands for, beside the image unless it is absolute."""
+    plain = _plain(name)
+    if plain is None or b"\0" in plain or not plain:
+        raise _refused(image, name, purpose, "which is no file on this machine")
+    return os.path.join(os.path.dirname(image), os.fsdecode(plain))
+
+
+def _plain(name: bytes) -> bytes | None:
+    """The file name in a name; None where it is for another protocol than plain files."""
+    if name.startswith(JSON):
+        return _in_json(name)
+    if name.startswith(FILE):
+        return name.removeprefix(FILE)
+    return None if PROTOCOL.match(name) else name
+
+
+JSON, FILE = b"json:", b"file:"
+DEPTH = 4
+"""Drivers on top of one another in a ``json:`` name: a format and a file are two."""
+
+
+def _in_json(name: bytes) -> bytes | None:
+    """The file name in a ``json:`` name of a QCOW or raw image in a plain file."""
+    import json
+
+    try:
+        node: Any = json.loads(name.removeprefix(JSON))
+    except (ValueError, RecursionError):
+        return None
+    for _ in range(DEPTH):
+        if not isinstance(node, dict):
+            return None
+        filename = node.get("filename", node.get("file.filename"))
+        if isinstance(filename, str) and node.get("driver") in (None, "file", *FORMATS):
+            return os.fsencode(filename) if not PROTOCOL.match(filename.encode()) else None
+        if node.get("driver") not in (None, *FORMATS):
+            return None
+        node = node.get("file")
+    return None
+
+
+FORMATS = ("qcow", "qcow2", "raw")
+
+
+def _is_within(real: str, image: str, place: str) -> bool:
+    """Whether a file, by where it really is, lies in a place that the user allows."""
+    if place == ANY:
+        return True
+    if place == SAME_DIR:
+        return os.path.dirname(real) == os.path.dirname(os.path.realpath(image))
+    folder = os.path.realpath(place)
+    return os.path.commonpath([real, folder]) == folder
+
+
+def _refused(image: str, name: bytes, purpose: str, reason: str) -> Refused:
+    return Refused(
+        f"names the {purpose} {_shown(name)}, {reason}"
+        " (--allow same-dir, --allow DIR or --allow any)",
+        path=image,
+    )
+
+
+def _shown(name: bytes) -> str:
+    return repr(name[:256].decode("utf-8", "backslashreplace"))

@@ -6,16 +6,19 @@ rule that QEMU reports first.
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
-from qcowspec.drivers import drive
-from qcowspec.errors import Invalid, NotQcow
-from qcowspec.machine import Machine, State, thorough
+from qcowspec.errors import Invalid, QcowError
+from qcowspec.gate import Deny, Gate, gate_of
+from qcowspec.machine import Machine, State
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
+from qcowspec.opening import check_opened, laid_open
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
@@ -25,15 +28,25 @@ from qcowspec.units import Geometry
 if TYPE_CHECKING:
     from qcow_parsers import Qcow1, Qcow2
 
+    from qcowspec.chain import Chain
+    from qcowspec.guest import Disk
+    from qcowspec.mapping import Run
+
 
 class Image:
     """An opened image: its structures, by QEMU's names.
 
-    Use it as a context manager, or call `close`. No file that the image names is opened.
+    Use it as a context manager, or call `close`. A file that the image names is opened only when
+    guest bytes are read, and only if the user allows it.
     """
 
     def __init__(self, source: Source, machine: Machine) -> None:
         self.source = source
+        self.machine = machine
+        self.gate: Gate = Deny()
+        self.secret: bytes | None = None
+        self.like_qemu = False
+        self._disks: dict[str | None, tuple[Chain, Disk]] = {}
         self.state: State = machine.state
         self.metadata: Metadata = machine.image
         self.judge = machine.judge
@@ -117,8 +130,96 @@ class Image:
         """The external data file that the image names."""
         return self.metadata.data_file
 
+    # --- the guest's bytes ------------------------------------------------------------------------
+
+    def disk(self, snapshot: str | None = None) -> Disk:
+        """The virtual disk, to read from.
+
+        Args:
+            snapshot: The id or the name of an internal snapshot; None for the active state.
+
+        Raises:
+            Invalid: The image breaks a rule for which QEMU refuses it, or has no such snapshot.
+            Refused: The gate does not open its data file.
+        """
+        if snapshot not in self._disks:
+            from qcowspec.chain import Chain
+            from qcowspec.chain.layers import qcow_layer
+            from qcowspec.guest import Disk
+
+            self.check_opened()
+            top = qcow_layer(
+                self.metadata,
+                self.source,
+                self.gate,
+                secret=self.secret,
+                snapshot=None if snapshot is None else self.snapshot(snapshot),
+                like_qemu=self.like_qemu,
+            )
+            chain = Chain(top, self.gate, self.secret)
+            self._disks[snapshot] = chain, Disk(chain)
+        return self._disks[snapshot][1]
+
+    def pread(self, offset: int, length: int, *, snapshot: str | None = None) -> bytes:
+        """Read guest bytes; fewer come only where the disk ends. See `Disk.pread`."""
+        return self.disk(snapshot).pread(offset, length)
+
+    def readinto(
+        self, offset: int, buffer: bytearray | memoryview, *, snapshot: str | None = None
+    ) -> int:
+        """Read guest bytes into a buffer, and say how many. See `Disk.readinto`."""
+        return self.disk(snapshot).readinto(offset, buffer)
+
+    def read_extents(
+        self, extents: Sequence[tuple[int, int]], *, snapshot: str | None = None
+    ) -> list[bytes]:
+        """Read many ranges, given as offset and length. See `Disk.read_extents`."""
+        return self.disk(snapshot).read_extents(extents)
+
+    def reader(self, *, snapshot: str | None = None) -> io.RawIOBase:
+        """The virtual disk as a file."""
+        from qcowspec.guest import DiskReader
+
+        return DiskReader(self.disk(snapshot))
+
+    def runs(
+        self, offset: int = 0, length: int | None = None, *, snapshot: str | None = None
+    ) -> Iterator[Run]:
+        """Where the bytes of a guest range are, in this image alone; no second file is opened.
+
+        Raises:
+            Invalid: The image or a table entry on the way breaks a rule, or there is no such
+                snapshot.
+        """
+        from qcowspec.mapping import mapping_of
+
+        self.check_opened()
+        chosen = None if snapshot is None else self.snapshot(snapshot)
+        mapping = mapping_of(self.metadata, self.source, snapshot=chosen, like_qemu=self.like_qemu)
+        return mapping.runs(offset, length)
+
+    def snapshot(self, wanted: str) -> Qcow2.Snapshot:
+        """An internal snapshot by its id, or else by its name, as QEMU looks it up.
+
+        Raises:
+            Invalid: The image has none of them.
+        """
+        key = os.fsencode(wanted)
+        for name in ("id_str", "name"):
+            for found in self.snapshots:
+                if getattr(found, name) == key:
+                    return found
+        raise Invalid(f"has no snapshot {wanted!r}", path=self.source.name)
+
+    def check_opened(self) -> None:
+        """Refuse an image that QEMU refuses; see `open`."""
+        check_opened(self.machine, self.source.name)
+
     def close(self) -> None:
-        """Give the image file back."""
+        """Give the files back."""
+        for chain, _ in self._disks.values():
+            chain.close()
+        self._disks.clear()
         self.source.close()
 
     def __enter__(self) -> Image:
@@ -134,13 +235,22 @@ class Image:
 
 
 def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
-    target: str | os.PathLike[str] | bytes, *, format: str | None = None
+    target: str | os.PathLike[str] | bytes,
+    *,
+    format: str | None = None,
+    allow: str | Iterable[str] | Gate | None = None,
+    secret: str | bytes | None = None,
+    like_qemu: bool = False,
 ) -> Image:
     """Open an image as QEMU does.
 
     Args:
         target: A path, ``-`` for standard input, or the image's bytes.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        allow: Which second files may be opened, when guest bytes are read: ``same-dir``, ``any``,
+            directories, or a gate of your own; none where it is left out.
+        secret: The passphrase of an encrypted image, and of the layers behind it.
+        like_qemu: Read snapshots at the active state's size, as qemu-img does.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
@@ -148,12 +258,13 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
         Unreadable: The bytes cannot be had.
     """
     image = lay_open(target, format=format)
-    refused = image.judge.first("qemu")
-    if refused is not None:
+    image.gate, image.like_qemu = gate_of(allow), like_qemu
+    image.secret = secret.encode() if isinstance(secret, str) else secret
+    try:
+        image.check_opened()
+    except QcowError:
         image.close()
-        error = refused.error()
-        error.path = image.source.name
-        raise error
+        raise
     return image
 
 
@@ -170,31 +281,8 @@ def lay_open(target: str | os.PathLike[str] | bytes, *, format: str | None = Non
     """
     source = open_source(target)
     try:
-        chosen = None if format is None else Format(format)
-        machine = Machine(thorough("qemu"), format=chosen, length=source.length)
-        drive(machine, source)
-        if machine.image.format is None:
-            raise NotQcow(_what_it_is(source, machine), path=source.name)
+        machine = laid_open(source, format)
     except BaseException:
         source.close()
         raise
     return Image(source, machine)
-
-
-def _what_it_is(source: Source, machine: Machine) -> str:
-    """What to say of a file that no QCOW driver claims."""
-    if source.length == 0:
-        return "is empty, and no QCOW image"
-    found = machine.image.probe
-    assert found is not None
-    if found.magic == c.QCOW_MAGIC:
-        return f"has QCOW's magic and version {found.version}, which no version of the format has"
-    start = source.read_at(0, PROBED)
-    return (
-        f"is no QCOW image: it begins with {start.hex(' ')},"
-        f" not with {c.QCOW_MAGIC.to_bytes(PROBED, 'big').hex(' ')} ('QFI' and 0xfb)"
-    )
-
-
-PROBED = 4
-"""Bytes of the magic number."""

@@ -67,8 +67,9 @@ class Extents:
         kinds: `Kind` of each, dtype uint8.
         offsets: Guest offsets in bytes, dtype uint64, rising.
         lengths: Bytes of each, dtype uint64, above 0.
-        hosts: Host offsets in bytes, dtype uint64; `NOWHERE` where there is none. Of a compressed
-            extent: of its payload, to the byte, wherever in the cluster the extent starts.
+        hosts: Host offsets in bytes, dtype uint64; `NOWHERE` where there is none. Of data: where
+            they are. Of a compressed extent: of its payload, to the byte, wherever in the cluster
+            the extent starts. Of others: of the space that is set aside for them.
         payloads: Bytes of a compressed payload at most, dtype uint32; 0 for other kinds.
     """
 

@@ -1,0 +1,109 @@
+"""One layer: an image file, open, with all that is needed to read it.
+
+In: an opened image. Out: a `Layer`. Refuses: a data file that the gate refuses, and a wrong
+passphrase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qcow_parsers import constants as c
+
+from qcowspec.gate import Gate
+from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping, RawMapping, mapping_of
+from qcowspec.metadata import Metadata
+from qcowspec.source import Source
+from qcowspec.sources import open_source
+from qcowspec.units import align_up
+
+if TYPE_CHECKING:
+    from qcow_parsers import Qcow2
+
+    from qcowspec.crypto import Decryptor
+
+RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One file of a chain.
+
+    Attributes:
+        name: The file, as it was opened.
+        format: ``qcow``, ``qcow2`` or ``raw``.
+        source: The image file.
+        data: Where the host offsets of data lead: the image file, or its external data file.
+        mapping: Where its bytes are.
+        metadata: What opening read of it; None of a raw file.
+        decryptor: Decrypts its data; None of one that is not encrypted.
+    """
+
+    name: str
+    format: str
+    source: Source
+    data: Source
+    mapping: Mapping
+    metadata: Metadata | None = None
+    decryptor: Decryptor | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its disk."""
+        return self.mapping.size
+
+    def nothing(self, start: int, end: int) -> Extents:
+        """One extent of zeros, past the end of its disk."""
+        return Extents(
+            np.array([Kind.UNALLOCATED], np.uint8),
+            np.array([start], np.uint64),
+            np.array([end - start], np.uint64),
+            np.array([NOWHERE], np.uint64),
+            np.zeros(1, np.uint32),
+        )
+
+    def close(self) -> None:
+        """Give the files back."""
+        self.source.close()
+        if self.data is not self.source:
+            self.data.close()
+
+
+def raw_layer(source: Source) -> Layer:
+    """A raw file; QEMU rounds its size up to a sector, and reads zeros there."""
+    size = align_up(source.length, c.BDRV_SECTOR_SIZE)
+    return Layer(source.name, RAW, source, source, RawMapping(size, c.BDRV_SECTOR_SIZE))
+
+
+def qcow_layer(
+    metadata: Metadata,
+    source: Source,
+    gate: Gate,
+    *,
+    secret: bytes | None = None,
+    snapshot: Qcow2.Snapshot | None = None,
+    like_qemu: bool = False,
+) -> Layer:
+    """An image that opened without a broken rule.
+
+    Raises:
+        Refused: The gate does not open its data file.
+        Invalid: The passphrase is wrong.
+        Unsupported: It is encrypted, and there is no passphrase, or the cipher is not known here.
+        Unreadable: Its data file cannot be opened.
+    """
+    header = metadata.header
+    assert header is not None
+    assert metadata.format is not None
+    decryptor = None
+    if int(header.crypt_method):
+        from qcowspec.crypto import unlock
+
+        decryptor = unlock(metadata, source, secret)
+    mapping = mapping_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
+    data = source
+    if metadata.data_file is not None and bool(metadata.qcow2_header.has_data_file):
+        data = open_source(gate.admit(source.name, metadata.data_file.name, "data file"))
+    return Layer(source.name, str(metadata.format), source, data, mapping, metadata, decryptor)

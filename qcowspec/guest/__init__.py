@@ -1,0 +1,11 @@
+"""The virtual disk as its guest sees it.
+
+In: a chain of layers. Out: bytes. Refuses: what QEMU fails to read, and files behind the gate.
+"""
+
+from __future__ import annotations
+
+from qcowspec.guest.disk import Disk
+from qcowspec.guest.reader import DiskReader
+
+__all__ = ["Disk", "DiskReader"]

@@ -1,0 +1,123 @@
+"""A virtual disk: the layers of a chain, read as one.
+
+In: guest ranges. Out: bytes. Refuses: what a layer refuses, and the files that the gate refuses,
+when a range needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from qcowspec.chain import Chain
+from qcowspec.guest.layers import LayerReader
+from qcowspec.mapping import Extents, Kind
+
+
+class Disk:
+    """A readable virtual disk: the active state or a snapshot, with what stands behind it.
+
+    Attributes:
+        size: Its bytes.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._readers: dict[int, LayerReader] = {}
+        self.size = chain.layers[0].size
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Read a range.
+
+        Args:
+            offset: Its first byte on the virtual disk.
+            length: Its bytes; fewer come only where the disk ends.
+
+        Raises:
+            Invalid, Malformed: A table or a payload on the way breaks a rule.
+            Refused: The range needs a file that the gate does not open.
+            Unreadable: A source failed.
+        """
+        buffer = bytearray(max(0, min(length, self.size - offset)))
+        self._fill(memoryview(buffer), offset)
+        return bytes(buffer)
+
+    def readinto(self, offset: int, buffer: memoryview | bytearray) -> int:
+        """Read into a buffer, as much as it holds; see `pread`.
+
+        Returns:
+            How many bytes were read; fewer than it holds only where the disk ends.
+        """
+        view = memoryview(buffer).cast("B")
+        count = max(0, min(len(view), self.size - offset))
+        view[:count] = bytes(count)
+        self._fill(view[:count], offset)
+        return count
+
+    def read_extents(self, extents: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Read many ranges, side by side.
+
+        Args:
+            extents: Offset and length of each, in bytes.
+
+        Returns:
+            Their bytes, in the order asked for.
+        """
+        if len(extents) < 2:
+            return [self.pread(offset, length) for offset, length in extents]
+        buffers = [bytearray(max(0, min(length, self.size - at))) for at, length in extents]
+        order = sorted(range(len(extents)), key=lambda index: extents[index][0])
+        for index in order:  # neighbours share clusters, which are kept
+            self._fill(memoryview(buffers[index]), extents[index][0])
+        return [bytes(buffer) for buffer in buffers]
+
+    def resolved(self, offset: int = 0, length: int | None = None) -> Iterator[tuple[int, Extents]]:
+        """Extents that tile a range, each with the depth of the layer that has its bytes.
+
+        Args:
+            offset: Where the range starts on the virtual disk, in bytes.
+            length: Its bytes; None for all that follow.
+
+        Yields:
+            Depth, 0 for the image itself, and extents of that layer; none of them is `BACKING`.
+        """
+        end = self.size if length is None else min(self.size, offset + length)
+        if offset < end:
+            yield from self._resolved(0, offset, end)
+
+    def _resolved(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Extents]]:
+        for batch in self._chain.layers[depth].mapping.batches(start, end - start):
+            low = 0
+            for index in (batch.kinds == Kind.BACKING).nonzero()[0].tolist():
+                if low < index:
+                    yield depth, batch.take(slice(low, index))
+                low = index + 1
+                at = int(batch.offsets[index])
+                yield from self._behind(depth + 1, at, at + int(batch.lengths[index]))
+            if low < len(batch):
+                yield depth, batch.take(slice(low, len(batch)))
+
+    def _behind(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Extents]]:
+        """What the backing file has of a range; zeros past its end."""
+        layer = self._chain.layer(depth)
+        assert layer is not None
+        if start < (inner := min(end, layer.size)):
+            yield from self._resolved(depth, start, inner)
+        if (outer := max(start, layer.size)) < end:
+            yield depth, layer.nothing(outer, end)
+
+    def _fill(self, buffer: memoryview, offset: int) -> None:
+        """Write a range's bytes into a buffer of zeros."""
+        if offset < 0:
+            raise ValueError(f"no offset on a disk: {offset}")
+        if not len(buffer):
+            return
+        for depth, extents in self.resolved(offset, len(buffer)):
+            self._reader(depth).fill(extents, buffer, offset)
+
+    def _reader(self, depth: int) -> LayerReader:
+        reader = self._readers.get(depth)
+        if reader is None:
+            layer = self._chain.layer(depth)
+            assert layer is not None
+            reader = self._readers[depth] = LayerReader(layer)
+        return reader

@@ -1,0 +1,86 @@
+"""What all mappings have in common: ranges, batches and runs.
+
+In: guest ranges. Out: `Extents` that tile them. Refuses: what a subclass refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qcowspec.mapping.extents import Extents, Kind, Run
+from qcowspec.units import GuestOffset
+
+STEP = 1 << 16
+"""Clusters that one batch goes through at most; what is allocated nowhere counts as one."""
+
+
+class Mapping:
+    """Where the bytes of one layer of a virtual disk are.
+
+    Attributes:
+        size: Bytes of the virtual disk that are mapped.
+        cluster_size: Bytes of a cluster.
+    """
+
+    def __init__(self, size: int, cluster_size: int) -> None:
+        self.size = size
+        self.cluster_size = cluster_size
+
+    def pieces(self, start: int, end: int) -> Iterator[Extents]:
+        """Extents that tile [start, end), which lies within the disk, a bounded number at a time.
+
+        Raises:
+            Invalid: An entry on the way breaks a rule.
+            Unreadable: The source failed.
+        """
+        raise NotImplementedError
+
+    def batches(self, offset: int = 0, length: int | None = None) -> Iterator[Extents]:
+        """Extents that tile a range as far as the disk goes, a bounded number at a time.
+
+        Args:
+            offset: Where the range starts on the virtual disk, in bytes.
+            length: Its bytes; None for all that follow.
+        """
+        if offset < 0 or (length is not None and length < 0):
+            raise ValueError(f"no range of a disk: {length} bytes at {offset}")
+        end = self.size if length is None else min(self.size, offset + length)
+        if offset < end:
+            for piece in self.pieces(offset, end):
+                yield piece.joined()
+
+    def extents(self, offset: int, length: int) -> Extents:
+        """Extents that tile a range as far as the disk goes, all at once."""
+        return Extents.chained(list(self.batches(offset, length))).joined()
+
+    def runs(self, offset: int = 0, length: int | None = None) -> Iterator[Run]:
+        """The same one by one; neighbours are joined where they lie side by side."""
+        held: Run | None = None
+        for batch in self.batches(offset, length):
+            for run in batch.runs():
+                joined = None if held is None else _joined(held, run)
+                if held is not None and joined is None:
+                    yield held
+                held = joined or run
+        if held is not None:
+            yield held
+
+
+def _joined(one: Run, other: Run) -> Run | None:
+    """Two neighbours as one run; None where they are none."""
+    if one.kind is not other.kind or one.kind is Kind.COMPRESSED:
+        return None
+    behind = None if one.host_offset is None else one.host_offset + one.length
+    if other.host_offset != behind:
+        return None
+    return Run(one.kind, GuestOffset(one.offset), one.length + other.length, one.host_offset)
+
+
+class RawMapping(Mapping):
+    """A raw file: every byte of the disk stands at its own offset."""
+
+    def pieces(self, start: int, end: int) -> Iterator[Extents]:
+        """One extent; see `Mapping.pieces`."""
+        from qcowspec.units import HostOffset
+
+        yield Extents.of([Run(Kind.DATA, GuestOffset(start), end - start, HostOffset(start))])

@@ -1,0 +1,55 @@
+"""Version 1: what L1 and L2 entries say.
+
+In: entries as arrays. Out: `Extents`. Refuses: L2 tables at offsets that no file has.
+
+Source: block/qcow.c: get_cluster_offset.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from qcow_parsers import constants as c
+
+from qcowspec import units
+from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
+from qcowspec.mapping.l1 import Entries, TableMapping
+from qcowspec.metadata import Table
+
+
+class Qcow1Mapping(TableMapping):
+    """A v1 image, whose entries have no flags but one."""
+
+    def table_offsets(self, entries: Entries, first: int) -> Offsets:
+        """See `TableMapping.table_offsets`: the whole entry is the offset."""
+        return entries
+
+    def judge_tables(self, offsets: Offsets, entries: Entries, first: int) -> None:
+        """See `TableMapping.judge_tables`."""
+        limit = c.BDRV_MAX_LENGTH - self._geometry.l2_table_size
+        unreadable = offsets > np.uint64(limit)
+        if unreadable.any():
+            index = int(np.argmax(unreadable))
+            at = self._l1.offset + (first + index) * Table.ENTRY_SIZE
+            self.refuse("l2/v1-table-read", at, int(entries[index]), f"l1_table[{first + index}]")
+
+    def decode(self, rows: Entries, places: Offsets, guest: Offsets) -> Extents:
+        """See `TableMapping.decode`.
+
+        A cluster that is not aligned to a sector is mapped, as ``qemu-img map`` shows it; whoever
+        reads it refuses it.
+        """
+        entry = rows[:, 0]
+        bits = self._geometry.cluster_bits
+        compressed = entry & np.uint64(c.QCOW1_OFLAG_COMPRESSED) != 0
+        kinds = np.full(len(entry), self._absent, np.uint8)
+        kinds[entry != 0] = Kind.DATA
+        kinds[compressed] = Kind.COMPRESSED
+        hosts = np.where(compressed, units.v1_compressed_offset(entry, bits), entry)
+        length = np.where(compressed, units.v1_compressed_length(entry, bits), 0)
+        return Extents(
+            kinds,
+            guest,
+            np.full(len(entry), self.cluster_size, np.uint64),
+            np.where(entry != 0, hosts, np.uint64(NOWHERE)),
+            length.astype(np.uint32),
+        )
