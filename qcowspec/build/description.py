@@ -27,11 +27,16 @@ class Cluster:
         kind: How it is stored, by QEMU's names.
         subclusters: With extended L2 entries: the subcluster bitmap, as the 64-bit number that QEMU
             calls ``l2_bitmap``; None for the one that goes with `kind`.
+        stored: Of a compressed cluster: what stands in the file, verbatim; None for `data`,
+            compressed.
+        fields: Other fields of the L2 entry, by the layout's names, such as ``nb_csectors``.
     """
 
     data: bytes = b""
     kind: Kind = Kind.QCOW2_CLUSTER_NORMAL
     subclusters: int | None = None
+    stored: bytes | None = None
+    fields: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

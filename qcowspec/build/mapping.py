@@ -106,7 +106,7 @@ class Mapper:
         data = content(cluster, bits)
         fields: dict[str, int] = {}
         if kind is Kind.QCOW2_CLUSTER_COMPRESSED:
-            fields = self._compressed(data, references)
+            fields = self._compressed(data, cluster.stored, references)
         elif kind in ALLOCATED and self.spec.data_file is not None:
             # The data file has the cluster at its guest offset, and nobody shares it.
             fields = {"copied": 1, "offset_sectors": guest // c.BDRV_SECTOR_SIZE}
@@ -119,11 +119,11 @@ class Mapper:
             bitmap = cluster.subclusters
             bitmap = SUBCLUSTERS.get(kind, 0) if bitmap is None else bitmap
             fields["zero_bitmap"], fields["alloc_bitmap"] = divmod(bitmap, 1 << HALF)
-        return structure("qcow2::l2_entry", fields, bits, self.extended)
+        return structure("qcow2::l2_entry", fields | dict(cluster.fields), bits, self.extended)
 
-    def _compressed(self, data: bytes, references: int) -> dict[str, int]:
+    def _compressed(self, data: bytes, stored: bytes | None, references: int) -> dict[str, int]:
         zstd = self.spec.compression_type == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD
-        packed = zstd_frame(data) if zstd else deflated(data)
+        packed = stored or (zstd_frame(data) if zstd else deflated(data))
         # From the start of a sector it has to fit; at its end it touches one sector more.
         sector = c.QCOW2_COMPRESSED_SECTOR_SIZE
         most = (1 << (self.spec.cluster_bits - c.QCOW2_CSIZE_CLUSTER_BITS)) * sector

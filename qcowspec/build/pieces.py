@@ -76,7 +76,9 @@ class Pieces:
             return self.length
         return max((piece.offset + piece.length for piece in self.list), default=0)
 
-    def written(self, below: Callable[[int, int], Iterator[Chunk]] | None = None) -> Iterator[Chunk]:
+    def written(
+        self, below: Callable[[int, int], Iterator[Chunk]] | None = None
+    ) -> Iterator[Chunk]:
         """What to write into a file of holes: offsets and bytes, in no order, zeros left out.
 
         Args:

@@ -51,7 +51,8 @@ def _l2_tables(host: Host, spec: ImageSpec) -> dict[int, int]:
     for index, group in tables(spec.clusters, entries):
         table = bytearray(entries * size)
         for number, cluster in group:
-            entry = structure("qcow1::l2_entry", _entry(host, cluster, spec), spec.cluster_bits)
+            fields = _entry(host, cluster, spec) | dict(cluster.fields)
+            entry = structure("qcow1::l2_entry", fields, spec.cluster_bits)
             table[number * size : (number + 1) * size] = entry
         placed[index] = host.place(bytes(table))
     return placed
@@ -65,5 +66,5 @@ def _entry(host: Host, cluster: Cluster, spec: ImageSpec) -> dict[str, int]:
         return {}
     if kind is Kind.QCOW2_CLUSTER_NORMAL:
         return {"offset": host.place(data)}
-    packed = deflated(data)
+    packed = cluster.stored or deflated(data)
     return {"csize": len(packed), "coffset": host.pack(packed, 1)}

@@ -16,6 +16,9 @@ from qcowspec.report.words import printable
 UNREADABLE = 2
 """Exit status where the image cannot be read, or is no QCOW image."""
 
+FORMATS = {"auto": None, "qcow": "qcow", "qcow2": "qcow2"}
+"""The choices of ``--format``, and what they stand for; None where the probe decides."""
+
 COLOURS = {
     "title": {"bold": True},
     "layout": {"dim": True},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qcowspec.chain import Chain
+from qcowspec.chain import Chain, Layer
 from qcowspec.guest.layers import LayerReader
 from qcowspec.mapping import Extents, Kind
 
@@ -24,6 +24,19 @@ class Disk:
         self._chain = chain
         self._readers: dict[int, LayerReader] = {}
         self.size = chain.layers[0].size
+
+    def open_all(self) -> None:
+        """Open every file that the disk needs, so that none is refused halfway."""
+        self._chain.open_all()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that are open, from the top."""
+        return self._chain.layers
+
+    def reader_of(self, depth: int) -> LayerReader:
+        """What reads a layer, by its depth."""
+        return self._reader(depth)
 
     def pread(self, offset: int, length: int) -> bytes:
         """Read a range.

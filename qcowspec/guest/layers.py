@@ -56,13 +56,14 @@ class LayerReader:
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = Lock()
 
-    def fill(self, extents: Extents, buffer: memoryview, base: int) -> None:
+    def fill(self, extents: Extents, buffer: memoryview, base: int, *, alone: bool = False) -> None:
         """Write the bytes of the extents of data and of compressed clusters into a buffer.
 
         Args:
             extents: Some of this layer's; those of other kinds are passed over.
             buffer: Where to; its bytes are zeros.
             base: The guest offset of its first byte.
+            alone: Do all of it in this thread: the caller has threads of its own.
 
         Raises:
             Malformed: A compressed cluster does not inflate.
@@ -77,7 +78,7 @@ class LayerReader:
                 self._read(run, buffer[run.offset - base :][: run.length])
         if not packed:
             return
-        clusters = self._clusters(packed)
+        clusters = self._clusters(packed, alone=alone)
         size = self.layer.mapping.cluster_size
         for run, data in zip(packed, clusters, strict=True):
             within = run.offset % size
@@ -91,6 +92,10 @@ class LayerReader:
             self._check_v1(run)
         if self.layer.decryptor is not None:
             self._decrypt(run, into, self.layer.decryptor)
+            return
+        straight = getattr(self.layer.data, "read_into", None)
+        if straight is not None:
+            straight(run.host_offset, into)
             return
         for start in range(0, run.length, PIECE):
             data = self.layer.data.read_at(run.host_offset + start, min(PIECE, run.length - start))
@@ -117,11 +122,11 @@ class LayerReader:
         if run.host_offset + run.length > c.BDRV_MAX_LENGTH:
             raise self._error("l2/v1-cluster-read", run)
 
-    def _clusters(self, runs: Sequence[Run]) -> list[bytes]:
+    def _clusters(self, runs: Sequence[Run], *, alone: bool) -> list[bytes]:
         """The clusters of compressed extents, each fetched and inflated once."""
         first = {run.host_offset: run for run in runs}  # one for each payload
         work: Callable[[Run], bytes] = self._cluster
-        if len(first) > FEW:
+        if len(first) > FEW and not alone:
             found = dict(zip(first, pool().map(work, first.values()), strict=True))
         else:
             found = {host: work(run) for host, run in first.items()}

@@ -6,8 +6,10 @@ Refuses: directories, pipes and character devices, which have no bytes by offset
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from qcowspec.errors import Unreadable
 
@@ -47,6 +49,44 @@ class LocalFile:
             offset += len(piece)
             length -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Read bytes straight into a buffer, as many as it holds.
+
+        Returns:
+            How many there were; fewer than it holds only where the file ends.
+        """
+        wanted, done = max(0, min(len(buffer), self.length - offset)), 0
+        while done < wanted:
+            try:
+                count = os.preadv(self._fd, [buffer[done:wanted]], offset + done)
+            except OSError as error:
+                raise Unreadable(
+                    f"cannot be read: {_reason(error)}", path=self.name, offset=offset + done
+                ) from error
+            if not count:  # the file shrank since it was opened
+                break
+            done += count
+        return done
+
+    def data_ranges(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """The parts of a range that are not holes of the file: where each starts, and ends.
+
+        A file system that knows no holes has none.
+        """
+        end = min(offset + length, self.length)
+        while offset < end:
+            try:
+                start = os.lseek(self._fd, offset, os.SEEK_DATA)
+                stop = os.lseek(self._fd, start, os.SEEK_HOLE)
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # ENXIO: no data up to the end
+                    yield offset, end
+                return
+            if start >= end:
+                return
+            yield start, min(stop, end)
+            offset = stop
 
     def close(self) -> None:
         """Close the file; harmless when called again."""

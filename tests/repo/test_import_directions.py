@@ -118,7 +118,11 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     }
 
     assert room(path) == "cli" or not calls & {"print", "sys.exit", "exit"}
-    assert room(path) in {"sources", "gate", "transfer"} or not calls & {"open", "os.open", "io.open"}
+    assert room(path) in {"sources", "gate", "transfer"} or not calls & {
+        "open",
+        "os.open",
+        "io.open",
+    }
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))

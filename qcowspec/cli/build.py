@@ -1,0 +1,134 @@
+"""`qcowspec build`: an image from its description."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qcowspec.cli.output import UNREADABLE, fail, write
+from qcowspec.errors import QcowError, Unsupported
+from qcowspec.report.words import plural, printable
+
+if TYPE_CHECKING:
+    from qcowspec.source import Source
+
+Chunk = tuple[int, bytes]
+
+STEP = 1 << 20
+"""Bytes that are copied at a time."""
+
+
+@click.command(
+    "build",
+    epilog="""\b
+Examples:
+  qcowspec dump --json --tables disk.qcow2 > disk.json
+  qcowspec build disk.json --data-from disk.qcow2 -o again.qcow2
+  jq '(.structures[0].fields[] | select(.name == "size")).value = 1' disk.json |
+      qcowspec build - --data-from disk.qcow2 -o smaller.qcow2
+  echo '{size: 1G, writes: [{at: 0, text: hello}]}' | qcowspec build - -o small.qcow2
+  echo '{header: {cluster_bits: 22}}' | qcowspec build - -o wrong.qcow2
+  echo '{base: v3, patch: [{field: header.cluster_bits, value: 22}]}' | qcowspec build - -o w.qcow2
+
+SPEC is what `qcowspec dump --tables` prints as JSON or YAML, or a short description, or an image
+and a patch; docs/build.md has all keys. In a dump, `value` and `fields` count where they say
+something else than `raw`. Nothing is judged: what is wrong on purpose is written as it is.
+
+Exit status: 0; 2 the spec is wrong, a file cannot be read or written, or bad usage.
+""",
+)
+@click.argument("spec")
+@click.option("-o", "--output", metavar="IMAGE", required=True, help="The image to write.")
+@click.option(
+    "--data-from",
+    metavar="ORIGINAL",
+    help="Take what a dump does not cover, guest data above all, from this image.",
+)
+@click.option(
+    "--data-file", metavar="PATH", help="Write the data file that a short description has, here."
+)
+def command(spec: str, output: str, data_from: str | None, data_file: str | None) -> None:
+    """Assemble an image from a description.
+
+    SPEC is a file, or - for standard input. The image is written whole or not at all, with holes
+    where it is zeros.
+    """
+    with ExitStack() as stack:
+        try:
+            _build(stack, spec, output, data_from, data_file)
+        except QcowError as error:
+            error.path = error.path or ("-" if spec == "-" else spec)
+            fail(error)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            click.echo(f"qcowspec: {printable(output)}: cannot be written: {reason}", err=True)
+            sys.exit(UNREADABLE)
+
+
+def _build(
+    stack: ExitStack, spec: str, output: str, data_from: str | None, data_file: str | None
+) -> None:
+    from qcowspec.fuzzing import files, recipes
+
+    text = _whole(spec, recipes.LARGEST_SPEC)
+    original: Source | None = None
+    if data_from is not None:
+        original = _opened(data_from)
+        stack.callback(original.close)
+    made = recipes.made(recipes.parsed(text), read=_image, has_original=original is not None)
+    if original is not None and not made.from_dump:
+        raise click.UsageError("--data-from goes with a dump; a description has its own data")
+    if data_file is not None and made.data_file is None:
+        raise click.UsageError("the spec has no data file that could be written")
+    below = None if original is None else _copier(original)
+    written = files.write(Path(output), made.pieces.end, made.pieces.written(below))
+    if data_file is not None and made.data_file is not None:
+        files.write(Path(data_file), made.data_size, made.data_file.items())
+    write([f"{printable(output)}: {made.pieces.end:,} bytes, {written:,} of them no hole\n"])
+
+
+def _copier(original: Source) -> Callable[[int, int], Iterator[Chunk]]:
+    """Reads stretches of the original; holes are passed over where the system tells."""
+    from qcowspec.build.pieces import solid
+
+    ranges = getattr(original, "data_ranges", None)
+
+    def below(start: int, end: int) -> Iterator[Chunk]:
+        end = min(end, original.length)
+        length = max(end - start, 0)
+        stretches = [(start, end)] if ranges is None else ranges(start, length)
+        for low, high in stretches:
+            for offset in range(low, high, STEP):
+                yield from solid(offset, original.read_at(offset, min(STEP, high - offset)))
+
+    return below
+
+
+def _opened(path: str) -> Source:
+    from qcowspec.sources import open_source
+
+    return open_source(path)
+
+
+def _image(path: str) -> bytes:
+    from qcowspec.fuzzing.drafts import LARGEST
+
+    return _whole(path, LARGEST)
+
+
+def _whole(path: str, most: int) -> bytes:
+    """A file, whole, if it is not too large for that."""
+    source = _opened(path)
+    try:
+        if source.length > most:
+            raise Unsupported(
+                f"has {plural(source.length, 'byte')}; {most} are the most", path=path
+            )
+        return source.read_at(0, source.length)
+    finally:
+        source.close()

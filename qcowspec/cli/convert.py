@@ -1,0 +1,89 @@
+"""`qcowspec convert`: guest bytes to a raw file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from qcowspec.cli.output import FORMATS, say
+from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened
+from qcowspec.errors import QcowError
+from qcowspec.report.words import printable
+
+
+@click.command(
+    "convert",
+    epilog=f"""\b
+Examples:
+  qcowspec convert disk.qcow2 disk.raw
+  qcowspec convert --allow same-dir overlay.qcow2 disk.raw
+  qcowspec convert --snapshot before-upgrade disk.qcow2 then.raw
+  qcowspec convert --secret env:PASSPHRASE locked.qcow2 open.raw
+
+{PERMISSIONS}
+OUT is sparse, and appears under its name when all of it is written. A snapshot is read at its own
+size; --like-qemu reads it at the active state's, as qemu-img convert -l does.
+
+Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage.
+""",
+)
+@click.argument("image", metavar="IMAGE")
+@click.argument("output", metavar="OUT")
+@click.option("-l", "--snapshot", metavar="ID|NAME", help="Read an internal snapshot.")
+@allowing
+@click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
+@click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
+@click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads at work.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def command(
+    image: str,
+    output: str,
+    snapshot: str | None,
+    allow: tuple[str, ...],
+    secret: str | None,
+    format_: str,
+    like_qemu: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Write what the guest sees to a sparse raw file.
+
+    All versions, compressed, encrypted and extended L2 images, snapshots and backing chains.
+    """
+    from qcowspec.transfer.convert import convert
+    from qcowspec.transfer.output import Unwritable
+
+    try:
+        with opened(image, format_, allow, secret, like_qemu=like_qemu) as source:
+            disk = source.disk(snapshot)
+            disk.open_all()
+            if any(_is_same(output, layer.name) for layer in disk.layers) or any(
+                _is_same(output, layer.data.name) for layer in disk.layers
+            ):
+                raise click.UsageError(f"{output} is a file that is read from")
+            hidden = quiet or not sys.stderr.isatty()
+            bar: Any
+            with click.progressbar(
+                length=max(1, disk.size),
+                label=os.path.basename(output),
+                file=sys.stderr,
+                hidden=hidden,
+            ) as bar:
+                convert(disk, output, threads=threads, progress=bar.update)
+    except QcowError as error:
+        say(error)
+        sys.exit(FAILED)
+    except Unwritable as error:
+        click.echo(f"qcowspec: {printable(output)}: cannot be written: {error}", err=True)
+        sys.exit(FAILED)
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Whether two paths are one file."""
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False

@@ -1,0 +1,180 @@
+"""What `qcowspec build` is given: a dump, a short description, or an image by name and a patch.
+
+In: YAML or JSON. Out: `Pieces` of an image, and of the data file beside it. Refuses, as `Invalid`,
+with the path of the key: what is none of the three, or says what cannot be written.
+
+The third kind is what findings of a campaign are kept as: ``base`` is the name of a base of the
+test vectors, or ``{file: PATH}``, or a short description; ``patch`` is a list of the operations of
+`qcowspec.fuzzing.patches`. A short description may have a ``patch`` too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from qcowspec.build import documents, wording
+from qcowspec.build.assembly import data_file, image
+from qcowspec.build.description import ImageSpec
+from qcowspec.build.pieces import Pieces, solid
+from qcowspec.build.short import image_spec
+from qcowspec.build.wording import Plain, wrong
+from qcowspec.errors import Invalid
+
+LARGEST_SPEC = 128 << 20
+"""Bytes of a spec at most."""
+
+MOST_REPEATS = 1 << 16
+"""How often one operation of a patch is done at most."""
+
+Reader = Callable[[str], bytes]
+"""Reads a whole image, by its path."""
+
+
+@dataclass
+class Made:
+    """What a spec comes to.
+
+    Attributes:
+        pieces: The image.
+        data_file: Pieces of its external data file by offset; None if the spec describes none.
+        data_size: Length of that file.
+        from_dump: Whether the spec was a dump.
+    """
+
+    pieces: Pieces
+    data_file: Mapping[int, bytes] | None = None
+    data_size: int = 0
+    from_dump: bool = field(default=False)
+
+
+def parsed(text: bytes) -> Any:
+    """A spec as YAML or JSON has it.
+
+    Raises:
+        Invalid: It is neither, or too large.
+    """
+    if len(text) > LARGEST_SPEC:
+        raise wrong("", f"the spec has {len(text)} bytes; {LARGEST_SPEC} are the most")
+    try:
+        if text.lstrip()[:1] in (b"{", b"["):
+            try:
+                return json.loads(text)
+            except ValueError:  # YAML has such braces too
+                if len(text) > MOST_FLOW:
+                    raise
+        return _yaml(text)
+    except RecursionError as error:
+        raise wrong("", "the spec has too many levels") from error
+    except ValueError as error:
+        raise wrong("", f"the spec is neither YAML nor JSON: {_in_a_line(error)}") from error
+
+
+MOST_FLOW = 1 << 20
+"""Bytes up to which text in braces that is no JSON is tried as YAML, which takes long."""
+
+
+def _yaml(text: bytes) -> Any:
+    import yaml  # takes 20 ms, which a spec in JSON need not
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(text, Loader=loader)  # noqa: S506 - it is one of the safe loaders
+    except yaml.YAMLError as error:
+        raise ValueError(error) from error
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def made(spec: object, *, read: Reader | None = None, has_original: bool = False) -> Made:
+    """The image that a spec describes.
+
+    Args:
+        spec: The spec, as YAML or JSON has it.
+        read: Reads the image that ``base: {file: PATH}`` names; None if none may be named.
+        has_original: Whether what a dump does not cover comes from another image.
+
+    Raises:
+        Invalid: It is no spec, or describes what cannot be written.
+        QcowError: The image that it names cannot be read.
+    """
+    wording.bounded(spec)
+    said = wording.mapping(spec, "")
+    if documents.is_document(said):
+        return Made(documents.pieces(said, has_original=has_original), from_dump=True)
+    described: ImageSpec | None = None
+    if "base" in said:
+        wording.mapping(said, "", ("base", "patch"))
+        data, described = _base(said["base"], read)
+    else:
+        described = image_spec({key: item for key, item in said.items() if key != "patch"})
+        data = _image(described)
+    if "patch" in said:
+        data = _patched(data, said["patch"], _format(described))
+    pieces = Pieces(len(data))
+    for offset, chunk in solid(0, data):
+        pieces.add(offset, chunk, "")
+    if described is None or described.data_file is None:
+        return Made(pieces)
+    return Made(pieces, data_file(described), described.size)
+
+
+def _base(value: object, read: Reader | None) -> tuple[bytes, ImageSpec | None]:
+    """The image that a patch is applied to."""
+    if isinstance(value, str):
+        from qcowspec.fuzzing import vectors
+
+        bases = vectors.bases()
+        if value not in bases:
+            raise wrong("base", f"there is no {wording.shown(value)}; there are {', '.join(bases)}")
+        described = image_spec(bases[value])
+        return _image(described), described
+    said = wording.mapping(value, "base")
+    if "file" not in said:
+        described = image_spec(said, "base")
+        return _image(described), described
+    wording.mapping(said, "base", ("file",))
+    path = wording.text(said["file"], "base.file")
+    if read is None:
+        raise wrong("base.file", "a spec that comes from elsewhere may name no file")
+    return read(path), None
+
+
+def _image(described: ImageSpec) -> bytes:
+    """The bytes of a described image; where it cannot be written, the key at fault comes first."""
+    try:
+        return image(described)
+    except Invalid as error:
+        raise wrong(error.field or "", error.message) from error
+
+
+def _format(described: ImageSpec | None) -> str | None:
+    """What the image is taken for, so that a patch may break the magic and go on."""
+    if described is None:
+        return None
+    return "qcow" if described.version == 1 else "qcow2"
+
+
+def _patched(data: bytes, patch: object, format: str | None) -> bytes:
+    from qcowspec.fuzzing.drafts import Draft
+    from qcowspec.fuzzing.patches import apply
+
+    draft = Draft(data, format)
+    for item, path in wording.items(patch, "patch"):
+        operation = wording.mapping(item, path)
+        wording.number(operation.get("repeat", 1), f"{path}.repeat", MOST_REPEATS)
+        try:
+            apply(draft, [operation])
+        except Invalid as error:
+            raise wrong(path, error.message) from error
+        except MISTAKES as error:
+            raise wrong(path, _in_a_line(error) or "this is no operation") from error
+    return bytes(draft.data)
+
+
+MISTAKES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What an operation that is none ends with: its values have the wrong kind."""

@@ -1,0 +1,123 @@
+"""A sparse raw file that appears whole, or not at all.
+
+In: pieces of bytes at offsets. Out: a file under its final name. Refuses: a target that cannot be
+written, with `Unwritable`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from types import TracebackType
+
+import numpy as np
+
+BLOCK = 4096
+"""Bytes of zeros that are left out, as qemu-img's ``-S 4k``."""
+
+WORD = 8
+
+
+class Unwritable(Exception):
+    """The output cannot be written; says why in a few words."""
+
+
+class SparseFile:
+    """A file under a temporary name beside its final one, renamed when it is whole.
+
+    Use it as a context manager: whatever goes wrong, nothing stays.
+    """
+
+    def __init__(self, path: str, size: int) -> None:
+        """Make it.
+
+        Args:
+            path: Its final name.
+            size: Its bytes, all zeros at first.
+
+        Raises:
+            Unwritable: It cannot be made.
+        """
+        self._path = path
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise Unwritable("is no regular file")
+        self._partial = f"{path}.{secrets.token_hex(4)}.partial"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._fd = os.open(self._partial, flags, 0o666)
+        except OSError as error:
+            raise Unwritable(_reason(error)) from error
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError as error:
+            self.discard()
+            raise Unwritable(_reason(error)) from error
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Write bytes, but for blocks of zeros. May be called from several threads.
+
+        Raises:
+            Unwritable: The file system is full, or fails.
+        """
+        try:
+            for start, end in _not_zero(data):
+                while start < end:
+                    start += os.pwrite(self._fd, data[start:end], offset + start)
+        except OSError as error:
+            raise Unwritable(_reason(error)) from error
+
+    def finish(self) -> None:
+        """Give it its final name.
+
+        Raises:
+            Unwritable: It cannot be renamed, or the file system fails.
+        """
+        try:
+            os.close(self._fd)
+            self._fd = -1
+            os.replace(self._partial, self._path)
+        except OSError as error:
+            raise Unwritable(_reason(error)) from error
+
+    def discard(self) -> None:
+        """Take it away, unless it has its final name."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        if os.path.lexists(self._partial):
+            os.unlink(self._partial)
+
+    def __enter__(self) -> SparseFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.discard()
+
+
+def _not_zero(data: memoryview) -> list[tuple[int, int]]:
+    """The stretches of blocks that are not all zeros: where each starts, and ends."""
+    whole = len(data) // BLOCK * BLOCK
+    found: list[tuple[int, int]] = []
+    if whole:
+        words = np.frombuffer(data[:whole], np.uint64).reshape(-1, BLOCK // WORD)
+        kept = words[:, 0] != 0  # most blocks of data tell by their first word
+        unsure = np.flatnonzero(~kept)
+        if len(unsure):
+            kept[unsure] = words[unsure].any(axis=1)
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], kept.view(np.int8), [0]))))
+        pairs = (edges * BLOCK).reshape(-1, 2).tolist()
+        found = [(start, end) for start, end in pairs]
+    if whole < len(data) and any(data[whole:]):
+        found.append((whole, len(data)))
+    return found
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words, lower case."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
