@@ -17,7 +17,7 @@ from qcowspec.build.wording import wrong
 FILE_END = (1 << 63) - 1
 """Bytes of a file at most, as the operating system counts."""
 
-STEP = 1 << 16
+BLOCK = 1 << 12
 """Bytes that are looked at together for zeros."""
 
 Chunk = tuple[int, bytes]
@@ -135,11 +135,17 @@ class Covered:
 
 
 def solid(offset: int, data: bytes) -> Iterator[Chunk]:
-    """The parts of some bytes that are not zeros all over."""
-    for start in range(0, len(data), STEP):
-        part = data[start : start + STEP]
-        if part.strip(b"\0"):
-            yield offset + start, part
+    """The stretches of some bytes that are not zeros, by whole blocks of the file."""
+    start = at = 0
+    while at < len(data):
+        end = min(at + BLOCK - (offset + at) % BLOCK, len(data))
+        if not data[at:end].strip(b"\0"):
+            if start < at:
+                yield offset + start, data[start:at]
+            start = end
+        at = end
+    if start < at:
+        yield offset + start, data[start:at]
 
 
 def _cut(offset: int, data: bytes, free: Sequence[Span]) -> Iterator[Chunk]:

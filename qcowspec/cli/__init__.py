@@ -24,10 +24,8 @@ COMMANDS = {
     "compare": "Tell whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",
     "mutate": "Make broken images from sound ones, with a record of what is broken.",
-    "build": "Make an image from a short description, right or wrong.",
     "build": "Assemble an image from a dump or a short description, right or wrong.",
     "fuzz": "Run a reader on mutants, and keep what it gets wrong.",
-    "kit": "Make the conformance kit, and score readers by it.",
 }
 """Each command and its one-line help; the module of the same name has the rest."""
 

@@ -43,11 +43,17 @@ def opened(
     Raises:
         QcowError: It cannot be opened, or the passphrase cannot be had.
     """
-    from qcowspec.crypto.secrets import read_secret
     from qcowspec.image import open as open_image
 
+    key = None if secret is None else _key(secret)
+    return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
+
+
+def _key(where: str) -> bytes:
+    """The passphrase that an option tells where to find."""
+    from qcowspec.crypto.secrets import read_secret
+
     try:
-        key = None if secret is None else read_secret(secret)
+        return read_secret(where)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)

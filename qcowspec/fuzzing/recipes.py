@@ -20,7 +20,7 @@ from qcowspec.build.assembly import data_file, image
 from qcowspec.build.description import ImageSpec
 from qcowspec.build.pieces import Pieces, solid
 from qcowspec.build.short import image_spec
-from qcowspec.build.wording import Plain, wrong
+from qcowspec.build.wording import wrong
 from qcowspec.errors import Invalid
 
 LARGEST_SPEC = 128 << 20
@@ -149,7 +149,8 @@ def _image(described: ImageSpec) -> bytes:
     try:
         return image(described)
     except Invalid as error:
-        raise wrong(error.field or "", error.message) from error
+        field = error.field or ""
+        raise wrong("" if "::" in field else field, error.message) from error
 
 
 def _format(described: ImageSpec | None) -> str | None:

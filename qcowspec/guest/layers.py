@@ -61,7 +61,7 @@ class LayerReader:
 
         Args:
             extents: Some of this layer's; those of other kinds are passed over.
-            buffer: Where to; its bytes are zeros.
+            buffer: Where to; what lies outside of these extents is left as it is.
             base: The guest offset of its first byte.
             alone: Do all of it in this thread: the caller has threads of its own.
 
@@ -95,11 +95,15 @@ class LayerReader:
             return
         straight = getattr(self.layer.data, "read_into", None)
         if straight is not None:
-            straight(run.host_offset, into)
+            count = straight(run.host_offset, into)
+            into[count:] = bytes(run.length - count)  # a buffer may have been used before
             return
         for start in range(0, run.length, PIECE):
             data = self.layer.data.read_at(run.host_offset + start, min(PIECE, run.length - start))
             into[start : start + len(data)] = data
+            into[start + len(data) : start + PIECE] = bytes(
+                min(PIECE, run.length - start) - len(data)
+            )
 
     def _decrypt(self, run: Run, into: memoryview, decryptor: Decryptor) -> None:
         """Read an extent of encrypted data: whole sectors, of which some bytes may be wanted."""

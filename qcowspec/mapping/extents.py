@@ -122,6 +122,7 @@ class Extents:
         placed = self.hosts != NOWHERE
         follows = self.hosts[1:] == self.hosts[:-1] + self.lengths[:-1]
         adjacent = np.where(placed[1:] & placed[:-1], follows, placed[1:] == placed[:-1])
+        adjacent &= self.offsets[1:] == self.offsets[:-1] + self.lengths[:-1]
         starts = np.concatenate(([True], ~(same & adjacent & (self.kinds[1:] != Kind.COMPRESSED))))
         first = np.flatnonzero(starts)
         return Extents(

@@ -1,11 +1,13 @@
 """Two virtual disks, byte by byte.
 
-In: two disks. Out: the first offset where they differ. Refuses: what reading refuses.
+In: two disks. Out: the first sector in which they differ. Refuses: what reading refuses.
 
 Source: qemu-img.c: img_compare.
 """
 
 from __future__ import annotations
+
+from qcow_parsers import constants as c
 
 from qcowspec.guest import Disk
 
@@ -14,7 +16,7 @@ PIECE = 4 << 20
 
 
 def first_difference(one: Disk, other: Disk) -> int | None:
-    """The guest offset of the first byte that differs; None where all are equal.
+    """The guest offset of the first sector that differs; None where all are equal.
 
     Where one disk ends before the other, it is compared as if zeros followed.
     """
@@ -23,7 +25,8 @@ def first_difference(one: Disk, other: Disk) -> int | None:
         left = one.pread(start, end - start).ljust(end - start, b"\0")
         right = other.pread(start, end - start).ljust(end - start, b"\0")
         if left != right:
-            return start + _first(left, right)
+            at = start + _first(left, right)
+            return at - at % c.BDRV_SECTOR_SIZE  # qemu-img compares sectors
     return None
 
 

@@ -38,7 +38,7 @@ def convert(
     Args:
         disk: What to read.
         path: The file's final name; it appears when all is written.
-        threads: How many threads read and write; one more than processors where it is left out.
+        threads: How many threads read and write; twice the processors where it is left out.
         progress: Is told how many guest bytes were done, again and again.
 
     Raises:
@@ -46,7 +46,7 @@ def convert(
         Unwritable: The file cannot be written.
     """
     disk.open_all()
-    count = threads or (os.cpu_count() or 1) + 1
+    count = threads or 2 * (os.cpu_count() or 1)
     with SparseFile(path, disk.size) as file, ThreadPoolExecutor(count) as pool:
         waiting: deque[Future[int]] = deque()
         work = _Work(disk, file)
@@ -78,7 +78,8 @@ class _Work:
             buffer = self._own.buffer = memoryview(bytearray(JOB))
         base, end = extents.start, extents.end
         view = buffer[: end - base]
-        np.frombuffer(view, np.uint8)[:] = 0
+        if int(extents.lengths.sum()) < len(view):  # what lies between extents is zeros
+            np.frombuffer(view, np.uint8)[:] = 0
         self._disk.reader_of(depth).fill(extents, view, base, alone=True)
         self._file.write(base, view)
         return end - base

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -175,7 +176,7 @@ def test_maps_are_qemus(qemu_img: QemuImg) -> None:
         ), image.name
 
 
-def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Ranges, neighbours made one."""
     found: list[tuple[int, int]] = []
     for offset, length in ranges:

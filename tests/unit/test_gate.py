@@ -1,0 +1,120 @@
+"""What an image names is opened only where the user allows it, whatever the name looks like."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qcowspec.errors import QcowError, Refused, Unreadable
+from qcowspec.gate import Allow, Deny, gate_of
+
+PURPOSE = "backing file"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image's directory, with neighbours, links out of it, and what lies outside."""
+    root = tmp_path_factory.mktemp("tree")
+    for folder in ("images/sub", "outside"):
+        (root / folder).mkdir(parents=True)
+    for name in ("images/a.qcow2", "images/b.raw", "images/sub/c.raw", "outside/secret"):
+        (root / name).write_bytes(b"x")
+    (root / "images/link").symlink_to(root / "outside/secret")
+    (root / "images/inner").symlink_to(root / "images/b.raw")
+    (root / "images/folder").symlink_to(root / "outside")
+    os.mkfifo(root / "images/pipe")
+    return root
+
+
+def admitted(tree: Path, name: bytes, *places: str) -> str:
+    return Allow(places).admit(str(tree / "images/a.qcow2"), name, PURPOSE)
+
+
+def test_nothing_is_opened_by_default(tree: Path) -> None:
+    for gate in (Deny(), gate_of(None), gate_of(())):
+        with pytest.raises(Refused, match=r"'b\.raw'.*--allow same-dir"):
+            gate.admit(str(tree / "images/a.qcow2"), b"b.raw", PURPOSE)
+
+
+@pytest.mark.parametrize("name", [b"b.raw", b"./b.raw", b"sub/../b.raw", b"file:b.raw", b"inner"])
+def test_a_neighbour_is_one_however_it_is_named(tree: Path, name: bytes) -> None:
+    assert admitted(tree, name, "same-dir") == str(tree / "images/b.raw")
+
+
+def test_json_names_of_plain_files_are_names_of_files(tree: Path) -> None:
+    name = b'json:{"driver":"raw","file":{"driver":"file","filename":"b.raw"}}'
+
+    assert admitted(tree, name, "same-dir") == str(tree / "images/b.raw")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"../outside/secret", b"link", b"folder/secret", b"sub/c.raw", b"/etc/hostname", b"pipe"],
+)
+def test_same_dir_is_that_directory_alone(tree: Path, name: bytes) -> None:
+    with pytest.raises(Refused):
+        admitted(tree, name, "same-dir")
+
+
+@pytest.mark.parametrize("name", [b"link", b"folder/secret", b"../outside/secret"])
+def test_no_link_and_no_dots_lead_out_of_an_allowed_directory(tree: Path, name: bytes) -> None:
+    with pytest.raises(Refused, match="outside of what you allow"):
+        admitted(tree, name, str(tree / "images"))
+    assert admitted(tree, name, str(tree / "outside")) == str(tree / "outside/secret")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"nbd://host/export",
+        b"http://host/image",
+        b"rbd:pool/image",
+        b"json:{}",
+        b"json:{",
+        b'json:{"driver":"nbd","filename":"b.raw"}',
+        b'json:{"file":{"driver":"http","filename":"b.raw"}}',
+        b"a\0b",
+    ],
+)
+def test_other_protocols_are_refused_whatever_is_allowed(tree: Path, name: bytes) -> None:
+    with pytest.raises(Refused):
+        admitted(tree, name, "any")
+
+
+def test_a_file_that_is_not_there_is_unreadable(tree: Path) -> None:
+    with pytest.raises(Unreadable, match="no such file"):
+        admitted(tree, b"missing", "same-dir")
+
+
+PIECES = st.sampled_from(
+    [
+        "..",
+        ".",
+        "images",
+        "outside",
+        "secret",
+        "link",
+        "folder",
+        "sub",
+        "c.raw",
+        "b.raw",
+        "",
+        "file:",
+    ]
+)
+
+
+@given(pieces=st.lists(PIECES, max_size=6), absolute=st.booleans())
+def test_no_name_whatsoever_leads_out(tree: Path, pieces: list[str], absolute: bool) -> None:
+    name = "/".join(pieces)
+    name = f"{tree}/{name}" if absolute else name
+    try:
+        path = admitted(tree, name.encode(), str(tree / "images"))
+    except QcowError:
+        return
+
+    assert os.path.realpath(path).startswith(f"{tree}/images/")
