@@ -109,7 +109,7 @@ class TableMapping(Mapping):
         self.judge_tables(offsets, entries[low : low + len(offsets)], window + low)
         count, size = 1 << geometry.l2_bits, geometry.l2_table_size
         words = geometry.l2_entry_size // Table.ENTRY_SIZE
-        for chosen, data in read_tables(self._source, offsets, size, batch=BATCH // 4):
+        for chosen, data in read_tables(self._source, offsets, size, batch=BATCH // 16):
             rows = data.view(">u8").astype(np.uint64).reshape(-1, words)
             begin = (window + low + chosen.start) * span
             left = max(start, begin)

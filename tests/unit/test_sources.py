@@ -124,4 +124,5 @@ def test_the_shut_gate_names_the_file_and_the_reason() -> None:
 
     assert str(caught.value) == (
         "a.qcow2: names the backing file '/etc/shadow', which is not opened unless you allow it"
+        " (--allow same-dir, --allow DIR or --allow any)"
     )
