@@ -1,128 +1,286 @@
-"""LUKS1 inside a qcow2 image: from a passphrase to the master key.
+"""LUKS1: from a passphrase through a key slot to the master key.
 
-In: the LUKS header that opening read and judged, and a passphrase. Out: a decryptor. Refuses: a
-passphrase that opens no key slot, and work without bounds.
+In: a LUKS header that breaks no rule, the image's bytes, a passphrase. Out: a `Decryptor`, by
+offsets in the file that holds the data. Refuses: a passphrase that opens no enabled key slot, key
+material outside the encryption header, and more PBKDF2 iterations than anybody waits for.
 
-Source: crypto/block-luks.c: qcrypto_block_luks_load_key, qcrypto_block_luks_find_key;
-crypto/afsplit.c: qcrypto_afsplit_decode.
+Source: crypto/block-luks.c: qcrypto_block_luks_find_key, qcrypto_block_luks_load_key;
+crypto/afsplit.c; LUKS on-disk format 1.2.1.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import struct
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from qcow_parsers import constants as c
 
-from qcowspec.crypto.sectors import SECTOR, Mode, SectorCipher, UnknownCipher, digest
-from qcowspec.errors import BY_KIND, Malformed, Unsupported
-from qcowspec.metadata import Metadata
+from qcowspec.crypto.blocks import block_cipher
+from qcowspec.crypto.decryptor import Decryptor
+from qcowspec.crypto.modes import Cbc, Ctr, Ecb, Mode, Xts
+from qcowspec.crypto.sectors import SectorDecryptor
+from qcowspec.crypto.vectors import Generator, essiv, plain, plain64
+from qcowspec.errors import BY_KIND, QcowError, Unsupported, Value
 from qcowspec.rules import BY_ID
 from qcowspec.source import Source
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
-    from qcow_parsers import Luks1
+    from qcow_parsers import Luks1, Qcow2
+
+SECTOR = c.QCRYPTO_BLOCK_LUKS_SECTOR_SIZE
+
+INDEX_SIZE = 4
+"""Bytes of a chunk's index, big endian, as the anti-forensic splitter hashes it."""
 
 
-def open_luks(metadata: Metadata, source: Source, passphrase: bytes) -> SectorCipher:
-    """The decryptor of a LUKS image; see `qcowspec.crypto.unlock`."""
-    header, where = metadata.luks, metadata.crypto_extension
-    if header is None or where is None:
-        raise Malformed("is encrypted with LUKS, and has no LUKS header", path=source.name)
-    name, mode = word(header.cipher_name), mode_of(header)
-    try:
-        enabled = [slot for slot in header.key_slots if slot.is_active]
-        for slot in enabled:
-            key = _opened(header, slot, source, where.offset, passphrase)
-            if key is not None:
-                return SectorCipher(name, mode, key, physical=True)
-    except UnknownCipher as error:
-        raise Unsupported(
-            f"is encrypted with {error}, which is not known here", path=source.name
-        ) from error
-    row = BY_ID["encryption/luks-unlock"]
-    raise BY_KIND[row.kind](
-        row.message.format(value=len(enabled)).rstrip("."),
-        rule=row.id,
-        stage=row.stage,
-        field=f"luks_header.{row.field}",
-        value=len(enabled),
-        path=source.name,
+class Suite(NamedTuple):
+    """How one LUKS volume encrypts, by the words of its header.
+
+    Attributes:
+        cipher: Such as ``aes``.
+        mode: Such as ``xts``.
+        generator: Such as ``essiv``.
+        generator_hash: essiv's hash; empty where there is none.
+        hash: The hash that derives keys.
+    """
+
+    cipher: str
+    mode: str
+    generator: str
+    generator_hash: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What all key slots of one image share."""
+
+    header: Luks1.Header
+    pointer: Qcow2.CryptoExtension
+    source: Source
+    suite: Suite
+
+    @property
+    def key_size(self) -> int:
+        """Bytes of the master key; two keys with XTS."""
+        size: int = self.header.master_key_len
+        return size
+
+
+def unlock_luks(
+    header: Luks1.Header, pointer: Qcow2.CryptoExtension, source: Source, passphrase: bytes
+) -> Decryptor:
+    """Find the master key, and make the decryptor.
+
+    Args:
+        header: The LUKS header; it breaks no rule of QEMU's.
+        pointer: Where the header is in the image file, and how long it is with its key material.
+        source: The image file.
+        passphrase: Text without a zero byte.
+
+    Raises:
+        Unsupported: No enabled key slot opens.
+    """
+    volume = Volume(header, pointer, source, suite_of(header))
+    _hash(volume.suite.hash, b"")
+    key = _find_key(volume, passphrase)
+    return decryptor_of(volume.suite, key)
+
+
+def suite_of(header: Luks1.Header) -> Suite:
+    """The words of a header that breaks no rule."""
+    cipher, mode, digest = (
+        field.partition(b"\0")[0].decode("ascii")
+        for field in (header.cipher_name, header.cipher_mode, header.hash_spec)
     )
+    mode, _, rest = mode.partition("-")
+    generator, _, generator_hash = rest.partition(":")
+    return Suite(cipher, mode, generator, generator_hash, digest)
 
 
-def word(field: bytes) -> str:
-    """A text field up to its zero byte."""
-    return field.partition(b"\0")[0].decode("latin-1")
+def decryptor_of(suite: Suite, key: bytes) -> SectorDecryptor:
+    """The decryptor under one key, which is two keys with XTS.
+
+    Raises:
+        Unsupported: The libraries here lack the cipher or the hash.
+    """
+    return SectorDecryptor(_mode(suite, key), _generator(suite, key), physical=True)
 
 
-def mode_of(header: Luks1.Header) -> Mode:
-    """The cipher's mode, taken apart."""
-    name, _, rest = word(header.cipher_mode).partition("-")
-    generator, _, hashed = rest.partition(":")
-    return Mode(name, generator or None, hashed or None)
+def _mode(suite: Suite, key: bytes) -> Mode:
+    name = suite.cipher
+    if suite.mode == c.QCRYPTO_CIPHER_MODE_XTS:
+        half = len(key) // 2
+        data = block_cipher(name, key[:half])
+        if data.block_size != XTS_BLOCK:
+            raise broken("encryption/luks-cipher-mode", suite.mode, "cipher_mode")
+        return Xts(data, block_cipher(name, key[half:]))
+    cipher = block_cipher(name, key)
+    if suite.mode == c.QCRYPTO_CIPHER_MODE_CBC:
+        return Cbc(cipher)
+    return Ctr(cipher) if suite.mode == c.QCRYPTO_CIPHER_MODE_CTR else Ecb(cipher)
 
 
-def _opened(
-    header: Luks1.Header, slot: Luks1.KeySlot, source: Source, start: int, passphrase: bytes
+XTS_BLOCK = 16
+"""Bytes of a block that XTS is defined for (crypto/xts.h: XTS_BLOCK_SIZE)."""
+
+
+def _generator(suite: Suite, key: bytes) -> Generator:
+    if suite.generator == c.QCRYPTO_IVGEN_ALG_ESSIV:
+        # The hash's length picks the key length: aes-128 with sha256 has its vectors by aes-256
+        # (qcrypto_block_luks_essiv_cipher). Both keys of XTS are hashed.
+        return essiv(block_cipher(suite.cipher, _hash(suite.generator_hash, key)))
+    return plain if suite.generator == c.QCRYPTO_IVGEN_ALG_PLAIN else plain64
+
+
+# --- the key slots --------------------------------------------------------------------------------
+
+
+def _find_key(volume: Volume, passphrase: bytes) -> bytes:
+    """The master key, from the first slot that the passphrase opens."""
+    enabled = [(i, slot) for i, slot in enumerate(volume.header.key_slots) if slot.is_active]
+    left, passed_over = c.POLICY_MAX_PBKDF2_ITERATIONS, None
+    for index, slot in enabled:
+        work = slot.iterations + volume.header.master_key_iterations
+        if work > left:
+            passed_over = passed_over or (index, slot)
+            continue
+        left -= work
+        key = _open_slot(volume, index, slot, passphrase)
+        if key is not None:
+            return key
+    if passed_over is not None:
+        index, slot = passed_over
+        raise _refused(
+            f"Key slot {index} takes {slot.iterations} iterations and the master key's digest"
+            f" {volume.header.master_key_iterations}; this reader does no more than"
+            f" {c.POLICY_MAX_PBKDF2_ITERATIONS} for one image.",
+            f"key_slots[{index}].iterations",
+            slot.iterations,
+            volume.pointer.offset + _slot_offset(index) + ITERATIONS_AT,
+        )
+    raise broken("encryption/luks-unlock", len(enabled), "key_slots", volume.pointer.offset)
+
+
+def _open_slot(
+    volume: Volume, index: int, slot: Luks1.KeySlot, passphrase: bytes
 ) -> bytes | None:
-    """The master key, if the passphrase opens a key slot."""
-    name, size = word(header.hash_spec), header.master_key_len
-    key = _derived(name, passphrase, slot.salt, slot.iterations, size, source)
-    length = size * slot.stripes
-    if slot.stripes > c.QCRYPTO_BLOCK_LUKS_STRIPES:
-        raise Malformed(f"has a key slot of {slot.stripes} stripes", path=source.name)
-    padded = align_up(length, SECTOR)
-    material = source.read_at(start + slot.key_offset, padded).ljust(padded, b"\0")
-    # The material's sectors count from its own beginning, with a key of their own.
-    cipher = SectorCipher(word(header.cipher_name), mode_of(header), key, physical=True)
-    merged = _merged(cipher.decrypt(material, 0)[:length], size, slot.stripes, name)
-    proof = _derived(
-        name,
-        merged,
+    """The master key as one slot holds it; None where the passphrase is not the slot's."""
+    size, header, suite = volume.key_size, volume.header, volume.suite
+    material = _material(volume, index, slot)
+    slot_key = _derive(suite.hash, passphrase, slot.salt, slot.iterations, size)
+    split = decryptor_of(suite, slot_key).decrypt(material, 0)
+    key = merge(suite.hash, split[: size * slot.stripes], size)
+    digest = _derive(
+        suite.hash,
+        key,
         header.master_key_salt,
         header.master_key_iterations,
         c.QCRYPTO_BLOCK_LUKS_DIGEST_LEN,
-        source,
     )
-    return merged if hmac.compare_digest(proof, header.master_key_digest) else None
+    return key if hmac.compare_digest(digest, header.master_key_digest) else None
 
 
-def _derived(
-    name: str, secret: bytes, salt: bytes, iterations: int, size: int, source: Source
-) -> bytes:
-    """PBKDF2, with a bound on what an image may have us compute."""
-    if iterations > c.POLICY_MAX_PBKDF2_ITERATIONS:
-        raise Unsupported(
-            f"has a key that takes {iterations} iterations, more than"
-            f" {c.POLICY_MAX_PBKDF2_ITERATIONS}",
-            path=source.name,
+def _material(volume: Volume, index: int, slot: Luks1.KeySlot) -> bytes:
+    """A slot's encrypted stripes, with zeros to a whole sector."""
+    length = volume.key_size * slot.stripes
+    start, pointer = slot.key_offset, volume.pointer
+    if start + length > pointer.length:
+        # QEMU gives up here, even if a later slot would open (qcow2_crypto_hdr_read_func).
+        raise _refused(
+            f"The material of key slot {index} ends behind the encryption header of"
+            f" {pointer.length} bytes.",
+            f"key_slots[{index}].key_offset_sector",
+            slot.key_offset_sector,
+            pointer.offset + _slot_offset(index) + KEY_OFFSET_AT,
         )
+    # The rule encryption/luks-slot-stripes bounds the length: 4000 times a key of 64 bytes.
+    data = volume.source.read_at(pointer.offset + start, length)
+    return data.ljust(align_up(length, SECTOR), b"\0")
+
+
+def merge(hash_name: str, split: bytes, size: int) -> bytes:
+    """Join a key that was split into stripes (crypto/afsplit.c: qcrypto_afsplit_decode).
+
+    Args:
+        hash_name: The hash that spreads each bit over the key.
+        split: The stripes, one after the other.
+        size: Bytes of the key, and of a stripe.
+    """
+    block = 0
+    last = len(split) - size
+    for start in range(0, last, size):
+        block ^= int.from_bytes(split[start : start + size], "big")
+        block = int.from_bytes(_diffuse(hash_name, block.to_bytes(size, "big")), "big")
+    return (block ^ int.from_bytes(split[last:], "big")).to_bytes(size, "big")
+
+
+def _diffuse(hash_name: str, block: bytes) -> bytes:
+    """Each chunk of a hash's length becomes its hash (crypto/afsplit.c)."""
+    step = hashlib.new(hash_name, usedforsecurity=False).digest_size
+    return b"".join(
+        _hash(hash_name, index.to_bytes(INDEX_SIZE, "big") + block[start : start + step])[
+            : len(block) - start
+        ]
+        for index, start in enumerate(range(0, len(block), step))
+    )
+
+
+def _derive(hash_name: str, secret: bytes, salt: bytes, iterations: int, size: int) -> bytes:
+    return hashlib.pbkdf2_hmac(hash_name, secret, salt, iterations, size)
+
+
+def _hash(name: str, data: bytes) -> bytes:
     try:
-        return hashlib.pbkdf2_hmac(name, secret, salt, iterations, size)
+        return hashlib.new(name, data, usedforsecurity=False).digest()
     except ValueError as error:
-        raise UnknownCipher(f"hash {name}") from error
+        raise Unsupported(
+            f"The hash {name!r} is missing from the OpenSSL that this Python uses.",
+            rule="encryption/luks-hash-spec",
+            stage="encryption",
+            field="luks_header.hash_spec",
+            value=name,
+        ) from error
 
 
-def _merged(material: bytes, size: int, stripes: int, name: str) -> bytes:
-    """The key that stripes were split from: each is XORed and diffused, but the last."""
-    rows = np.frombuffer(material, np.uint8).reshape(stripes, size)
-    block = np.zeros(size, np.uint8)
-    for row in rows[:-1]:
-        block = np.frombuffer(_diffused((block ^ row).tobytes(), name), np.uint8)
-    key: bytes = (block ^ rows[-1]).tobytes()
-    return key
+# --- the errors -----------------------------------------------------------------------------------
 
 
-def _diffused(block: bytes, name: str) -> bytes:
-    """A block, hashed piece by piece with the piece's number before it."""
-    size = len(digest(name, b""))
-    pieces = [
-        digest(name, struct.pack(">I", index) + block[at : at + size])[: len(block) - at]
-        for index, at in enumerate(range(0, len(block), size))
-    ]
-    return b"".join(pieces)
+def _slot_offset(index: int) -> int:
+    """Where a key slot stands in the LUKS header."""
+    size = c.QCRYPTO_BLOCK_LUKS_KEY_SLOT_SIZE
+    return c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE - (c.QCRYPTO_BLOCK_LUKS_NUM_KEY_SLOTS - index) * size
+
+
+ITERATIONS_AT = 4
+KEY_OFFSET_AT = c.QCRYPTO_BLOCK_LUKS_SALT_LEN + 8
+"""Where two fields stand in a key slot: behind active, and behind active, iterations and salt."""
+
+
+def broken(rule_id: str, value: Value, field: str, offset: int | None = None) -> QcowError:
+    """The error of a rule of the catalogue, with its own sentence."""
+    rule = BY_ID[rule_id]
+    return BY_KIND[rule.kind](
+        rule.message.format(value=value),
+        rule=rule.id,
+        stage=rule.stage,
+        offset=offset,
+        field=f"luks_header.{field}",
+        value=value,
+    )
+
+
+def _refused(message: str, field: str, value: int, offset: int) -> QcowError:
+    """A reason of its own why no slot opens; QEMU has no rule for it, or fails as for that one."""
+    rule = BY_ID["encryption/luks-unlock"]
+    return BY_KIND[rule.kind](
+        message,
+        rule=rule.id,
+        stage=rule.stage,
+        offset=offset,
+        field=f"luks_header.{field}",
+        value=value,
+    )

@@ -1,0 +1,93 @@
+"""From a passphrase to a decryptor, whatever the image's method of encryption.
+
+In: an image that was opened, its bytes, a passphrase. Out: a `Decryptor`, or None where the image
+is not encrypted. Refuses: a missing passphrase, one that is no text, one that opens no key slot.
+
+Source: block/qcow.c: qcow_open; block/qcow2.c: qcow2_read_extensions, qcow2_do_open;
+crypto/block-qcow.c: qcrypto_block_qcow_init; crypto/secret.c: qcrypto_secret_lookup_as_utf8.
+"""
+
+from __future__ import annotations
+
+from qcow_parsers import constants as c
+
+from qcowspec.crypto.decryptor import Decryptor
+from qcowspec.errors import BY_KIND, QcowError
+from qcowspec.metadata import Format, Metadata
+from qcowspec.rules import BY_ID
+from qcowspec.source import Source
+
+METHODS = c.QcowCryptMethod
+
+
+def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decryptor | None:
+    """Make the decryptor of an image.
+
+    A LUKS key slot costs its PBKDF2 iterations, seconds as a rule. Legacy AES has nothing by which
+    a wrong passphrase shows: it gives other bytes, as it does in QEMU.
+
+    Args:
+        metadata: What was read while the image was opened; it breaks no rule of QEMU's.
+        source: The image file; a LUKS header's key material lies in it.
+        passphrase: As `read_secret` gives it; None where the user has none.
+
+    Returns:
+        The decryptor; None where the image is not encrypted.
+
+    Raises:
+        Unsupported: There is no passphrase (encryption/luks-key, aes-key, v1-key), or it opens no
+            key slot (encryption/luks-unlock), or opening one would take too long.
+        Invalid: The image claims LUKS and has no LUKS header.
+    """
+    assert metadata.header is not None
+    method = int(metadata.header.crypt_method)
+    if method == METHODS.QCOW_CRYPT_NONE:
+        return None
+    luks = metadata.format is not Format.QCOW and method == METHODS.QCOW_CRYPT_LUKS
+    key_rule = "encryption/luks-key" if luks else "encryption/aes-key"
+    if metadata.format is Format.QCOW:
+        key_rule = "encryption/v1-key"
+    try:
+        if passphrase is None:
+            raise broken(key_rule, method)
+        text = _text(passphrase, key_rule)
+        if luks:
+            from qcowspec.crypto.luks import unlock_luks
+
+            if metadata.luks is None or metadata.crypto_extension is None:
+                raise broken("encryption/crypto-present", method)
+            return unlock_luks(metadata.luks, metadata.crypto_extension, source, text)
+        from qcowspec.crypto.legacy import legacy_aes
+
+        return legacy_aes(text)
+    except QcowError as error:
+        error.path = error.path or source.name
+        raise
+
+
+def broken(rule_id: str, value: int) -> QcowError:
+    """The error of a rule of the catalogue, with its own sentence."""
+    rule = BY_ID[rule_id]
+    return BY_KIND[rule.kind](
+        rule.message.format(value=value),
+        rule=rule.id,
+        stage=rule.stage,
+        field=f"header.{rule.field}",
+        value=value,
+    )
+
+
+def _text(passphrase: bytes, rule_id: str) -> bytes:
+    """The passphrase as QEMU takes it: UTF-8, up to its first zero byte."""
+    try:
+        passphrase.decode("utf-8")
+    except UnicodeDecodeError:
+        rule = BY_ID[rule_id]
+        # The cause would show the passphrase.
+        raise BY_KIND[rule.kind](
+            "The passphrase is no UTF-8 text, and QEMU takes no other.",
+            rule=rule.id,
+            stage=rule.stage,
+            field=f"header.{rule.field}",
+        ) from None
+    return passphrase.partition(b"\0")[0]
