@@ -259,7 +259,8 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
     """
     image = lay_open(target, format=format)
     image.gate, image.like_qemu = gate_of(allow), like_qemu
-    image.secret = secret.encode() if isinstance(secret, str) else secret
+    # What is no text becomes bytes that are no UTF-8, which `unlock` refuses without showing them.
+    image.secret = secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret
     try:
         image.check_opened()
     except QcowError:

@@ -51,7 +51,7 @@ def opened(
 
 def _key(where: str) -> bytes:
     """The passphrase that an option tells where to find."""
-    from qcowspec.crypto.secrets import read_secret
+    from qcowspec.crypto.secret import read_secret
 
     try:
         return read_secret(where)

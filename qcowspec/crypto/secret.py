@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import BinaryIO
+from getpass import getpass
 
 from qcow_parsers import constants as c
 
 from qcowspec.errors import Unreadable
+from qcowspec.sources.small_file import read_small, read_small_file
 
-KINDS = "file:PATH, env:NAME or - for standard input"
+KINDS = "file:PATH, env:NAME or - (standard input)"
 
 
 def read_secret(spec: str) -> bytes:
     """Read a passphrase.
 
-    Every byte counts, a line feed at the end too, as in QEMU's ``--object secret,file=``: a file
-    for qemu-img is one for here. (crypto/secret.c: qcrypto_secret_load_data)
+    Every byte of a file or of a variable counts, a line feed at the end too, as in QEMU's
+    ``--object secret,file=``: a file for qemu-img is one for here (crypto/secret.c:
+    qcrypto_secret_load_data). Standard input ends a passphrase with a line feed, as ``echo`` does;
+    a terminal asks for it, and does not show it.
 
     Args:
         spec: ``file:PATH``, ``env:NAME``, or ``-`` for standard input.
@@ -31,32 +33,30 @@ def read_secret(spec: str) -> bytes:
         ValueError: `spec` is none of these. It is not repeated: it may be the passphrase itself.
         Unreadable: There is no such file or variable, or it is longer than any passphrase.
     """
-    kind, colon, where = spec.partition(":")
+    kind, _, where = spec.partition(":")
     if spec == "-":
-        return _bounded(sys.stdin.buffer, "standard input")
-    if kind == "file" and colon and where:
-        return _from_file(where)
-    if kind == "env" and colon and where:
+        return _standard_input()
+    if kind == "file" and where:
+        return read_small_file(where, c.POLICY_MAX_SECRET_SIZE)
+    if kind == "env" and where:
         value = os.environb.get(os.fsencode(where))
         if value is None:
-            raise Unreadable(f"The environment has no variable {where!r} with a passphrase.")
+            raise Unreadable(f"the environment has no variable {where!r} to take a passphrase from")
         return value
     raise ValueError(f"a secret is given as {KINDS}, never as itself")
 
 
-def _from_file(path: str) -> bytes:
-    # A path is opened here and not through a source: a pipe of the shell serves as well.
+def _standard_input() -> bytes:
+    stdin = sys.stdin
+    if stdin is None or stdin.closed:
+        raise Unreadable("standard input is closed; no passphrase comes in")
+    if stdin.isatty():
+        try:
+            return getpass("Passphrase: ").encode("utf-8", "surrogateescape")
+        except EOFError as error:
+            raise Unreadable("no passphrase was typed") from error
     try:
-        with Path(path).open("rb") as file:
-            return _bounded(file, path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no path"
-        raise Unreadable(f"The passphrase cannot be read: {reason}.", path=path) from error
-
-
-def _bounded(stream: BinaryIO, name: str) -> bytes:
-    secret = stream.read(c.POLICY_MAX_SECRET_SIZE + 1)
-    if len(secret) > c.POLICY_MAX_SECRET_SIZE:
-        limit = c.POLICY_MAX_SECRET_SIZE
-        raise Unreadable(f"A passphrase has at most {limit} bytes; here are more.", path=name)
-    return secret
+        data = read_small(stdin.buffer, "standard input", c.POLICY_MAX_SECRET_SIZE)
+    except OSError as error:
+        raise Unreadable("standard input cannot be read; no passphrase comes in") from error
+    return data.removesuffix(b"\n")

@@ -19,6 +19,9 @@ from qcowspec.source import Source
 
 METHODS = c.QcowCryptMethod
 
+HOW = "secret= in Python, --secret file:PATH, env:NAME or - in a command"
+"""How a passphrase is given."""
+
 
 def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decryptor | None:
     """Make the decryptor of an image.
@@ -49,7 +52,9 @@ def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decr
         key_rule = "encryption/v1-key"
     try:
         if passphrase is None:
-            raise broken(key_rule, method)
+            error = broken(key_rule, method)
+            error.message = f"{error.message.rstrip('.')} ({HOW})."
+            raise error
         text = _text(passphrase, key_rule)
         if luks:
             from qcowspec.crypto.luks import unlock_luks
@@ -78,16 +83,20 @@ def broken(rule_id: str, value: int) -> QcowError:
 
 
 def _text(passphrase: bytes, rule_id: str) -> bytes:
-    """The passphrase as QEMU takes it: UTF-8, up to its first zero byte."""
+    """The passphrase, if QEMU takes it: UTF-8 without a zero byte."""
     try:
         passphrase.decode("utf-8")
     except UnicodeDecodeError:
+        valid = False
+    else:
+        valid = b"\0" not in passphrase
+    if not valid:
+        # Raised out here: the exception above, which holds the passphrase, is no part of it.
         rule = BY_ID[rule_id]
-        # The cause would show the passphrase.
         raise BY_KIND[rule.kind](
-            "The passphrase is no UTF-8 text, and QEMU takes no other.",
+            "The passphrase is no UTF-8 text, or has a zero byte; QEMU takes no such one.",
             rule=rule.id,
             stage=rule.stage,
             field=f"header.{rule.field}",
-        ) from None
-    return passphrase.partition(b"\0")[0]
+        )
+    return passphrase

@@ -92,31 +92,36 @@ class LayerReader:
             self._check_v1(run)
         if self.layer.decryptor is not None:
             self._decrypt(run, into, self.layer.decryptor)
-            return
+        else:
+            self._stored(run.host_offset, into)
+
+    def _stored(self, host: int, into: memoryview) -> None:
+        """Read bytes as they are stored; zeros behind the end of the file."""
         straight = getattr(self.layer.data, "read_into", None)
         if straight is not None:
-            count = straight(run.host_offset, into)
-            into[count:] = bytes(run.length - count)  # a buffer may have been used before
+            count = straight(host, into)
+            into[count:] = bytes(len(into) - count)  # a buffer may have been used before
             return
-        for start in range(0, run.length, PIECE):
-            data = self.layer.data.read_at(run.host_offset + start, min(PIECE, run.length - start))
-            into[start : start + len(data)] = data
-            into[start + len(data) : start + PIECE] = bytes(
-                min(PIECE, run.length - start) - len(data)
-            )
+        for start in range(0, len(into), PIECE):
+            part = into[start : start + PIECE]
+            data = self.layer.data.read_at(host + start, len(part))
+            part[: len(data)] = data
+            part[len(data) :] = bytes(len(part) - len(data))
 
     def _decrypt(self, run: Run, into: memoryview, decryptor: Decryptor) -> None:
         """Read an extent of encrypted data: whole sectors, of which some bytes may be wanted."""
         assert run.host_offset is not None
-        sector = c.BDRV_SECTOR_SIZE
-        ahead = run.offset % sector
-        for start in range(0, run.length, PIECE):
-            wanted = min(PIECE, run.length - start)
-            host, guest = run.host_offset - ahead + start, run.offset - ahead + start
-            length = align_up(ahead + wanted, sector)
-            data = self.layer.data.read_at(host, length).ljust(length, b"\0")
-            plain = decryptor.decrypt(data, host if decryptor.physical else guest)
-            into[start : start + wanted] = plain[ahead : ahead + wanted]
+        ahead = run.offset % c.BDRV_SECTOR_SIZE
+        for start in range(-ahead, run.length, PIECE):
+            host, guest = run.host_offset + start, run.offset + start
+            end = min(start + PIECE, run.length)
+            length = align_up(end - start, c.BDRV_SECTOR_SIZE)
+            whole = start >= 0 and length == end - start
+            part = into[start:end] if whole else memoryview(bytearray(length))
+            self._stored(host, part)
+            decryptor.decrypt_into(part, host if decryptor.physical else guest, part)
+            if not whole:
+                into[max(start, 0) : end] = part[max(-start, 0) : end - start]
 
     def _check_v1(self, run: Run) -> None:
         assert run.host_offset is not None
