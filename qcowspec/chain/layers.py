@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qcow_parsers import constants as c
 
 from qcowspec.gate import Gate
-from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping, RawMapping, mapping_of
+from qcowspec.mapping import RawWalk, Walk, walk_of
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
 from qcowspec.sources import open_source
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from qcow_parsers import Qcow2
 
     from qcowspec.crypto import Decryptor
+    from qcowspec.mapping import Mapping
 
 RAW = "raw"
 
@@ -36,7 +36,7 @@ class Layer:
         format: ``qcow``, ``qcow2`` or ``raw``.
         source: The image file.
         data: Where the host offsets of data lead: the image file, or its external data file.
-        mapping: Where its bytes are.
+        walk: Where its bytes are, run by run.
         metadata: What opening read of it; None of a raw file.
         decryptor: Decrypts its data; None of one that is not encrypted.
     """
@@ -45,24 +45,19 @@ class Layer:
     format: str
     source: Source
     data: Source
-    mapping: Mapping
+    walk: Walk
     metadata: Metadata | None = None
     decryptor: Decryptor | None = None
 
     @property
     def size(self) -> int:
         """Bytes of its disk."""
-        return self.mapping.size
+        return self.walk.size
 
-    def nothing(self, start: int, end: int) -> Extents:
-        """One extent of zeros, past the end of its disk."""
-        return Extents(
-            np.array([Kind.UNALLOCATED], np.uint8),
-            np.array([start], np.uint64),
-            np.array([end - start], np.uint64),
-            np.array([NOWHERE], np.uint64),
-            np.zeros(1, np.uint32),
-        )
+    @property
+    def mapping(self) -> Mapping:
+        """Where its bytes are, as arrays."""
+        return self.walk.arrays
 
     def close(self) -> None:
         """Give the files back."""
@@ -74,7 +69,7 @@ class Layer:
 def raw_layer(source: Source) -> Layer:
     """A raw file; QEMU rounds its size up to a sector, and reads zeros there."""
     size = align_up(source.length, c.BDRV_SECTOR_SIZE)
-    return Layer(source.name, RAW, source, source, RawMapping(size, c.BDRV_SECTOR_SIZE))
+    return Layer(source.name, RAW, source, source, RawWalk(size, c.BDRV_SECTOR_SIZE))
 
 
 def qcow_layer(
@@ -102,8 +97,8 @@ def qcow_layer(
         from qcowspec.crypto import unlock
 
         decryptor = unlock(metadata, source, secret)
-    mapping = mapping_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
+    walk = walk_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
     data = source
     if metadata.data_file is not None and bool(metadata.qcow2_header.has_data_file):
         data = open_source(gate.admit(source.name, metadata.data_file.name, "data file"))
-    return Layer(source.name, str(metadata.format), source, data, mapping, metadata, decryptor)
+    return Layer(source.name, str(metadata.format), source, data, walk, metadata, decryptor)

@@ -7,10 +7,20 @@ when a range needs them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from qcowspec.chain import Chain, Layer
 from qcowspec.guest.layers import LayerReader
-from qcowspec.mapping import Extents, Kind
+from qcowspec.mapping import Kind, Run
+from qcowspec.units import GuestOffset
+
+if TYPE_CHECKING:
+    from qcowspec.mapping import Extents
+
+MANY = 1 << 17
+"""Clusters of a range from which on arrays find its runs sooner, NumPy's import included."""
+
+PLAIN, PACKED = Kind.DATA, Kind.COMPRESSED
 
 
 class Disk:
@@ -24,6 +34,8 @@ class Disk:
         self._chain = chain
         self._readers: dict[int, LayerReader] = {}
         self.size = chain.layers[0].size
+        self._walk = chain.layers[0].walk
+        self._top = self.reader_of(0)
 
     def open_all(self) -> None:
         """Open every file that the disk needs, so that none is refused halfway."""
@@ -36,7 +48,14 @@ class Disk:
 
     def reader_of(self, depth: int) -> LayerReader:
         """What reads a layer, by its depth."""
-        return self._reader(depth)
+        reader = self._readers.get(depth)
+        if reader is None:
+            layer = self._chain.layer(depth)
+            assert layer is not None
+            reader = self._readers[depth] = LayerReader(layer)
+        return reader
+
+    # --- bytes ------------------------------------------------------------------------------------
 
     def pread(self, offset: int, length: int) -> bytes:
         """Read a range.
@@ -50,6 +69,15 @@ class Disk:
             Refused: The range needs a file that the gate does not open.
             Unreadable: A source failed.
         """
+        end = offset + length
+        if 0 <= offset < end <= self.size:
+            # Most small reads want one run of the topmost layer, and one read of its file.
+            run = self._walk.run_at(offset, end)
+            if run.length == length:
+                if run.kind is PLAIN:
+                    return self._top.plain(run)
+                if run.kind is PACKED:
+                    return self._top.packed(run)
         buffer = bytearray(max(0, min(length, self.size - offset)))
         self._fill(memoryview(buffer), offset)
         return bytes(buffer)
@@ -83,8 +111,68 @@ class Disk:
             self._fill(memoryview(buffers[index]), extents[index][0])
         return [bytes(buffer) for buffer in buffers]
 
+    def _fill(self, buffer: memoryview, offset: int) -> None:
+        """Write a range's bytes into a buffer of zeros."""
+        if offset < 0:
+            raise ValueError(f"no offset on a disk: {offset}")
+        held: list[Run] = []
+        at = 0
+        for depth, run in self.runs(offset, len(buffer)):
+            if held and depth != at:
+                self.reader_of(at).fill(held, buffer, offset)
+                held = []
+            at = depth
+            if run.kind is PLAIN or run.kind is PACKED:
+                held.append(run)
+        if held:
+            self.reader_of(at).fill(held, buffer, offset)
+
+    # --- where they are ---------------------------------------------------------------------------
+
+    def runs(self, offset: int = 0, length: int | None = None) -> Iterator[tuple[int, Run]]:
+        """Runs that tile a range, each with the depth of the layer that has its bytes.
+
+        Args:
+            offset: Where the range starts on the virtual disk, in bytes.
+            length: Its bytes; None for all that follow.
+
+        Yields:
+            Depth, 0 for the image itself, and a run of that layer; none of them is `BACKING`.
+
+        Raises:
+            Invalid: A table entry on the way breaks a rule.
+            Refused: The range needs a file that the gate does not open.
+            Unreadable: A source failed.
+        """
+        end = self.size if length is None else min(self.size, offset + length)
+        if offset >= end:
+            return iter(())
+        if (end - offset) // self._walk.cluster_size < MANY:
+            return self._walked(0, offset, end)
+        tiles = self._resolved(0, offset, end)
+        return ((depth, run) for depth, extents in tiles for run in extents.runs())
+
+    def _walked(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Run]]:
+        run_at = self._chain.layers[depth].walk.run_at
+        while start < end:
+            run = run_at(start, end)
+            if run.kind is Kind.BACKING:
+                yield from self._walked_behind(depth + 1, start, start + run.length)
+            else:
+                yield depth, run
+            start += run.length
+
+    def _walked_behind(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Run]]:
+        """What the backing file has of a range; zeros past its end."""
+        layer = self._chain.layer(depth)
+        assert layer is not None
+        if start < (inner := min(end, layer.size)):
+            yield from self._walked(depth, start, inner)
+        if (outer := max(start, layer.size)) < end:
+            yield depth, Run(Kind.UNALLOCATED, GuestOffset(outer), end - outer)
+
     def resolved(self, offset: int = 0, length: int | None = None) -> Iterator[tuple[int, Extents]]:
-        """Extents that tile a range, each with the depth of the layer that has its bytes.
+        """The same as arrays: extents that tile a range, each with the depth of their layer.
 
         Args:
             offset: Where the range starts on the virtual disk, in bytes.
@@ -116,21 +204,6 @@ class Disk:
         if start < (inner := min(end, layer.size)):
             yield from self._resolved(depth, start, inner)
         if (outer := max(start, layer.size)) < end:
-            yield depth, layer.nothing(outer, end)
+            from qcowspec.mapping import Extents
 
-    def _fill(self, buffer: memoryview, offset: int) -> None:
-        """Write a range's bytes into a buffer of zeros."""
-        if offset < 0:
-            raise ValueError(f"no offset on a disk: {offset}")
-        if not len(buffer):
-            return
-        for depth, extents in self.resolved(offset, len(buffer)):
-            self._reader(depth).fill(extents, buffer, offset)
-
-    def _reader(self, depth: int) -> LayerReader:
-        reader = self._readers.get(depth)
-        if reader is None:
-            layer = self._chain.layer(depth)
-            assert layer is not None
-            reader = self._readers[depth] = LayerReader(layer)
-        return reader
+            yield depth, Extents.of([Run(Kind.UNALLOCATED, GuestOffset(outer), end - outer)])

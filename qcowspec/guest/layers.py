@@ -1,14 +1,13 @@
-"""The bytes of one layer: its extents of data and of compressed clusters.
+"""The bytes of one layer: its runs of data and of compressed clusters.
 
-In: extents of a layer. Out: bytes, in a buffer. Refuses: what QEMU fails to read, by its rule.
+In: runs of a layer. Out: bytes, in a buffer. Refuses: what QEMU fails to read, by its rule.
 """
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -17,13 +16,15 @@ from qcow_parsers import constants as c
 
 from qcowspec.chain import Layer
 from qcowspec.errors import BY_KIND, QcowError
-from qcowspec.guest.inflate import Inflate, NotInflatable, deflated, zstandard_frames
-from qcowspec.mapping import Extents, Kind, Run
+from qcowspec.guest.inflate import Inflate, NotInflatable, Payload, deflated, zstandard_frames
+from qcowspec.mapping import Kind, Run
 from qcowspec.metadata import Format
 from qcowspec.rules import BY_ID
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from qcowspec.crypto import Decryptor
 
 CACHE = 16 << 20
@@ -32,18 +33,29 @@ CACHE = 16 << 20
 PIECE = 8 << 20
 """Bytes that are read at once, at most."""
 
+GAP = 64 << 10
+"""Bytes between two payloads that are rather read than skipped: a request costs more."""
+
 FEW = 4
 """Compressed clusters that are not worth a second thread."""
+
+SHARE = 16
+"""Compressed clusters that a thread takes at a time."""
+
+Key = tuple[int | None, int]
+"""What tells payloads apart: where they are, and how many bytes an entry claims."""
 
 
 @cache
 def pool() -> ThreadPoolExecutor:
     """The threads that inflate: as many as there are processors."""
+    from concurrent.futures import ThreadPoolExecutor  # which few reads are worth waiting for
+
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="qcowspec")
 
 
 class LayerReader:
-    """Reads one layer."""
+    """Reads one layer. Any number of threads may use it."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -53,40 +65,82 @@ class LayerReader:
         if kind is not None and int(kind) == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD:
             self._inflate = zstandard_frames
         self._is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._is_direct = not self._is_v1 and layer.decryptor is None
+        self._read_at = layer.data.read_at
+        self._cluster_size = layer.walk.cluster_size
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._lock = Lock()
 
-    def fill(self, extents: Extents, buffer: memoryview, base: int, *, alone: bool = False) -> None:
-        """Write the bytes of the extents of data and of compressed clusters into a buffer.
+    def plain(self, run: Run) -> bytes:
+        """The bytes of a run of data.
+
+        Raises:
+            Invalid: A v1 entry names an offset that QEMU does not read.
+            Unreadable: A source failed.
+        """
+        if self._is_direct:
+            assert run.host_offset is not None
+            data = self._read_at(run.host_offset, run.length)
+            if len(data) == run.length:
+                return data
+        buffer = bytearray(run.length)
+        self._read(run, memoryview(buffer))
+        return bytes(buffer)
+
+    def packed(self, run: Run) -> bytes:
+        """The bytes of a run of a compressed cluster, which is kept for the next read.
+
+        Raises:
+            Malformed: The cluster does not inflate.
+            Unreadable: A source failed.
+        """
+        key = run.host_offset, run.compressed_length
+        with self._lock:
+            data = self._kept.get(key)
+            if data is not None:
+                self._kept.move_to_end(key)
+        if data is None:
+            data = self._inflated(run, next(self._payloads([run])))
+            self._keep(key, data)
+        within = run.offset % self._cluster_size
+        return data[within : within + run.length]
+
+    def fill(
+        self, runs: Iterable[Run], buffer: memoryview, base: int, *, alone: bool = False
+    ) -> None:
+        """Write the bytes of the runs of data and of compressed clusters into a buffer.
 
         Args:
-            extents: Some of this layer's; those of other kinds are passed over.
-            buffer: Where to; what lies outside of these extents is left as it is.
+            runs: Some of this layer's; those of other kinds are passed over.
+            buffer: Where to; what lies outside of these runs is left as it is.
             base: The guest offset of its first byte.
-            alone: Do all of it in this thread: the caller has threads of its own.
+            alone: Do all of it in this thread, and keep nothing: the caller has threads of its own,
+                and reads every cluster once.
 
         Raises:
             Malformed: A compressed cluster does not inflate.
             Invalid: A v1 entry names an offset that QEMU does not read.
             Unreadable: A source failed.
         """
-        packed: list[Run] = []
-        for run in extents.runs():
+        packed: dict[Key, list[Run]] = {}  # each payload is fetched and inflated once
+        for run in runs:
             if run.kind is Kind.COMPRESSED:
-                packed.append(run)
+                packed.setdefault((run.host_offset, run.compressed_length), []).append(run)
             elif run.kind is Kind.DATA:
-                self._read(run, buffer[run.offset - base :][: run.length])
-        if not packed:
+                at = run.offset - base
+                self._read(run, buffer[at : at + run.length])
+        groups = list(packed.values())
+        if alone or len(groups) <= FEW:
+            self._unpack(groups, buffer, base, keep=not alone)
             return
-        clusters = self._clusters(packed, alone=alone)
-        size = self.layer.mapping.cluster_size
-        for run, data in zip(packed, clusters, strict=True):
-            within = run.offset % size
-            at = run.offset - base
-            buffer[at : at + run.length] = data[within : within + run.length]
+        shares = [groups[start : start + SHARE] for start in range(0, len(groups), SHARE)]
+        for _ in pool().map(lambda share: self._unpack(share, buffer, base, keep=True), shares):
+            pass
+
+    # --- data -------------------------------------------------------------------------------------
 
     def _read(self, run: Run, into: memoryview) -> None:
-        """Read an extent of data; what lies behind the end of the file stays zeros."""
+        """Read a run of data; what lies behind the end of the file is zeros."""
         assert run.host_offset is not None
         if self._is_v1:
             self._check_v1(run)
@@ -100,16 +154,17 @@ class LayerReader:
         straight = getattr(self.layer.data, "read_into", None)
         if straight is not None:
             count = straight(host, into)
-            into[count:] = bytes(len(into) - count)  # a buffer may have been used before
+            if count < len(into):
+                into[count:] = bytes(len(into) - count)  # a buffer may have been used before
             return
         for start in range(0, len(into), PIECE):
             part = into[start : start + PIECE]
-            data = self.layer.data.read_at(host + start, len(part))
+            data = self._read_at(host + start, len(part))
             part[: len(data)] = data
             part[len(data) :] = bytes(len(part) - len(data))
 
     def _decrypt(self, run: Run, into: memoryview, decryptor: Decryptor) -> None:
-        """Read an extent of encrypted data: whole sectors, of which some bytes may be wanted."""
+        """Read a run of encrypted data: whole sectors, of which some bytes may be wanted."""
         assert run.host_offset is not None
         ahead = run.offset % c.BDRV_SECTOR_SIZE
         for start in range(-ahead, run.length, PIECE):
@@ -125,42 +180,66 @@ class LayerReader:
 
     def _check_v1(self, run: Run) -> None:
         assert run.host_offset is not None
-        # Of an extent that begins inside a sector, the cluster's own offset is judged.
+        # Of a run that begins inside a sector, the cluster's own offset is judged.
         if (run.host_offset - run.offset) % c.BDRV_SECTOR_SIZE:
             raise self._error("l2/v1-cluster-offset", run)
         if run.host_offset + run.length > c.BDRV_MAX_LENGTH:
             raise self._error("l2/v1-cluster-read", run)
 
-    def _clusters(self, runs: Sequence[Run], *, alone: bool) -> list[bytes]:
-        """The clusters of compressed extents, each fetched and inflated once."""
-        first = {run.host_offset: run for run in runs}  # one for each payload
-        work: Callable[[Run], bytes] = self._cluster
-        if len(first) > FEW and not alone:
-            found = dict(zip(first, pool().map(work, first.values()), strict=True))
-        else:
-            found = {host: work(run) for host, run in first.items()}
-        return [found[run.host_offset] for run in runs]
+    # --- compressed clusters ----------------------------------------------------------------------
 
-    def _cluster(self, run: Run) -> bytes:
-        assert run.host_offset is not None
-        with self._lock:
-            kept = self._kept.get(run.host_offset)
-            if kept is not None:
-                self._kept.move_to_end(run.host_offset)
-                return kept
-        length = run.compressed_length
-        payload = self.layer.source.read_at(run.host_offset, length).ljust(length, b"\0")
-        size = self.layer.mapping.cluster_size
+    def _unpack(
+        self, groups: Sequence[Sequence[Run]], buffer: memoryview, base: int, *, keep: bool
+    ) -> None:
+        """Inflate payloads, each for the runs that share it."""
+        if keep:
+            for group in groups:
+                for run in group:
+                    at = run.offset - base
+                    buffer[at : at + run.length] = self.packed(run)
+            return
+        payloads = self._payloads([group[0] for group in groups])
+        for group, payload in zip(groups, payloads, strict=True):
+            data = self._inflated(group[0], payload)
+            for run in group:
+                within, at = run.offset % self._cluster_size, run.offset - base
+                buffer[at : at + run.length] = (
+                    data if run.length == self._cluster_size else data[within : within + run.length]
+                )
+
+    def _payloads(self, runs: Sequence[Run]) -> Iterator[Payload]:
+        """The payloads of compressed runs, neighbours in the file fetched together."""
+        first = 0
+        while first < len(runs):
+            start = runs[first].host_offset or 0
+            behind, last = start + runs[first].compressed_length, first + 1
+            while last < len(runs):
+                at, length = runs[last].host_offset or 0, runs[last].compressed_length
+                if not start <= at <= behind + GAP or at + length - start > PIECE:
+                    break
+                behind, last = max(behind, at + length), last + 1
+            wanted = behind - start
+            data = self.layer.source.read_at(start, wanted)
+            if len(data) < wanted:  # QEMU reads zeros behind the end of the file
+                data = data.ljust(wanted, b"\0")
+            view = memoryview(data)
+            for run in runs[first:last]:
+                at = (run.host_offset or 0) - start
+                yield view[at : at + run.compressed_length]
+            first = last
+
+    def _inflated(self, run: Run, payload: Payload) -> bytes:
         try:
-            data = self._inflate(payload, size)
+            return self._inflate(payload, self._cluster_size)
         except NotInflatable as error:
             rule = "l2/v1-compressed-data" if self._is_v1 else "l2/compressed-data"
             raise self._error(rule, run) from error
+
+    def _keep(self, key: Key, data: bytes) -> None:
         with self._lock:
-            self._kept[run.host_offset] = data
-            while len(self._kept) > max(1, CACHE // size):
+            self._kept[key] = data
+            while len(self._kept) > max(1, CACHE // self._cluster_size):
                 self._kept.popitem(last=False)
-        return data
 
     def _error(self, rule: str, run: Run) -> QcowError:
         row = BY_ID[rule]

@@ -1,26 +1,29 @@
-"""Guest range to extents, for every version.
+"""Guest range to where its bytes are, for every version: run by run, or as arrays.
 
-In: what opening read of an image. Out: a `Mapping`. Refuses: a snapshot whose L1 table QEMU would
-not read.
+In: what opening read of an image. Out: a `Walk`, and its `Mapping` of arrays. Refuses: a snapshot
+whose L1 table cannot be read.
+
+Only the arrays import NumPy, and only when they are asked for.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qcow_parsers import constants as c
-
-from qcowspec.mapping.base import Mapping, RawMapping
-from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Run
-from qcowspec.mapping.l1 import TableMapping
-from qcowspec.mapping.qcow1 import Qcow1Mapping
-from qcowspec.mapping.qcow2 import Qcow2Mapping
-from qcowspec.metadata import Format, Metadata, Table
+from qcowspec.mapping.runs import Kind, Run
+from qcowspec.mapping.volume import Volume, volume_of
+from qcowspec.mapping.walk import RawWalk, Walk
+from qcowspec.metadata import Metadata
 from qcowspec.source import Source
-from qcowspec.units import HostOffset
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
+
+    from qcowspec.mapping.base import Mapping, RawMapping
+    from qcowspec.mapping.extents import NOWHERE, Extents
+    from qcowspec.mapping.l1 import TableMapping
+    from qcowspec.mapping.qcow1 import Qcow1Mapping
+    from qcowspec.mapping.qcow2 import Qcow2Mapping
 
 __all__ = [
     "NOWHERE",
@@ -30,10 +33,44 @@ __all__ = [
     "Qcow1Mapping",
     "Qcow2Mapping",
     "RawMapping",
+    "RawWalk",
     "Run",
     "TableMapping",
+    "Volume",
+    "Walk",
     "mapping_of",
+    "volume_of",
+    "walk_of",
 ]
+
+_ARRAYS = {
+    "NOWHERE": "extents",
+    "Extents": "extents",
+    "Mapping": "base",
+    "Qcow1Mapping": "qcow1",
+    "Qcow2Mapping": "qcow2",
+    "RawMapping": "base",
+    "TableMapping": "l1",
+}
+"""Names whose modules import NumPy."""
+
+
+def walk_of(
+    metadata: Metadata,
+    source: Source,
+    *,
+    snapshot: Qcow2.Snapshot | None = None,
+    like_qemu: bool = False,
+) -> Walk:
+    """The walk through an opened image; see `volume_of`."""
+    volume = volume_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
+    if volume.geometry.version == 1:
+        from qcowspec.mapping.walk_qcow1 import Qcow1Walk
+
+        return Qcow1Walk(volume)
+    from qcowspec.mapping.walk_qcow2 import Qcow2Walk
+
+    return Qcow2Walk(volume)
 
 
 def mapping_of(
@@ -43,32 +80,13 @@ def mapping_of(
     snapshot: Qcow2.Snapshot | None = None,
     like_qemu: bool = False,
 ) -> Mapping:
-    """The mapping of an opened image.
-
-    Args:
-        metadata: What opening read; no rule is broken for which QEMU refuses the image.
-        source: The image file.
-        snapshot: The snapshot whose state is mapped; None for the active state.
-        like_qemu: Map a snapshot at the active state's size, as qemu-img does; not at its own.
-    """
-    header, geometry, table = metadata.header, metadata.geometry, metadata.l1_table
-    assert header is not None
-    assert geometry is not None
-    assert table is not None
-    size = header.size - header.size % c.BDRV_SECTOR_SIZE
-    backed = metadata.backing is not None and bool(metadata.backing.name)
-    if metadata.format is Format.QCOW:
-        return Qcow1Mapping(source, geometry, table, size, backed=backed)
-    if snapshot is not None:
-        table = _l1_table(snapshot, source)
-        own = getattr(snapshot.extra_data, "disk_size", None)
-        size = size if like_qemu or own is None else own - own % c.BDRV_SECTOR_SIZE
-    data_file = bool(metadata.qcow2_header.has_data_file)
-    return Qcow2Mapping(source, geometry, table, size, backed=backed, data_file=data_file)
+    """The mapping of an opened image, as arrays; see `volume_of`."""
+    return walk_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu).arrays
 
 
-def _l1_table(snapshot: Qcow2.Snapshot, source: Source) -> Table:
-    """A snapshot's L1 table, as far as it is held; the rest is read when it is needed."""
-    offset, count = snapshot.l1_table_offset, snapshot.l1_size
-    data = source.read_at(offset, min(count * Table.ENTRY_SIZE, c.QCOW_MAX_L1_SIZE))
-    return Table("snapshot.l1_table", HostOffset(offset), count, data)
+def __getattr__(name: str) -> object:
+    if name not in _ARRAYS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_ARRAYS[name]}"), name)

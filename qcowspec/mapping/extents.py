@@ -1,4 +1,4 @@
-"""Where guest bytes are: arrays for the machine, `Run`s for people.
+"""Where guest bytes are, as arrays: many `Run`s at once.
 
 In: arrays of one length, one element an extent. Out: the same joined, cut and walked. Refuses:
 nothing.
@@ -11,52 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from qcowspec.mapping.runs import KINDS, Kind, Run
 from qcowspec.units import GuestOffset, HostOffset
+
+__all__ = ["NOWHERE", "Extents", "Kind", "Offsets", "Run"]
 
 Offsets = npt.NDArray[np.uint64]
 
 
-class Kind(IntEnum):
-    """How the bytes of an extent are had."""
-
-    DATA = 0
-    """They stand at the host offset, of the image or of its data file."""
-    COMPRESSED = 1
-    """They are inflated from a payload at the host offset; the extent is one whole cluster."""
-    ZERO = 2
-    """They are zeros by the image's word; a host offset, if any, is space set aside."""
-    BACKING = 3
-    """They are the backing file's, and zeros past its end."""
-    UNALLOCATED = 4
-    """They are zeros: nothing is allocated, and there is no backing file."""
-
-
 NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 """The host offset of an extent that has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One extent, for people and for small requests.
-
-    Attributes:
-        kind: How its bytes are had.
-        offset: Where it starts on the virtual disk, in bytes.
-        length: Its bytes; above 0.
-        host_offset: Where it starts in the image or data file, in bytes; None where nowhere.
-        compressed_length: Bytes of a compressed cluster's payload at most; 0 for other kinds.
-    """
-
-    kind: Kind
-    offset: GuestOffset
-    length: int
-    host_offset: HostOffset | None = None
-    compressed_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +67,7 @@ class Extents:
             *(column.tolist() for column in columns), strict=True
         ):
             where = None if host == NOWHERE else HostOffset(host)
-            yield Run(Kind(kind), GuestOffset(offset), length, where, payload)
+            yield Run(KINDS[kind], GuestOffset(offset), length, where, payload)
 
     def take(self, chosen: npt.NDArray[np.bool_] | slice) -> Extents:
         """Some of the extents."""

@@ -15,13 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from qcowspec.batches import BATCH, read_tables
-from qcowspec.errors import BY_KIND, Value
+from qcowspec.errors import Value
 from qcowspec.mapping.base import Mapping
-from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
+from qcowspec.mapping.extents import NOWHERE, Extents, Offsets
+from qcowspec.mapping.volume import Volume
 from qcowspec.metadata import Table
-from qcowspec.rules import BY_ID
-from qcowspec.source import Source
-from qcowspec.units import Geometry
 
 Entries = npt.NDArray[np.uint64]
 
@@ -32,21 +30,11 @@ WINDOW = 1 << 16
 class TableMapping(Mapping):
     """A mapping by two levels of tables."""
 
-    def __init__(
-        self, source: Source, geometry: Geometry, l1_table: Table, size: int, *, backed: bool
-    ) -> None:
-        """Take what is known; nothing is read.
-
-        Args:
-            source: The image file.
-            geometry: Its sizes.
-            l1_table: The L1 table; entries that its data do not hold are read when needed.
-            size: Bytes of the virtual disk.
-            backed: Whether a backing file stands behind what is not allocated.
-        """
-        super().__init__(size, geometry.cluster_size)
-        self._source, self._geometry, self._l1 = source, geometry, l1_table
-        self._absent = Kind.BACKING if backed else Kind.UNALLOCATED
+    def __init__(self, volume: Volume) -> None:
+        """Take what is known; nothing is read."""
+        super().__init__(volume.size, volume.geometry.cluster_size)
+        self._source, self._geometry = volume.source, volume.geometry
+        self._l1, self._absent, self._volume = volume.l1_table, volume.absent, volume
 
     # --- what the versions differ in --------------------------------------------------------------
 
@@ -144,22 +132,5 @@ class TableMapping(Mapping):
         )
 
     def refuse(self, rule: str, offset: int, value: Value, field: str) -> None:
-        """Raise the error of a rule about an entry.
-
-        Args:
-            rule: The rule's id.
-            offset: Host offset of the entry.
-            value: What stands there.
-            field: The field at fault.
-        """
-        row = BY_ID[rule]
-        shown = hex(value) if isinstance(value, int) else value
-        raise BY_KIND[row.kind](
-            row.message.format(value=shown),
-            rule=rule,
-            stage=row.stage,
-            offset=offset,
-            field=f"{field}.{row.field}",
-            value=value,
-            path=self._source.name,
-        )
+        """Raise the error of a rule about an entry; see `Volume.error`."""
+        raise self._volume.error(rule, offset, value, field)

@@ -16,9 +16,8 @@ from qcow_parsers import constants as c
 from qcowspec import units
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
 from qcowspec.mapping.l1 import Entries, TableMapping
+from qcowspec.mapping.volume import Volume
 from qcowspec.metadata import Table
-from qcowspec.source import Source
-from qcowspec.units import Geometry
 
 Flags = npt.NDArray[np.bool_]
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
@@ -27,28 +26,10 @@ SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
 class Qcow2Mapping(TableMapping):
     """The active state, or a snapshot, of a v2 or v3 image."""
 
-    def __init__(
-        self,
-        source: Source,
-        geometry: Geometry,
-        l1_table: Table,
-        size: int,
-        *,
-        backed: bool,
-        data_file: bool,
-    ) -> None:
-        """See `TableMapping`.
-
-        Args:
-            source: The image file.
-            geometry: Its sizes.
-            l1_table: The L1 table.
-            size: Bytes of the virtual disk.
-            backed: Whether there is a backing file.
-            data_file: Whether guest data lie in a file of their own.
-        """
-        super().__init__(source, geometry, l1_table, size, backed=backed)
-        self._data_file = data_file
+    def __init__(self, volume: Volume) -> None:
+        """See `TableMapping`."""
+        super().__init__(volume)
+        self._data_file = volume.data_file
 
     def table_offsets(self, entries: Entries, first: int) -> Offsets:
         """See `TableMapping.table_offsets`."""

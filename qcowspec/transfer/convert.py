@@ -2,32 +2,46 @@
 
 In: a disk. Out: a sparse raw file of its bytes. Refuses: what reading or writing refuses.
 
-The extents are cut into jobs of a few MiB; a few threads each read, inflate, look for zeros and
-write a job at a time, in buffers of their own. Python's lock is free through all of that.
+The disk's runs are gathered into jobs of a few MiB; a few threads each read, inflate, look for
+zeros and write a job at a time, in buffers of their own. Python's lock is free through all of that.
 """
 
 from __future__ import annotations
 
-import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-
-import numpy as np
+from typing import NamedTuple
 
 from qcowspec.chain import Layer
 from qcowspec.guest import Disk
-from qcowspec.mapping import Extents, Kind, Run
+from qcowspec.mapping import Kind, Run
+from qcowspec.transfer.crew import Crew, default_threads
 from qcowspec.transfer.output import SparseFile
+from qcowspec.units import GuestOffset, HostOffset
 
 JOB = 2 << 20
 """Guest bytes of a job, at most; a buffer has as many."""
 
 HOLE = 1 << 20
-"""Bytes of an extent from which on the file is asked for its holes."""
+"""Bytes of a run from which on the file is asked for its holes."""
 
 Progress = Callable[[int], None]
+
+
+class Job(NamedTuple):
+    """Some neighbouring runs of one layer, that fit into a buffer together.
+
+    Attributes:
+        depth: The layer's.
+        start: Guest offset of the first byte.
+        end: Guest offset behind the last byte.
+        runs: Of data or compressed, in guest order; what lies between them is zeros.
+    """
+
+    depth: int
+    start: int
+    end: int
+    runs: list[Run]
 
 
 def convert(
@@ -39,102 +53,85 @@ def convert(
         disk: What to read.
         path: The file's final name; it appears when all is written.
         threads: How many threads read and write; twice the processors where it is left out.
-        progress: Is told how many guest bytes were done, again and again.
+        progress: Is told how many guest bytes were done since it was told last.
 
     Raises:
         QcowError: The disk cannot be read.
         Unwritable: The file cannot be written.
     """
     disk.open_all()
-    count = threads or 2 * (os.cpu_count() or 1)
-    with SparseFile(path, disk.size) as file, ThreadPoolExecutor(count) as pool:
-        waiting: deque[Future[int]] = deque()
+    with SparseFile(path, disk.size) as file:
         work = _Work(disk, file)
-        try:
-            for depth, extents, passed in _jobs(disk):
-                if len(extents):
-                    waiting.append(pool.submit(work, depth, extents))
-                if progress is not None:
-                    progress(passed)
-                while len(waiting) > 2 * count:
-                    waiting.popleft().result()
-            while waiting:
-                waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        told = 0
+
+        def report() -> None:
+            nonlocal told
+            if progress is not None and work.passed > told:
+                done, told = work.passed - told, work.passed
+                progress(done)
+
+        Crew(jobs(disk), work, threads or default_threads()).run(report)
+        work.passed = disk.size
+        report()
         file.finish()
 
 
 class _Work:
-    """What a thread does with a job."""
+    """What a thread does with a job.
+
+    Attributes:
+        passed: Guest offset up to which jobs were begun.
+    """
 
     def __init__(self, disk: Disk, file: SparseFile) -> None:
         self._disk, self._file, self._own = disk, file, threading.local()
+        self.passed = 0
 
-    def __call__(self, depth: int, extents: Extents) -> int:
+    def __call__(self, job: Job) -> None:
         buffer = getattr(self._own, "buffer", None)
         if buffer is None:
             buffer = self._own.buffer = memoryview(bytearray(JOB))
-        base, end = extents.start, extents.end
-        view = buffer[: end - base]
-        if int(extents.lengths.sum()) < len(view):  # what lies between extents is zeros
-            np.frombuffer(view, np.uint8)[:] = 0
-        self._disk.reader_of(depth).fill(extents, view, base, alone=True)
-        self._file.write(base, view)
-        return end - base
+        view = buffer[: job.end - job.start]
+        if sum(run.length for run in job.runs) < len(view):
+            view[:] = bytes(len(view))
+        self._disk.reader_of(job.depth).fill(job.runs, view, job.start, alone=True)
+        self._file.write(job.start, view)
+        self.passed = max(self.passed, job.end)
 
 
-def _jobs(disk: Disk) -> Iterator[tuple[int, Extents, int]]:
-    """What there is to read, in pieces of a buffer's size, and how many guest bytes each passes."""
-    for depth, extents in disk.resolved():
-        left = int(extents.end) - int(extents.start)
-        wanted = _present(disk.layers[depth], extents)
-        for job in _pieces(wanted):
-            done = min(left, job.end - job.start)
-            left -= done
-            yield depth, job, done
-        yield depth, wanted.take(slice(0, 0)), left
-
-
-def _present(layer: Layer, extents: Extents) -> Extents:
-    """The extents that have bytes; holes of the image file are left out of long ones."""
-    chosen = extents.take(
-        (extents.kinds == Kind.DATA) | (extents.kinds == Kind.COMPRESSED)
-    ).joined()
-    ranges = getattr(layer.data, "data_ranges", None)
-    long = (chosen.lengths >= HOLE) & (chosen.kinds == Kind.DATA)
-    if ranges is None or layer.decryptor is not None or not long.any():
-        return chosen
-    runs: list[Run] = []
-    for run in chosen.runs():
-        if run.kind is not Kind.DATA or run.length < HOLE or run.host_offset is None:
-            runs.append(run)
+def jobs(disk: Disk) -> Iterator[Job]:
+    """All that there is to read of a disk, in guest order."""
+    held: list[Run] = []
+    depth, start = 0, 0
+    for at, run in disk.runs():
+        if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
             continue
-        for start, end in ranges(run.host_offset, run.length):
-            at = run.offset + start - run.host_offset
-            runs.append(Run(Kind.DATA, type(run.offset)(at), end - start, start))
-    return Extents.of(runs)
+        for piece in _pieces(disk.layers[at], run):
+            end = piece.offset + piece.length
+            if held and (at != depth or end - start > JOB):
+                yield Job(depth, start, held[-1].offset + held[-1].length, held)
+                held = []
+            if not held:
+                depth, start = at, piece.offset
+            held.append(piece)
+    if held:
+        yield Job(depth, start, held[-1].offset + held[-1].length, held)
 
 
-def _pieces(extents: Extents) -> Iterator[Extents]:
-    """Extents in groups that fit a buffer; long ones are cut."""
-    start, end = 0, 0
-    if not len(extents):
+def _pieces(layer: Layer, run: Run) -> Iterator[Run]:
+    """A run in pieces of a buffer's size, without the holes of the image file."""
+    if run.kind is not Kind.DATA or run.length < min(HOLE, JOB):
+        yield run
         return
-    offsets, lengths = extents.offsets.tolist(), extents.lengths.tolist()
-    first = 0
-    while first < len(offsets):
-        start = offsets[first]
-        last, limit = first, start + JOB
-        while last < len(offsets) and offsets[last] + lengths[last] <= limit:
-            last += 1
-        if last > first:
-            yield extents.take(slice(first, last))
-            first = last
-            continue
-        end = start + lengths[first]
-        whole = extents.take(slice(first, first + 1))
-        for at in range(start, end, JOB):
-            yield whole.cut(at, min(at + JOB, end))
-        first += 1
+    assert run.host_offset is not None
+    host, ahead = run.host_offset, run.host_offset - run.offset
+    ranges = getattr(layer.data, "data_ranges", None)
+    stretches = [(host, host + run.length)]
+    if ranges is not None and layer.decryptor is None and run.length >= HOLE:
+        stretches = ranges(host, run.length)
+    for begin, behind in stretches:
+        while begin < behind:
+            # Buffers end at multiples of their size, so that files are written in whole pages.
+            until = min(behind, (begin - ahead) // JOB * JOB + JOB + ahead)
+            yield Run(run.kind, GuestOffset(begin - ahead), until - begin, HostOffset(begin))
+            begin = until

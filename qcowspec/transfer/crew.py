@@ -1,0 +1,75 @@
+"""A few threads that take jobs from one list until it is empty.
+
+In: jobs, and what is to be done with each. Out: nothing; the work is done. Refuses: nothing: the
+first error ends the work, and is raised to whoever waits.
+
+`concurrent.futures` would do it too, and costs a small conversion a tenth of its time to import.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+
+POLL = 0.1
+"""Seconds between two looks at whether somebody wants to stop."""
+
+
+def default_threads() -> int:
+    """As many threads as keep the processors busy while some of them wait for the kernel."""
+    return 2 * (os.cpu_count() or 1)
+
+
+class Crew(Generic[Job]):
+    """Threads at work on the jobs of one iterator, which is asked by one of them at a time."""
+
+    def __init__(self, jobs: Iterator[Job], work: Callable[[Job], None], threads: int) -> None:
+        self._jobs, self._work = jobs, work
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+        self._stop = False
+        self._threads = [
+            threading.Thread(target=self._labour, name=f"qcowspec-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def run(self, report: Callable[[], None] | None = None) -> None:
+        """Do all jobs.
+
+        Args:
+            report: Called in this thread, again and again.
+
+        Raises:
+            BaseException: The first that a job, or the iterator, raised.
+        """
+        for thread in self._threads:
+            thread.start()
+        try:
+            for thread in self._threads:
+                while thread.is_alive():
+                    thread.join(POLL)
+                    if report is not None:
+                        report()
+        finally:  # also of an interrupt: nobody writes to a file that is being taken away
+            self._stop = True
+            for thread in self._threads:
+                thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _labour(self) -> None:
+        while True:
+            try:
+                with self._lock:
+                    job = None if self._stop else next(self._jobs, None)
+                if job is None:
+                    return
+                self._work(job)
+            except BaseException as error:
+                self._error = self._error or error
+                self._stop = True
+                return
