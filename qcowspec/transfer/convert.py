@@ -9,7 +9,7 @@ zeros and write a job at a time, in buffers of their own. Python's lock is free 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from qcowspec.chain import Layer
@@ -124,9 +124,9 @@ def _pieces(layer: Layer, run: Run) -> Iterator[Run]:
         yield run
         return
     assert run.host_offset is not None
-    host, ahead = run.host_offset, run.host_offset - run.offset
+    host, ahead = int(run.host_offset), run.host_offset - run.offset
     ranges = getattr(layer.data, "data_ranges", None)
-    stretches = [(host, host + run.length)]
+    stretches: Iterable[tuple[int, int]] = [(host, host + run.length)]
     if ranges is not None and layer.decryptor is None and run.length >= HOLE:
         stretches = ranges(host, run.length)
     for begin, behind in stretches:
