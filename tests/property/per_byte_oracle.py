@@ -213,7 +213,7 @@ class Version2:
         for _ in range(number(self.data, 60, 4)):
             extra, ids = number(self.data, at + 36, 4), number(self.data, at + 12, 2)
             names, start = number(self.data, at + 14, 2), at + 40 + extra
-            if self.data[start : start + ids].decode() == wanted:
+            if self.data[start : start + ids] == wanted.encode():
                 self.l1, self.l1_size = number(self.data, at, 8), number(self.data, at + 8, 4)
                 if extra >= 16 and not like_qemu:
                     self.size = number(self.data, at + 48, 8)

@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
@@ -32,8 +33,10 @@ FEWER = settings(max_examples=max(30, settings().max_examples // 10))
 LONGEST = 1200
 """Bytes of a range."""
 
-LARGEST_FILLED = 14
-"""cluster_bits up to which clusters are filled with noise, and not only begun."""
+BITS = 14
+"""cluster_bits of a built image at most: the oracle's patience is short."""
+
+Packed = build.description.Kind.QCOW2_CLUSTER_COMPRESSED
 
 
 @contextmanager
@@ -54,16 +57,21 @@ def mapped(folder: Path) -> Iterator[dict[str, Bytes]]:
 # --- images ---------------------------------------------------------------------------------------
 
 
-def filled(clusters: Mapping[int, Cluster], bits: int, seed: int) -> dict[int, Cluster]:
+def filled(
+    clusters: Mapping[int, Cluster], bits: int, seed: int, *, zstd: bool
+) -> dict[int, Cluster]:
     """Clusters with noise in all of their bytes, so that none is like another."""
-    if bits > LARGEST_FILLED:
-        return dict(clusters)
     made = {}
     for index, cluster in clusters.items():
         random, size = Random(f"{seed}/{index}"), 1 << bits
-        # Half of it random: what does not get smaller cannot be stored compressed.
-        data = cluster.data + random.randbytes(size // 2) + bytes([index % 255 + 1]) * size
-        made[index] = replace(cluster, data=data[:size])
+        # A part of it random: what does not get smaller cannot be stored compressed.
+        data = cluster.data + random.randbytes(size // 4) + bytes([index % 255 + 1]) * size
+        data = data[:size]
+        if zstd and cluster.kind is Packed:
+            packed = zstandard.compress(data, random.randrange(1, 20))
+            made[index] = replace(cluster, data=data, stored=packed)
+        else:
+            made[index] = replace(cluster, data=data)
     return made
 
 
@@ -71,7 +79,7 @@ def filled(clusters: Mapping[int, Cluster], bits: int, seed: int) -> dict[int, C
 def chains(draw: DrawFn) -> list[ImageSpec | bytes]:
     """An image, and what stands behind it; at the bottom perhaps a raw file."""
     bottom = draw(st.booleans())
-    specs = draw(st.lists(qcow.specs(cluster_bits=LARGEST_FILLED), min_size=1, max_size=3))
+    specs = draw(st.lists(qcow.specs(cluster_bits=BITS), min_size=1, max_size=3))
     layers: list[ImageSpec | bytes] = []
     for depth, spec in enumerate(specs):
         last = depth == len(specs) - 1
@@ -79,11 +87,12 @@ def chains(draw: DrawFn) -> list[ImageSpec | bytes]:
         known = None  # which means that it is probed
         if not last and spec.version > 1 and draw(st.booleans()):
             known = b"qcow" if specs[depth + 1].version == 1 else b"qcow2"
-        noisy = filled(spec.clusters, spec.cluster_bits, depth)
+        bits, zstd = spec.cluster_bits, spec.compression_type == 1
+        noisy = filled(spec.clusters, bits, depth, zstd=zstd)
         taken = tuple(
             snapshot
             if snapshot.clusters is None
-            else replace(snapshot, clusters=filled(snapshot.clusters, spec.cluster_bits, 9))
+            else replace(snapshot, clusters=filled(snapshot.clusters, bits, 9, zstd=zstd))
             for snapshot in spec.snapshots
         )
         named = None if spec.data_file is None else b"data%d" % depth
