@@ -42,6 +42,15 @@ def pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="qcowspec")
 
 
+Payload = tuple[int | None, int]
+"""Where a compressed cluster's data start, and how many there are at most: an entry of the same
+offset may stop short of what another one has."""
+
+
+def _payload(run: Run) -> Payload:
+    return run.host_offset, run.compressed_length
+
+
 class LayerReader:
     """Reads one layer."""
 
@@ -53,7 +62,7 @@ class LayerReader:
         if kind is not None and int(kind) == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD:
             self._inflate = zstandard_frames
         self._is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._kept: OrderedDict[Payload, bytes] = OrderedDict()
         self._lock = Lock()
 
     def fill(self, extents: Extents, buffer: memoryview, base: int, *, alone: bool = False) -> None:
@@ -128,20 +137,21 @@ class LayerReader:
 
     def _clusters(self, runs: Sequence[Run], *, alone: bool) -> list[bytes]:
         """The clusters of compressed extents, each fetched and inflated once."""
-        first = {run.host_offset: run for run in runs}  # one for each payload
+        first = {_payload(run): run for run in runs}
         work: Callable[[Run], bytes] = self._cluster
         if len(first) > FEW and not alone:
             found = dict(zip(first, pool().map(work, first.values()), strict=True))
         else:
-            found = {host: work(run) for host, run in first.items()}
-        return [found[run.host_offset] for run in runs]
+            found = {payload: work(run) for payload, run in first.items()}
+        return [found[_payload(run)] for run in runs]
 
     def _cluster(self, run: Run) -> bytes:
         assert run.host_offset is not None
+        key = _payload(run)
         with self._lock:
-            kept = self._kept.get(run.host_offset)
+            kept = self._kept.get(key)
             if kept is not None:
-                self._kept.move_to_end(run.host_offset)
+                self._kept.move_to_end(key)
                 return kept
         length = run.compressed_length
         payload = self.layer.source.read_at(run.host_offset, length).ljust(length, b"\0")
@@ -152,7 +162,7 @@ class LayerReader:
             rule = "l2/v1-compressed-data" if self._is_v1 else "l2/compressed-data"
             raise self._error(rule, run) from error
         with self._lock:
-            self._kept[run.host_offset] = data
+            self._kept[key] = data
             while len(self._kept) > max(1, CACHE // size):
                 self._kept.popitem(last=False)
         return data
