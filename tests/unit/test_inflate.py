@@ -153,14 +153,22 @@ def dynamic(literals: list[int], distances: list[int], symbols: list[int]) -> by
     return bits.packed()
 
 
+def stored(data: bytes) -> bytes:
+    """A block of bytes as they are, which another one follows."""
+    length = len(data)
+    return b"\0" + length.to_bytes(2, "little") + (length ^ 0xFFFF).to_bytes(2, "little") + data
+
+
 END = 256
 LITERALS = [0] * 65 + [1] + [0] * 190 + [1]
 
 
 def test_codes_that_leave_no_bits_without_meaning_are_taken() -> None:
-    block = dynamic(LITERALS, [0], [65] * SIZE + [END])
+    half = SIZE // 2
+    behind = stored(b"A" * half) + dynamic(LITERALS, [0], [65] * half + [END])
 
-    assert deflated(block, SIZE) == b"A" * SIZE
+    assert deflated(dynamic(LITERALS, [0], [65] * SIZE + [END]), SIZE) == b"A" * SIZE
+    assert deflated(behind, SIZE) == b"A" * SIZE
 
 
 @pytest.mark.parametrize(
@@ -169,10 +177,13 @@ def test_codes_that_leave_no_bits_without_meaning_are_taken() -> None:
     ids=["literals", "one distance", "distances"],
 )
 def test_codes_that_zlib_refuses_are_refused(literals: list[int], distances: list[int]) -> None:
-    block = dynamic(literals, distances, [65] * SIZE + [END])
+    half = SIZE // 2
+    alone = dynamic(literals, distances, [65] * SIZE + [END])
+    behind = stored(b"A" * half) + dynamic(literals, distances, [65] * half + [END])
 
-    with pytest.raises(NotInflatable):
-        deflated(block, SIZE)
+    for stream in (alone, behind):
+        with pytest.raises(NotInflatable):
+            deflated(stream, SIZE)
 
 
 def test_broken_streams_get_the_verdict_of_zlib() -> None:
