@@ -43,7 +43,12 @@ def pool() -> ThreadPoolExecutor:
 
 
 class LayerReader:
-    """Reads one layer."""
+    """Reads one layer.
+
+    Attributes:
+        layer: The layer.
+        is_v1: Whether it is of version 1, whose entries are judged when their data are read.
+    """
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -52,8 +57,8 @@ class LayerReader:
         kind = getattr(header, "effective_compression_type", None)
         if kind is not None and int(kind) == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD:
             self._inflate = zstandard_frames
-        self._is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self.is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
+        self._kept: OrderedDict[tuple[int | None, int], bytes] = OrderedDict()
         self._lock = Lock()
 
     def fill(self, extents: Extents, buffer: memoryview, base: int, *, alone: bool = False) -> None:
@@ -88,7 +93,7 @@ class LayerReader:
     def _read(self, run: Run, into: memoryview) -> None:
         """Read an extent of data; what lies behind the end of the file stays zeros."""
         assert run.host_offset is not None
-        if self._is_v1:
+        if self.is_v1:
             self._check_v1(run)
         if self.layer.decryptor is not None:
             self._decrypt(run, into, self.layer.decryptor)
@@ -128,31 +133,47 @@ class LayerReader:
 
     def _clusters(self, runs: Sequence[Run], *, alone: bool) -> list[bytes]:
         """The clusters of compressed extents, each fetched and inflated once."""
-        first = {run.host_offset: run for run in runs}  # one for each payload
+        first = {_payload(run): run for run in runs}
         work: Callable[[Run], bytes] = self._cluster
         if len(first) > FEW and not alone:
             found = dict(zip(first, pool().map(work, first.values()), strict=True))
         else:
-            found = {host: work(run) for host, run in first.items()}
-        return [found[run.host_offset] for run in runs]
+            found = {payload: work(run) for payload, run in first.items()}
+        return [found[_payload(run)] for run in runs]
 
     def _cluster(self, run: Run) -> bytes:
+        kept = self.kept(run)
+        if kept is not None:
+            return kept
         assert run.host_offset is not None
+        return self.inflated(run, self.layer.source.read_at(run.host_offset, run.compressed_length))
+
+    def kept(self, run: Run) -> bytes | None:
+        """The whole cluster of a compressed extent, if it was inflated not long ago."""
         with self._lock:
-            kept = self._kept.get(run.host_offset)
+            kept = self._kept.get(_payload(run))
             if kept is not None:
-                self._kept.move_to_end(run.host_offset)
-                return kept
-        length = run.compressed_length
-        payload = self.layer.source.read_at(run.host_offset, length).ljust(length, b"\0")
+                self._kept.move_to_end(_payload(run))
+            return kept
+
+    def inflated(self, run: Run, payload: bytes) -> bytes:
+        """The whole cluster of a compressed extent, from its payload, and keep it a while.
+
+        Args:
+            run: The extent.
+            payload: Its bytes; fewer than it has only where the file ends.
+
+        Raises:
+            Malformed: It does not inflate.
+        """
         size = self.layer.mapping.cluster_size
         try:
-            data = self._inflate(payload, size)
+            data = self._inflate(payload.ljust(run.compressed_length, b"\0"), size)
         except NotInflatable as error:
-            rule = "l2/v1-compressed-data" if self._is_v1 else "l2/compressed-data"
+            rule = "l2/v1-compressed-data" if self.is_v1 else "l2/compressed-data"
             raise self._error(rule, run) from error
         with self._lock:
-            self._kept[run.host_offset] = data
+            self._kept[_payload(run)] = data
             while len(self._kept) > max(1, CACHE // size):
                 self._kept.popitem(last=False)
         return data
@@ -169,3 +190,8 @@ class LayerReader:
             value=value,
             path=self.layer.name,
         )
+
+
+def _payload(run: Run) -> tuple[int | None, int]:
+    """What tells a payload from others: two of them may start at one byte, and end apart."""
+    return run.host_offset, run.compressed_length
