@@ -5,8 +5,16 @@ In: a machine and a source. Out: the machine, READY or REJECTED. Refuses: nothin
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from qcowspec.machine import Machine
-from qcowspec.source import Source
+from qcowspec.source import AsyncSource, Source
+
+Elsewhere = Callable[[Callable[[bytes], None], bytes], Awaitable[None]]
+"""Calls a function with an argument in another thread than the event loop's."""
+
+LARGE = 1 << 16
+"""Bytes that an event loop does not take in itself: it has others to serve."""
 
 
 def drive(machine: Machine, source: Source) -> Machine:
@@ -17,4 +25,28 @@ def drive(machine: Machine, source: Source) -> Machine:
     """
     while (need := machine.need) is not None:
         machine.feed(source.read_at(need.offset, need.length))
+    return machine
+
+
+async def drive_async(
+    machine: Machine,
+    source: AsyncSource,
+    elsewhere: Elsewhere,
+) -> Machine:
+    """The same on an event loop, which serves others while it waits for bytes.
+
+    Args:
+        machine: The machine.
+        source: Where its bytes are awaited.
+        elsewhere: What takes in large tables.
+
+    Raises:
+        Unreadable: The source failed.
+    """
+    while (need := machine.need) is not None:
+        data = await source.read_at_async(need.offset, need.length)
+        if len(data) > LARGE:
+            await elsewhere(machine.feed, data)
+        else:
+            machine.feed(data)
     return machine

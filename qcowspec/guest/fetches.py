@@ -24,7 +24,9 @@ from qcowspec.batches import GAP
 from qcowspec.guest.layers import LayerReader, pool
 from qcowspec.mapping import Extents, Kind, Run
 from qcowspec.mapping.extents import Offsets
+from qcowspec.metadata import Format
 from qcowspec.source import Source
+from qcowspec.units import GuestOffset
 
 BLOCK = 4 << 20
 """Bytes of a block; no read crosses its bounds, but for a payload's."""
@@ -89,7 +91,9 @@ def fetches(reader: LayerReader, wanted: Wanted) -> list[Job]:
 def _data(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
     """One job for each read of data."""
     source = reader.layer.data
-    plain = reader.layer.decryptor is None and not reader.is_v1
+    metadata = reader.layer.metadata
+    is_v1 = metadata is not None and metadata.format is Format.QCOW
+    plain = reader.layer.decryptor is None and not is_v1
     blocks = _by_blocks(wanted)
     hosts, ends = blocks.extents.hosts, blocks.extents.hosts + blocks.extents.lengths
     reach = np.maximum.accumulate(ends)
@@ -152,7 +156,7 @@ def _any(reader: LayerReader, chosen: Sequence[tuple[Run, int]], begin: int, end
         fetched = Fetched(source, begin, source.read_at(begin, end - begin))
         alone = LayerReader(replace(reader.layer, data=fetched))
         for run, at in chosen:
-            alone.fill(Extents.of([run]), buffer[at : at + run.length], run.offset, alone=True)
+            buffer[at : at + run.length] = alone.plain(run)
 
     return fill
 
@@ -208,17 +212,15 @@ def _payloads(
     size = reader.layer.mapping.cluster_size
 
     def fill(buffer: memoryview) -> None:
-        kept = [reader.kept(group[0][0]) for group in chosen]
-        data = b""
-        if None in kept:
-            data = reader.layer.source.read_at(begin, end - begin)
-        for group, cluster in zip(chosen, kept, strict=True):
+        source, alone = reader.layer.source, reader
+        if len(chosen) > 1:  # one by itself is read by the layer, which keeps it a while
+            fetched = Fetched(source, begin, source.read_at(begin, end - begin))
+            alone = LayerReader(replace(reader.layer, source=fetched))
+        for group in chosen:
             run = group[0][0]
-            if cluster is None:
-                assert run.host_offset is not None
-                at = run.host_offset - begin
-                payload = data[at : at + run.compressed_length]
-                cluster = reader.inflated(run, payload)
+            start = GuestOffset(run.offset - run.offset % size)
+            whole = Run(Kind.COMPRESSED, start, size, run.host_offset, run.compressed_length)
+            cluster = alone.packed(whole)
             for piece, place in group:
                 within = piece.offset % size
                 buffer[place : place + piece.length] = cluster[within : within + piece.length]

@@ -43,12 +43,7 @@ def pool() -> ThreadPoolExecutor:
 
 
 class LayerReader:
-    """Reads one layer.
-
-    Attributes:
-        layer: The layer.
-        is_v1: Whether it is of version 1, whose entries are judged when their data are read.
-    """
+    """Reads one layer."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -57,7 +52,7 @@ class LayerReader:
         kind = getattr(header, "effective_compression_type", None)
         if kind is not None and int(kind) == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD:
             self._inflate = zstandard_frames
-        self.is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
+        self._is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
         self._kept: OrderedDict[tuple[int | None, int], bytes] = OrderedDict()
         self._lock = Lock()
 
@@ -90,10 +85,21 @@ class LayerReader:
             at = run.offset - base
             buffer[at : at + run.length] = data[within : within + run.length]
 
+    def plain(self, run: Run) -> bytes:
+        """The bytes of a run of data; raises what `fill` does."""
+        buffer = bytearray(run.length)
+        self._read(run, memoryview(buffer))
+        return bytes(buffer)
+
+    def packed(self, run: Run) -> bytes:
+        """The bytes of a run of a compressed cluster, which is kept; raises what `fill` does."""
+        within = run.offset % self.layer.mapping.cluster_size
+        return self._cluster(run)[within : within + run.length]
+
     def _read(self, run: Run, into: memoryview) -> None:
         """Read an extent of data; what lies behind the end of the file stays zeros."""
         assert run.host_offset is not None
-        if self.is_v1:
+        if self._is_v1:
             self._check_v1(run)
         if self.layer.decryptor is not None:
             self._decrypt(run, into, self.layer.decryptor)
@@ -142,35 +148,19 @@ class LayerReader:
         return [found[_payload(run)] for run in runs]
 
     def _cluster(self, run: Run) -> bytes:
-        kept = self.kept(run)
-        if kept is not None:
-            return kept
         assert run.host_offset is not None
-        return self.inflated(run, self.layer.source.read_at(run.host_offset, run.compressed_length))
-
-    def kept(self, run: Run) -> bytes | None:
-        """The whole cluster of a compressed extent, if it was inflated not long ago."""
         with self._lock:
             kept = self._kept.get(_payload(run))
             if kept is not None:
                 self._kept.move_to_end(_payload(run))
-            return kept
-
-    def inflated(self, run: Run, payload: bytes) -> bytes:
-        """The whole cluster of a compressed extent, from its payload, and keep it a while.
-
-        Args:
-            run: The extent.
-            payload: Its bytes; fewer than it has only where the file ends.
-
-        Raises:
-            Malformed: It does not inflate.
-        """
+                return kept
+        length = run.compressed_length
+        payload = self.layer.source.read_at(run.host_offset, length).ljust(length, b"\0")
         size = self.layer.mapping.cluster_size
         try:
-            data = self._inflate(payload.ljust(run.compressed_length, b"\0"), size)
+            data = self._inflate(payload, size)
         except NotInflatable as error:
-            rule = "l2/v1-compressed-data" if self.is_v1 else "l2/compressed-data"
+            rule = "l2/v1-compressed-data" if self._is_v1 else "l2/compressed-data"
             raise self._error(rule, run) from error
         with self._lock:
             self._kept[_payload(run)] = data

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import qcowspec
 from qcowspec import build
 from qcowspec.build import Cluster, ImageSpec
-from qcowspec.guest import Disk
-from qcowspec.guest.inflate import Payload
+from qcowspec.guest import Disk, layers
+from qcowspec.guest.inflate import Inflate, Payload
 from qcowspec.image import Image
 from qcowspec.mapping import Kind, Run
 from qcowspec.opening import laid_open
@@ -93,19 +93,23 @@ COMPRESSED = ["v1-compressed.qcow", "v2-compressed.qcow2", "v3-zstd.qcow2"]
 
 
 @pytest.mark.parametrize("name", COMPRESSED)
-def test_each_payload_is_fetched_and_inflated_once(name: str) -> None:
-    image, source = counted(name)
+def test_each_payload_is_fetched_and_inflated_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inflated: list[bytes] = []
-    with image:
-        disk = image.disk()
-        reader = disk.reader_of(0)
-        inflate = reader._inflate
 
-        def counting(payload: Payload, size: int) -> bytes:
+    def counting(inflate: Inflate) -> Inflate:
+        def work(payload: Payload, size: int) -> bytes:
             inflated.append(bytes(payload))
             return inflate(payload, size)
 
-        reader._inflate = counting
+        return work
+
+    for function in ("deflated", "zstandard_frames"):
+        monkeypatch.setattr(layers, function, counting(getattr(layers, function)))
+    image, source = counted(name)
+    with image:
+        disk = image.disk()
         size = disk.layers[0].mapping.cluster_size
         packed = [run for run in image.runs() if run.kind is Kind.COMPRESSED]
         extents = [
@@ -114,7 +118,7 @@ def test_each_payload_is_fetched_and_inflated_once(name: str) -> None:
             for run in packed
         ]
         expected = [disk.pread(*extent) for extent in extents]
-        reader._kept.clear()
+        disk.reader_of(0)._kept.clear()
         inflated.clear()
         source.asked.clear()
 

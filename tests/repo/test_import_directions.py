@@ -33,7 +33,7 @@ LINES = [
     {"chain"},
     {"guest", "check"},
     {"image"},
-    {"transfer"},
+    {"transfer", "aio", "filesystem"},
     {"fuzzing", "report"},
     {"cli"},
 ]
