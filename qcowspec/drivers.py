@@ -13,9 +13,6 @@ from qcowspec.source import AsyncSource, Source
 Elsewhere = Callable[[Callable[[bytes], None], bytes], Awaitable[None]]
 """Calls a function with an argument in another thread than the event loop's."""
 
-LARGE = 1 << 16
-"""Bytes that an event loop does not take in itself: it has others to serve."""
-
 
 def drive(machine: Machine, source: Source) -> Machine:
     """Feed a machine from a source until it is done, one read at a time.
@@ -38,15 +35,12 @@ async def drive_async(
     Args:
         machine: The machine.
         source: Where its bytes are awaited.
-        elsewhere: What takes in large tables.
+        elsewhere: Where the machine works on what came.
 
     Raises:
         Unreadable: The source failed.
     """
     while (need := machine.need) is not None:
-        data = await source.read_at_async(need.offset, need.length)
-        if len(data) > LARGE:
-            await elsewhere(machine.feed, data)
-        else:
-            machine.feed(data)
+        # What an image has the machine work out between two needs may take seconds.
+        await elsewhere(machine.feed, await source.read_at_async(need.offset, need.length))
     return machine

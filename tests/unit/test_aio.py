@@ -151,12 +151,6 @@ def test_hundreds_of_images_are_being_opened_without_a_thread_each() -> None:
 
         async def one(number: int) -> int:
             source = Elsewhere(DATA / PLAIN[number % len(PLAIN)], all_ask.wait)
-            opening = asyncio.ensure_future(_opened(source))
-            await asyncio.sleep(0)
-            assert threads() == []
-            return await opening
-
-        async def _opened(source: Elsewhere) -> int:
             source._answers = first_then(source._answers)
             async with qcowspec.aopen(source) as image:
                 return image.size
@@ -174,6 +168,7 @@ def first_then(answers: Callable[[], Awaitable[object]]) -> Callable[[], Awaitab
     waiting = [answers]
 
     async def answer() -> None:
+        assert not waiting or threads() == []
         await (waiting.pop() if waiting else at_once)()
 
     return answer
