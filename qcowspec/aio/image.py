@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from qcowspec.aio.disk import AsyncDisk
 from qcowspec.aio.reader import AsyncReader
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from qcowspec.mapping import Run
 
-Target = str | os.PathLike[str] | bytes | AsyncSource
+Target = str | os.PathLike[str] | bytes | BinaryIO | AsyncSource
 
 RUNS = 4096
 """Runs that are fetched at a time."""
@@ -195,10 +195,11 @@ class Opening:
         await self._image.aclose()
 
     async def _opened(self) -> AsyncImage:
-        crew = Crew(_name(self._target))
+        crew = Crew()
         opened: list[Source] = []
         try:
             source, awaited = await self._sources(crew, opened)
+            crew.name = source.name
             machine = await laid_open_async(awaited, self._format, crew.run)
             image = Image(source, machine)
             image.gate, image.secret, image.like_qemu = self._gate, self._secret, self._like_qemu
@@ -214,8 +215,8 @@ class Opening:
     async def _sources(self, crew: Crew, opened: list[Source]) -> tuple[Source, AsyncSource]:
         """The image file for threads, and for the loop."""
         target = self._target
-        if not isinstance(target, (str, os.PathLike, bytes)):
-            on_loop = OnLoop(target, asyncio.get_running_loop())
+        if hasattr(target, "read_at_async"):
+            on_loop = OnLoop(cast(AsyncSource, target), asyncio.get_running_loop())
             return on_loop, on_loop
         await crew.run(lambda: opened.append(open_source(target)))
         source = opened[0]
@@ -237,8 +238,8 @@ def aopen(
     Use it as ``async with aopen(…) as image``, or await it and close the image yourself.
 
     Args:
-        target: A path, ``-`` for standard input, the image's bytes, or an `AsyncSource` of your
-            own, which stays yours to close.
+        target: What `qcowspec.open` takes, or an `AsyncSource` of your own, which stays yours to
+            close.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
         allow: See `qcowspec.open`; a gate of your own is asked in a thread.
         secret: The passphrase of an encrypted image, and of the layers behind it.
@@ -250,13 +251,6 @@ def aopen(
     """
     key = secret.encode() if isinstance(secret, str) else secret
     return Opening(target, format, gate_of(allow), key, like_qemu)
-
-
-def _name(target: Target) -> str:
-    """The image, for errors."""
-    if isinstance(target, bytes):
-        return "<memory>"
-    return os.fspath(target) if isinstance(target, (str, os.PathLike)) else target.name
 
 
 def _close(sources: Sequence[Source]) -> None:

@@ -54,15 +54,14 @@ _SHARED = _Shared()
 
 
 class Crew:
-    """What works for one image."""
+    """What works for one image; `end` has to follow.
 
-    def __init__(self, name: str) -> None:
-        """Begin; `end` has to follow.
+    Attributes:
+        name: The image, for errors, once it is known.
+    """
 
-        Args:
-            name: The image, for errors.
-        """
-        self._name = name
+    def __init__(self) -> None:
+        self.name: str | None = None
         self._executor = _SHARED.enter()
         self._lock = Lock()
         self._busy = 0
@@ -79,7 +78,7 @@ class Crew:
         """
         with self._lock:
             if self._finish is not None:
-                raise Unreadable("is closed", path=self._name)
+                raise Unreadable("is closed", path=self.name)
             self._busy += 1
         future = self._executor.submit(work, *args, **kwargs)
         future.add_done_callback(self._leave)
