@@ -6,12 +6,11 @@ In: what the user calls an image. Out: an `AsyncImage`. Refuses: what `qcowspec.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from qcowspec.aio.disk import AsyncDisk
 from qcowspec.aio.reader import AsyncReader
@@ -23,7 +22,7 @@ from qcowspec.metadata import Format, Reference, Structures
 from qcowspec.opening import laid_open_async
 from qcowspec.rules import Finding
 from qcowspec.source import AsyncSource, Source
-from qcowspec.sources import open_source
+from qcowspec.sources import Target, open_source
 from qcowspec.units import Geometry
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from qcowspec.mapping import Run
 
-Target = str | os.PathLike[str] | bytes | BinaryIO | AsyncSource
+AsyncTarget = Target | AsyncSource
 
 RUNS = 4096
 """Runs that are fetched at a time."""
@@ -171,7 +170,12 @@ class Opening:
     """An image on its way: await it, or enter it with ``async with``."""
 
     def __init__(
-        self, target: Target, format: str | None, gate: Gate, secret: bytes | None, like_qemu: bool
+        self,
+        target: AsyncTarget,
+        format: str | None,
+        gate: Gate,
+        secret: bytes | None,
+        like_qemu: bool,
     ) -> None:
         self._target, self._format = target, format
         self._gate, self._secret, self._like_qemu = gate, secret, like_qemu
@@ -226,7 +230,7 @@ class Opening:
 
 
 def aopen(
-    target: Target,
+    target: AsyncTarget,
     *,
     format: str | None = None,
     allow: str | Iterable[str] | Gate | None = None,

@@ -11,10 +11,11 @@ from typing import BinaryIO
 
 from qcowspec.source import Source
 
+Target = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""What a user calls an image."""
 
-def open_source(
-    target: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO,
-) -> Source:
+
+def open_source(target: Target) -> Source:
     """Open what a user calls an image.
 
     Args:

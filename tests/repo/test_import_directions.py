@@ -33,7 +33,8 @@ LINES = [
     {"chain"},
     {"guest", "check"},
     {"image"},
-    {"transfer", "aio", "filesystem"},
+    {"transfer"},
+    {"aio", "filesystem"},
     {"fuzzing", "report"},
     {"cli"},
 ]

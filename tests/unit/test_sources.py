@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -21,22 +21,14 @@ from qcowspec.sources import open_source
 DATA = bytes(random.Random(7).randbytes(10_000))
 
 
-class Slow(io.BytesIO):
-    """A file object that gives as much as it likes."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Some of what is asked for."""
-        return super().read(min(size or 0, 777))
-
-
 Opener = Callable[[Path], Source]
 
 OPENERS: dict[str, Opener] = {
+    "file object": lambda path: open_source(BytesIO(path.read_bytes())),
+    "file object that reads little at a time": lambda path: open_source(Slow(path.read_bytes())),
     "local file": lambda path: open_source(path),
     "bytes": lambda path: open_source(path.read_bytes()),
     "bytearray": lambda path: open_source(bytearray(path.read_bytes())),
-    "file object": lambda path: open_source(io.BytesIO(path.read_bytes())),
-    "file object that reads little at a time": lambda path: open_source(Slow(path.read_bytes())),
 }
 
 
@@ -95,6 +87,14 @@ def test_a_pipe_is_said_and_does_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     assert refusal(tmp_path / "pipe").endswith("is neither a file nor a block device")
+
+
+class Slow(BytesIO):
+    """A file object that gives as much as it likes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Some of what is asked for."""
+        return super().read(min(size or 0, 777))
 
 
 def test_a_file_object_stays_its_owners(tmp_path: Path) -> None:
