@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -18,6 +21,7 @@ from qcowspec.image import Image
 from qcowspec.mapping import Kind, Run
 from qcowspec.opening import laid_open
 from qcowspec.sources.local import LocalFile
+from tests.conformance.reading import LARGEST, mutated, seeds_once
 from tools.make_test_data import DATA, IMAGES
 
 PASSPHRASE = "qcowspec"  # noqa: S105 - of the test images
@@ -181,3 +185,29 @@ def test_what_is_no_range_is_said_as_pread_says_it() -> None:
         assert image.read_extents([(1 << 70, 1 << 70), (0, 0), (5, -1)]) == [b"", b"", b""]
         with pytest.raises(ValueError, match="no offset on a disk: -1"):
             image.read_extents([(-1, 1)])
+
+
+def test_mutants_read_the_same_or_fail_by_the_same_rule() -> None:
+    count = int(os.environ.get("QCOWSPEC_MUTANTS", "300"))
+    seen: Counter[str] = Counter()
+    for number in range(count):
+        random = Random(f"read_extents/{number}")
+        _, format_, seed = random.choice(seeds_once())
+        try:
+            image = qcowspec.open(mutated(random, seed), format=format_)
+        except qcowspec.QcowError:
+            seen["not opened"] += 1
+            continue
+        with image:
+            if image.size > LARGEST:
+                continue
+            disk = image.disk()
+            step = random.choice([disk.size or 1, 70_000, 5000])
+            extents = [(at, step + 100) for at in range(0, min(disk.size, 400 * step), step)]
+            random.shuffle(extents)
+            expected = [answer(disk.pread, *extent) for extent in extents]
+            got = answer(disk.read_extents, extents)
+
+            assert got == expected if isinstance(got, list) else got in expected, number
+            seen["read" if isinstance(got, list) else "refused"] += 1
+    assert min(seen["read"], seen["refused"]) > count // 100, seen
