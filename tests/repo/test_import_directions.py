@@ -34,6 +34,7 @@ LINES = [
     {"guest", "check"},
     {"image"},
     {"transfer"},
+    {"aio", "filesystem"},
     {"fuzzing", "report"},
     {"cli"},
 ]
