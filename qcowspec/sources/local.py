@@ -13,6 +13,9 @@ from collections.abc import Iterator
 
 from qcowspec.errors import Unreadable
 
+BLOCK = 512
+"""Bytes of a block as ``stat`` counts them."""
+
 
 class LocalFile:
     """A regular file or block device as a `Source`."""
@@ -87,6 +90,10 @@ class LocalFile:
                 return
             yield start, min(stop, end)
             offset = stop
+
+    def allocated(self) -> int:
+        """Bytes of the disk that the file takes, by the file system's word."""
+        return os.fstat(self._fd).st_blocks * BLOCK
 
     def close(self) -> None:
         """Close the file; harmless when called again."""

@@ -1,0 +1,72 @@
+"""`qcowspec map`: where each range of the virtual disk is."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from qcowspec.cli.output import FORMATS, say, write
+from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened
+from qcowspec.cli.sizes import size
+from qcowspec.errors import QcowError
+
+
+@click.command(
+    "map",
+    epilog=f"""\b
+Examples:
+  qcowspec map disk.qcow2
+  qcowspec map --output json --allow same-dir overlay.qcow2
+  qcowspec map --start-offset 1G --max-length 64M disk.qcow2
+  qcowspec map --snapshot before-upgrade disk.qcow2
+
+{PERMISSIONS}
+The JSON is that of qemu-img map, version 7.2; --compressed adds the key that 8.2 has. SIZE is a
+number of bytes, or one with k, M, G, T, P or E behind it.
+
+Exit status: 0; 1 the image cannot be read, 2 bad usage.
+""",
+)
+@click.argument("image", metavar="IMAGE")
+@click.option(
+    "--output",
+    type=click.Choice(["human", "json"]),
+    default="human",
+    help="A table of what has data, or all as JSON.",
+)
+@click.option("-s", "--start-offset", type=size, default="0", metavar="SIZE", help="Begin there.")
+@click.option("-l", "--max-length", type=size, metavar="SIZE", help="So many bytes at most.")
+@click.option("--snapshot", metavar="ID|NAME", help="Map an internal snapshot.")
+@click.option("--compressed", is_flag=True, help="Say in JSON what is compressed.")
+@allowing
+@click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
+def command(
+    image: str,
+    output: str,
+    start_offset: int,
+    max_length: int | None,
+    snapshot: str | None,
+    compressed: bool,
+    allow: tuple[str, ...],
+    secret: str | None,
+    format_: str,
+) -> None:
+    """List the ranges of the virtual disk, and where the bytes of each are."""
+    from qcowspec.guest.status import block_status
+    from qcowspec.report.map import as_json, as_text, file_names
+
+    try:
+        with opened(image, format_, allow, secret) as source:
+            disk = source.disk(snapshot)
+            disk.open_all()
+            people = output == "human"
+            status = block_status(disk, start_offset, max_length, compressed=people or compressed)
+            if people:
+                write(as_text(status, file_names(disk.layers)))
+            else:
+                write(as_json(status, start_offset, compressed=compressed))
+    except QcowError as error:
+        sys.stdout.flush()
+        say(error)
+        sys.exit(FAILED)
