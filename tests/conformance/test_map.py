@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from qcowspec import open as qcowspec_open
 from qcowspec.cli import qcowspec
 from tests.conformance.conftest import EVERY_IMAGE
-from tests.conformance.reading import written
+from tests.conformance.reading import mutated, seeds_once, written
 from tools.make_test_data import DATA, Image
 
 pytestmark = pytest.mark.usefixtures("qemu_img", "_beside")
@@ -241,3 +241,31 @@ def test_sizes_are_qemus(word: str) -> None:
 
     assert result.stdout == expected.stdout
     assert (result.exit_code == 0) == (expected.returncode == 0)
+
+
+def test_mutants_are_mapped_as_qemu_maps_them(tmp_path: Path) -> None:
+    count, seed = int(os.environ.get("QCOWSPEC_MUTANTS", "150")), 5
+    wrong: list[str] = []
+    mapped = refused = 0
+    for number in range(count):
+        random = Random(f"{seed}/{number}")
+        name, format_, places = random.choice(seeds_once())
+        path = tmp_path / f"mutant.{format_}"
+        path.write_bytes(mutated(random, places))
+        try:
+            command = ["qemu-img", "map", "--output=json", "-f", format_, str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        except subprocess.TimeoutExpired:
+            continue
+        result = ours("--output", "json", "-f", format_, path)
+        mapped += done.returncode == 0
+        refused += done.returncode != 0
+        same = result.exit_code == done.returncode and (
+            done.returncode != 0 or result.stdout == done.stdout
+        )
+        if not same:
+            wrong.append(f"{number} ({name}): ours {result.stderr}; qemu-img {done.stderr}")
+
+    assert wrong == []
+    assert mapped
+    assert refused
