@@ -7,7 +7,7 @@ import sys
 import click
 
 from qcowspec.cli.output import FORMATS, say, write
-from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened
+from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened, sharing
 from qcowspec.cli.sizes import size
 from qcowspec.errors import QcowError
 
@@ -41,6 +41,7 @@ Exit status: 0; 1 the image cannot be read, 2 bad usage.
 @click.option("--compressed", is_flag=True, help="Say in JSON what is compressed.")
 @allowing
 @click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
+@sharing
 def command(
     image: str,
     output: str,

@@ -35,6 +35,18 @@ def allowing(command: Command) -> Command:
     return allow(secret(command))
 
 
+def sharing(command: Command) -> Command:
+    """Add ``-U``, which qemu-img needs for an image that a guest is using."""
+    share = click.option(
+        "-U",
+        "--force-share",
+        is_flag=True,
+        expose_value=False,
+        help="Taken for qemu-img's sake: nothing is locked here.",
+    )
+    return share(command)
+
+
 def opened(
     path: str, format_: str, allow: tuple[str, ...], secret: str | None, *, like_qemu: bool = False
 ) -> Image:

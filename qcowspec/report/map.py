@@ -9,7 +9,6 @@ Source: qemu-img.c: img_map, dump_map_entry.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from qcowspec.guest.status import Flag, Status
 from qcowspec.mapping import NOWHERE
+from qcowspec.report.names import beside
 from qcowspec.report.words import printable
 
 if TYPE_CHECKING:
@@ -77,22 +77,14 @@ def file_names(layers: Sequence[Layer]) -> list[str]:
             above = layers[depth - 1].metadata
             assert above is not None
             assert above.backing is not None
-            name = _beside(shown[-1], above.backing.name) or name
+            name = beside(shown[-1], above.backing.name) or name
         shown.append(name)
         data = name
         if layer.data is not layer.source:
             reference = None if layer.metadata is None else layer.metadata.data_file
-            data = (reference and _beside(name, reference.name)) or layer.data.name
+            data = (reference and beside(name, reference.name)) or layer.data.name
         names.append(printable(data))
     return names
-
-
-def _beside(image: str, name: bytes) -> str | None:
-    """A name as seen from the image; None of one that is no plain path."""
-    plain = name.removeprefix(b"file:")
-    if b":" in plain.partition(b"/")[0]:
-        return None
-    return os.path.join(os.path.dirname(image), os.fsdecode(plain))
 
 
 def _portions(batches: Iterable[Status]) -> Iterator[Status]:
