@@ -10,7 +10,7 @@ entry_mergeable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntFlag
 
@@ -22,6 +22,7 @@ from qcowspec.errors import QcowError
 from qcowspec.guest.disk import Disk
 from qcowspec.guest.holes import is_preallocated, split_at_holes
 from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
+from qcowspec.mapping.changes import Ranges
 
 Offsets = npt.NDArray[np.uint64]
 
@@ -155,6 +156,49 @@ def block_status(
         held = joined.take(slice(-1, None))
     if held is not None:
         yield held
+
+
+def within(batches: Iterable[Status], ranges: Iterable[Ranges]) -> Iterator[Status]:
+    """What lies in some ranges, cut at their ends.
+
+    Args:
+        batches: The status of a range that holds them all.
+        ranges: The ranges, rising.
+    """
+    coming = iter(ranges)
+    wanted = next(coming, None)
+    for batch in batches:
+        end, parts = batch.end, [] if wanted is None else [wanted]
+        while parts and int(parts[-1].starts[-1]) < end:
+            more = next(coming, None)
+            if more is None:
+                break
+            parts.append(more)
+        if not parts:
+            return
+        wanted = Ranges.chained(parts)
+        yield from _cut(batch, wanted)
+        left = wanted.starts + wanted.lengths > end
+        wanted = Ranges(wanted.starts[left], wanted.lengths[left])
+        if not len(wanted):
+            wanted = next(coming, None)
+
+
+def _cut(batch: Status, ranges: Ranges) -> Iterator[Status]:
+    """The parts of a batch that lie in ranges; nothing where there are none."""
+    ends = ranges.starts + ranges.lengths
+    marks = np.unique(np.concatenate((batch.starts, ranges.starts, ends)))
+    starts = marks[(marks >= batch.start) & (marks < batch.end)]
+    of = np.searchsorted(batch.starts, starts, side="right") - 1
+    inside = np.searchsorted(ranges.starts, starts, side="right") > np.searchsorted(
+        ends, starts, side="right"
+    )
+    lengths = np.diff(starts, append=np.uint64(batch.end))
+    offsets, ahead = batch.offsets[of], starts - batch.starts[of]
+    placed = np.where(offsets == NOWHERE, offsets, offsets + ahead)
+    found = Status(starts, lengths, batch.depths[of], batch.flags[of], placed).take(inside)
+    if len(found):
+        yield found
 
 
 class _Walk:

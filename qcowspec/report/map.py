@@ -28,12 +28,15 @@ AT_ONCE = 1 << 14
 HEADING = f"{'Offset':<16}{'Length':<16}{'Mapped to':<16}File\n"
 
 
-def as_json(batches: Iterable[Status], start: int, *, compressed: bool = False) -> Iterator[str]:
+def as_json(
+    batches: Iterable[Status], *, empty_at: int | None = None, compressed: bool = False
+) -> Iterator[str]:
     """The entries as a JSON array, one a line.
 
     Args:
         batches: What `block_status` gives.
-        start: Where the range starts: qemu-img shows one entry of no bytes for an empty range.
+        empty_at: Where the range starts: qemu-img shows one entry of no bytes for an empty range.
+            None for an empty array.
         compressed: Write the key ``compressed`` too, as qemu-img does since version 8.2.
     """
     yield "["
@@ -41,12 +44,14 @@ def as_json(batches: Iterable[Status], start: int, *, compressed: bool = False) 
     for batch in _portions(batches):
         yield before + _entries(batch, compressed=compressed)
         before = ",\n"
-    if not before:
-        yield _template(0, 0, placed=False, compressed=compressed) % (start, 0)
+    if not before and empty_at is not None:
+        yield _template(0, 0, placed=False, compressed=compressed) % (empty_at, 0)
     yield "]\n"
 
 
-def as_text(batches: Iterable[Status], files: Sequence[str]) -> Iterator[str]:
+def as_text(
+    batches: Iterable[Status], files: Sequence[str], *, zeros: bool = False
+) -> Iterator[str]:
     """The entries with data as a table.
 
     Compressed and encrypted ones, for which qemu-img gives up, have a word in place of an offset.
@@ -54,10 +59,13 @@ def as_text(batches: Iterable[Status], files: Sequence[str]) -> Iterator[str]:
     Args:
         batches: What `block_status` gives.
         files: The file of each layer that has its data.
+        zeros: Show what reads as zeros too, with a word in place of an offset.
     """
     yield HEADING
     for batch in _portions(batches):
-        shown = batch.take((batch.flags & Flag.DATA != 0) & (batch.flags & Flag.ZERO == 0))
+        shown = batch
+        if not zeros:
+            shown = batch.take((batch.flags & Flag.DATA != 0) & (batch.flags & Flag.ZERO == 0))
         columns = (shown.starts, shown.lengths, shown.offsets, shown.flags, shown.depths)
         yield "".join(
             f"{_hex(start):<16}{_hex(length):<16}{_place(offset, flags):<16}{files[depth]}\n"
@@ -128,6 +136,8 @@ def _hex(number: int) -> str:
 
 
 def _place(offset: int, flags: int) -> str:
+    if flags & Flag.ZERO:
+        return "zeros"
     if offset != NOWHERE:
         return _hex(offset)
     return "compressed" if flags & Flag.COMPRESSED else "encrypted"
