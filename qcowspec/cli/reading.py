@@ -57,12 +57,14 @@ def opened(
     """
     from qcowspec.image import open as open_image
 
-    key = None if secret is None else _key(secret)
+    key = key_of(secret)
     return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
 
 
-def _key(where: str) -> bytes:
+def key_of(where: str | None) -> bytes | None:
     """The passphrase that an option tells where to find."""
+    if where is None:
+        return None
     from qcowspec.crypto.secrets import read_secret
 
     try:
