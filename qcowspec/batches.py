@@ -52,7 +52,7 @@ def read_tables(
 
 def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
     """Some tables, each stretch of the file read once."""
-    rows = np.zeros((len(offsets), size), np.uint8)
+    rows = np.empty((len(offsets), size), np.uint8)
     order = np.argsort(offsets, kind="stable")
     rising = offsets[order].astype(np.int64)
     straight, flat = getattr(source, "read_into", None), rows.reshape(-1).data
@@ -60,7 +60,9 @@ def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
         begin = int(rising[first])
         if behind - first == 1 and straight is not None:  # a table by itself is not copied
             at = int(order[first]) * size
-            straight(begin, flat[at : at + size])
+            count = straight(begin, flat[at : at + size])
+            if count < size:  # the file ends there
+                rows[order[first], count:] = 0
             continue
         data = source.read_at(begin, int(rising[behind - 1]) + size - begin)
         held = np.frombuffer(data, np.uint8)
@@ -74,6 +76,7 @@ def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
         for index, place in zip(order[first:behind].tolist(), places, strict=True):
             piece = held[place : place + size]
             rows[index, : len(piece)] = piece
+            rows[index, len(piece) :] = 0
     return rows
 
 

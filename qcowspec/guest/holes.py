@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Offsets = npt.NDArray[np.uint64]
 
-NEAR = 1 << 20
-"""Bytes between two stretches whose holes are rather asked for than skipped."""
+NO_DATA = 1 << 63
+"""The next data where there are none: behind all that a file can have."""
 
 BLOCKS = 1 << 18
 """Bytes of refcount blocks that are counted together: QEMU's question is mostly answered soon."""
@@ -129,29 +129,55 @@ def split_at_holes(
 def _cuts(source: Source, offsets: Offsets, lengths: Offsets) -> Offsets:
     """Where data of the file begin and end, in turn, around the stretches."""
     found: list[int] = []
+    file = _Known(source)
     for start, end in _stretches(offsets, lengths):
-        for first, behind in _ranges(source, start, end):
+        at = start
+        while at < end and (first := file.data(at)) < end:
+            at = file.hole(first)
             if found and found[-1] == first:
-                found[-1] = behind
+                found[-1] = min(at, end)
             else:
-                found += (first, behind)
+                found += (first, min(at, end))
     return np.array(found, np.uint64)
 
 
 def _stretches(offsets: Offsets, lengths: Offsets) -> Iterator[tuple[int, int]]:
-    """Ranges of the file that hold all stretches, rising and apart."""
+    """Ranges of the file that are all stretches, rising and apart."""
     order = np.argsort(offsets, kind="stable")
     starts = offsets[order]
     ends = np.maximum.accumulate(starts + lengths[order])
-    apart = np.flatnonzero(starts[1:] > ends[:-1] + np.uint64(NEAR)) + 1
-    for low, high in zip([0, *apart.tolist()], [*apart.tolist(), len(starts)], strict=True):
-        yield int(starts[low]), int(ends[high - 1])
+    apart = np.flatnonzero(starts[1:] > ends[:-1])
+    first, last = np.concatenate(([0], apart + 1)), np.concatenate((apart, [len(starts) - 1]))
+    return zip(starts[first].tolist(), ends[last].tolist(), strict=True)
 
 
-def _ranges(source: Source, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of a range that are data of the file."""
-    ranges = getattr(source, "data_ranges", None)
-    if ranges is not None:
-        yield from ranges(start, end - start)
-    elif start < (inner := min(end, source.length)):
-        yield start, inner
+class _Known:
+    """The holes of a file; each is asked for once, as long as the questions rise."""
+
+    def __init__(self, source: Source) -> None:
+        self._length = source.length
+        self._next_data = getattr(source, "next_data", self._all_data)
+        self._next_hole = getattr(source, "next_hole", self._one_hole)
+        self._hole = self._data = (0, 0)  # what is known: from where to where
+
+    def data(self, offset: int) -> int:
+        """The first offset of data, from one on."""
+        if self._data[0] <= offset < self._data[1]:
+            return offset
+        if not self._hole[0] <= offset < self._hole[1]:
+            found = self._next_data(offset)
+            self._hole = offset, found
+            return int(found)
+        return self._hole[1]
+
+    def hole(self, offset: int) -> int:
+        """The first offset of a hole, from one of data on."""
+        if not self._data[0] <= offset < self._data[1]:
+            self._data = offset, self._next_hole(offset)
+        return self._data[1]
+
+    def _all_data(self, offset: int) -> int:
+        return offset if offset < self._length else NO_DATA
+
+    def _one_hole(self, offset: int) -> int:
+        return self._length

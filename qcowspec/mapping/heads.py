@@ -31,7 +31,8 @@ def heads(
     """
     step = entries[1:] - entries[:-1]
     goes_on = step == cluster_size
-    goes_on |= (step == 0) & (entries[1:] == 0)
+    if not goes_on.all():
+        goes_on |= (step == 0) & (entries[1:] == 0)
     first = np.concatenate(([0], np.flatnonzero(~goes_on) + 1))
     if len(first) == len(entries):
         return first
