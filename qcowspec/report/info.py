@@ -33,6 +33,9 @@ WORD = 1 << 64
 NO_ICOUNT = WORD - 1
 """The instruction count of a snapshot that has none: -1 as it stands in the file."""
 
+ID_ROOM, NAME_ROOM = 127, 255
+"""Bytes of a snapshot's id and name that are shown: QEMUSnapshotInfo has no room for more."""
+
 COMPRESSIONS = {
     int(c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB): "zlib",
     int(c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD): "zstd",
@@ -89,8 +92,8 @@ def described_raw(source: Source, name: str) -> Plain:
 
 
 def text(data: bytes) -> str:
-    """Bytes as text that JSON can have, as QEMU makes them: what is no UTF-8 is replaced."""
-    return data.decode("utf-8", "replace")
+    """Bytes as QEMU makes text of them: a zero byte ends it, and what is no UTF-8 is replaced."""
+    return data.partition(b"\0")[0].decode("utf-8", "replace")
 
 
 def _actual_size(source: Source) -> Plain:
@@ -106,11 +109,11 @@ def _snapshot(entry: Qcow2.Snapshot) -> Plain:
         said["icount"] = _signed(icount)
     seconds, rest = divmod(entry.vm_clock_nsec, SECOND)
     said["vm-clock-nsec"] = rest
-    said["name"] = text(entry.name)
+    said["name"] = text(entry.name[:NAME_ROOM])
     said["date-sec"] = entry.date_sec
     said["date-nsec"] = entry.date_nsec
     said["vm-clock-sec"] = seconds
-    said["id"] = text(entry.id_str)
+    said["id"] = text(entry.id_str[:ID_ROOM])
     said["vm-state-size"] = _signed(entry.effective_vm_state_size)
     return said
 
@@ -158,15 +161,15 @@ def _encryption(metadata: Metadata) -> Plain:
     luks = metadata.luks
     if luks is None:
         return {"format": method}
-    mode, _, rest = _word(luks.cipher_mode).partition("-")
+    mode, _, rest = text(luks.cipher_mode).partition("-")
     generator, _, hashed = rest.partition(":")
     # XTS takes two keys of the cipher's size.
     size = luks.master_key_len // (2 if mode == "xts" else 1)
     said: Plain = {
         "ivgen-alg": generator,
-        "hash-alg": _word(luks.hash_spec),
-        "cipher-alg": f"{_word(luks.cipher_name)}-{size * BITS_PER_BYTE}",
-        "uuid": _word(luks.uuid),
+        "hash-alg": text(luks.hash_spec),
+        "cipher-alg": f"{text(luks.cipher_name)}-{size * BITS_PER_BYTE}",
+        "uuid": text(luks.uuid),
     }
     if hashed:
         said["ivgen-hash-alg"] = hashed
@@ -187,8 +190,3 @@ def _slot(slot: Luks1.KeySlot) -> Plain:
         "key-offset": slot.key_offset,
         "stripes": slot.stripes,
     }
-
-
-def _word(field: bytes) -> str:
-    """A text field up to its zero byte."""
-    return text(field.partition(b"\0")[0])

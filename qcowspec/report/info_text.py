@@ -16,13 +16,10 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from qcowspec.report.info import SECOND, WORD, Plain
+from qcowspec.report.info import ID_ROOM, NAME_ROOM, SECOND, WORD, Plain
 from qcowspec.report.words import printable
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-
-ID_ROOM, NAME_ROOM = 127, 255
-"""Bytes of a snapshot's id and name that are shown: QEMUSnapshotInfo has no room for more."""
 
 ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*\\u)([0-9a-f]{4})")
 """An escaped character, and not a backslash before a u."""

@@ -114,6 +114,16 @@ def test_snapshots_of_any_name(tmp_path: Path) -> None:
     assert ours("--output=json", path).stdout == theirs("--output=json", path).stdout
 
 
+def test_names_end_at_a_zero_byte(tmp_path: Path) -> None:
+    path = tmp_path / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), "1M"], check=True)
+    subprocess.run(["qemu-img", "snapshot", "-c", "before-after", str(path)], check=True)
+    path.write_bytes(path.read_bytes().replace(b"before-after", b"before\0after"))
+
+    assert ours(path).stdout == theirs(path).stdout
+    assert ours("--output=json", path).stdout == theirs("--output=json", path).stdout
+
+
 def test_dates_are_local() -> None:
     command = [sys.executable, "-m", "qcowspec", "info", "v3-snapshots.qcow2"]
     away = {**os.environ, "TZ": "Asia/Kathmandu"}
@@ -177,7 +187,11 @@ def test_mutants(tmp_path: Path) -> None:
         path = tmp_path / f"mutant.{format_}"
         path.write_bytes(data)
         words = ["--output=json", "-f", format_, str(path)]
-        done, result = theirs(*words), ours(*words)
+        try:
+            done = theirs(*words)
+        except subprocess.TimeoutExpired:  # of tens of thousands of snapshots
+            continue
+        result = ours(*words)
         expected = (int(done.returncode != 0), done.stdout)  # some make it crash
         if (result.exit_code, result.stdout) != expected:
             wrong.append(f"{number} ({name}): ours {result.stderr}; qemu-img {done.stderr}")
