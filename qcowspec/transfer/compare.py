@@ -10,6 +10,7 @@ Source: qemu-img.c: img_compare.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,6 +64,15 @@ class Answer:
     resized: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Ranges side by side that are being read from both disks."""
+
+    ranges: Ranges
+    left: Future[bytes | bytearray]
+    right: Future[bytes | bytearray]
+
+
 class Comparison:
     """A comparison of two disks.
 
@@ -107,15 +117,17 @@ class Comparison:
     def _compared(self, start: int, end: int, strict: Strict | None) -> Answer | None:
         """The first difference in a range; None where there is none."""
         behind = start >= min(self._one.size, self._other.size)
+        # A piece is compared while the next one is read: two buffers for each disk.
+        buffers = itertools.cycle([(bytearray(PIECE), bytearray(PIECE)) for _ in range(2)])
         with ThreadPoolExecutor(1) as left, ThreadPoolExecutor(1) as right:
-            waiting: tuple[Ranges, Future[bytes], Future[bytes]] | None = None
+            waiting: _Piece | None = None
             for batch, limit in self._batches(start, end, strict):
                 for piece in _pieces(batch):
-                    low, size = int(piece.starts[0]), int(piece.lengths.sum())
-                    ahead = (
+                    mine, others = next(buffers)
+                    ahead = _Piece(
                         piece,
-                        left.submit(_read, self._one, low, size),
-                        right.submit(_read, self._other, low, size),
+                        left.submit(_read, self._one, piece, mine),
+                        right.submit(_read, self._other, piece, others),
                     )
                     if (at := self._differs(waiting)) is not None:
                         return Answer(Outcome.CONTENT, at, resized=behind)
@@ -127,18 +139,18 @@ class Comparison:
             at = self._differs(waiting)
         return None if at is None else Answer(Outcome.CONTENT, at, resized=behind)
 
-    def _differs(self, read: tuple[Ranges, Future[bytes], Future[bytes]] | None) -> int | None:
+    def _differs(self, piece: _Piece | None) -> int | None:
         """Where two readings of a piece differ first: the sector, counted as qemu-img does."""
-        if read is None:
+        if piece is None:
             return None
-        piece, left, right = read
         self.step = Step.READING
-        one, other = left.result(), right.result()
+        one, other = piece.left.result(), piece.right.result()
         self.step = Step.STATUS
         if one == other:
             return None
-        at = int(piece.starts[0]) + _first(one, other)
-        start = int(piece.starts[np.searchsorted(piece.starts, at, side="right") - 1])
+        starts = piece.ranges.starts
+        at = int(starts[0]) + _first(one, other)
+        start = int(starts[np.searchsorted(starts, at, side="right") - 1])
         return at - (at - start) % c.BDRV_SECTOR_SIZE
 
     def _batches(
@@ -218,12 +230,16 @@ def _pieces(ranges: Ranges) -> Iterator[Ranges]:
         first = last
 
 
-def _read(disk: Disk, offset: int, length: int) -> bytes:
-    """Bytes of a disk; behind its end they are zeros."""
-    return disk.pread(offset, length).ljust(length, b"\0")
+def _read(disk: Disk, ranges: Ranges, buffer: bytearray) -> bytes | bytearray:
+    """Bytes of a disk, in a buffer or by themselves; behind its end they are zeros."""
+    offset, length = int(ranges.starts[0]), int(ranges.lengths.sum())
+    view = memoryview(buffer)[:length]
+    count = disk.readinto(offset, view) if offset < disk.size else 0
+    view[count:] = bytes(length - count)
+    return buffer if length == len(buffer) else bytes(view)
 
 
-def _first(left: bytes, right: bytes) -> int:
+def _first(left: bytes | bytearray, right: bytes | bytearray) -> int:
     """The index of the first byte in which two strings of one length differ."""
     unequal = np.frombuffer(left, np.uint8) != np.frombuffer(right, np.uint8)
     return int(np.argmax(unequal))
