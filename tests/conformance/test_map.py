@@ -140,7 +140,7 @@ CHAINS = [
 
 
 @pytest.mark.parametrize("formats", CHAINS, ids="-".join)
-@pytest.mark.parametrize("seed", range(int(os.environ.get("QCOWSPEC_CHAINS", "3"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("QCOWSPEC_CHAINS", "2"))))
 def test_chains_of_any_mix(formats: tuple[str, ...], seed: int, tmp_path: Path) -> None:
     top = chain(tmp_path, formats, random := Random(f"{formats}{seed}"))
 
@@ -244,7 +244,7 @@ def test_sizes_are_qemus(word: str) -> None:
 
 
 def test_mutants_are_mapped_as_qemu_maps_them(tmp_path: Path) -> None:
-    count, seed = int(os.environ.get("QCOWSPEC_MUTANTS", "150")), 5
+    count, seed = int(os.environ.get("QCOWSPEC_MUTANTS", "80")), 5
     wrong: list[str] = []
     mapped = refused = 0
     for number in range(count):
