@@ -52,11 +52,18 @@ def read_tables(
 
 def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
     """Some tables, each stretch of the file read once."""
-    rows = np.zeros((len(offsets), size), np.uint8)
+    rows = np.empty((len(offsets), size), np.uint8)
     order = np.argsort(offsets, kind="stable")
     rising = offsets[order].astype(np.int64)
+    straight, flat = getattr(source, "read_into", None), rows.reshape(-1).data
     for first, behind in _stretches(rising, size):
         begin = int(rising[first])
+        if behind - first == 1 and straight is not None:  # a table by itself is not copied
+            at = int(order[first]) * size
+            count = straight(begin, flat[at : at + size])
+            if count < size:  # the file ends there
+                rows[order[first], count:] = 0
+            continue
         data = source.read_at(begin, int(rising[behind - 1]) + size - begin)
         held = np.frombuffer(data, np.uint8)
         places = (rising[first:behind] - begin).tolist()
@@ -69,6 +76,7 @@ def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
         for index, place in zip(order[first:behind].tolist(), places, strict=True):
             piece = held[place : place + size]
             rows[index, : len(piece)] = piece
+            rows[index, len(piece) :] = 0
     return rows
 
 
@@ -79,6 +87,9 @@ def _stretches(rising: npt.NDArray[np.int64], size: int) -> Iterator[tuple[int, 
     apart = np.flatnonzero(np.diff(rising) > size + GAP) + 1
     bounds = [0, *apart.tolist(), len(rising)]
     for first, behind in pairwise(bounds):
+        if behind - first == 1:
+            yield first, behind
+            continue
         while first < behind:
             limit = int(rising[first]) + max(READ, size) - size
             last = int(np.searchsorted(rising[first:behind], limit, side="right")) + first

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from qcowspec.chain import Chain
     from qcowspec.guest import Disk
-    from qcowspec.mapping import Run
+    from qcowspec.mapping import Extents, Mapping, Run
+    from qcowspec.mapping.changes import Ranges
 
 
 class Image:
@@ -191,12 +192,47 @@ class Image:
             Invalid: The image or a table entry on the way breaks a rule, or there is no such
                 snapshot.
         """
+        return self._mapping(snapshot).runs(offset, length)
+
+    def extents(
+        self, offset: int = 0, length: int | None = None, *, snapshot: str | None = None
+    ) -> Iterator[Extents]:
+        """The same as arrays, a bounded number at a time. See `Mapping.batches`."""
+        return self._mapping(snapshot).batches(offset, length)
+
+    def changes(
+        self,
+        since: str | None,
+        until: str | None = None,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> Iterator[Ranges]:
+        """Ranges that may differ between two states, as arrays; no second file is opened.
+
+        Outside of them the bytes of both states are the same. Where the earlier disk has ended, its
+        bytes count as zeros; what the later one has no more is not listed.
+
+        Args:
+            since: The id or the name of the earlier snapshot; None for the active state.
+            until: The same of the later one.
+            offset: Where to begin, in bytes.
+            length: How far to look, in bytes; None for all that follows.
+
+        Raises:
+            Invalid: The image or a table entry on the way breaks a rule, or there is no such
+                snapshot.
+        """
+        from qcowspec.mapping.changes import changes
+
+        return changes(self._mapping(since), self._mapping(until), offset, length)
+
+    def _mapping(self, snapshot: str | None) -> Mapping:
         from qcowspec.mapping import mapping_of
 
         self.check_opened()
         chosen = None if snapshot is None else self.snapshot(snapshot)
-        mapping = mapping_of(self.metadata, self.source, snapshot=chosen, like_qemu=self.like_qemu)
-        return mapping.runs(offset, length)
+        return mapping_of(self.metadata, self.source, snapshot=chosen, like_qemu=self.like_qemu)
 
     def snapshot(self, wanted: str) -> Qcow2.Snapshot:
         """An internal snapshot by its id, or else by its name, as QEMU looks it up.

@@ -20,6 +20,8 @@ from qcowspec import __version__
 COMMANDS = {
     "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
     "validate": "Judge images: one verdict each, with the rules that are broken.",
+    "info": "Say what an image is: sizes, features, snapshots, bitmaps, backing file.",
+    "map": "List the ranges of the disk, and where the bytes of each are.",
     "convert": "Write what the guest sees to a raw file.",
     "compare": "Tell whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",

@@ -35,6 +35,18 @@ def allowing(command: Command) -> Command:
     return allow(secret(command))
 
 
+def sharing(command: Command) -> Command:
+    """Add ``-U``, which qemu-img needs for an image that a guest is using."""
+    share = click.option(
+        "-U",
+        "--force-share",
+        is_flag=True,
+        expose_value=False,
+        help="Taken for qemu-img's sake: nothing is locked here.",
+    )
+    return share(command)
+
+
 def opened(
     path: str, format_: str, allow: tuple[str, ...], secret: str | None, *, like_qemu: bool = False
 ) -> Image:
@@ -45,12 +57,14 @@ def opened(
     """
     from qcowspec.image import open as open_image
 
-    key = None if secret is None else _key(secret)
+    key = key_of(secret)
     return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
 
 
-def _key(where: str) -> bytes:
+def key_of(where: str | None) -> bytes | None:
     """The passphrase that an option tells where to find."""
+    if where is None:
+        return None
     from qcowspec.crypto.secrets import read_secret
 
     try:

@@ -13,6 +13,12 @@ from collections.abc import Iterator
 
 from qcowspec.errors import Unreadable
 
+BLOCK = 512
+"""Bytes of a block as ``stat`` counts them."""
+
+END = 1 << 63
+"""Behind all offsets that a file can have."""
+
 
 class LocalFile:
     """A regular file or block device as a `Source`."""
@@ -87,6 +93,28 @@ class LocalFile:
                 return
             yield start, min(stop, end)
             offset = stop
+
+    def next_data(self, offset: int) -> int:
+        """The first offset, from one on, that is no hole; 2^63 where none follows.
+
+        A file system that knows no holes has none.
+        """
+        try:
+            return os.lseek(self._fd, offset, os.SEEK_DATA)
+        except OSError as error:
+            no_data = error.errno == errno.ENXIO or offset >= self.length
+            return END if no_data else offset
+
+    def next_hole(self, offset: int) -> int:
+        """The first offset, from one of data on, that is a hole; the end is one."""
+        try:
+            return max(offset + 1, os.lseek(self._fd, offset, os.SEEK_HOLE))
+        except OSError:  # the file system cannot tell, or the file shrank
+            return max(offset + 1, self.length)
+
+    def allocated(self) -> int:
+        """Bytes of the disk that the file takes, by the file system's word."""
+        return os.fstat(self._fd).st_blocks * BLOCK
 
     def close(self) -> None:
         """Close the file; harmless when called again."""
