@@ -7,7 +7,7 @@ the end of the file are zeros, as QEMU reads them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -55,6 +55,10 @@ def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
     rows = np.zeros((len(offsets), size), np.uint8)
     order = np.argsort(offsets, kind="stable")
     rising = offsets[order].astype(np.int64)
+    into = getattr(source, "read_into", None)
+    if into is not None:  # a file of this machine: a request costs less than a copy
+        _read_into(into, rows, order, rising)
+        return rows
     for first, behind in _stretches(rising, size):
         begin = int(rising[first])
         data = source.read_at(begin, int(rising[behind - 1]) + size - begin)
@@ -70,6 +74,21 @@ def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
             piece = held[place : place + size]
             rows[index, : len(piece)] = piece
     return rows
+
+
+def _read_into(
+    into: Callable[[int, memoryview], int],
+    rows: Rows,
+    order: npt.NDArray[np.int64],
+    rising: npt.NDArray[np.int64],
+) -> None:
+    """The same, straight into the rows; neighbours in both are read at once."""
+    size, view = rows.shape[1], rows.reshape(-1).data
+    joined = (np.diff(rising) == size) & (np.diff(order) == 1)
+    starts = np.flatnonzero(np.concatenate([[True], ~joined])).tolist() if len(order) else []
+    for first, behind in pairwise([*starts, len(order)]):
+        at = int(order[first]) * size
+        into(int(rising[first]), view[at : at + (behind - first) * size])
 
 
 def _stretches(rising: npt.NDArray[np.int64], size: int) -> Iterator[tuple[int, int]]:

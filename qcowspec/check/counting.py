@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qcowspec.check.owners import Owner, OwnerMap, overlapping
+from qcowspec.check.owners import Owner, OwnerMap
 from qcowspec.check.stored import Counts, Numbers
 
 SPREAD = 4
@@ -46,7 +46,7 @@ class Window:
         self.counts: npt.NDArray[Any] = np.zeros(count, np.uint16)
         self.owners: OwnerMap = np.zeros(count, np.uint16)
         self.stored = stored
-        self._highest = 0
+        self._highest, self._met = 0, Owner(0)
 
     @property
     def behind(self) -> int:
@@ -71,6 +71,7 @@ class Window:
                 return
             low, high = int(clusters.min()), int(clusters.max())
         size, bit = high - low + 1, np.uint16(owner)
+        self._met |= owner
         place = slice(low - self.first, high + 1 - self.first)
         if size == len(clusters) and (size == 1 or bool((np.diff(clusters) == 1).all())):
             self._reserve(weight)
@@ -104,33 +105,43 @@ class Window:
             self.owners[unique] |= marked
 
     def add_run(self, start: int, behind: int, owner: Owner, weight: int = 1) -> None:
-        """Count one reference, or a few alike, to each of the clusters [start, behind)."""
-        low, high = max(start, self.first), min(behind, self.behind)
-        if low < high:
-            self._reserve(weight)
-            place = slice(low - self.first, high - self.first)
-            self.counts[place] += self.counts.dtype.type(weight)
-            self.owners[place] |= np.uint16(owner)
+        """Count references to each of the clusters [start, behind)."""
+        self.add_runs(np.array([start]), np.array([behind]), owner, weight)
+
+    def add_runs(
+        self,
+        starts: Numbers,
+        behind: Numbers,
+        owner: Owner,
+        weight: int = 1,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Count references to runs of clusters that do not overlap; see `add`.
+
+        Args:
+            starts: The first cluster of each, rising.
+            behind: The cluster behind each.
+            owner: What references them.
+            weight: How often each reference counts.
+            alone: Whether it references no cluster twice in a sound image.
+        """
+        low = np.clip(starts - self.first, 0, self.count).tolist()
+        high = np.clip(behind - self.first, 0, self.count).tolist()
+        self._reserve(weight)
+        counts, owners, bit = self.counts, self.owners, np.uint16(owner)
+        more, looks = counts.dtype.type(weight), alone and (owner in self._met or weight > 1)
+        self._met |= owner
+        for start, end in zip(low, high, strict=True):
+            counts[start:end] += more
+            if looks:
+                self._own(owners[start:end], bit, alone=True, twice=weight > 1)
+            else:
+                owners[start:end] |= bit
 
     def inside(self, clusters: Numbers) -> npt.NDArray[np.bool_]:
         """Which clusters it has."""
         return (clusters >= self.first) & (clusters < self.behind)
-
-    def overlaps(self) -> Numbers:
-        """The clusters whose owners do not go together."""
-        found = [
-            np.flatnonzero(overlapping(self.owners[start : start + CHUNK])) + start + self.first
-            for start in range(0, self.count, CHUNK)
-        ]
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
-
-    def shared(self) -> Numbers:
-        """The clusters that one owner references more than once without reason."""
-        found = [
-            np.flatnonzero(self.owners[start : start + CHUNK] >= Owner.TWICE) + start + self.first
-            for start in range(0, self.count, CHUNK)
-        ]
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def _own(self, here: OwnerMap, bit: np.uint16, *, alone: bool, twice: bool) -> None:
         """Note an owner of neighbours."""

@@ -23,6 +23,7 @@ from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names
 from qcowspec.check.owners import Owner
+from qcowspec.check.runs import Runs
 from qcowspec.check.stored import Numbers, StoredRefcounts
 from qcowspec.source import Source
 from qcowspec.units import Geometry
@@ -30,7 +31,7 @@ from qcowspec.units import Geometry
 Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
-BATCH = 1 << 20
+BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time: what the processor's caches hold too."""
 
 
@@ -71,20 +72,30 @@ class L2Check:
         size = self._geometry.l2_table_size
         for active, inactive, chosen in tables.alike():
             here = chosen[tables.offsets[chosen] < np.uint64(self._source.length)]
+            runs = Runs(self._geometry, self._source.length)
             for part, rows in read_tables(self._source, tables.offsets[here], size, batch=BATCH):
-                some = here[part]
-                batch = _Batch(tables.offsets[some], tables.places[some], active, inactive)
-                self._look(batch, rows, window)
-                yield len(some)
+                some, values = here[part], rows.view(">u8").astype(np.uint64)
+                if not self._data_file:
+                    taken = runs.take(values, some)
+                    some, values = some[~taken], values if not taken.any() else values[~taken]
+                self._look(_Batch(tables, some, active, inactive), values, window)
+                yield part.stop - part.start
+            kept, again = runs.settle(window, self._stored, active, inactive)
+            if not self.again:
+                self._count(kept * (1 << self._geometry.l2_bits), 0, 0, active)
+            for part, rows in read_tables(self._source, tables.offsets[again], size, batch=BATCH):
+                values = rows.view(">u8").astype(np.uint64)
+                self._look(_Batch(tables, again[part], active, inactive), values, window)
 
     # --- one batch --------------------------------------------------------------------------------
 
-    def _look(self, batch: _Batch, rows: npt.NDArray[np.uint8], window: Window) -> None:
+    def _look(self, batch: _Batch, values: Words, window: Window) -> None:
         words = self._geometry.l2_entry_size // c.L2E_SIZE_NORMAL
-        values = rows.view(">u8").astype(np.uint64)
-        if words == 1 and not self._data_file and self._plain(batch, values, window):
+        if not len(values) or (
+            words == 1 and not self._data_file and self._plain(batch, values, window)
+        ):
             return
-        values = values.reshape(len(rows), -1, words)
+        values = values.reshape(len(values), -1, words)
         used = np.flatnonzero(values.any(axis=2))
         batch.take(used, values.reshape(-1, words), self._geometry)
         self._judge(batch, window)
@@ -221,12 +232,12 @@ class L2Check:
             once, known = np.ones(len(host), bool), allocated & (not self.again)
         else:
             clusters = (host >> self._shift).astype(np.int64)
-            values, known = self._refcounts(clusters, allocated, window)
+            values, known = self.refcounts(clusters, allocated, window)
             once = values == 1
         wrong = known & (once != copied)
         batch.report(self.findings, "check/l2-copied", wrong, batch.active, self._names)
 
-    def _refcounts(self, clusters: Numbers, wanted: Flags, window: Window) -> tuple[Words, Flags]:
+    def refcounts(self, clusters: Numbers, wanted: Flags, window: Window) -> tuple[Words, Flags]:
         """Stored refcounts, and of which clusters they are known and this window's to judge."""
         values, known = np.zeros(len(clusters), np.uint64), np.zeros(len(clusters), bool)
         inside = wanted & window.inside(clusters)
@@ -267,8 +278,8 @@ class _Batch:
         index: Which entry of the table each is.
     """
 
-    def __init__(self, offsets: Words, places: Numbers, active: int, inactive: int) -> None:
-        self.offsets, self.places = offsets, places
+    def __init__(self, tables: L2Tables, some: Numbers, active: int, inactive: int) -> None:
+        self.offsets, self.places = tables.offsets[some], tables.places[some]
         self.active, self.inactive, self.both = active, inactive, active + inactive
         self.entries: Words = np.zeros(0, np.uint64)
         self.subclusters: Words | None = None

@@ -23,11 +23,12 @@ from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names, l2_tables
 from qcowspec.check.l2 import L2Check
-from qcowspec.check.owners import Owner, OwnerMap
+from qcowspec.check.owners import Owner, OwnerMap, overlapping
 from qcowspec.check.regions import Aborted, Region, bitmap_clusters, l1_tables, regions
-from qcowspec.check.stored import Numbers, StoredRefcounts
+from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
+from qcowspec.units import align_up
 
 Flags = npt.NDArray[np.bool_]
 
@@ -102,9 +103,8 @@ class Qcow2Check:
         for window in self.windows():
             self.fill(window)
             highest = max(highest, self._compare(window))
-            self._overlaps(window)
+            self._l1_copied(window)
             self.l2.again = True
-        self._l1_copied()
         found, some = self.stored.past(self.clusters + self._grown)
         self.findings.add("check/refcount-past-end", found, self._late(some))
         self._settle()
@@ -234,32 +234,48 @@ class Qcow2Check:
         Returns:
             The last cluster of the window that either says is in use; -1 if there is none.
         """
-        highest, most = -1, self.stored.most
+        highest = -1
         assert window.stored is not None
         total = min(window.count, self.clusters + self._grown - window.first)
         dark = self._dark(window, total)
         for start in range(0, total, CHUNK):
             chosen = slice(start, min(start + CHUNK, total))
             kept, found = window.stored[chosen], window.counts[chosen]
-            if int(found.max(initial=0)) > most:
-                over = found > most
-                excess = int((found[over].astype(object) - most).sum())
-                self._clusters("check/refcount-overflow", window, start, over, excess)
-                found = np.minimum(found, most)
-            wrong = kept != found
-            used = (kept != 0) | (found != 0)
-            if dark is not None:
-                wrong &= ~dark[chosen]
-                used &= ~dark[chosen]
-            if wrong.any():
-                low = wrong & (kept < found)
-                self._clusters("check/refcount-too-low", window, start, low)
-                self._clusters("check/leaked-cluster", window, start, wrong & ~low)
+            if int(found.max(initial=0)) > 1:  # else no cluster has two owners, or one twice
+                self._owners(window, start, window.owners[chosen])
+                found = self._saturated(window, start, found)
+            used = kept
+            if dark is not None or not (kept == found).all():
+                used = self._differ(window, start, kept, found, dark)
             if used[-1]:
                 highest = window.first + start + len(used) - 1
-            elif used.any():
-                highest = window.first + start + int(np.flatnonzero(used)[-1])
+            elif len(in_use := np.flatnonzero(used)):
+                highest = window.first + start + int(in_use[-1])
         return highest
+
+    def _saturated(self, window: Window, start: int, found: Counts) -> Counts:
+        """Counts no higher than a refcount can be; those that are not are reported."""
+        most = self.stored.most
+        if int(found.max()) <= most:
+            return found
+        over = found > most
+        excess = int((found[over].astype(object) - most).sum())
+        self._clusters("check/refcount-overflow", window, start, over, excess)
+        return np.minimum(found, most)
+
+    def _differ(
+        self, window: Window, start: int, kept: Counts, found: Counts, dark: Flags | None
+    ) -> Flags:
+        """Report where references and refcounts differ; which clusters are in use."""
+        wrong: Flags = kept != found
+        used: Flags = (kept != 0) | (found != 0)
+        if dark is not None:
+            wrong &= ~dark[start : start + len(kept)]
+            used &= ~dark[start : start + len(kept)]
+        low = wrong & (kept < found)
+        self._clusters("check/refcount-too-low", window, start, low)
+        self._clusters("check/leaked-cluster", window, start, wrong & ~low)
+        return used
 
     def _dark(self, window: Window, total: int) -> Flags | None:
         """The clusters whose refcount QEMU cannot read; None if there is none."""
@@ -287,21 +303,20 @@ class Qcow2Check:
             offset = (window.first + at) * self.geometry.cluster_size
             yield Fault(path, place, int(window.stored[at]), offset, int(window.counts[at]))
 
-    def _l1_copied(self) -> None:
+    def _l1_copied(self, window: Window) -> None:
         """The copied flag of active L1 entries against the refcounts of their tables."""
         header = self.metadata.qcow2_header
         start, behind = header.l1_table_offset, header.l1_table_offset + header.l1_table_bytes
         behind = min(behind, self.source.length)
         for at in range(start, behind, CHUNK):
             data = self.source.read_at(at, min(CHUNK, behind - at))
-            values = np.frombuffer(data.ljust(-(-len(data) // 8) * 8, b"\0"), ">u8")
+            values = np.frombuffer(data.ljust(align_up(len(data), c.L1E_SIZE), b"\0"), ">u8")
             entries = values.astype(np.uint64)
             offsets = entries & np.uint64(c.L1E_OFFSET_MASK)
-            used = np.flatnonzero(offsets)
-            clusters = (offsets[used] >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
-            kept, known = self.stored.lookup(clusters)
-            copied = entries[used] & np.uint64(c.QCOW_OFLAG_COPIED) != 0
-            wrong = used[known & ((kept == 1) != copied)]
+            clusters = (offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
+            kept, known = self.l2.refcounts(clusters, offsets != 0, window)
+            copied = entries & np.uint64(c.QCOW_OFLAG_COPIED) != 0
+            wrong = np.flatnonzero(known & ((kept == 1) != copied))
             some = zip((at + wrong * c.L1E_SIZE).tolist(), entries[wrong].tolist(), strict=True)
             faults = (
                 Fault(self.names.entry(place), place, value, value & c.L1E_OFFSET_MASK)
@@ -311,13 +326,14 @@ class Qcow2Check:
 
     # --- beyond QEMU ------------------------------------------------------------------------------
 
-    def _overlaps(self, window: Window) -> None:
-        """Clusters of two owners, whatever the refcounts say."""
-        for rule, found in (
-            ("check/overlap", window.overlaps()),
-            ("check/cluster-shared", window.shared()),
+    def _owners(self, window: Window, start: int, owners: OwnerMap) -> None:
+        """Clusters of two owners, or of one twice, whatever the refcounts say."""
+        for rule, hit in (
+            ("check/overlap", overlapping(owners)),
+            ("check/cluster-shared", owners >= Owner.TWICE),
         ):
-            self.findings.add(rule, len(found), self._owned(window, found))
+            clusters = window.first + start + np.flatnonzero(hit)
+            self.findings.add(rule, len(clusters), self._owned(window, clusters))
 
     def _owned(self, window: Window, clusters: Numbers) -> Iterator[Fault]:
         for cluster in clusters.tolist():
