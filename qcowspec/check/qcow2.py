@@ -357,7 +357,8 @@ class Qcow2Check:
 def owner_map(check: Qcow2Check, first: int, count: int) -> OwnerMap:
     """Who references each of some clusters; see `qcowspec.check.owners`."""
     window = check.window(first, count)
-    check.fill(window)
+    if count:
+        check.fill(window)
     return window.owners
 
 

@@ -20,6 +20,7 @@ from qcowspec import __version__
 COMMANDS = {
     "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
     "validate": "Judge images: one verdict each, with the rules that are broken.",
+    "check": "Hold references against refcounts, and tell what overlaps.",
     "convert": "Write what the guest sees to a raw file.",
     "compare": "Tell whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",

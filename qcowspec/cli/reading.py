@@ -49,6 +49,21 @@ def opened(
     return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
 
 
+def laid_open(path: str, format_: str, allow: tuple[str, ...], secret: str | None) -> Image:
+    """An image, however broken, with a gate and a key for whoever looks further.
+
+    Raises:
+        QcowError: It is no QCOW image or cannot be read, or the passphrase cannot be had.
+    """
+    from qcowspec.gate import gate_of
+    from qcowspec.image import lay_open
+
+    key = None if secret is None else _key(secret)
+    image = lay_open(path, format=FORMATS[format_])
+    image.gate, image.secret = gate_of(allow), key
+    return image
+
+
 def _key(where: str) -> bytes:
     """The passphrase that an option tells where to find."""
     from qcowspec.crypto.secrets import read_secret

@@ -25,7 +25,7 @@ from random import Random
 from typing import Any
 
 import qcowspec
-from qcowspec.check import check, refusal
+from qcowspec.check import check
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
@@ -156,10 +156,10 @@ def ours(path: Path | bytes) -> Answer:
     except qcowspec.QcowError as error:
         return Answer(1, None, str(error))
     with image:
-        refused = refusal(image.judge, f"qemu@{installed()}")
-        if refused is not None:
-            return Answer(1, None, f"Could not open: {refused.rule}")
-        report = check(image.metadata, image.source)
+        try:
+            report = check(image, profile=f"qemu@{installed()}")
+        except qcowspec.QcowError as error:
+            return Answer(1, None, f"Could not open: {error}")
     figures = report.figures
     return Answer(
         figures.status, figures.as_json() if figures.completed else None, report.why or ""

@@ -64,7 +64,7 @@ def test_figures_of_vectors_are_qemus(vector: Vector, folder: Path) -> None:
 )
 def test_a_check_finds_what_the_vector_breaks(vector: Vector) -> None:
     with lay_open(vectors.image(vector)) as image:
-        report = check(image.metadata, image.source)
+        report = check(image)
 
     assert (vector.rule in {group.rule.id for group in report.findings}) == vector.breaks
 
