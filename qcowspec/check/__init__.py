@@ -22,7 +22,7 @@ from qcowspec.rules import BY_ID
 
 if TYPE_CHECKING:
     from qcowspec.check.findings import Findings
-    from qcowspec.check.owners import OwnerMap
+    from qcowspec.check.ownership import OwnerMap
     from qcowspec.image import Image
     from qcowspec.rules import Finding, Judge
 
@@ -127,7 +127,7 @@ def check(
     if image.format is Format.QCOW:
         from qcowspec.check.qcow1 import Qcow1Check
 
-        old = Qcow1Check(image.metadata, image.source, findings, progress)
+        old = Qcow1Check(image.metadata, image.source, findings, progress, deep=deep)
         old.run()
         report = Report(old.figures, findings, image.format)
     else:
@@ -164,7 +164,7 @@ def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:
         count: How many are; None for all that follow.
 
     Returns:
-        `qcowspec.check.owners.Owner` bits, shape (clusters,), dtype ``uint16``; 0 where nothing
+        `qcowspec.check.ownership.Owner` bits, shape (clusters,), dtype ``uint16``; 0 where nothing
         references a cluster.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qcowspec.check.owners import Owner, OwnerMap
+from qcowspec.check.ownership import Owner, OwnerMap
 from qcowspec.check.stored import Counts, Numbers
 
 SPREAD = 4

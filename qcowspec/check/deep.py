@@ -18,6 +18,7 @@ from qcowspec.check.findings import Fault
 from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.guest.inflate import Inflate, NotInflatable, deflated, zstandard_frames
 from qcowspec.guest.layers import pool
+from qcowspec.source import Source
 
 TOGETHER = 256
 """Payloads that the threads are handed at once."""
@@ -47,19 +48,27 @@ def inflate_all(check: Qcow2Check, progress: Callable[[int], None] | None = None
 
 def _broken(check: Qcow2Check, payloads: npt.NDArray[np.uint64], inflate: Inflate) -> list[int]:
     """Which of some payloads do not give a cluster."""
-    bits, size = check.geometry.cluster_bits, check.geometry.cluster_size
+    bits = check.geometry.cluster_bits
+    where = [
+        (units.compressed_offset(entry, bits), units.compressed_length(entry, bits))
+        for entry in payloads.tolist()
+    ]
+    return unsound(check.source, where, check.geometry.cluster_size, inflate)
 
-    def holds(entry: int) -> bool:
-        start, length = units.compressed_offset(entry, bits), units.compressed_length(entry, bits)
+
+def unsound(
+    source: Source, payloads: list[tuple[int, int]], size: int, inflate: Inflate = deflated
+) -> list[int]:
+    """Which of some payloads, by offset and length, do not give a cluster of some size."""
+
+    def holds(payload: tuple[int, int]) -> bool:
         try:
-            inflate(check.source.read_at(start, length).ljust(length, b"\0"), size)
+            inflate(source.read_at(*payload).ljust(payload[1], b"\0"), size)
         except NotInflatable:
             return False
         return True
 
-    return [
-        number for number, sound in enumerate(pool().map(holds, payloads.tolist())) if not sound
-    ]
+    return [number for number, sound in enumerate(pool().map(holds, payloads)) if not sound]
 
 
 def _faults(check: Qcow2Check, batch: Entries, broken: list[int]) -> Iterator[Fault]:

@@ -22,7 +22,7 @@ from qcowspec.check.counting import Window
 from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names
-from qcowspec.check.owners import Owner
+from qcowspec.check.ownership import Owner
 from qcowspec.check.runs import Runs
 from qcowspec.check.stored import Numbers, StoredRefcounts
 from qcowspec.source import Source
@@ -33,6 +33,9 @@ Flags = npt.NDArray[np.bool_]
 
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time: what the processor's caches hold too."""
+
+BITMAP_RULES = frozenset({"l2/subcluster-bitmap", "l2/subcluster-unallocated"})
+"""Rules that are about an entry's second word."""
 
 
 class L2Check:
@@ -171,8 +174,9 @@ class L2Check:
         if bits is not None:
             alloc = bits & np.uint64(c.QCOW_OFLAG_SUB_ALLOC_RANGE)
             both = (bits >> np.uint64(c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER)) & alloc
-            broken["l2/subcluster-bitmap"] = allocated & (both != 0)
-            broken["l2/subcluster-unallocated"] = ~allocated & ~compressed & (alloc != 0)
+            lost = ~allocated & ~compressed & (alloc != 0)
+            broken["l2/subcluster-bitmap"] = allocated & (both != 0) | lost & ~copied
+            broken["l2/subcluster-unallocated"] = lost & copied  # which a data file would allow
             if not self._data_file:
                 broken["l2/compressed-bitmap"] = compressed & (bits != 0)
                 whole = compressed & (bits == 0)
@@ -285,14 +289,14 @@ class _Batch:
         self.subclusters: Words | None = None
         self.table: npt.NDArray[Any] = np.zeros(0, np.int64)
         self.index: npt.NDArray[Any] = np.zeros(0, np.int64)
-        self._width = c.L2E_SIZE_NORMAL
+        self._width, self._cluster_bits = c.L2E_SIZE_NORMAL, 0
 
     def take(self, used: Numbers, values: Words, geometry: Geometry) -> None:
         """Note the entries: which of them, and all, shape (entries, words)."""
         self.entries = values[used, 0]
         self.subclusters = values[used, 1] if values.shape[1] > 1 else None
         self.table, self.index = used >> geometry.l2_bits, used & ((1 << geometry.l2_bits) - 1)
-        self._width = geometry.l2_entry_size
+        self._width, self._cluster_bits = geometry.l2_entry_size, geometry.cluster_bits
 
     def reference(self, window: Window, clusters: Numbers) -> None:
         """Count a reference to each of some clusters, as often as the tables count."""
@@ -312,11 +316,16 @@ class _Batch:
         """Report the entries that break a rule."""
         count = int(np.count_nonzero(hit)) * weight
         if count:
-            to.add(rule, count, self._faults(np.flatnonzero(hit), names))
+            to.add(rule, count, self._faults(rule, np.flatnonzero(hit), names))
 
-    def _faults(self, hit: Numbers, names: Names) -> Iterator[Fault]:
+    def _faults(self, rule: str, hit: Numbers, names: Names) -> Iterator[Fault]:
         for one in hit.tolist():
             table, index = int(self.table[one]), int(self.index[one])
             path = f"{names.table(int(self.places[table]))}[{index}]"
-            value, place = int(self.entries[one]), int(self.offsets[table]) + index * self._width
-            yield Fault(path, place, value, int(self.entries[one]) & c.L2E_OFFSET_MASK)
+            entry, place = int(self.entries[one]), int(self.offsets[table]) + index * self._width
+            value, host = entry, units.l2_offset(entry)
+            if entry & c.QCOW_OFLAG_COMPRESSED:
+                host = units.compressed_offset(entry, self._cluster_bits)
+            if rule in BITMAP_RULES and self.subclusters is not None:
+                value, place = int(self.subclusters[one]), place + c.L2E_SIZE_NORMAL
+            yield Fault(path, place, value, host)

@@ -26,6 +26,7 @@ from qcowspec.source import Source
 
 Numbers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time."""
@@ -82,8 +83,10 @@ class Qcow1Check:
         source: Source,
         findings: Findings,
         progress: Callable[[int], None] | None = None,
+        *,
+        deep: bool = False,
     ) -> None:
-        """Take what opening read; see `Qcow2Check`."""
+        """Take what opening read; see `Qcow2Check`. Compressed clusters are inflated if `deep`."""
         assert metadata.geometry is not None
         assert metadata.header is not None
         assert metadata.l1_table is not None
@@ -91,7 +94,7 @@ class Qcow1Check:
         self.findings, self.figures, self._progress = findings, Figures(), progress
         size = metadata.header.size - metadata.header.size % c.BDRV_SECTOR_SIZE
         self.figures.total_clusters = self.geometry.clusters(size)
-        self.pieces = Pieces()
+        self.pieces, self._deep = Pieces(), deep
 
     def run(self) -> None:
         """Check everything."""
@@ -155,7 +158,10 @@ class Qcow1Check:
         end = start + np.where(compressed, length.astype(np.int64), size)
         past = start >= self.source.length
         unaligned = ~compressed & (start % c.BDRV_SECTOR_SIZE != 0)
-        for rule, broken in (("check/v1-past-end", past), ("l2/v1-cluster-offset", unaligned)):
+        judged = [("check/v1-past-end", past), ("l2/v1-cluster-offset", unaligned)]
+        if self._deep:
+            judged.append(("l2/v1-compressed-data", self._unsound(compressed, start, end)))
+        for rule, broken in judged:
             hit = np.flatnonzero(broken)
             faults = (
                 Fault(
@@ -184,6 +190,16 @@ class Qcow1Check:
                 where, behind, table, which = where[begin], behind[stop], table[begin], which[begin]
             kept = where < self.source.length
             self.pieces.add(where[kept], behind[kept], table[kept], which[kept])
+
+    def _unsound(self, compressed: Flags, start: Numbers, end: Numbers) -> Flags:
+        """The compressed clusters that do not inflate."""
+        from qcowspec.check.deep import unsound
+
+        hit = np.flatnonzero(compressed)
+        payloads = list(zip(start[hit].tolist(), (end - start)[hit].tolist(), strict=True))
+        broken: Flags = np.zeros(len(start), bool)
+        broken[hit[unsound(self.source, payloads, self.geometry.cluster_size)]] = True
+        return broken
 
     # --- what lies on what ------------------------------------------------------------------------
 

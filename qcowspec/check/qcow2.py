@@ -23,7 +23,7 @@ from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names, l2_tables
 from qcowspec.check.l2 import L2Check
-from qcowspec.check.owners import Owner, OwnerMap, overlapping
+from qcowspec.check.ownership import Owner, OwnerMap, overlapping
 from qcowspec.check.regions import Aborted, Region, bitmap_clusters, l1_tables, regions
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.metadata import Metadata
@@ -355,7 +355,7 @@ class Qcow2Check:
 
 
 def owner_map(check: Qcow2Check, first: int, count: int) -> OwnerMap:
-    """Who references each of some clusters; see `qcowspec.check.owners`."""
+    """Who references each of some clusters; see `qcowspec.check.ownership`."""
     window = check.window(first, count)
     if count:
         check.fill(window)

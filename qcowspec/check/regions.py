@@ -16,7 +16,7 @@ import numpy as np
 from qcow_parsers import constants as c
 
 from qcowspec.check.findings import Fault, Findings
-from qcowspec.check.owners import Owner
+from qcowspec.check.ownership import Owner
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
 

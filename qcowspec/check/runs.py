@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qcow_parsers import constants as c
 
 from qcowspec.check.counting import Window
-from qcowspec.check.owners import Owner
+from qcowspec.check.ownership import Owner
 from qcowspec.check.stored import Numbers, StoredRefcounts
 from qcowspec.units import Geometry
 

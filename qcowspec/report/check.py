@@ -14,7 +14,7 @@ from typing import Any
 from qcowspec.check import Report
 from qcowspec.check.effects import Effect
 from qcowspec.check.findings import Fault, Group
-from qcowspec.check.owners import words
+from qcowspec.check.ownership import words
 from qcowspec.metadata import Format
 from qcowspec.report.style import Style, plain_style
 
@@ -140,7 +140,7 @@ def _told(group: Group, style: Style) -> Iterator[str]:
 def _line(group: Group, fault: Fault, style: Style) -> str:
     place = "" if fault.offset is None else f" at {style(hex(fault.offset), 'offset')}"
     if group.rule.id in BY_OWNERS:
-        said = f" belongs to {' and '.join(words(fault.value))}"
+        said = f" belongs to: {', '.join(words(fault.value))}"
         return f"cluster at {style(hex(fault.cluster or 0), 'offset')}{said}"
     value = fault.value if fault.expected is not None else hex(fault.value)
     said = f"{fault.path}{place} is {style(str(value), 'value')}"
