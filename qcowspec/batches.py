@@ -7,7 +7,7 @@ the end of the file are zeros, as QEMU reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -55,9 +55,9 @@ def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
     rows = np.zeros((len(offsets), size), np.uint8)
     order = np.argsort(offsets, kind="stable")
     rising = offsets[order].astype(np.int64)
-    into = getattr(source, "read_into", None)
-    if into is not None:  # a file of this machine: a request costs less than a copy
-        _read_into(into, rows, order, rising)
+    pieces = getattr(source, "read_pieces", None)
+    if pieces is not None:  # a file of this machine: a request costs less than a copy
+        pieces(_pieces(rows, order, rising))
         return rows
     for first, behind in _stretches(rising, size):
         begin = int(rising[first])
@@ -76,19 +76,21 @@ def _read(source: Source, offsets: npt.NDArray[np.uint64], size: int) -> Rows:
     return rows
 
 
-def _read_into(
-    into: Callable[[int, memoryview], int],
-    rows: Rows,
-    order: npt.NDArray[np.int64],
-    rising: npt.NDArray[np.int64],
-) -> None:
-    """The same, straight into the rows; neighbours in both are read at once."""
+def _pieces(
+    rows: Rows, order: npt.NDArray[np.int64], rising: npt.NDArray[np.int64]
+) -> Iterator[tuple[int, memoryview]]:
+    """Where to read from, and into which rows; neighbours in both are read at once."""
+    if not len(order):
+        return
     size, view = rows.shape[1], rows.reshape(-1).data
     joined = (np.diff(rising) == size) & (np.diff(order) == 1)
-    starts = np.flatnonzero(np.concatenate([[True], ~joined])).tolist() if len(order) else []
-    for first, behind in pairwise([*starts, len(order)]):
-        at = int(order[first]) * size
-        into(int(rising[first]), view[at : at + (behind - first) * size])
+    firsts = np.flatnonzero(np.concatenate([[True], ~joined]))
+    counts = np.diff(np.append(firsts, len(order)))
+    starts = order[firsts] * size
+    for offset, start, end in zip(
+        rising[firsts].tolist(), starts.tolist(), (starts + counts * size).tolist(), strict=True
+    ):
+        yield offset, view[start:end]
 
 
 def _stretches(rising: npt.NDArray[np.int64], size: int) -> Iterator[tuple[int, int]]:
