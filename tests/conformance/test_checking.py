@@ -6,6 +6,7 @@ More mutants: ``python -m tests.conformance.checking --count N --seed S``, or QC
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from qcowspec.check import check
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
+from qcowspec.report.check import summary
 from tests.conformance.checking import DATA, beside, compared, ours, rows, theirs
 
 MUTANTS = int(os.environ.get("QCOWSPEC_CHECKED", "120"))
@@ -74,3 +76,16 @@ def test_figures_of_mutants_are_qemus(first: int, folder: Path) -> None:
     found = [compared(folder, 5, number) for number in range(first, first + STEP)]
 
     assert [line for what, line in found if what == "differs"] == []
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: str(row["name"]))
+def test_the_summary_is_in_qemus_words(row: dict[str, str], folder: Path) -> None:
+    if "passphrase" in row:
+        return  # figures are compared above
+    command = ["qemu-img", "check", "-f", "qcow2", row["name"]]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+    with lay_open(DATA / row["name"]) as image:
+        report = check(image)
+
+    assert "".join(summary(report)) == done.stdout
