@@ -15,10 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qcow_parsers import constants as c
+
 from qcowspec.check.figures import Figures
 from qcowspec.errors import Invalid
 from qcowspec.metadata import Format
 from qcowspec.rules import BY_ID
+from qcowspec.units import align_up
 
 if TYPE_CHECKING:
     from qcowspec.check.findings import Findings
@@ -178,7 +181,7 @@ def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:
     _refuse(image)
     if image.format is Format.QCOW:
         raise ValueError("an image of version 1 has no clusters in the file")
-    total = image.geometry.clusters(image.source.length)
+    total = image.geometry.clusters(align_up(image.source.length, c.BDRV_SECTOR_SIZE))
     wanted = max(0, total - first) if count is None else min(count, max(0, total - first))
     if first < 0 or not 0 <= wanted <= LARGEST:
         raise ValueError(f"an owner map has at most {LARGEST} clusters")

@@ -53,11 +53,12 @@ class L2Tables:
         """Tables that are referenced equally often: by the active table, by snapshots, which."""
         if not len(self):
             return
+        first = int(self.active[0]), int(self.inactive[0])
+        if (self.active == first[0]).all() and (self.inactive == first[1]).all():
+            yield *first, np.arange(len(self))
+            return
         pairs = np.stack([self.active, self.inactive], axis=1)
         kinds, kind = np.unique(pairs, axis=0, return_inverse=True)
-        if len(kinds) == 1:
-            yield int(kinds[0][0]), int(kinds[0][1]), np.arange(len(self))
-            return
         order = np.argsort(kind.ravel(), kind="stable")
         bounds = np.searchsorted(kind.ravel()[order], np.arange(len(kinds) + 1))
         for index, (active, inactive) in enumerate(kinds.tolist()):

@@ -63,23 +63,31 @@ class L2Check:
         self._size = np.uint64(geometry.cluster_size)
         self._within = np.uint64(geometry.cluster_size - 1)
         self._shift = np.uint64(geometry.cluster_bits)
-        self._limit = source.length + geometry.cluster_size
+        self._limit = units.align_up(source.length, c.BDRV_SECTOR_SIZE) + geometry.cluster_size
         self.figures, self.findings, self.again = Figures(), Findings(), False
+        self._low, self._high = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
     def run(self, tables: L2Tables, window: Window) -> Iterator[int]:
-        """Go through all tables.
+        """Go through all tables; at a later window, through those only that reach into it.
 
         Yields:
             How many were gone through, now and then.
         """
         size = self._geometry.l2_table_size
+        if not self.again:
+            self._low = np.full(len(tables), np.iinfo(np.int64).max)
+            self._high = np.full(len(tables), -1)
         for active, inactive, chosen in tables.alike():
             here = chosen[tables.offsets[chosen] < np.uint64(self._source.length)]
+            if self.again:
+                reach = (self._low[here] < window.behind) & (self._high[here] >= window.first)
+                here = here[reach]
             runs = Runs(self._geometry, self._source.length)
             for part, rows in read_tables(self._source, tables.offsets[here], size, batch=BATCH):
                 some, values = here[part], rows.view(">u8").astype(np.uint64)
                 if not self._data_file:
                     taken = runs.take(values, some)
+                    self._reach(some[taken], values[taken, 0], values[taken, -1])
                     some, values = some[~taken], values if not taken.any() else values[~taken]
                 self._look(_Batch(tables, some, active, inactive), values, window)
                 yield part.stop - part.start
@@ -89,6 +97,13 @@ class L2Check:
             for part, rows in read_tables(self._source, tables.offsets[again], size, batch=BATCH):
                 values = rows.view(">u8").astype(np.uint64)
                 self._look(_Batch(tables, again[part], active, inactive), values, window)
+
+    def _reach(self, tables: Numbers, first: Words, last: Words) -> None:
+        """Note which clusters tables reach, if they are not known to reach farther."""
+        if not self.again and len(tables) and len(first):
+            low = (units.l2_offset(first) >> self._shift).astype(np.int64)
+            high = (units.l2_offset(last) >> self._shift).astype(np.int64)
+            self._low[tables], self._high[tables] = low, high
 
     # --- one batch --------------------------------------------------------------------------------
 
@@ -119,6 +134,8 @@ class L2Check:
         low, high = int(clusters.min()), int(clusters.max())
         if low == 0 or high * self._geometry.cluster_size >= self._source.length:
             return False
+        if not self.again:
+            self._low[batch.tables], self._high[batch.tables] = low, high
         here, flags = clusters, copied
         if low < window.first or high >= window.behind:
             inside = window.inside(clusters)
@@ -153,6 +170,8 @@ class L2Check:
         """The slow way: every rule, for the entries that are not zero."""
         entry, bits = batch.entries, batch.subclusters
         extended, first = bits is not None, not self.again
+        if first:  # as far as any entry could, whichever kind it is of
+            self._low[batch.tables], self._high[batch.tables] = 0, np.iinfo(np.int64).max
         compressed = entry & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
         copied = entry & np.uint64(c.QCOW_OFLAG_COPIED) != 0
         host = units.l2_offset(entry)
@@ -272,6 +291,7 @@ class _Batch:
     """Some L2 tables that count equally often, and their entries that are not zero.
 
     Attributes:
+        tables: Their numbers.
         offsets: Host offsets of the tables.
         places: Host offset of an L1 entry that locates each.
         active: How often the active L1 table locates each of them.
@@ -283,6 +303,7 @@ class _Batch:
     """
 
     def __init__(self, tables: L2Tables, some: Numbers, active: int, inactive: int) -> None:
+        self.tables = some
         self.offsets, self.places = tables.offsets[some], tables.places[some]
         self.active, self.inactive, self.both = active, inactive, active + inactive
         self.entries: Words = np.zeros(0, np.uint64)

@@ -24,7 +24,7 @@ from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names, l2_tables
 from qcowspec.check.l2 import L2Check
 from qcowspec.check.ownership import Owner, OwnerMap, overlapping
-from qcowspec.check.regions import Aborted, Region, bitmap_clusters, l1_tables, regions
+from qcowspec.check.regions import WORK, Aborted, Region, bitmap_clusters, l1_tables, regions
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
@@ -71,7 +71,8 @@ class Qcow2Check:
         self.metadata, self.source, self.geometry = metadata, source, geometry
         self.findings, self.figures = findings, Figures()
         self._progress = progress
-        self.clusters = geometry.clusters(source.length)
+        self._length = align_up(source.length, c.BDRV_SECTOR_SIZE)  # as QEMU's block layer has it
+        self.clusters = geometry.clusters(self._length)
         size = header.size - header.size % c.BDRV_SECTOR_SIZE
         self.figures.total_clusters = geometry.clusters(size)
         if self.clusters > INT_MAX:
@@ -85,6 +86,9 @@ class Qcow2Check:
             pass
         self.names = Names(tables)
         self.tables: L2Tables = l2_tables(source, geometry, tables, findings)
+        held = int((self.tables.offsets < np.uint64(source.length)).sum())
+        if held * geometry.l2_table_size > max(WORK, source.length):
+            raise Aborted("the L2 tables lie on each other, more often than is looked at")
         self.l2 = L2Check(
             source,
             geometry,
@@ -152,7 +156,7 @@ class Qcow2Check:
     @property
     def _limit(self) -> int:
         """A structure that ends here or later has a cluster or more behind the file's end."""
-        return self.source.length + self.geometry.cluster_size
+        return self._length + self.geometry.cluster_size
 
     def _is_past(self, offset: int, length: int) -> bool:
         return length > 0 and offset + length >= self._limit

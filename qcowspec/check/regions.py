@@ -29,6 +29,11 @@ SLICE = 1 << 20
 """Bytes of a bitmap table that are looked at together."""
 
 
+WORK = 16 << 30
+"""Bytes of tables that are read of any image; of a larger one as many as it has. Tables that lie on
+each other could ask for any number."""
+
+
 class Aborted(Exception):
     """QEMU gives the check up here, without a figure; the message says why."""
 
@@ -155,11 +160,15 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
     geometry = metadata.geometry
     assert geometry is not None
     width, cluster = c.BME_TABLE_ENTRY_SIZE, geometry.cluster_size
+    room = max(WORK, source.length)
     for index, entry in enumerate(bitmaps(metadata)):
         start, length = entry.bitmap_table_offset, entry.bitmap_table_size * width
         if start + length > c.BDRV_MAX_LENGTH:
             raise Aborted(f"bitmaps[{index}].bitmap_table lies where no file can be read")
         length = min(length, max(0, source.length - start))  # behind the end are zeros
+        room -= length
+        if room < 0:
+            raise Aborted("the bitmap tables lie on each other, more often than is looked at")
         for at in range(0, length, SLICE):
             data = source.read_at(start + at, min(SLICE, length - at))
             values = np.frombuffer(data.ljust(-(-len(data) // width) * width, b"\0"), ">u8")
