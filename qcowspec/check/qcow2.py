@@ -179,9 +179,12 @@ class Qcow2Check:
         for index, first, offsets in bitmap_clusters(self.metadata, self.source):
             late = (offsets != 0) & (offsets + self.geometry.cluster_size >= self._limit)
             path, bits = f"bitmaps[{index}].bitmap_table", offsets
+            table = self.metadata.bitmaps[index].bitmap_table_offset
             hit = np.flatnonzero(late)
-            some = ((f"{path}[{first + one}]", int(bits[one])) for one in hit.tolist())
-            faults = (Fault(name, None, at, at) for name, at in some)
+            faults = (
+                Fault(f"{path}[{entry}]", table + entry * c.BME_TABLE_ENTRY_SIZE, at, at)
+                for entry, at in zip((first + hit).tolist(), bits[hit].tolist(), strict=True)
+            )
             self.findings.add("check/past-end", len(hit), faults)
 
     def _late_tables(self, hit: Numbers) -> Iterator[Fault]:

@@ -51,7 +51,7 @@ class StoredRefcounts:
         self._source, self._geometry = source, geometry
         length = count * c.REFTABLE_ENTRY_SIZE
         data = source.read_at(offset, length)
-        self.count = count
+        self.count, self._offset = count, offset
         padded = data.ljust(units.align_up(len(data), c.REFTABLE_ENTRY_SIZE), b"\0")
         self.entries = np.frombuffer(padded, ">u8").astype(np.uint64)
         self.offsets = units.refcount_block_offset(self.entries)
@@ -151,10 +151,11 @@ class StoredRefcounts:
         return int(self.offsets[index]) + entry * bits // BITS_PER_BYTE
 
     def path(self, cluster: int) -> tuple[str, int | None]:
-        """Where the refcount of a cluster is: its path, and its byte; None if it has no block."""
+        """Where the refcount of a cluster is, or what should locate it; None behind the table."""
         index, entry = divmod(cluster, self.per_block)
         if index >= len(self.offsets) or not self.offsets[index]:
-            return f"refcount_table[{index}]", None
+            place = self._offset + index * c.REFTABLE_ENTRY_SIZE
+            return f"refcount_table[{index}]", place if index < self.count else None
         return f"refcount_blocks[{index}][{entry}]", self.place(index, entry)
 
     def unpacked(self, rows: npt.NDArray[np.uint8]) -> Counts:

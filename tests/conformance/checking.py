@@ -1,6 +1,7 @@
 """The figures of a check, ours and QEMU's, on images whose tables are broken.
 
     python -m tests.conformance.checking --count N --seed S
+    python -m tests.conformance.checking --used N --seed S
 
 What is compared: all that `qemu-img check --output=json` counts, and the exit status. A mutant that
 QEMU does not open says nothing about a check and is only counted; so is one that QEMU takes too
@@ -33,6 +34,7 @@ from qcowspec.fuzzing.mutations import mutate
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.image import lay_open
 from tests.conformance.agreement import installed
+from tests.conformance.reading import written
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -173,6 +175,11 @@ def compared(folder: Path, seed: int, number: int) -> tuple[str, str]:
     data, done = (narrow if random.random() < 0.15 else mutant)(chosen, random)
     path = folder / "mutant.qcow2"
     path.write_bytes(data)
+    return held(path, chosen, done)
+
+
+def held(path: Path, chosen: Seed, done: tuple[str, ...]) -> tuple[str, str]:
+    """Hold our answer about an image against QEMU's; see `compared`."""
     expected = theirs(path, chosen.secret)
     if expected is None:
         return "slow", chosen.name
@@ -182,6 +189,43 @@ def compared(folder: Path, seed: int, number: int) -> tuple[str, str]:
     if (got.status, got.figures) == (expected.status, expected.figures):
         return "agrees", chosen.name
     return "differs", f"{chosen.name} {done}: ours {got}; QEMU's {expected}"
+
+
+FLAVOURS = (
+    ["-o", "compat=0.10,cluster_size=4k"],
+    ["-o", "cluster_size=512"],
+    ["-o", "cluster_size=64k,refcount_bits=1"],
+    ["-o", "cluster_size=4k,refcount_bits=2"],
+    ["-o", "cluster_size=1k,refcount_bits=4"],
+    ["-o", "cluster_size=4k,refcount_bits=8"],
+    ["-o", "cluster_size=4k,refcount_bits=32"],
+    ["-o", "cluster_size=8k,refcount_bits=64"],
+    ["-o", "cluster_size=16k,extended_l2=on"],
+    ["-o", "cluster_size=64k,compression_type=zstd,lazy_refcounts=on"],
+)
+"""Options of `qemu-img create`: every width of a refcount, and cluster sizes."""
+
+
+def used(folder: Path, seed: int, number: int) -> Iterator[tuple[str, str]]:
+    """An image that a guest wrote to, and mutants of it: each as `compared` tells it."""
+    random = Random(f"used/{seed}/{number}")
+    path, options = folder / "used.qcow2", random.choice(FLAVOURS)
+    written(path, random, options, 512 * random.randrange(1, 20000), snapshots=True)
+    if random.random() < 0.4 and "0.10" not in options[1]:
+        for name in ("one", "two"):
+            subprocess.run(
+                ["qemu-img", "bitmap", "--add", path.name, name], cwd=folder, capture_output=True
+            )
+        subprocess.run(["qemu-io", "-c", "write 0 4k", path.name], cwd=folder, capture_output=True)
+    seed_image = Seed(f"used {number} {options[1]}", Places(path.read_bytes()))
+    yield held(path, seed_image, ())
+    for _ in range(MUTANTS_EACH):
+        data, done = (narrow if random.random() < 0.3 else mutant)(seed_image, random)
+        path.write_bytes(data)
+        yield held(path, seed_image, done)
+
+
+MUTANTS_EACH = 8
 
 
 def beside(folder: Path) -> None:
@@ -198,18 +242,24 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="the number of the first mutant")
+    parser.add_argument("--used", type=int, default=0, help="images written by a guest, instead")
     options = parser.parse_args()
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         beside(Path(folder))
-        for number in range(options.first, options.first + options.count):
-            what, line = compared(Path(folder), options.seed, number)
-            counts[what] += 1
-            if what == "differs":
-                print(f"{number}: {line[:2000]}", flush=True)  # noqa: T201 - run by hand
+        numbers = range(options.first, options.first + (options.used or options.count))
+        for number in numbers:
+            if options.used:
+                told = list(used(Path(folder), options.seed, number))
+            else:
+                told = [compared(Path(folder), options.seed, number)]
+            counts.update(what for what, _ in told)
+            for what, line in told:
+                if what == "differs":
+                    print(f"{number}: {line[:2000]}", flush=True)  # noqa: T201 - run by hand
     opened = counts["agrees"] + counts["differs"]
     print(  # noqa: T201 - run by hand
-        f"{options.count} mutants: {opened} opened, {counts['agrees']} agree, "
+        f"{counts.total()} images: {opened} opened, {counts['agrees']} agree, "
         f"{counts['differs']} differ; {counts['unopened']} not opened, {counts['slow']} too slow"
     )
     return 1 if counts["differs"] else 0

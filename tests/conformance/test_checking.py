@@ -13,6 +13,7 @@ import pytest
 
 from qcowspec.check import check
 from qcowspec.fuzzing import vectors
+from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
 from qcowspec.report.check import summary
@@ -89,3 +90,17 @@ def test_the_summary_is_in_qemus_words(row: dict[str, str], folder: Path) -> Non
         report = check(image)
 
     assert "".join(summary(report)) == done.stdout
+
+
+@pytest.mark.parametrize("name", ["v3", "v3-snapshots", "v3-bitmaps"])
+@pytest.mark.parametrize("more", [0, 1, 511, 512, 513])
+def test_a_file_cut_short_counts_as_for_qemu(name: str, more: int, folder: Path) -> None:
+    whole, path = base(name).data, folder / "short.qcow2"
+    for length in range(4096, len(whole), 4096):
+        path.write_bytes(whole[: length + more])
+        expected = theirs(path)
+        assert expected is not None
+
+        actual = ours(path)
+
+        assert (actual.status, actual.figures) == (expected.status, expected.figures), length
