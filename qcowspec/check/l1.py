@@ -126,8 +126,8 @@ def l2_tables(
             entries, places = values[used].astype(np.uint64), at + used * c.L1E_SIZE
             _judge(entries, places, active + inactive, geometry, names, findings)
             offsets = units.l1_offset(entries)
-            times = np.ones(len(entries), np.int64)
-            found.append(L2Tables(offsets, times * active, times * inactive, places))
+            now, then = (np.broadcast_to(np.int64(n), len(entries)) for n in (active, inactive))
+            found.append(L2Tables(offsets, now, then, places))
             held += len(entries)
             if held > HELD:
                 found = [_merged(found)]
@@ -138,8 +138,8 @@ def l2_tables(
 def _merged(found: list[L2Tables]) -> L2Tables:
     """Some tables, each once."""
     offsets = np.concatenate([some.offsets for some in found])
-    active = np.concatenate([some.active for some in found])
-    inactive = np.concatenate([some.inactive for some in found])
+    active = _joined([some.active for some in found])
+    inactive = _joined([some.inactive for some in found])
     places = np.concatenate([some.places for some in found])
     if len(offsets) < 2 or ((offsets[1:] > offsets[:-1]).all() and (active > 0).all()):
         return L2Tables(offsets, active, inactive, places)
@@ -152,6 +152,14 @@ def _merged(found: list[L2Tables]) -> L2Tables:
         np.add.reduceat(inactive[order], starts),
         places[order][starts],
     )
+
+
+def _joined(pieces: list[Numbers]) -> Numbers:
+    """Pieces as one array, which takes no memory where all of it is one number."""
+    kept = [piece for piece in pieces if len(piece)]
+    if kept and all(not any(piece.strides) and piece[0] == kept[0][0] for piece in kept):
+        return np.broadcast_to(kept[0][0], sum(map(len, kept)))
+    return np.concatenate(pieces)
 
 
 def _judge(

@@ -300,12 +300,12 @@ class Qcow2Check:
         self, rule: str, window: Window, start: int, hit: Flags, count: int | None = None
     ) -> None:
         """Report clusters of a window: those of a chunk that a mask says."""
-        faults = self._cluster_faults(window, start + np.flatnonzero(hit))
+        faults = self._cluster_faults(window, start, hit)
         self.findings.add(rule, int(hit.sum()) if count is None else count, faults)
 
-    def _cluster_faults(self, window: Window, hit: Numbers) -> Iterator[Fault]:
+    def _cluster_faults(self, window: Window, start: int, hit: Flags) -> Iterator[Fault]:
         assert window.stored is not None
-        for at in hit.tolist():
+        for at in (start + one for one in _each(hit)):
             path, place = self.stored.path(window.first + at)
             offset = (window.first + at) * self.geometry.cluster_size
             yield Fault(path, place, int(window.stored[at]), offset, int(window.counts[at]))
@@ -359,6 +359,12 @@ class Qcow2Check:
         self.figures.corruptions = self.findings.count(Effect.CORRUPTION)
         self.figures.leaks = self.findings.count(Effect.LEAK)
         self.figures.check_errors += self.findings.count(Effect.ERROR)
+
+
+def _each(hit: Flags) -> Iterator[int]:
+    """Where flags are set, found as far as somebody asks."""
+    for start in range(0, len(hit), 1 << 16):
+        yield from (start + np.flatnonzero(hit[start : start + (1 << 16)])).tolist()
 
 
 def owner_map(check: Qcow2Check, first: int, count: int) -> OwnerMap:
