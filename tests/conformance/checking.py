@@ -41,6 +41,9 @@ DATA = Path(__file__).parents[1] / "data"
 TIMEOUT = 20
 """Seconds: longer than QEMU takes for a check of any small image that it ends."""
 
+SAID = 500
+"""Mutants after which the command line says how far it is."""
+
 LARGEST = 4 << 20
 """Bytes of an image that mutants are made from."""
 
@@ -254,6 +257,8 @@ def main() -> int:
             else:
                 told = [compared(Path(folder), options.seed, number)]
             counts.update(what for what, _ in told)
+            if (number + 1) % SAID == 0:
+                print(f"{number + 1}: {dict(counts)}", flush=True)  # noqa: T201 - run by hand
             for what, line in told:
                 if what == "differs":
                     print(f"{number}: {line[:2000]}", flush=True)  # noqa: T201 - run by hand
