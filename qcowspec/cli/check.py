@@ -44,7 +44,9 @@ Version 1, which qemu-img does not check, has the same.
 @click.option("--limit", type=click.IntRange(0), default=8, help="Places told of each rule.")
 @click.option("--all", "all_", is_flag=True, help="Tell every place.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing but the exit status.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours."
+)
 def command(
     image: str,
     output: str,
