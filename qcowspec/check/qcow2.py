@@ -202,7 +202,7 @@ class Qcow2Check:
         numbers = (offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
         sound = ~reserved & ~unaligned
         outside = sound & (numbers >= self.clusters + self._grown)
-        if not self.l2.again:
+        if window.behind > self.clusters:  # the last: now it is known where the clusters end
             self._entries("refcounts/reserved", reserved)
             self._entries("refcounts/block-offset", unaligned)
             self._entries("check/refcount-block-past-end", outside)
@@ -216,11 +216,17 @@ class Qcow2Check:
         turn = np.arange(len(rising)) - np.searchsorted(rising, rising)
         rank = np.zeros(len(here), np.int64)
         rank[order] = turn
-        seen = np.minimum(before + rank + 1, self.stored.most)
+        # The cluster behind the file's last is there if something else reaches into it; a block in
+        # it is past the end, and not counted, and yet judged.
+        late = here >= self.clusters
+        past = np.zeros(len(entries), bool)
+        past[counted[late]] = True
+        self._entries("check/past-end", past)
+        seen = np.minimum(before + np.where(late, 0, rank + 1), self.stored.most)
         shared = np.zeros(len(entries), bool)
         shared[counted[seen != 1]] = True
         self._entries("check/refcount-block-shared", shared)
-        window.add(here, Owner.REFCOUNT_BLOCK, alone=True)
+        window.add(here[~late], Owner.REFCOUNT_BLOCK, alone=True)
 
     def _entries(self, rule: str, hit: Flags) -> None:
         """Report entries of the refcount table."""
