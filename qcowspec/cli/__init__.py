@@ -22,6 +22,7 @@ COMMANDS = {
     "validate": "Judge images: one verdict each, with the rules that are broken.",
     "info": "Say what an image is: sizes, features, snapshots, bitmaps, backing file.",
     "map": "List the ranges of the disk, and where the bytes of each are.",
+    "check": "Hold references against refcounts, and tell what overlaps.",
     "convert": "Write what the guest sees to a raw file.",
     "compare": "Tell whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",

@@ -61,6 +61,21 @@ def opened(
     return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
 
 
+def laid_open(path: str, format_: str, allow: tuple[str, ...], secret: str | None) -> Image:
+    """An image, however broken, with a gate and a key for whoever looks further.
+
+    Raises:
+        QcowError: It is no QCOW image or cannot be read, or the passphrase cannot be had.
+    """
+    from qcowspec.gate import gate_of
+    from qcowspec.image import lay_open
+
+    key = key_of(secret)
+    image = lay_open(path, format=FORMATS[format_])
+    image.gate, image.secret = gate_of(allow), key
+    return image
+
+
 def key_of(where: str | None) -> bytes | None:
     """The passphrase that an option tells where to find."""
     if where is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from qcowspec.errors import Unreadable
 
@@ -74,6 +74,17 @@ class LocalFile:
                 break
             done += count
         return done
+
+    def read_pieces(self, pieces: Iterable[tuple[int, memoryview]]) -> None:
+        """Fill many buffers, each from its offset; what lies past the end is left as it is."""
+        fd, preadv = self._fd, os.preadv
+        for offset, buffer in pieces:
+            try:
+                whole = preadv(fd, (buffer,), offset) == len(buffer)
+            except OSError:
+                whole = False
+            if not whole:  # the end of the file, or an error that is told properly there
+                self.read_into(offset, buffer)
 
     def data_ranges(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
         """The parts of a range that are not holes of the file: where each starts, and ends.
