@@ -22,7 +22,7 @@ from qcowspec.opening import check_opened, laid_open
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
-from qcowspec.sources import open_source
+from qcowspec.sources import Target, open_source
 from qcowspec.units import Geometry
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Image:
 
 
 def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
-    target: str | os.PathLike[str] | bytes,
+    target: Target,
     *,
     format: str | None = None,
     allow: str | Iterable[str] | Gate | None = None,
@@ -245,7 +245,8 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
     """Open an image as QEMU does.
 
     Args:
-        target: A path, ``-`` for standard input, or the image's bytes.
+        target: A path, ``-`` for standard input, a URL, a source spec, or the image's bytes; see
+            `qcowspec.sources.open_source`.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
         allow: Which second files may be opened, when guest bytes are read: ``same-dir``, ``any``,
             directories, or a gate of your own; none where it is left out.
@@ -268,16 +269,18 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
     return image
 
 
-def lay_open(target: str | os.PathLike[str] | bytes, *, format: str | None = None) -> Image:
+def lay_open(target: Target, *, format: str | None = None) -> Image:
     """Open an image however broken it is, and read all that can be read.
 
     Args:
-        target: A path, ``-`` for standard input, or the image's bytes.
+        target: A path, ``-`` for standard input, a URL, a source spec, or the image's bytes; see
+            `qcowspec.sources.open_source`.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
         Unreadable: The bytes cannot be had.
+        Unsupported: A source spec says that it is raw.
     """
     source = open_source(target)
     try:

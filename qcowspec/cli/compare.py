@@ -6,8 +6,9 @@ import sys
 
 import click
 
-from qcowspec.cli.output import FORMATS, say, write
-from qcowspec.cli.reading import PERMISSIONS, allowing, opened
+from qcowspec.cli.images import TakesImages
+from qcowspec.cli.output import say, write
+from qcowspec.cli.reading import CHOICES, PERMISSIONS, allowing, opened
 from qcowspec.errors import QcowError
 
 DIFFERENT, FAILED = 1, 2
@@ -15,6 +16,7 @@ DIFFERENT, FAILED = 1, 2
 
 @click.command(
     "compare",
+    cls=TakesImages,
     epilog=f"""\b
 Examples:
   qcowspec compare disk.qcow2 copy.qcow2
@@ -29,8 +31,8 @@ Exit status, as qemu-img's: 0 the same; 1 they differ; 2 one cannot be read, or 
 @click.argument("one", metavar="IMAGE1")
 @click.argument("other", metavar="IMAGE2")
 @allowing
-@click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
-@click.option("-F", "--other-format", type=click.Choice(list(FORMATS)), default="auto")
+@click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
+@click.option("-F", "--other-format", type=click.Choice(CHOICES), default="auto")
 @click.option("-s", "--strict", is_flag=True, help="Sizes have to be equal too.")
 def command(
     one: str,

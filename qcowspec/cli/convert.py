@@ -8,14 +8,16 @@ from typing import Any
 
 import click
 
-from qcowspec.cli.output import FORMATS, say
-from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened
+from qcowspec.cli.images import TakesImages
+from qcowspec.cli.output import say
+from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened
 from qcowspec.errors import QcowError
 from qcowspec.report.words import printable
 
 
 @click.command(
     "convert",
+    cls=TakesImages,
     epilog=f"""\b
 Examples:
   qcowspec convert disk.qcow2 disk.raw
@@ -34,7 +36,7 @@ Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage
 @click.argument("output", metavar="OUT")
 @click.option("-l", "--snapshot", metavar="ID|NAME", help="Read an internal snapshot.")
 @allowing
-@click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
+@click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
 @click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads at work.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 LINES = [
     {"qcow_schemas", "qcow_parsers", "errors"},
-    {"units"},
+    {"units", "locations"},
     {"structures"},
     {"metadata", "needs", "gate", "source"},
     {"sources"},
@@ -32,7 +32,7 @@ LINES = [
     {"mapping", "crypto"},
     {"chain"},
     {"guest", "check"},
-    {"image"},
+    {"image", "raw"},
     {"transfer"},
     {"fuzzing", "report"},
     {"cli"},
