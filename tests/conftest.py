@@ -80,6 +80,5 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         made = Store(url, "images")
         system = made.system()
         system.mkdir(made.bucket)
-        for path in DATA.iterdir():
-            system.pipe_file(f"{made.bucket}/{path.name}", path.read_bytes())
+        system.pipe({f"{made.bucket}/{path.name}": path.read_bytes() for path in DATA.iterdir()})
         yield made

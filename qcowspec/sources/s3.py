@@ -156,7 +156,8 @@ class S3Transport:
 
     def _range(self, head: dict[str, Any]) -> tuple[int, int, int]:
         found = CONTENT_RANGE.fullmatch(head.get("ContentRange", ""))
-        if found is None:
+        status = head.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if found is None or status != HTTPStatus.PARTIAL_CONTENT:
             raise self._error("cannot be read in place: the store ignores Range")
         start, last, total = (int(number) for number in found.groups())
         return start, last + 1, total
