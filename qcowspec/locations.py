@@ -66,7 +66,8 @@ def located(url: str) -> Location:
     except (ValueError, UnicodeError):
         host, port = None, None
     if parts is None or not host or any(ord(letter) <= ord(" ") for letter in host):
-        raise Unreadable("is no URL that names a server", path=shown(url))
+        # What of it may be shown cannot be told: a password may stand where none can.
+        raise Unreadable("is no URL that names a server", path=f"{url.partition('://')[0]}://…")
     if ":" in host:
         host = f"[{host}]"
     place = host if port in (None, PORTS.get(parts.scheme)) else f"{host}:{port}"
@@ -93,7 +94,7 @@ def shown(name: str) -> str:
 def _without_secrets(piece: str) -> str:
     scheme, separator, rest = piece.partition("://")
     if not separator:
-        return piece
+        return piece.partition("?")[0]
     place, slash, path = rest.partition("/")
     place = place.partition("?")[0].partition("#")[0].rpartition("@")[2]
     path = path.partition("?")[0].partition("#")[0]

@@ -27,7 +27,7 @@ def open_url(name: str) -> Source | None:
     separator = "://" if found[0].endswith("://") else "::"
     protocol = found[0].removesuffix(separator)
     protocol, rest = protocol.lower(), name[found.end() :]
-    if separator == "://" and "::" not in rest:
+    if separator == "://":
         if protocol in HTTP:
             from qcowspec.sources.http import open_http
 

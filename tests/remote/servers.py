@@ -6,7 +6,9 @@ a free port, and ends with the block that started it.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import re
 import shutil
 import socket
@@ -136,7 +138,8 @@ def nginx(root: Path, folder: Path, certificate: Path | None = None) -> Iterator
     more = ""
     if certificate is not None:
         more = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
-    (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+    digest = base64.b64encode(hashlib.sha1(PASSWORD.encode()).digest()).decode()  # noqa: S324 - as nginx has it
+    (folder / "users").write_text(f"{USER}:{{SHA}}{digest}\n")
     text = CONFIGURATION.format(
         folder=folder, port=port, root=root, more=more, secure=" ssl" if certificate else ""
     )
