@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -31,28 +32,37 @@ Progress = Callable[[int], None]
 
 
 def convert(
-    disk: Disk, path: str, *, threads: int | None = None, progress: Progress | None = None
+    disk: Disk,
+    path: str,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    resume: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a disk's bytes to a raw file.
 
     Args:
         disk: What to read.
         path: The file's final name; it appears when all is written.
-        threads: How many threads read and write; twice the processors where it is left out.
+        threads: How many threads read and write; twice the processors where it is left out, and
+            not less than the requests that a server may be sent at once.
         progress: Is told how many guest bytes were done, again and again.
+        resume: Go on with what an interrupted call has written, if the image and these options (a
+            snapshot's name, …) are the same; and keep what is written if this one is interrupted.
 
     Raises:
         QcowError: The disk cannot be read.
         Unwritable: The file cannot be written.
     """
     disk.open_all()
-    count = threads or 2 * (os.cpu_count() or 1)
-    with SparseFile(path, disk.size) as file, ThreadPoolExecutor(count) as pool:
+    at_once = max(getattr(layer.data, "in_flight", 0) for layer in disk.layers)
+    count = threads or max(2 * (os.cpu_count() or 1), at_once)
+    with _file(disk, path, resume) as file, ThreadPoolExecutor(count) as pool:
         waiting: deque[Future[int]] = deque()
         work = _Work(disk, file)
         try:
             for depth, extents, passed in _jobs(disk):
-                if len(extents):
+                if len(extents) and not file.has(extents.start, extents.end):
                     waiting.append(pool.submit(work, depth, extents))
                 if progress is not None:
                     progress(passed)
@@ -64,6 +74,14 @@ def convert(
             for future in waiting:
                 future.cancel()
         file.finish()
+
+
+def _file(disk: Disk, path: str, resume: Mapping[str, Any] | None) -> SparseFile:
+    if resume is None:
+        return SparseFile(path, disk.size)
+    from qcowspec.transfer.resume import ResumableFile, subject
+
+    return ResumableFile(path, disk.size, subject(disk, resume))
 
 
 class _Work:
