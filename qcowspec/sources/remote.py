@@ -30,6 +30,9 @@ MOST = 4 << 20
 CACHE = 16 << 20
 """Bytes of small reads that are kept."""
 
+GAP = 16 << 10
+"""Bytes between two tables that cost less than a request of its own."""
+
 IN_FLIGHT = 8
 """Requests at once, at most."""
 
@@ -107,11 +110,13 @@ class Remote:
         length: Its bytes.
         identity: Which version of it is read.
         in_flight: How many requests may be under way at once.
+        gap: Bytes between two tables that are rather fetched than skipped.
         requests: How many ranges were asked for, first attempts only.
         transferred: Bytes that came of them.
     """
 
     in_flight = IN_FLIGHT
+    gap = GAP
 
     def __init__(self, transport: Transport, patience: Patience = PATIENCE) -> None:
         """Find the file.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import qcowspec
+from qcowspec.batches import read_tables
 from qcowspec.sources import open_source
 from qcowspec.sources.remote import Remote
 from tests.conftest import ACCESS_KEY, SECRET_KEY, Store
@@ -116,6 +119,37 @@ def test_the_dump_of_a_tebibyte_is_less_than_a_mebibyte(nginx: Nginx) -> None:
 
     assert sum(each.sent for each in asked) == source.transferred < 1 << 20
     assert len(asked) <= 8
+
+
+def test_scattered_tables_are_fetched_side_by_side_and_nothing_between(
+    nginx: Nginx, served: Path
+) -> None:
+    data = random.Random(3).randbytes(4 << 20)
+    (served / "scattered").write_bytes(data)
+    source = open_source(f"{nginx.url}/scattered")
+    assert isinstance(source, Remote)
+    size = 4096
+    starts = [1 << 20, (1 << 20) + size, 2 << 20, (2 << 20) + source.gap + size, 3 << 20]
+    before = source.requests, source.transferred
+    rows = [
+        row.tobytes()
+        for _, read in read_tables(source, np.array(starts, np.uint64), size)
+        for row in read
+    ]
+
+    assert rows == [data[start : start + size] for start in starts]
+    assert source.requests - before[0] == 3
+    assert source.transferred - before[1] == len(starts) * size + source.gap
+
+
+def test_reads_that_follow_each_other_become_few_requests(nginx: Nginx) -> None:
+    source = open_source(f"{nginx.url}/v2-2m.qcow2")
+    assert isinstance(source, Remote)
+    pieces = [source.read_at(at, 20_000) for at in range(0, source.length, 20_000)]
+
+    assert b"".join(pieces) == (DATA / "v2-2m.qcow2").read_bytes()
+    assert source.requests <= 16
+    assert source.transferred == source.length
 
 
 @pytest.mark.parametrize("chain", ["gzip::", "bz2::", "xz::"])
