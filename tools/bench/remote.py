@@ -6,6 +6,10 @@ One nginx on loopback serves both, turn by turn; whole processes, from start to 
 and Debian's qemu-block-extra. The disk is that of convert.py. With --delay each request takes so
 much longer, as over a distance; loopback has none. The least of several runs counts. Requests and
 bytes are nginx's own count.
+
+Ours is held against the better of `qemu-img convert` and `qemu-img convert -m 1`. With its usual
+eight coroutines, qemu-img 7.2 with Debian 12's libcurl often hangs on HTTP; a run that takes ten
+times as long as that with one, and half a minute, is ended, and said.
 """
 
 from __future__ import annotations
@@ -65,6 +69,16 @@ def far(url: str, delay: float) -> Iterator[str]:
     listener.close()
 
 
+def bounded(command: list[str], seconds: float) -> float | None:
+    """Seconds of one run; None where it takes longer than it may."""
+    start = time.perf_counter()
+    try:
+        subprocess.run(command, check=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    return time.perf_counter() - start
+
+
 def main() -> None:
     """Measure, and print a line a flavour."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,12 +108,17 @@ def main() -> None:
                 theirs = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", target, str(out)]
                 counts = []
                 times = []
-                for command in (theirs, [ours, "convert", "-q", target, str(out)]):
+                for command in (
+                    [*theirs[:2], "-m", "1", *theirs[2:]],
+                    [ours, "convert", "-q", target, str(out)],
+                ):
                     before = len(server.asked())
                     times.append(least(command, out, options.runs))
                     asked = server.asked()[before:]
                     counts.append((len(asked), sum(each.sent for each in asked)))
                 equal = subprocess.run(["cmp", "-s", str(raw), str(out)], check=False).returncode
+                wide = bounded(theirs, 10 * times[0] + 30)
+                times[0] = min(times[0], wide or times[0])
                 shown = "  ".join(
                     f"{who} {taken:6.2f} s {requests / options.runs:6.0f} requests"
                     f" {sent / options.runs / (1 << 20):5.0f} MiB"
@@ -109,7 +128,8 @@ def main() -> None:
                 )
                 print(
                     f"{image.stem:6} {shown}  {times[1] / times[0]:5.2f} (aim {aim:.2f})"
-                    f"{'  DIFFERENT BYTES' if equal else ''}",
+                    f"{'  DIFFERENT BYTES' if equal else ''}"
+                    f"{'' if wide else '  (qemu-img -m 8 hangs)'}",
                     flush=True,
                 )
 
