@@ -13,10 +13,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from qcowspec.errors import Refused, Unreadable
-from qcowspec.locations import Place, beside, is_url, on_server
+
+if TYPE_CHECKING:
+    from qcowspec.locations import Place
 
 
 class Gate(Protocol):
@@ -123,10 +125,20 @@ def _path(image: str, name: bytes, purpose: str) -> str:
     return os.path.join(os.path.dirname(image), os.fsdecode(plain))
 
 
+def is_url(name: str) -> bool:
+    """Whether an image's name, as it is shown, is a URL or a chain of URLs, and no path."""
+    return URL.match(name) is not None
+
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::)")
+
+
 def _there(image: str, name: bytes) -> Place | None:
     """The place on a server that a name stands for; None where it stands for none."""
-    if name.startswith((JSON, FILE)):
+    if name.startswith((JSON, FILE)) or not (is_url(image) or b"://" in name):
         return None
+    from qcowspec.locations import beside  # which few images need
+
     try:
         return beside(image, name.decode())
     except UnicodeDecodeError:
@@ -186,6 +198,8 @@ def _is_within(real: str, image: str, place: str) -> bool:
 
 def _is_within_url(there: Place, image: str, place: str) -> bool:
     """Whether a file on a server lies in a place that the user allows."""
+    from qcowspec.locations import on_server
+
     here = on_server(image)
     if place in (ANY, SAME_DIR):
         if here is None or here.server != there.server:

@@ -16,20 +16,12 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from qcowspec.errors import Unreadable
 
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::)")
-"""How a name begins that is looked up among the protocols, and is no path at first sight."""
-
 HTTP = ("http", "https")
 
 KEPT = "%/:@!$&'()*+,;=~-._"
 """Characters of a path that are sent as they are."""
 
 PORTS = {"http": 80, "https": 443}
-
-
-def is_url(name: str) -> bool:
-    """Whether a name is for another protocol than plain files."""
-    return URL.match(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ protocols that are not known.
 from __future__ import annotations
 
 from qcowspec.errors import Unsupported
-from qcowspec.locations import HTTP, URL, shown
+from qcowspec.gate import URL
+from qcowspec.locations import HTTP, shown
 from qcowspec.source import Source
 
 FILE = ("file", "local")

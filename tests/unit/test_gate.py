@@ -167,6 +167,14 @@ def test_a_local_file_is_opened_for_an_image_on_a_server_where_its_directory_is_
         on_server(name, str(tree / "outside"))
 
 
+def test_colons_in_a_path_make_no_url_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a::b").mkdir()
+    (tmp_path / "a::b" / "base.raw").write_bytes(b"x")
+    image = str(tmp_path / "a::b" / "disk.qcow2")
+
+    assert on_server(b"base.raw", "same-dir", image=image) == str(tmp_path / "a::b" / "base.raw")
+
+
 def test_a_url_may_be_allowed_to_an_image_of_this_machine(tree: Path) -> None:
     there = b"https://host/a/base.raw"
 
