@@ -17,6 +17,8 @@ import pytest
 from tests.remote import servers
 from tools.make_test_data import DATA
 
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -35,6 +35,9 @@ REDIRECTS = 5
 PIECE = 256 << 10
 """Bytes of a body that are read at a time; what came before a fault is kept in such steps."""
 
+LONGEST = 2**63 - 1
+"""Bytes of a file, at most, as everywhere in QEMU and Linux."""
+
 LONGEST_WAIT = 30
 """Seconds that a server may ask to be left alone, at most."""
 
@@ -267,7 +270,12 @@ class HttpTransport:
             raise self._wrong(answer)
         start, last, total = (int(number) for number in found.groups())
         stated = answer.response.length
-        if last < start or last >= total or stated not in (None, last + 1 - start):
+        if (
+            last < start
+            or last >= total
+            or total > LONGEST
+            or stated not in (None, last + 1 - start)
+        ):
             raise self._wrong(answer)
         return start, last + 1, total
 

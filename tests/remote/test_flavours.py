@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import random
+import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +168,25 @@ def test_compressed_files_are_unpacked(nginx: Nginx, served: Path, chain: str) -
         assert guest(chain + place, "v3-zlib.qcow2") == guest(
             DATA / "v3-zlib.qcow2", "v3-zlib.qcow2"
         )
+
+
+def test_what_unpacks_to_more_than_there_is_room_for_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"x" * (8 << 20)))
+    usage = shutil.disk_usage(tmp_path)._replace(free=4 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+    with pytest.raises(qcowspec.QcowError, match="more than the 2097152 bytes for which there is"):
+        open_source(f"gzip::{tmp_path}/bomb.gz")
+
+
+def test_chains_are_fsspecs(nginx: Nginx, served: Path) -> None:
+    with zipfile.ZipFile(served / "packed.zip", "w") as archive:
+        archive.write(DATA / "v3-zlib.qcow2", "v3-zlib.qcow2")
+
+    url = f"zip://v3-zlib.qcow2::{nginx.url}/packed.zip"
+    assert guest(url, "v3-zlib.qcow2") == guest(DATA / "v3-zlib.qcow2", "v3-zlib.qcow2")
 
 
 def test_other_file_systems_are_fsspecs(served: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import qcowspec
 from qcowspec.errors import Refused, Unreadable
+from qcowspec.locations import located
 from qcowspec.sources import open_source
 from qcowspec.sources.http import open_http
 from tests.remote import servers
@@ -66,6 +67,27 @@ def test_credentials_stay_with_their_host(nginx: Nginx) -> None:
 
         assert open_source(f"{place}/locked/{NAME}").length > 0
         assert "(401 Unauthorized)" in refusal(f"{place}/moved/locked/{NAME}")
+
+
+def test_the_environments_proxy_is_used(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    with proxy(nginx.url) as between:
+        monkeypatch.setenv("http_proxy", between.url)
+        source = open_source(f"http://images.invalid/{NAME}")
+
+        assert source.read_at(0, source.length) == (DATA / NAME).read_bytes()
+        assert len(between.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://[::1]:8080/a b?x#y", "http://[::1]:8080/a%20b"),
+        ("https://u:p@HOST:443/%41", "https://host/%41"),
+        ("http://münchen.example/ä", "http://xn--mnchen-3ya.example/%C3%A4"),
+    ],
+)
+def test_a_url_is_named_without_its_secrets(url: str, name: str) -> None:
+    assert located(url).name == name
 
 
 def test_an_empty_file_is_empty(nginx: Nginx, served: Path) -> None:

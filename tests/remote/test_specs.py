@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,18 @@ def test_no_error_drags_a_secret_along(nginx: Nginx) -> None:
         assert "hunter2" not in repr(error)
         assert SIGNED not in repr(error)
         error = error.__cause__ or error.__context__
+
+
+def test_no_secret_is_logged(nginx: Nginx, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    place = nginx.url.replace("://", f"://{USER}:{PASSWORD.replace('@', '%40')}@")
+    open_source(f"{place}/locked/{NAME}?{SIGNED}").close()
+    url = f"{store.url}/{store.bucket}/{NAME}"
+    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+    open_source({"type": "s3", "url": url, **keys}).close()
+
+    for secret in (PASSWORD, "p%40ss", SIGNED, SECRET_KEY):
+        assert secret not in caplog.text
 
 
 def test_keys_of_s3_are_not_shown() -> None:
