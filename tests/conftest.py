@@ -64,12 +64,10 @@ class Store:
         self.system().pipe_file(f"{self.bucket}/{key}", data)
 
     def system(self) -> Any:
-        """The store, as s3fs sees it."""
+        """The store, as s3fs sees it; kept, as it takes long to make."""
         from s3fs import S3FileSystem
 
-        return S3FileSystem(
-            key=ACCESS_KEY, secret=SECRET_KEY, endpoint_url=self.url, skip_instance_cache=True
-        )
+        return S3FileSystem(key=ACCESS_KEY, secret=SECRET_KEY, endpoint_url=self.url)
 
 
 ACCESS_KEY, SECRET_KEY = "AKIAQCOWSPECTESTS", "a-secret-of-the-tests"
