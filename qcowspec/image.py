@@ -314,6 +314,7 @@ def lay_open(target: Target, *, format: str | None = None) -> Image:
     Raises:
         NotQcow: The probe finds no QCOW image.
         Unreadable: The bytes cannot be had.
+        Unsupported: A source spec says that it is raw.
     """
     source = open_source(target)
     try:

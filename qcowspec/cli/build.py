@@ -127,7 +127,7 @@ def _whole(path: str, most: int) -> bytes:
     try:
         if source.length > most:
             raise Unsupported(
-                f"has {plural(source.length, 'byte')}; {most} are the most", path=path
+                f"has {plural(source.length, 'byte')}; {most} are the most", path=source.name
             )
         return source.read_at(0, source.length)
     finally:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import FORMATS, say, write
-from qcowspec.cli.reading import PERMISSIONS, allowing, key_of, sharing
+from qcowspec.cli.reading import CHOICES, PERMISSIONS, allowing, key_of, sharing
 from qcowspec.errors import QcowError
 
 if TYPE_CHECKING:
     from qcowspec.guest import Disk
     from qcowspec.transfer.compare import Answer
-
-CHOICES = {**FORMATS, "raw": "raw"}
 
 DIFFERENT, NOT_OPENED, NO_STATUS, NOT_READ = 1, 2, 3, 4
 """Exit statuses, as qemu-img's."""
@@ -23,6 +22,7 @@ DIFFERENT, NOT_OPENED, NO_STATUS, NOT_READ = 1, 2, 3, 4
 
 @click.command(
     "compare",
+    cls=TakesImages,
     epilog=f"""\b
 Examples:
   qcowspec compare disk.qcow2 copy.qcow2
@@ -40,8 +40,8 @@ table cannot be read or breaks a rule; 4 bytes cannot be read.
 @click.argument("one", metavar="IMAGE1")
 @click.argument("other", metavar="IMAGE2")
 @allowing
-@click.option("-f", "--format", "format_", type=click.Choice(list(CHOICES)), default="auto")
-@click.option("-F", "--other-format", type=click.Choice(list(CHOICES)), default="auto")
+@click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
+@click.option("-F", "--other-format", type=click.Choice(CHOICES), default="auto")
 @click.option("-s", "--strict", is_flag=True, help="Sizes and allocation have to be equal too.")
 @click.option("-p", "--progress", is_flag=True, help="Show a progress bar.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
@@ -66,7 +66,9 @@ def command(
     with ExitStack() as files:
         try:
             left, right = (
-                files.enter_context(any_disk(name, format=CHOICES[chosen], allow=allow, secret=key))
+                files.enter_context(
+                    any_disk(name, format=FORMATS.get(chosen, chosen), allow=allow, secret=key)
+                )
                 for name, chosen in ((one, format_), (other, other_format))
             )
         except QcowError as error:

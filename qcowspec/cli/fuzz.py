@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import UNREADABLE, fail, write
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
@@ -29,6 +30,7 @@ MIB = 1 << 20
 
 @click.command(
     "fuzz",
+    cls=TakesImages,
     epilog="""\b
 Examples:
   qcowspec fuzz --target 'qemu-img info -f {format} {}' -n 10000 -o campaign
@@ -157,13 +159,13 @@ def _campaign(
     plan = Plan(
         reader.target, reader.profile, reader.reads, count, random_seed, len(targets), folder
     )
-    stock = Stock({seed: _bytes(seed) for seed in seeds}, own=not only)
+    stock = Stock(dict(_bytes(seed) for seed in seeds), own=not only)
     oracle = Oracle(reader.profile, reads=reader.reads)
     return Campaign(plan, stock, oracle, targets, scratch)
 
 
-def _bytes(path: str) -> bytes:
-    """An image, read whole."""
+def _bytes(path: str) -> tuple[str, bytes]:
+    """An image's name, without secrets; and the image, read whole."""
     from qcowspec.errors import Unsupported
     from qcowspec.fuzzing.drafts import LARGEST
     from qcowspec.sources import open_source
@@ -171,8 +173,10 @@ def _bytes(path: str) -> bytes:
     source = open_source(path)
     try:
         if source.length > LARGEST:
-            raise Unsupported(f"has {source.length} bytes; a seed has at most {LARGEST}", path=path)
-        return source.read_at(0, source.length)
+            raise Unsupported(
+                f"has {source.length} bytes; a seed has at most {LARGEST}", path=source.name
+            )
+        return source.name, source.read_at(0, source.length)
     finally:
         source.close()
 

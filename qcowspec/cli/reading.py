@@ -11,8 +11,13 @@ from qcowspec.cli.output import FORMATS
 
 if TYPE_CHECKING:
     from qcowspec.image import Image
+    from qcowspec.raw import RawImage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+RAW = "raw"
+CHOICES = [*FORMATS, RAW]
+"""The formats that have guest bytes; a raw file is all guest bytes."""
 
 FAILED = 1
 """Exit status where something cannot be read or written, as qemu-img's."""
@@ -49,14 +54,19 @@ def sharing(command: Command) -> Command:
 
 def opened(
     path: str, format_: str, allow: tuple[str, ...], secret: str | None, *, like_qemu: bool = False
-) -> Image:
-    """An image, opened as the options say.
+) -> Image | RawImage:
+    """An image, opened as the options, or its source spec, say.
 
     Raises:
         QcowError: It cannot be opened, or the passphrase cannot be had.
     """
     from qcowspec.image import open as open_image
+    from qcowspec.sources import stated_format
 
+    if RAW in (format_, stated_format(path)):
+        from qcowspec.raw import RawImage
+
+        return RawImage(path)
     key = key_of(secret)
     return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from qcowspec.chain import Chain
-from qcowspec.chain.layers import RAW, raw_layer
+from qcowspec.chain.layers import RAW
 from qcowspec.errors import NotQcow
-from qcowspec.gate import Deny
 from qcowspec.guest import Disk
 from qcowspec.image import open as open_image
-from qcowspec.sources import open_source
+from qcowspec.raw import RawImage
+from qcowspec.sources import stated_format
 
 
 @contextmanager
@@ -34,10 +33,9 @@ def any_disk(
         allow: Which second files may be opened.
         secret: The passphrase of an encrypted image.
     """
+    is_raw = RAW in (format, stated_format(path))
     try:
-        image = (
-            None if format == RAW else open_image(path, format=format, allow=allow, secret=secret)
-        )
+        image = None if is_raw else open_image(path, format=format, allow=allow, secret=secret)
     except NotQcow:
         if format is not None:
             raise
@@ -48,8 +46,5 @@ def any_disk(
             disk.open_all()
             yield disk
         return
-    source = open_source(path)
-    try:
-        yield Disk(Chain(raw_layer(source), Deny()))
-    finally:
-        source.close()
+    with RawImage(path) as raw:
+        yield raw.disk()

@@ -34,7 +34,7 @@ from qcowspec.fuzzing.mutations import mutate
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.image import lay_open
 from tests.conformance.agreement import installed
-from tests.conformance.reading import written
+from tests.conformance.random_images import written
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from qcowspec.cli import qcowspec
 from tests.conformance.conftest import EVERY_IMAGE
-from tests.conformance.reading import written
+from tests.conformance.random_images import written
 from tools.make_test_data import DATA
 
 pytestmark = pytest.mark.usefixtures("qemu_img")

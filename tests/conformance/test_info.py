@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from qcowspec.cli import qcowspec
 from qcowspec.report.info_text import size
 from tests.conformance.conftest import EVERY_IMAGE
-from tests.conformance.reading import mutated, seeds_once
+from tests.conformance.random_images import mutated, seeds_once
 from tools.make_test_data import DATA, Image
 
 pytestmark = pytest.mark.usefixtures("qemu_img", "_beside")

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from qcowspec import open as qcowspec_open
 from qcowspec.cli import qcowspec
 from tests.conformance.conftest import EVERY_IMAGE
-from tests.conformance.reading import mutated, seeds_once, written
+from tests.conformance.random_images import mutated, seeds_once, written
 from tools.make_test_data import DATA, Image
 
 pytestmark = pytest.mark.usefixtures("qemu_img", "_beside")

@@ -21,7 +21,7 @@ from qcowspec.image import Image
 from qcowspec.mapping import Kind, Run
 from qcowspec.opening import laid_open
 from qcowspec.sources.local import LocalFile
-from tests.conformance.reading import LARGEST, mutated, seeds_once
+from tests.conformance.random_images import LARGEST, mutated, seeds_once
 from tools.make_test_data import DATA, IMAGES
 
 PASSPHRASE = "qcowspec"  # noqa: S105 - of the test images

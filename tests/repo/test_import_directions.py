@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 LINES = [
     {"qcow_schemas", "qcow_parsers", "errors"},
-    {"units"},
+    {"units", "locations"},
     {"structures"},
     {"metadata", "needs", "gate", "source"},
     {"sources"},
@@ -33,7 +33,7 @@ LINES = [
     {"chain"},
     {"guest"},
     {"check"},
-    {"image"},
+    {"image", "raw"},
     {"transfer"},
     {"aio", "filesystem"},
     {"fuzzing", "report"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import socket
@@ -17,8 +18,16 @@ from qcowspec.errors import Refused, Unreadable
 from qcowspec.gate import Deny
 from qcowspec.source import Source
 from qcowspec.sources import open_source
+from qcowspec.sources.filesystems import FsspecFile
 
 DATA = bytes(random.Random(7).randbytes(10_000))
+
+
+def packed(path: Path) -> Path:
+    """A file, compressed."""
+    there = path.with_suffix(".gz")
+    there.write_bytes(gzip.compress(path.read_bytes()))
+    return there
 
 
 Opener = Callable[[Path], Source]
@@ -29,14 +38,28 @@ OPENERS: dict[str, Opener] = {
     "local file": lambda path: open_source(path),
     "bytes": lambda path: open_source(path.read_bytes()),
     "bytearray": lambda path: open_source(bytearray(path.read_bytes())),
+    "file URL": lambda path: open_source(f"file://{path}"),
+    "fsspec": lambda path: FsspecFile(f"file://{path}"),
+    "gzip": lambda path: open_source(f"gzip::{packed(path)}"),
+    "source spec": lambda path: open_source({"type": "file", "file_path": str(path)}),
 }
 
 
-@pytest.fixture(params=list(OPENERS.values()), ids=list(OPENERS))
+SERVERS = ("nginx", "no_ranges")
+"""Fixtures of servers, which make sources too."""
+
+
+@pytest.fixture(params=[*OPENERS, *SERVERS])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
     path = tmp_path / "data"
     path.write_bytes(DATA)
-    opened = request.param(path)
+    if request.param in SERVERS:
+        path = request.getfixturevalue("served") / "contract"
+        path.write_bytes(DATA)
+        server = request.getfixturevalue(request.param)
+        opened = open_source(f"{getattr(server, 'url', server)}/contract")
+    else:
+        opened = OPENERS[request.param](path)
     yield opened
     opened.close()
 
