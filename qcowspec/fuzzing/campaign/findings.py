@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from qcowspec.fuzzing.campaign.oracle import ACCEPTS, Expected
+from qcowspec.fuzzing.campaign.oracle import ACCEPTS, EITHER, Expected
 from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
 from qcowspec.fuzzing.drafts import Change
 
@@ -90,6 +90,8 @@ def key_of(expected: Expected, outcome: Outcome) -> Key | None:
     """What an outcome shows; None where it is as it should be."""
     if outcome.answer in FAULTS:
         return Key(outcome.answer, expected.rule, outcome.signature)
+    if expected.answer == EITHER:
+        return None
     if outcome.answer != expected.answer:
         kind = "rejected" if expected.answer == ACCEPTS else "accepted"
         return Key(kind, expected.rule, outcome.signature)
