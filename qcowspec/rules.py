@@ -94,6 +94,7 @@ class Judge:
         self.findings: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self.stopped: set[str] = set()
+        self._shown: tuple[Part[Any], Field] | None = None
 
     def __call__(self, part: Part[Any], parsed: object, after: After | None = None) -> bool:
         """Judge one structure.
@@ -108,7 +109,6 @@ class Judge:
         """
         image, sound = self.image, True
         layout: Any = part.layout  # a class, whose hash mypy does not see
-        laid_open: Field | None = None
         for rule, instance, function in _rules_on(layout, image.format, image.version, after):
             if instance(parsed) if function is None else function(parsed, image):
                 continue
@@ -117,9 +117,14 @@ class Judge:
                 sound = False
                 self.stopped.add(rule.stage)
             if self.counts[rule.id] <= KEPT_PER_RULE:
-                laid_open = laid_open or lay_open(part)
-                self.findings.append(self._finding(rule, part, parsed, laid_open))
+                self.findings.append(self._finding(rule, part, parsed, self._laid_open(part)))
         return sound
+
+    def _laid_open(self, part: Part[Any]) -> Field:
+        """A structure laid open; the header is judged in every stage, and laid open once."""
+        if self._shown is None or self._shown[0] is not part:
+            self._shown = part, lay_open(part)
+        return self._shown[1]
 
     def sound(self, layout: Any, parsed: object) -> bool:
         """Whether a structure breaks no rule, for those of which an image has many."""

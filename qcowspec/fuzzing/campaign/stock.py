@@ -35,13 +35,13 @@ BESIDES = 0.3
 LARGE = 1 << 20
 """Bytes of an image that is drawn rarely, because it takes long to write and to read."""
 
-SELDOM = 0.02
+SELDOM = 0.005
 """How often a large one is drawn, beside the others."""
 
 LABOUR = 16 << 10
 """Bytes of a patch above which its rule is aimed at seldom: thousands of records take long."""
 
-COUNTS, MANY = ("nb_snapshots", "nb_bitmaps"), 1024
+COUNTS, MANY = ("nb_snapshots", "nb_bitmaps"), 64
 """Counts of records, and how many are drawn seldom: each one is read and judged."""
 
 

@@ -34,6 +34,9 @@ format that the image is to be taken for, by QEMU's name, and for the bytes of t
 SAID = 1 << 16
 """Bytes of a reader's words that are looked at: the last ones."""
 
+READY = 60.0
+"""Seconds that a Python reader may take to be imported."""
+
 WRITTEN = 1 << 30
 """Bytes of a file that a reader may write."""
 
@@ -143,14 +146,14 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
             with self._said.open("wb") as said:
                 process = _start(self._words, self._limits, said=said, talks=True)
             self._process = process
-            if (hello := self._answer(process)) is None or "error" in hello:
+            if (hello := self._answer(process, READY)) is None or "error" in hello:
                 self.close()
                 raise TargetError(hello["error"] if hello else _end(self._said) or "says nothing")
         assert process.stdin is not None
         try:
             process.stdin.write(os.fsencode(image) + b"\n")
             process.stdin.flush()
-            answer = self._answer(process)
+            answer = self._answer(process, self._limits.seconds)
         except BrokenPipeError:
             answer = None
         if answer is not None:
@@ -167,10 +170,10 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
                     pipe.close()
             self._process = None
 
-    def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+    def _answer(self, process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | None:
         """The next line it says; None where it says none in time."""
         assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], self._limits.seconds)
+        ready, _, _ = select.select([process.stdout], [], [], seconds)
         line = process.stdout.readline() if ready else b""
         return dict(json.loads(line)) if line.endswith(b"\n") else None
 
