@@ -52,4 +52,4 @@ def again(image: Path, oracle: Oracle, target: Target, *, told: bool) -> Shown:
     taken_for = judge(data).format or image.suffix.lstrip(".") or "qcow2"
     expected = oracle.expect(data, taken_for if told else None)
     outcome = target.run(image.absolute(), taken_for)
-    return Shown(expected, outcome, key_of(expected, outcome))
+    return Shown(expected, outcome, key_of(expected, outcome, image.name))

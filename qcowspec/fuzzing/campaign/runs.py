@@ -167,7 +167,7 @@ class Campaign:
         image = self._scratch / f"{reader}{self._suffix(sample)}"
         try:
             outcome = self._outcome(target, image, sample)
-            key = findings.key_of(expected, outcome)
+            key = findings.key_of(expected, outcome, sample.seed)
             found = None
             if key is not None and key not in self.progress.findings:
                 found = self._small(key, number, sample, target, image, outcome)
@@ -190,10 +190,8 @@ class Campaign:
         def shows(changes: Sequence[Change]) -> bool:
             data = self._stock.remade(sample.seed, changes)
             expected = self._oracle.expect(data, self._told(sample.seed))
-            return (
-                findings.key_of(expected, self._outcome(target, image, replace(sample, data=data)))
-                == key
-            )
+            outcome = self._outcome(target, image, replace(sample, data=data))
+            return findings.key_of(expected, outcome, sample.seed) == key
 
         trials = 24 if key.kind == "hang" else 200
         changes = minimised(sample.changes, shows, trials)
@@ -204,7 +202,7 @@ class Campaign:
         progress = self.progress
         progress.done += 1
         progress.answers[run.outcome.answer] += 1
-        key = findings.key_of(run.expected, run.outcome)
+        key = findings.key_of(run.expected, run.outcome, run.sample.seed)
         if key is None:
             return
         if key in progress.findings:
