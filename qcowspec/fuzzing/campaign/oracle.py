@@ -64,7 +64,8 @@ class Oracle:
 
     def _first(self, data: bytes, format: str | None) -> Finding | None:
         chosen = None if format is None else Format(format)
-        machine = drive(Machine(self._policy, format=chosen, length=len(data)), Memory(data))
+        machine = Machine(self._policy, format=chosen, length=len(data), brief=True)
+        drive(machine, Memory(data))
         if machine.image.format is None:
             return machine.judge.first("spec") or next(iter(machine.judge.findings), None)
         return machine.judge.first(self.profile)
