@@ -36,17 +36,20 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1_000_000, help="inputs in all")
     parser.add_argument("--seconds", type=float, default=600, help="for this call")
     parser.add_argument("--slice", type=float, default=120, help="seconds of one process")
+    parser.add_argument(
+        "--longest", type=int, default=corpus.LARGEST, help="bytes of an input; short ones are fast"
+    )
     return parser.parse_args()
 
 
-def _slice(folder: Path, seconds: float, runs: int) -> tuple[int, bool]:
+def _slice(folder: Path, seconds: float, runs: int, longest: int) -> tuple[int, bool]:
     """Run one process; how many inputs it tried, and whether all is well."""
     options = [
         f"-max_total_time={max(1, round(seconds))}",
         f"-runs={runs}",
         f"-timeout={HANG}",
         f"-rss_limit_mb={MEMORY}",
-        f"-max_len={corpus.LARGEST}",
+        f"-max_len={longest}",
         f"-dict={folder / 'words'}",
         f"-artifact_prefix={folder / 'finds'}/",
         "-print_final_stats=1",
@@ -76,7 +79,8 @@ def main() -> int:
     end = time.monotonic() + arguments.seconds
     well = True
     while well and done < arguments.runs and (left := end - time.monotonic()) > 0:
-        count, well = _slice(folder, min(left, arguments.slice), arguments.runs - done)
+        seconds, runs = min(left, arguments.slice), arguments.runs - done
+        count, well = _slice(folder, seconds, runs, arguments.longest)
         done += count
         state.write_text(json.dumps({"executions": done}) + "\n")
         print(f"{done} executions", flush=True)
