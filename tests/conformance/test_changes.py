@@ -60,8 +60,8 @@ def test_what_is_not_listed_is_the_same(options: str, seed: int, tmp_path: Path)
         for state in states:
             answer = theirs(path, "qcow2", tmp_path / "raw", state)
             assert answer is not None
-            assert answer.file is not None
-            disks[state] = answer.file.read_bytes()
+            assert answer.raw is not None
+            disks[state] = answer.raw.read_bytes()
         for since, until in itertools.permutations(states, 2):
             listed = [pair for batch in image.changes(since, until) for pair in batch.pairs()]
             for start, end in outside(len(disks[until]), listed):

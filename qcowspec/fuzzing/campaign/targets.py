@@ -18,19 +18,24 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from qcowspec.fuzzing.campaign.outcomes import Outcome, of_process
+from qcowspec.fuzzing.campaign.worker import MOST_CONTENT
 
-IMAGE, OUTPUT, FORMAT = "{}", "{out}", "{format}"
-"""What stands in a command for the image's path, for that of the raw file it is to write, and for
-the format that the image is to be taken for, by QEMU's name."""
+IMAGE, OUTPUT, FORMAT, SIZE = "{}", "{out}", "{format}", "{size}"
+"""What stands in a command for the image's path, for that of the raw file it is to write, for the
+format that the image is to be taken for, by QEMU's name, and for the bytes of the disk."""
 
 SAID = 1 << 16
 """Bytes of a reader's words that are looked at: the last ones."""
+
+READY = 60.0
+"""Seconds that a Python reader may take to be imported."""
 
 WRITTEN = 1 << 30
 """Bytes of a file that a reader may write."""
@@ -103,19 +108,17 @@ class Command:
 
     def run(self, image: Path, format: str) -> Outcome:
         """Run the program on an image; see `Target.run`."""
-        words = [
-            word.replace(OUTPUT, str(self._output))
-            .replace(FORMAT, format)
-            .replace(IMAGE, str(image))
-            for word in self._words
-        ]
+        stands = {OUTPUT: str(self._output), FORMAT: format, IMAGE: str(image)}
+        if any(SIZE in word for word in self._words):
+            stands = {SIZE: str(_size(image, format)), **stands}
+        words = [_filled(word, stands) for word in self._words]
         self._output.unlink(missing_ok=True)
         with self._said.open("wb") as said:
             process = _start(words, self._limits, said=said)
             status = _wait(process, self._limits.seconds)
         if status is None:
             return Outcome("hang", f"more than {self._limits.seconds:g} s")
-        outcome = of_process(status, _end(self._said))
+        outcome = of_process(status, _end(self._said).replace(str(image), "image"))
         if outcome.answer == "accepts" and self._output.is_file():
             return Outcome("accepts", content=_digest(self._output))
         return outcome
@@ -143,14 +146,14 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
             with self._said.open("wb") as said:
                 process = _start(self._words, self._limits, said=said, talks=True)
             self._process = process
-            if (hello := self._answer(process)) is None or "error" in hello:
+            if (hello := self._answer(process, READY)) is None or "error" in hello:
                 self.close()
                 raise TargetError(hello["error"] if hello else _end(self._said) or "says nothing")
         assert process.stdin is not None
         try:
             process.stdin.write(os.fsencode(image) + b"\n")
             process.stdin.flush()
-            answer = self._answer(process)
+            answer = self._answer(process, self._limits.seconds)
         except BrokenPipeError:
             answer = None
         if answer is not None:
@@ -167,10 +170,10 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
                     pipe.close()
             self._process = None
 
-    def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+    def _answer(self, process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | None:
         """The next line it says; None where it says none in time."""
         assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], self._limits.seconds)
+        ready, _, _ = select.select([process.stdout], [], [], seconds)
         line = process.stdout.readline() if ready else b""
         return dict(json.loads(line)) if line.endswith(b"\n") else None
 
@@ -185,6 +188,25 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
             return Outcome("hang", f"more than {self._limits.seconds:g} s")
         outcome = of_process(status, _end(self._said))
         return outcome if outcome.answer != "accepts" else Outcome("crash", "it exited")
+
+
+def _filled(word: str, stands: Mapping[str, str]) -> str:
+    for name, value in stands.items():
+        word = word.replace(name, value)
+    return word
+
+
+def _size(image: Path, format: str) -> int:
+    """Bytes of the disk that are to be read: none of one too large, or of what is no image."""
+    from qcowspec import lay_open
+    from qcowspec.errors import QcowError
+
+    try:
+        with lay_open(image, format=format) as opened:
+            size = opened.size if opened.metadata.header is not None else 0
+    except QcowError:
+        return 0
+    return size if size <= MOST_CONTENT else 0
 
 
 def _start(
