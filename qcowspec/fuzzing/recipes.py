@@ -27,10 +27,10 @@ from qcowspec.source import Source
 LARGEST_SPEC = 64 << 20
 """Bytes of a spec at most."""
 
-MOST_OPERATIONS = 1 << 12
-MOST_PATCHED = 1 << 32
+MOST_OPERATIONS = 1 << 16
+MOST_PATCHED = 1 << 33
 """Operations of a patch at most, repeated ones counted as often; and bytes of the image that is
-changed, summed over them: each operation looks at all of it."""
+changed, summed over those that the spec lists: each is done on a copy."""
 
 STEP = 1 << 20
 """Bytes of an original that are copied at a time."""
@@ -203,12 +203,13 @@ def _patched(data: bytes, patch: object, format: str | None) -> bytes:
     from qcowspec.fuzzing.patches import apply
 
     draft = Draft(data, format)
-    count = 0
+    count = patched = 0
     for item, path in wording.items(patch, "patch"):
         operation = wording.mapping(item, path)
         again = wording.number(operation.get("repeat", 1), f"{path}.repeat", MOST_OPERATIONS)
         count += again
-        if count > MOST_OPERATIONS or count * len(draft.data) > MOST_PATCHED:
+        patched += len(draft.data)
+        if count > MOST_OPERATIONS or patched > MOST_PATCHED:
             raise wrong(path, "from here on the patch takes more work than any is worth")
         try:
             apply(draft, [operation])
