@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qcowspec.fuzzing.kit.cases import Case, raw
+from qcowspec.fuzzing.kit.encrypting import Luks
 
 L2_ENTRY = "(l1_table[0] & 0xfffffffffffe00)"
 """Where the first L2 entry of versions 2 and 3 stands."""
@@ -124,6 +125,15 @@ LOOP = "QEMU 7.2 opens the loop again and again when it reads, until something r
 
 def cases() -> Iterator[Case]:
     """All of them."""
+    yield Case(
+        "faults/luks-other-passphrase",
+        "The passphrase that the kit has opens none of the key slots.",
+        "faults at reading",
+        DATA,
+        rule="encryption/luks-unlock",
+        luks=Luks(b"another one", 32),
+        fails="It cannot be decrypted.",
+    )
     for name, says, rule, spec in SPECS:
         version = spec.get("version", 3)
         yield Case(

@@ -16,7 +16,7 @@ from typing import Any
 from qcowspec.build.pieces import solid
 from qcowspec.fuzzing import files
 from qcowspec.fuzzing.kit.cases import Case, everything
-from qcowspec.fuzzing.kit.expectations import Expectation, digest, on_record
+from qcowspec.fuzzing.kit.expectations import FAILS, Expectation, digest, on_record
 from qcowspec.fuzzing.places import Unfit
 
 MANIFEST = "manifest.json"
@@ -91,7 +91,7 @@ def row(case: Case, expected: Expectation) -> dict[str, Any]:
         "reason": dict(expected.reason),
         "broken": list(expected.rules),
         "read": expected.read,
-        "why": expected.why,
+        "why": expected.why or (case.rule if case.fails and expected.read == FAILS else None),
         "guest": None,
         "differs": case.differs,
         "spec": spec,

@@ -108,7 +108,7 @@ class Mark:
 
     @property
     def private(self) -> bool:
-        """Whether its maker is told first, in private: a fault, or what an operator would let in."""
+        """Whether its maker is told first, in private: of a fault, or of what gets past it."""
         return self.kind in PRIVATE or (self.kind == "accepted" and self.profile == "untrusted")
 
     def as_json(self) -> dict[str, Any]:
