@@ -5,7 +5,8 @@
 `--check` writes nothing, and exits with 1 where the record is stale. `--planted` takes each rule in
 turn out of our own validator or reader, and says which case of the kit tells.
 
-What the record says is our judge's and our reader's word; `tests/conformance/test_kit.py` holds it against QEMU.
+What the record says is our judge's and our reader's word; `tests/conformance/test_kit.py` holds it
+against QEMU.
 """
 
 from __future__ import annotations
