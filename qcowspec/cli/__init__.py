@@ -29,6 +29,7 @@ COMMANDS = {
     "mutate": "Make broken images from sound ones, with a record of what is broken.",
     "build": "Assemble an image from a dump or a short description, right or wrong.",
     "fuzz": "Run a reader on mutants, and keep what it gets wrong.",
+    "kit": "Write the conformance kit, or score a reader with it.",
 }
 """Each command and its one-line help; the module of the same name has the rest."""
 

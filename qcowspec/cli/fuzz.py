@@ -143,12 +143,12 @@ def _reader(name: str | None, preset: str | None, profile: str | None, *, reads:
         check_profile(chosen)
     except ValueError as error:
         raise click.UsageError(f"{error}; profiles: {', '.join(PROFILES)}") from error
-    return Preset(known.target, chosen, known.reads or reads, known.says)
+    return Preset(known.target, chosen, known.reads or reads, known.says, known.stdout)
 
 
 def _target(reader: Preset, limits: Limits, scratch: Path, python: str) -> Target:
     scratch.mkdir()
-    return target(reader.target, limits, scratch, python=python)
+    return target(reader.target, limits, scratch, python=python, stdout=reader.stdout)
 
 
 def _campaign(

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -78,7 +79,15 @@ class Target(Protocol):
         ...
 
 
-def target(name: str, limits: Limits, scratch: Path, *, python: str = sys.executable) -> Target:
+def target(
+    name: str,
+    limits: Limits,
+    scratch: Path,
+    *,
+    python: str = sys.executable,
+    stdout: bool = False,
+    beside: bool = False,
+) -> Target:
     """A target by what the user calls it.
 
     Args:
@@ -86,20 +95,33 @@ def target(name: str, limits: Limits, scratch: Path, *, python: str = sys.execut
         limits: What it may use for one image.
         scratch: A folder of its own.
         python: The interpreter that runs a callable.
+        stdout: Whether a command puts out the guest's bytes on stdout.
+        beside: Whether a command is run in the image's folder, where data files are looked up.
 
     Raises:
         TargetError: It cannot be one.
     """
     if name.startswith(PYTHON):
         return Callable_(name.removeprefix(PYTHON), limits, scratch, python)
-    return Command(name, limits, scratch)
+    return Command(name, limits, scratch, stdout=stdout, beside=beside)
 
 
 class Command:
     """A program that is started for each image."""
 
-    def __init__(self, command: str, limits: Limits, scratch: Path) -> None:
+    def __init__(
+        self,
+        command: str,
+        limits: Limits,
+        scratch: Path,
+        *,
+        stdout: bool = False,
+        beside: bool = False,
+    ) -> None:
         self._words = shlex.split(command)
+        self._stdout, self._beside = stdout, beside
+        if beside and self._words and "/" in self._words[0]:
+            self._words[0] = os.path.abspath(self._words[0])
         if not any(IMAGE in word for word in self._words):
             raise TargetError(f"{command!r} has no {IMAGE}, which stands for the image's path")
         self._limits = limits
@@ -113,8 +135,11 @@ class Command:
             stands = {SIZE: str(_size(image, format)), **stands}
         words = [_filled(word, stands) for word in self._words]
         self._output.unlink(missing_ok=True)
-        with self._said.open("wb") as said:
-            process = _start(words, self._limits, said=said)
+        with ExitStack() as stack:
+            said = stack.enter_context(self._said.open("wb"))
+            out = stack.enter_context(self._output.open("wb")) if self._stdout else None
+            folder = image.parent if self._beside else None
+            process = _start(words, self._limits, said=said, out=out, folder=folder)
             status = _wait(process, self._limits.seconds)
         if status is None:
             return Outcome("hang", f"more than {self._limits.seconds:g} s")
@@ -210,13 +235,24 @@ def _size(image: Path, format: str) -> int:
 
 
 def _start(
-    words: list[str], limits: Limits, *, said: IO[bytes], talks: bool = False
+    words: list[str],
+    limits: Limits,
+    *,
+    said: IO[bytes],
+    talks: bool = False,
+    out: IO[bytes] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program with its limits."""
     pipe = subprocess.PIPE if talks else subprocess.DEVNULL
     try:
         process = subprocess.Popen(  # noqa: S603 - the user names the program
-            words, stdin=pipe, stdout=pipe, stderr=said, start_new_session=True
+            words,
+            stdin=pipe,
+            stdout=pipe if out is None else out,
+            stderr=said,
+            start_new_session=True,
+            cwd=folder,
         )
     except OSError as error:
         raise TargetError(f"{words[0]}: {error.strerror}") from error
