@@ -81,7 +81,7 @@ class Qcow2Check:
         count = header.refcount_table_bytes // c.REFTABLE_ENTRY_SIZE
         self.stored = StoredRefcounts(source, geometry, header.refcount_table_offset, count)
         tables = l1_tables(metadata, findings)
-        self.regions = list(regions(metadata, tables))
+        self.regions = list(regions(metadata, tables, self._length))
         for _ in bitmap_clusters(metadata, source):  # refuses what QEMU does
             pass
         self.names = Names(tables)

@@ -104,8 +104,13 @@ def l1_tables(metadata: Metadata, findings: Findings) -> list[L1Table]:
     return [table for table in tables if table.count]
 
 
-def regions(metadata: Metadata, tables: list[L1Table]) -> Iterator[Region]:
+def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> Iterator[Region]:
     """Every structure of one piece, in the order in which QEMU counts them.
+
+    Args:
+        metadata: The image.
+        tables: Its L1 tables.
+        length_of_file: Bytes of the image file, in whole sectors.
 
     Raises:
         Aborted: QEMU would count clusters until its memory is full.
@@ -125,7 +130,9 @@ def regions(metadata: Metadata, tables: list[L1Table]) -> Iterator[Region]:
     yield Region("refcount_table", Owner.REFCOUNT_TABLE, header.refcount_table_offset, length)
     pointer = metadata.crypto_extension
     if pointer is not None:
-        if pointer.offset + pointer.length > c.QCOW2_MAX_TABLE_END >= pointer.length:
+        # QEMU takes the file's length from the sum, in 64 bits: what is left may pass for negative.
+        behind = pointer.offset + pointer.length - length_of_file
+        if behind > c.QCOW2_MAX_TABLE_END >= pointer.length:
             raise Aborted("the LUKS header ends behind any offset")
         if pointer.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
             yield Region("luks_header", Owner.LUKS_HEADER, pointer.offset, pointer.length)

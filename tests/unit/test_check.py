@@ -241,8 +241,11 @@ def test_a_luks_header_behind_any_offset_ends_the_check() -> None:
         pointer = image.metadata.crypto_extension
         assert pointer is not None
         pointer.length = c.QCOW2_MAX_TABLE_END
+        long = check(image)
+        pointer.offset = 1 << 40
         report = check(image)
 
+    assert (long.figures.status, long.figures.corruptions) == (2, 1)
     assert report.figures.status == 1
     assert report.why is not None
 
