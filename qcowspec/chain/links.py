@@ -19,7 +19,7 @@ from qcowspec.gate import Gate
 from qcowspec.metadata import Format, Metadata, Reference
 from qcowspec.opening import check_opened, laid_open
 from qcowspec.rules import BY_ID
-from qcowspec.sources import open_source
+from qcowspec.sources import open_admitted
 
 
 class Chain:
@@ -94,7 +94,7 @@ def _opened(path: str, format: bytes | None, gate: Gate, secret: bytes | None) -
         row = BY_ID["backing/format-known"]
         shown = repr((format or b"").decode("utf-8", "backslashreplace"))
         raise BY_KIND[row.kind](row.message.format(value=shown), rule=row.id, path=path)
-    source = open_source(path)
+    source = open_admitted(path)
     try:
         if format == RAW.encode():
             return raw_layer(source)

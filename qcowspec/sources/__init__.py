@@ -11,6 +11,17 @@ import os
 from qcowspec.source import Source
 
 
+def open_admitted(path: str) -> Source:
+    """Open what a gate let pass: a plain file, where it really is, through no symbolic link.
+
+    Raises:
+        Unreadable: It cannot be opened, or was swapped for a link since the gate looked at it.
+    """
+    from qcowspec.sources.local import LocalFile
+
+    return LocalFile(path, follow=False)
+
+
 def open_source(target: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Source:
     """Open what a user calls an image.
 
