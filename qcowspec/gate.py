@@ -25,7 +25,7 @@ class Gate(Protocol):
     """Decides whether an image may have another file opened."""
 
     def admit(self, image: str, name: bytes, purpose: str) -> str:
-        """Return the path to open, or refuse.
+        """Return the path to open, without symbolic links, or refuse.
 
         Args:
             image: The image that asks, as the user named it.

@@ -71,11 +71,15 @@ def open_beside(source: Source, target: str) -> Source:
     Args:
         source: The image file that names it. A server's is asked with the image's credentials, if
             the other file is on the same server.
-        target: Its path, or its URL.
+        target: Its absolute path, which is opened through no symbolic link; or its URL.
 
     Raises:
-        Unreadable: It cannot be opened or read.
+        Unreadable: It cannot be opened or read, or was swapped for a link since the gate looked.
     """
+    if os.path.isabs(target):
+        from qcowspec.sources.local import LocalFile
+
+        return LocalFile(target, follow=False)
     beside = getattr(source, "beside", None)
     found: Source | None = None if beside is None else beside(target)
     return open_source(target) if found is None else found

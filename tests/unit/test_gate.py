@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import qcowspec
+from qcowspec import build
+from qcowspec.build import ImageSpec
 from qcowspec.errors import QcowError, Refused, Unreadable
 from qcowspec.gate import Allow, Deny, gate_of
 
@@ -212,3 +215,33 @@ def test_no_name_whatsoever_leads_out(tree: Path, pieces: list[str], absolute: b
         return
 
     assert os.path.realpath(path).startswith(f"{tree}/images/")
+
+
+class Swapped:
+    """A gate after whose judgement somebody puts a link in the place of a directory."""
+
+    def __init__(self, folder: Path, other: Path) -> None:
+        self.folder, self.other = folder, other
+
+    def admit(self, image: str, name: bytes, purpose: str) -> str:
+        """Judge, and then swap."""
+        path = Allow([str(self.folder.parent)]).admit(image, name, purpose)
+        self.folder.rename(self.folder.with_name("away"))
+        self.folder.symlink_to(self.other)
+        return path
+
+
+def test_a_directory_that_is_swapped_for_a_link_is_not_followed(tmp_path: Path) -> None:
+    for folder in ("images/sub", "outside"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "images/sub/base").write_bytes(b"allowed".ljust(512))
+    (tmp_path / "outside/base").write_bytes(b"secret".ljust(512))
+    spec = ImageSpec(size=1 << 16, backing_name=b"sub/base", backing_format=b"raw")
+    image = tmp_path / "images/a.qcow2"
+    image.write_bytes(build.image(spec))
+    with qcowspec.open(image, allow=str(tmp_path / "images")) as opened:
+        assert opened.pread(0, 7) == b"allowed"
+
+    gate = Swapped(tmp_path / "images/sub", tmp_path / "outside")
+    with qcowspec.open(image, allow=gate) as opened, pytest.raises(QcowError):
+        opened.pread(0, 7)
