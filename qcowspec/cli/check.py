@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import FORMATS, say, styler, write
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing
 from qcowspec.errors import QcowError
@@ -17,6 +18,7 @@ DAMAGED = 2
 
 @click.command(
     "check",
+    cls=TakesImages,
     epilog=f"""\b
 Examples:
   qcowspec check disk.qcow2

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import FORMATS, say, write
 from qcowspec.cli.reading import FAILED, sharing
 from qcowspec.errors import QcowError
@@ -13,6 +14,7 @@ from qcowspec.errors import QcowError
 
 @click.command(
     "info",
+    cls=TakesImages,
     epilog="""\b
 Examples:
   qcowspec info disk.qcow2

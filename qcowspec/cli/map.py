@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import FORMATS, say, write
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened, sharing
 from qcowspec.cli.sizes import size
@@ -14,6 +15,7 @@ from qcowspec.errors import QcowError
 
 @click.command(
     "map",
+    cls=TakesImages,
     epilog=f"""\b
 Examples:
   qcowspec map disk.qcow2
