@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from copy import copy
 from pathlib import Path
 from random import Random
 
@@ -238,8 +239,10 @@ def test_offsets_far_away_cost_nothing() -> None:
 
 def test_a_luks_header_behind_any_offset_ends_the_check() -> None:
     with lay_open(DATA / "v3-luks.qcow2") as image:
-        pointer = image.metadata.crypto_extension
+        # A copy: equal bytes are parsed once for all images.
+        pointer = copy(image.metadata.crypto_extension)
         assert pointer is not None
+        image.metadata.crypto_extension = pointer
         pointer.length = c.QCOW2_MAX_TABLE_END
         long = check(image)
         pointer.offset = 1 << 40
