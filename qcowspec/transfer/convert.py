@@ -19,8 +19,11 @@ from qcowspec.transfer.crew import Crew, default_threads
 from qcowspec.transfer.output import SparseFile
 from qcowspec.units import GuestOffset, HostOffset
 
-JOB = 2 << 20
-"""Guest bytes of a job, at most; a buffer has as many."""
+JOB = 1 << 20
+"""Guest bytes of a job, at most, but for a larger compressed cluster.
+
+What has been read is written while it is still in the processor's cache: 2 MiB take a fifth longer.
+"""
 
 HOLE = 1 << 20
 """Bytes of a run from which on the file is asked for its holes."""
@@ -57,7 +60,7 @@ def convert(
     Args:
         disk: What to read.
         path: The file's final name; it appears when all is written.
-        threads: How many threads read and write; twice the processors where it is left out, and
+        threads: How many threads read and write; one for each processor where it is left out, and
             not less than the requests that a server may be sent at once.
         progress: Is told how many guest bytes were done since it was told last.
         resume: Go on with what an interrupted call has written, if the image and these options (a
@@ -107,10 +110,10 @@ class _Work:
         self.passed = 0
 
     def __call__(self, job: Job) -> None:
-        buffer = getattr(self._own, "buffer", None)
-        if buffer is None:
-            buffer = self._own.buffer = memoryview(bytearray(JOB))
-        view = buffer[: job.end - job.start]
+        buffer, size = getattr(self._own, "buffer", None), job.end - job.start
+        if buffer is None or len(buffer) < size:
+            buffer = self._own.buffer = memoryview(bytearray(max(JOB, size)))
+        view = buffer[:size]
         if sum(run.length for run in job.runs) < len(view):
             view[:] = bytes(len(view))
         self._disk.reader_of(job.depth).fill(job.runs, view, job.start, alone=True)
@@ -139,7 +142,7 @@ def jobs(disk: Disk) -> Iterator[Job]:
 
 def _pieces(layer: Layer, run: Run) -> Iterator[Run]:
     """A run in pieces of a buffer's size, without the holes of the image file."""
-    if run.kind is not Kind.DATA or run.length < min(HOLE, JOB):
+    if run.kind is not Kind.DATA or run.length < JOB:
         yield run
         return
     assert run.host_offset is not None

@@ -20,8 +20,8 @@ POLL = 0.1
 
 
 def default_threads() -> int:
-    """As many threads as keep the processors busy while some of them wait for the kernel."""
-    return 2 * (os.cpu_count() or 1)
+    """One for each processor, and two where there is only one: one reads while the other writes."""
+    return max(2, os.cpu_count() or 1)
 
 
 class Crew(Generic[Job]):
