@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from qcowspec.aio import AsyncImage, aopen
     from qcowspec.errors import (
         Invalid,
         Malformed,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncImage",
     "Finding",
     "Image",
     "Invalid",
@@ -42,12 +44,14 @@ __all__ = [
     "Unsupported",
     "Verdict",
     "__version__",
+    "aopen",
     "lay_open",
     "open",
     "validate",
 ]
 
 _HOMES = {
+    "AsyncImage": "aio",
     "Finding": "rules",
     "Image": "image",
     "Invalid": "errors",
@@ -59,6 +63,7 @@ _HOMES = {
     "Unreadable": "errors",
     "Unsupported": "errors",
     "Verdict": "verdict",
+    "aopen": "aio",
     "lay_open": "image",
     "open": "image",
     "validate": "verdict",

@@ -13,16 +13,19 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from qcowspec.errors import Refused, Unreadable
+
+if TYPE_CHECKING:
+    from qcowspec.locations import Place
 
 
 class Gate(Protocol):
     """Decides whether an image may have another file opened."""
 
     def admit(self, image: str, name: bytes, purpose: str) -> str:
-        """Return the path to open, or refuse.
+        """Return the path to open, without symbolic links, or refuse.
 
         Args:
             image: The image that asks, as the user named it.
@@ -47,15 +50,17 @@ class Allow:
     """The gate that lets pass what the user means.
 
     A name is looked up as QEMU does it: beside the image that names it, unless it is absolute.
-    Links and ``..`` are followed first; what counts is where the file really is.
+    Links and ``..`` are followed first; what counts is where the file really is. An image on a
+    server names files on that server, relative to its URL; a local file only by an absolute path.
     """
 
     def __init__(self, places: Iterable[str]) -> None:
         """Say what may be opened.
 
         Args:
-            places: ``same-dir`` for files in the directory of the image that names them, ``any``,
-                or directories, for all that is in them or below.
+            places: ``same-dir`` for files in the directory of the image that names them; ``any``
+                for all on the same machine or server, and for an image on a server those of this
+                machine too; directories, or URLs of them, for all that is in them or below.
         """
         self._places = tuple(places)
 
@@ -65,6 +70,9 @@ class Allow:
         Raises:
             Refused: The file is outside of what is allowed, or is none on this machine.
         """
+        there = _there(image, name)
+        if there is not None:
+            return self._on_server(there, image, name, purpose)
         path = _path(image, name, purpose)
         real = os.path.realpath(path)
         if not any(_is_within(real, image, place) for place in self._places):
@@ -80,6 +88,12 @@ class Allow:
         if not (stat.S_ISREG(mode) or block):
             raise _refused(image, name, purpose, "which is no regular file")
         return real
+
+    def _on_server(self, there: Place, image: str, name: bytes, purpose: str) -> str:
+        """The URL of a file on a server, where it is allowed."""
+        if not any(_is_within_url(there, image, place) for place in self._places):
+            raise _refused(image, name, purpose, f"which is {there}, outside of what you allow")
+        return str(there)
 
 
 SAME_DIR, ANY = "same-dir", "any"
@@ -106,7 +120,29 @@ def _path(image: str, name: bytes, purpose: str) -> str:
     plain = _plain(name)
     if plain is None or b"\0" in plain or not plain:
         raise _refused(image, name, purpose, "which is no file on this machine")
+    if is_url(image) and not plain.startswith(b"/"):
+        raise _refused(image, name, purpose, "which is no file on its server")
     return os.path.join(os.path.dirname(image), os.fsdecode(plain))
+
+
+def is_url(name: str) -> bool:
+    """Whether an image's name, as it is shown, is a URL or a chain of URLs, and no path."""
+    return URL.match(name) is not None
+
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::)")
+
+
+def _there(image: str, name: bytes) -> Place | None:
+    """The place on a server that a name stands for; None where it stands for none."""
+    if name.startswith((JSON, FILE)) or not (is_url(image) or b"://" in name):
+        return None
+    from qcowspec.locations import beside  # which few images need
+
+    try:
+        return beside(image, name.decode())
+    except UnicodeDecodeError:
+        return None
 
 
 def _plain(name: bytes) -> bytes | None:
@@ -151,9 +187,28 @@ def _is_within(real: str, image: str, place: str) -> bool:
     if place == ANY:
         return True
     if place == SAME_DIR:
+        if is_url(image):
+            return False
         return os.path.dirname(real) == os.path.dirname(os.path.realpath(image))
+    if is_url(place):
+        return False
     folder = os.path.realpath(place)
     return os.path.commonpath([real, folder]) == folder
+
+
+def _is_within_url(there: Place, image: str, place: str) -> bool:
+    """Whether a file on a server lies in a place that the user allows."""
+    from qcowspec.locations import on_server
+
+    here = on_server(image)
+    if place in (ANY, SAME_DIR):
+        if here is None or here.server != there.server:
+            return False
+        return place == ANY or here.folder == there.folder
+    folder = on_server(place)
+    if folder is None or folder.server != there.server:
+        return False
+    return there.path.startswith(folder.path.rstrip("/") + "/")
 
 
 def _refused(image: str, name: bytes, purpose: str, reason: str) -> Refused:

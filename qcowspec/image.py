@@ -22,7 +22,7 @@ from qcowspec.opening import check_opened, laid_open
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
-from qcowspec.sources import open_source
+from qcowspec.sources import Target, open_source
 from qcowspec.units import Geometry
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from qcowspec.chain import Chain
     from qcowspec.guest import Disk
-    from qcowspec.mapping import Run
+    from qcowspec.mapping import Extents, Mapping, Run
+    from qcowspec.mapping.changes import Ranges
 
 
 class Image:
@@ -191,12 +192,47 @@ class Image:
             Invalid: The image or a table entry on the way breaks a rule, or there is no such
                 snapshot.
         """
+        return self._mapping(snapshot).runs(offset, length)
+
+    def extents(
+        self, offset: int = 0, length: int | None = None, *, snapshot: str | None = None
+    ) -> Iterator[Extents]:
+        """The same as arrays, a bounded number at a time. See `Mapping.batches`."""
+        return self._mapping(snapshot).batches(offset, length)
+
+    def changes(
+        self,
+        since: str | None,
+        until: str | None = None,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> Iterator[Ranges]:
+        """Ranges that may differ between two states, as arrays; no second file is opened.
+
+        Outside of them the bytes of both states are the same. Where the earlier disk has ended, its
+        bytes count as zeros; what the later one has no more is not listed.
+
+        Args:
+            since: The id or the name of the earlier snapshot; None for the active state.
+            until: The same of the later one.
+            offset: Where to begin, in bytes.
+            length: How far to look, in bytes; None for all that follows.
+
+        Raises:
+            Invalid: The image or a table entry on the way breaks a rule, or there is no such
+                snapshot.
+        """
+        from qcowspec.mapping.changes import changes
+
+        return changes(self._mapping(since), self._mapping(until), offset, length)
+
+    def _mapping(self, snapshot: str | None) -> Mapping:
         from qcowspec.mapping import mapping_of
 
         self.check_opened()
         chosen = None if snapshot is None else self.snapshot(snapshot)
-        mapping = mapping_of(self.metadata, self.source, snapshot=chosen, like_qemu=self.like_qemu)
-        return mapping.runs(offset, length)
+        return mapping_of(self.metadata, self.source, snapshot=chosen, like_qemu=self.like_qemu)
 
     def snapshot(self, wanted: str) -> Qcow2.Snapshot:
         """An internal snapshot by its id, or else by its name, as QEMU looks it up.
@@ -235,7 +271,7 @@ class Image:
 
 
 def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
-    target: str | os.PathLike[str] | bytes,
+    target: Target,
     *,
     format: str | None = None,
     allow: str | Iterable[str] | Gate | None = None,
@@ -245,7 +281,7 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
     """Open an image as QEMU does.
 
     Args:
-        target: A path, ``-`` for standard input, or the image's bytes.
+        target: The image; see `qcowspec.sources.open_source`.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
         allow: Which second files may be opened, when guest bytes are read: ``same-dir``, ``any``,
             directories, or a gate of your own; none where it is left out.
@@ -269,16 +305,17 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
     return image
 
 
-def lay_open(target: str | os.PathLike[str] | bytes, *, format: str | None = None) -> Image:
+def lay_open(target: Target, *, format: str | None = None) -> Image:
     """Open an image however broken it is, and read all that can be read.
 
     Args:
-        target: A path, ``-`` for standard input, or the image's bytes.
+        target: The image; see `qcowspec.sources.open_source`.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
         Unreadable: The bytes cannot be had.
+        Unsupported: A source spec says that it is raw.
     """
     source = open_source(target)
     try:

@@ -118,11 +118,16 @@ class Machine:
     """
 
     def __init__(
-        self, policy: Policy, *, format: Format | None = None, length: int | None = None
+        self,
+        policy: Policy,
+        *,
+        format: Format | None = None,
+        length: int | None = None,
+        brief: bool = False,
     ) -> None:
         self.state = State.PROBE
         self.image = Metadata(format=format, length=length)
-        self.judge = Judge(self.image)
+        self.judge = Judge(self.image, brief=brief)
         self._policy = policy
         self._work = self._run()
         self.need: Need | None = next(self._work)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from qcow_parsers import constants as c
 
-from qcowspec.drivers import drive
+from qcowspec.drivers import Elsewhere, drive, drive_async
 from qcowspec.errors import NotQcow
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
-from qcowspec.source import Source
+from qcowspec.source import AsyncSource, Source
 
 PROBED = 4
 """Bytes of the magic number."""
@@ -29,11 +29,25 @@ def laid_open(source: Source, format: str | None = None) -> Machine:
         NotQcow: The probe finds no QCOW image.
         Unreadable: The bytes cannot be had.
     """
-    chosen = None if format is None else Format(format)
-    machine = drive(Machine(thorough("qemu"), format=chosen, length=source.length), source)
+    machine = drive(_machine(format, source.length), source)
     if machine.image.format is None:
-        raise NotQcow(_what_it_is(source, machine), path=source.name)
+        raise _not_qcow(source.name, source.length, machine, source.read_at(0, PROBED))
     return machine
+
+
+async def laid_open_async(source: AsyncSource, format: str | None, elsewhere: Elsewhere) -> Machine:
+    """The same on an event loop; see `laid_open` and `qcowspec.drivers.drive_async`."""
+    machine = await drive_async(_machine(format, source.length), source, elsewhere)
+    if machine.image.format is None:
+        start = await source.read_at_async(0, PROBED)
+        raise _not_qcow(source.name, source.length, machine, start)
+    return machine
+
+
+def _machine(format: str | None, length: int) -> Machine:
+    """A machine that reads all that can be read."""
+    chosen = None if format is None else Format(format)
+    return Machine(thorough("qemu"), format=chosen, length=length)
 
 
 def check_opened(machine: Machine, name: str) -> None:
@@ -49,16 +63,19 @@ def check_opened(machine: Machine, name: str) -> None:
         raise error
 
 
-def _what_it_is(source: Source, machine: Machine) -> str:
-    """What to say of a file that no QCOW driver claims."""
-    if source.length == 0:
-        return "is empty, and no QCOW image"
+def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow:
+    """What to say of a file that no QCOW driver claims, by its length and its first bytes."""
     found = machine.image.probe
+    if length == 0:
+        return NotQcow("is empty, and no QCOW image", path=name)
     assert found is not None
     if found.magic == c.QCOW_MAGIC:
-        return f"has QCOW's magic and version {found.version}, which no version of the format has"
-    start = source.read_at(0, PROBED)
-    return (
+        return NotQcow(
+            f"has QCOW's magic and version {found.version}, which no version of the format has",
+            path=name,
+        )
+    return NotQcow(
         f"is no QCOW image: it begins with {start.hex(' ')},"
-        f" not with {c.QCOW_MAGIC.to_bytes(PROBED, 'big').hex(' ')} ('QFI' and 0xfb)"
+        f" not with {c.QCOW_MAGIC.to_bytes(PROBED, 'big').hex(' ')} ('QFI' and 0xfb)",
+        path=name,
     )

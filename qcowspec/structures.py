@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cache
 from io import BytesIO
 from typing import Any, Generic, TypeVar
 
@@ -107,7 +108,12 @@ def lay_open(part: Part[Any]) -> Field:
 
 def layout_name(layout: type[Any]) -> str:
     """Name of a generated class as the specification writes it: ``qcow2::l2_entry``."""
-    return "::".join(_snake(step) for step in layout.__qualname__.split("."))
+    return _spelt(layout.__qualname__)
+
+
+@cache
+def _spelt(qualname: str) -> str:
+    return "::".join(_snake(step) for step in qualname.split("."))
 
 
 def _composite(parsed: Any, name: str, base: int, start: int) -> Field:

@@ -9,7 +9,8 @@ qcow2_do_read_snapshots; block/qcow.c: qcow_open.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
@@ -91,7 +92,8 @@ def read_entry(
     """
     room = end - blank.offset
     data = yield from window.read_zero_filled(blank.offset, min(ORDINARY, room))
-    entry = Part(blank.name, blank.layout, blank.offset, data, blank.arguments).parse()
+    layout: Any = blank.layout  # mypy takes its objects for unhashable
+    entry: Entry = _parsed(layout, blank.arguments, data)
     # Larger extra data breaks a rule, whose finding needs no more than the entry's beginning.
     length = max(fixed, min(entry.entry_size, ENTRY_LIMIT, room))
     if length > len(data):
@@ -99,6 +101,12 @@ def read_entry(
         entry = Part(blank.name, blank.layout, blank.offset, data, blank.arguments).parse()
     part = Part(blank.name, blank.layout, blank.offset, data[:length], blank.arguments)
     return part, entry
+
+
+@lru_cache(maxsize=64)
+def _parsed(layout: Any, arguments: tuple[int | bool, ...], data: bytes) -> Any:
+    """An entry read, once for all that are equal: a hostile table has 65,536 of zeros."""
+    return Part("entry", layout, HostOffset(0), data, arguments).parse()
 
 
 ORDINARY = 256

@@ -6,7 +6,6 @@ Refuses: nothing but what cannot be read.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from qcowspec.needs import Need
 from qcowspec.profiles import tolerated_by
 from qcowspec.rules import BY_ID, Finding
 from qcowspec.source import Source
-from qcowspec.sources import open_source
+from qcowspec.sources import Target, open_source
 
 ACCEPT, REJECT = "accept", "reject"
 
@@ -48,7 +47,7 @@ class Verdict:
 
 
 def validate(
-    target: str | os.PathLike[str] | bytes | Source,
+    target: Target | Source,
     *,
     profile: str = "qemu",
     format: str | None = None,
@@ -56,7 +55,8 @@ def validate(
     """Judge one image.
 
     Args:
-        target: A path, ``-`` for standard input, the image's bytes, or an open `Source`.
+        target: A path, ``-`` for standard input, a URL, a source spec, the image's bytes, or
+            an open `Source`; see `qcowspec.sources.open_source`.
         profile: ``qemu``, ``qemu@VERSION``, ``librbd``, ``spec`` or ``untrusted``.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, Python looks only into tools/
 
-from tools.generator import compiler, package  # noqa: E402 - the line above has to come first
+from tools.generator import compiler, javascript, languages, package  # noqa: E402 - the line above has to come first
 
 
 def _arguments() -> argparse.Namespace:
@@ -34,23 +34,52 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--target",
         metavar="LANG",
-        help="compile the .ksy files to another language of the Kaitai Struct compiler instead",
+        help="compile the .ksy files to another language of the Kaitai Struct compiler instead; "
+        "javascript makes a package for npm whose numbers are exact, javascript:plain does not",
     )
-    parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="where --target writes")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="where --target writes (default: build/LANG)",
+    )
+    parser.add_argument(
+        "--targets",
+        action="store_true",
+        help="write docs/languages.md: to which languages the layouts compile; --check compares",
+    )
     arguments = parser.parse_args()
-    if (arguments.target is None) != (arguments.output is None):
-        parser.error("--target and -o go together")
+    if arguments.output is not None and arguments.target is None:
+        parser.error("-o goes with --target")
     if arguments.compiler != "auto" and not arguments.check:
         parser.error("--compiler goes with --check")
     return arguments
 
 
 def _compile(target: str, output: Path) -> None:
-    for name, text in compiler.compile_folder(ROOT / "formats/kaitai", [target])[target].items():
+    if target == "javascript":
+        files = javascript.build(ROOT)
+    else:
+        target = target.removesuffix(":plain")
+        files = compiler.compile_folder(ROOT / "formats/kaitai", [target])[target]
+    for name, text in files.items():
         path = output / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
         print(path)
+
+
+def _languages(*, check: bool) -> int:
+    """Writes the document about languages, or compares it."""
+    path, text = ROOT / "docs/languages.md", languages.page(ROOT)
+    if check:
+        fresh = path.is_file() and path.read_text("utf-8") == text
+        print("fresh" if fresh else "docs/languages.md is stale: run with --targets")
+        return 0 if fresh else 1
+    path.write_text(text, "utf-8")
+    print(path.relative_to(ROOT))
+    return 0
 
 
 def _check(mode: str) -> int:
@@ -77,7 +106,9 @@ def main() -> int:
     arguments = _arguments()
     try:
         if arguments.target:
-            _compile(arguments.target, arguments.output)
+            _compile(arguments.target, arguments.output or ROOT / "build" / arguments.target)
+        elif arguments.targets:
+            return _languages(check=arguments.check)
         elif arguments.check:
             return _check(arguments.compiler)
         else:

@@ -37,9 +37,10 @@ doc: |
   apply. Wherever a size cannot be known, it is 0.
 
   Numbers of 64 bits are read as the language has them. JavaScript rounds those
-  above 2^53, and Java and its kin see those above 2^63 - 1 as negative, so
-  their answers to `ok_...` are right only for smaller ones. Entries of tables
-  are split below 32 bits and are right everywhere.
+  above 2^53 (docs/languages.md: `--target javascript` does not), and Java and
+  its kin see those above 2^63 - 1 as negative, so their answers to `ok_...` are
+  right only for smaller ones. Entries of tables are split below 32 bits and are
+  right everywhere.
 doc-ref:
   - https://www.qemu.org/docs/master/interop/qcow2.html
   - block/qcow2.h

@@ -523,7 +523,7 @@ POLICY_MAX_LUKS_HEADERS: Final[int] = 64  # count
 POLICY_MAX_CHAIN: Final[int] = 256  # count
 """Layers of a backing chain that are opened; QEMU knows no bound. qcowspec's own. Source: qcowspec: qcowspec/chain; named by us."""
 POLICY_MAX_PBKDF2_ROUNDS: Final[int] = 268435456  # count
-"""PBKDF2 iterations, times blocks of the hash in a key, to open one image: some minutes; QEMU knows no bound. qcowspec's own. Source: qcowspec: qcowspec/crypto/luks; named by us."""
+"""PBKDF2 iterations, times blocks of the hash, to open one image: some minutes; QEMU has no bound. qcowspec's own. Source: qcowspec: qcowspec/crypto/luks; named by us."""
 POLICY_MAX_SECRET_SIZE: Final[int] = 8388608  # bytes
 """The longest passphrase that is read from a file: 8 MiB, as cryptsetup has it. qcowspec's own. Source: qcowspec: qcowspec/crypto/secret; named by us."""
 FOREIGN_ISO9660: Final[str] = "CD001"

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from qcow_parsers import constants as c
+
 from qcowspec.build import rows, wording
 from qcowspec.build.layouts import LAYOUTS, structure
 from qcowspec.build.pieces import FILE_END, Pieces
@@ -27,6 +29,9 @@ NODE_KEYS = (
     *("fields", "summary", "entries", "bits"),
 )
 MISSING = object()
+
+MOST_OF_A_FIELD = 1 << c.MAX_CLUSTER_BITS
+"""Bytes of a field that is written by hand at most: what stands in fields stands in a cluster."""
 
 
 def is_document(spec: Plain) -> bool:
@@ -130,10 +135,10 @@ def by_name(value: Any, path: str) -> Any:
     Text, and mappings such as ``{hex: 00ff}``, become bytes.
     """
     if isinstance(value, str):
-        return wording.encoded(value, path)
+        return wording.content(value, path, MOST_OF_A_FIELD)
     if isinstance(value, Mapping):
         if len(value.keys() & set(wording.BYTE_KEYS)) == 1:
-            return wording.content(value, path)
+            return wording.content(value, path, MOST_OF_A_FIELD)
         wording.mapping(value, path)
         return {name: by_name(item, f"{path}.{name}") for name, item in value.items()}
     if isinstance(value, list):
@@ -176,22 +181,21 @@ def _name(node: Plain, path: str) -> str:
 
 
 def _cluster_bits(nodes: list[Plain]) -> int | None:
-    """What the header says of the cluster size, which compressed entries depend on."""
+    """The cluster size that the entries of compressed clusters were laid out for.
+
+    A dump's is that of the dumped image, in ``raw``, even where another value was written beside
+    it: an edit of the header leaves the tables as they are.
+    """
     for node in nodes:
         if node.get("name") != "header":
             continue
         fields = node.get("fields")
         if isinstance(fields, Mapping):
             found = fields.get("cluster_bits")
-        else:
-            known = fields if isinstance(fields, list) else []
-            found = next(
-                (
-                    each.get("value")
-                    for each in known
-                    if isinstance(each, Mapping) and each.get("name") == "cluster_bits"
-                ),
-                None,
-            )
-        return found if isinstance(found, int) else None
+            return found if isinstance(found, int) else None
+        for each in fields if isinstance(fields, list) else []:
+            if isinstance(each, Mapping) and each.get("name") == "cluster_bits":
+                if "raw" in each:
+                    return int.from_bytes(wording.digits(each["raw"], "header.cluster_bits.raw"))
+                return each["value"] if isinstance(each.get("value"), int) else None
     return None

@@ -116,4 +116,17 @@ def structure(layout: str, fields: Mapping[str, Any], *arguments: Argument) -> b
 
 def _refused(layout: str, error: ConstructError) -> Invalid:
     reason = str(error).strip().rpartition("\n")[2]
-    return Invalid(f"{layout} cannot be built: {reason}", stage="build", field=layout)
+    _, number, given = reason.partition("given value ")
+    if number:  # Construct names the format of `struct` here, which is nothing to a reader of specs
+        reason = f"{given[:SHOWN]} does not fit its field"
+    path = str(getattr(error, "path", None) or "").rpartition("-> ")[2]
+    if path and path != BUILDING:
+        reason = f"{path}: {reason}"
+    return Invalid(f"{layout} cannot be built: {reason[:LONGEST]}", stage="build", field=layout)
+
+
+BUILDING = "(building)"
+"""What Construct calls the whole structure."""
+
+SHOWN, LONGEST = 40, 300
+"""Characters of a wrong value, and of a reason, that a message has."""

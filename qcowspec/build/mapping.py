@@ -9,6 +9,7 @@ Source: docs/interop/qcow2, Cluster mapping.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import groupby
 
 from qcow_parsers import constants as c
@@ -55,6 +56,16 @@ def tables(
         yield index, [(number % entries, cluster) for number, cluster in group]
 
 
+@contextmanager
+def about(cluster: int) -> Iterator[None]:
+    """Name the guest cluster that an error is about."""
+    try:
+        yield
+    except Invalid as error:
+        place = f"guest cluster {cluster}"
+        raise Invalid(f"{place}: {error.message}", stage="build", field="clusters") from error
+
+
 class Mapper:
     """Places the clusters of one image, version 2 or 3."""
 
@@ -87,8 +98,9 @@ class Mapper:
         for index, group in tables(clusters, self.l2_entries):
             table = bytearray(self.host.cluster_size)
             for number, cluster in group:
-                guest = (index * self.l2_entries + number) << self.spec.cluster_bits
-                entry = self._entry(cluster, guest, references, copied=copied)
+                guest = index * self.l2_entries + number
+                with about(guest):
+                    entry = self._entry(cluster, guest, references, copied=copied)
                 table[number * self.entry_size : (number + 1) * self.entry_size] = entry
             placed[index] = self.host.place(bytes(table), references)
         return placed
@@ -109,7 +121,8 @@ class Mapper:
             fields = self._compressed(data, cluster.stored, references)
         elif kind in ALLOCATED and self.spec.data_file is not None:
             # The data file has the cluster at its guest offset, and nobody shares it.
-            fields = {"copied": 1, "offset_sectors": guest // c.BDRV_SECTOR_SIZE}
+            offset = guest << bits
+            fields = {"copied": 1, "offset_sectors": offset // c.BDRV_SECTOR_SIZE}
         elif kind in ALLOCATED:
             offset = self.host.place(data, references)
             fields = {"copied": int(copied), "offset_sectors": offset // c.BDRV_SECTOR_SIZE}

@@ -13,7 +13,7 @@ from qcowspec.build.compression import deflated
 from qcowspec.build.description import Cluster, ImageSpec, Kind
 from qcowspec.build.host import Host
 from qcowspec.build.layouts import structure
-from qcowspec.build.mapping import ZERO, content, tables
+from qcowspec.build.mapping import ZERO, about, content, tables
 from qcowspec.errors import Invalid
 from qcowspec.units import align_up
 
@@ -51,8 +51,9 @@ def _l2_tables(host: Host, spec: ImageSpec) -> dict[int, int]:
     for index, group in tables(spec.clusters, entries):
         table = bytearray(entries * size)
         for number, cluster in group:
-            fields = _entry(host, cluster, spec) | dict(cluster.fields)
-            entry = structure("qcow1::l2_entry", fields, spec.cluster_bits)
+            with about(index * entries + number):
+                fields = _entry(host, cluster, spec) | dict(cluster.fields)
+                entry = structure("qcow1::l2_entry", fields, spec.cluster_bits)
             table[number * size : (number + 1) * size] = entry
         placed[index] = host.place(bytes(table))
     return placed

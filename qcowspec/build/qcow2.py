@@ -190,6 +190,9 @@ def _bitmap(host: Host, spec: ImageSpec, bitmap: Bitmap) -> bytes:
     size = -(-length // host.cluster_size)
     table = host.reserve(size * c.BME_TABLE_ENTRY_SIZE)
     for index, data in bitmap.clusters.items():
+        if index >= size:
+            says = f"its table has {size} entries, and none for the cluster {index} of its data"
+            raise Invalid(says, stage="build", field="bitmaps")
         if data is None:
             fields = {"all_ones": 1}
         else:

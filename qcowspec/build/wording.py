@@ -30,7 +30,7 @@ ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 LONGEST = 40
 """Characters of a wrong value that a message shows."""
 
-MOST_VALUES = 20_000_000
+MOST_VALUES = 8_000_000
 DEEPEST = 64
 """Values in a spec, and levels of it, at most: aliases in YAML multiply what a few bytes say."""
 
@@ -42,6 +42,10 @@ def wrong(path: str, says: str) -> Invalid:
 
 def shown(value: object) -> str:
     """A wrong value, short enough for a sentence."""
+    if isinstance(value, int) and value.bit_length() > 4 * LONGEST:
+        return f"a number of {value.bit_length()} bits"  # Python writes no longer ones as decimals
+    if isinstance(value, (Mapping, list, tuple)) and value:
+        return "a mapping" if isinstance(value, Mapping) else "a list"
     text = ascii(value)
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
@@ -163,36 +167,41 @@ def digits(value: object, path: str) -> bytes:
         raise wrong(path, f"pairs of hexadecimal digits are wanted, not {shown(value)}") from error
 
 
-def content(value: object, path: str) -> bytes:
+def content(value: object, path: str, most: int = LARGEST) -> bytes:
     """Bytes: a text, or one of `BYTE_KEYS`, perhaps repeated ``times`` times.
+
+    Args:
+        value: What the spec says.
+        path: Where it stands.
+        most: Bytes that there is room for.
 
     Raises:
         Invalid: It says no bytes, or too many.
     """
     if isinstance(value, str):
-        return encoded(value, path)
+        return repeated(encoded(value, path), 1, path, most)
     said = mapping(value, path)
     ways = [key for key in BYTE_KEYS if key in said]
     if len(ways) != 1:
         raise wrong(path, f"bytes are wanted, by one of {', '.join(BYTE_KEYS)}")
     way = ways[0]
-    data = _content(said, way, path, _joined(path, way))
+    data = _content(said, way, path, _joined(path, way), most)
     times = number(said.get("times", 1), _joined(path, "times"))
-    return repeated(data, times, _joined(path, "times"))
+    return repeated(data, times, _joined(path, "times"), most)
 
 
-def repeated(data: bytes, times: int, path: str) -> bytes:
+def repeated(data: bytes, times: int, path: str, most: int = LARGEST) -> bytes:
     """Bytes, so many times.
 
     Raises:
         Invalid: They are too many.
     """
-    if len(data) * times > LARGEST:
-        raise wrong(path, f"{len(data) * times} bytes are more than the {LARGEST} of a spec")
+    if len(data) * times > most:
+        raise wrong(path, f"{len(data) * times} bytes are more than the {most} there is room for")
     return data * times
 
 
-def _content(said: Plain, way: str, path: str, at: str) -> bytes:
+def _content(said: Plain, way: str, path: str, at: str, most: int) -> bytes:
     if way == "text":
         return encoded(text(said[way], at), at)
     if way == "hex":
@@ -204,7 +213,7 @@ def _content(said: Plain, way: str, path: str, at: str) -> bytes:
             raise wrong(at, "this is no base64") from error
     if "length" not in said:
         raise wrong(path, f"{way} wants a length")
-    length = number(said["length"], _joined(path, "length"), LARGEST)
+    length = number(said["length"], _joined(path, "length"), most)
     if way == "fill":
         return bytes([number(said[way], at, 0xFF)]) * length
     seed = str(number(said[way], at)).encode()

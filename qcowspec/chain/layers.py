@@ -15,7 +15,7 @@ from qcowspec.gate import Gate
 from qcowspec.mapping import RawWalk, Walk, walk_of
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
-from qcowspec.sources import open_source
+from qcowspec.sources import open_beside
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
@@ -100,5 +100,5 @@ def qcow_layer(
     walk = walk_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
     data = source
     if metadata.data_file is not None and bool(metadata.qcow2_header.has_data_file):
-        data = open_source(gate.admit(source.name, metadata.data_file.name, "data file"))
+        data = open_beside(source, gate.admit(source.name, metadata.data_file.name, "data file"))
     return Layer(source.name, str(metadata.format), source, data, walk, metadata, decryptor)

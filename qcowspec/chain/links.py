@@ -19,7 +19,8 @@ from qcowspec.gate import Gate
 from qcowspec.metadata import Format, Metadata, Reference
 from qcowspec.opening import check_opened, laid_open
 from qcowspec.rules import BY_ID
-from qcowspec.sources import open_source
+from qcowspec.source import Source
+from qcowspec.sources import open_beside
 
 
 class Chain:
@@ -82,19 +83,21 @@ class Chain:
         if any(_is_same(path, other.name) for other in self.layers):
             raise _broken("loop", metadata, reference, layer.name)
         try:
-            return _opened(path, reference.format, self._gate, self._secret)
+            return _opened(layer.source, path, reference.format, self._gate, self._secret)
         except Unreadable as error:
             raise _broken("file-opens", metadata, reference, layer.name) from error
 
 
-def _opened(path: str, format: bytes | None, gate: Gate, secret: bytes | None) -> Layer:
+def _opened(
+    above: Source, path: str, format: bytes | None, gate: Gate, secret: bytes | None
+) -> Layer:
     """A backing file, in the format that the image says, or else by the probe."""
     known = (None, b"", *(name.encode() for name in (*Format, RAW)))
     if format not in known:
         row = BY_ID["backing/format-known"]
         shown = repr((format or b"").decode("utf-8", "backslashreplace"))
         raise BY_KIND[row.kind](row.message.format(value=shown), rule=row.id, path=path)
-    source = open_source(path)
+    source = open_beside(above, path)
     try:
         if format == RAW.encode():
             return raw_layer(source)
@@ -112,7 +115,9 @@ def _opened(path: str, format: bytes | None, gate: Gate, secret: bytes | None) -
 
 
 def _is_same(path: str, other: str) -> bool:
-    """Whether two paths are one file."""
+    """Whether two paths, or URLs, are one file."""
+    if path == other:
+        return True
     try:
         return os.path.samefile(path, other)
     except OSError:

@@ -20,12 +20,16 @@ from qcowspec import __version__
 COMMANDS = {
     "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
     "validate": "Judge images: one verdict each, with the rules that are broken.",
+    "info": "Say what an image is: sizes, features, snapshots, bitmaps, backing file.",
+    "map": "List the ranges of the disk, and where the bytes of each are.",
+    "check": "Hold references against refcounts, and tell what overlaps.",
     "convert": "Write what the guest sees to a raw file.",
     "compare": "Tell whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",
     "mutate": "Make broken images from sound ones, with a record of what is broken.",
     "build": "Assemble an image from a dump or a short description, right or wrong.",
     "fuzz": "Run a reader on mutants, and keep what it gets wrong.",
+    "kit": "Write the conformance kit, or score a reader with it.",
 }
 """Each command and its one-line help; the module of the same name has the rest."""
 

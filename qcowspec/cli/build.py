@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +15,6 @@ from qcowspec.report.words import plural, printable
 
 if TYPE_CHECKING:
     from qcowspec.source import Source
-
-Chunk = tuple[int, bytes]
-
-STEP = 1 << 20
-"""Bytes that are copied at a time."""
 
 
 @click.command(
@@ -85,28 +79,11 @@ def _build(
         raise click.UsageError("--data-from goes with a dump; a description has its own data")
     if data_file is not None and made.data_file is None:
         raise click.UsageError("the spec has no data file that could be written")
-    below = None if original is None else _copier(original)
+    below = None if original is None else recipes.copied_from(original)
     written = files.write(Path(output), made.pieces.end, made.pieces.written(below))
     if data_file is not None and made.data_file is not None:
         files.write(Path(data_file), made.data_size, made.data_file.items())
     write([f"{printable(output)}: {made.pieces.end:,} bytes, {written:,} of them no hole\n"])
-
-
-def _copier(original: Source) -> Callable[[int, int], Iterator[Chunk]]:
-    """Reads stretches of the original; holes are passed over where the system tells."""
-    from qcowspec.build.pieces import solid
-
-    ranges = getattr(original, "data_ranges", None)
-
-    def below(start: int, end: int) -> Iterator[Chunk]:
-        end = min(end, original.length)
-        length = max(end - start, 0)
-        stretches = [(start, end)] if ranges is None else ranges(start, length)
-        for low, high in stretches:
-            for offset in range(low, high, STEP):
-                yield from solid(offset, original.read_at(offset, min(STEP, high - offset)))
-
-    return below
 
 
 def _opened(path: str) -> Source:
@@ -127,7 +104,7 @@ def _whole(path: str, most: int) -> bytes:
     try:
         if source.length > most:
             raise Unsupported(
-                f"has {plural(source.length, 'byte')}; {most} are the most", path=path
+                f"has {plural(source.length, 'byte')}; {most} are the most", path=source.name
             )
         return source.read_at(0, source.length)
     finally:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from qcowspec.cli.output import FORMATS, say
-from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened
+from qcowspec.cli.images import TakesImages
+from qcowspec.cli.output import say
+from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened
 from qcowspec.errors import QcowError
 from qcowspec.report.words import printable
 
 
 @click.command(
     "convert",
+    cls=TakesImages,
     epilog=f"""\b
 Examples:
   qcowspec convert disk.qcow2 disk.raw
   qcowspec convert --allow same-dir overlay.qcow2 disk.raw
   qcowspec convert --snapshot before-upgrade disk.qcow2 then.raw
   qcowspec convert --secret env:PASSPHRASE locked.qcow2 open.raw
+  qcowspec convert --resume https://example.com/disk.qcow2 disk.raw
 
 {PERMISSIONS}
-OUT is sparse, and appears under its name when all of it is written. A snapshot is read at its own
+OUT is sparse, and appears under its name when all of it is written. With --resume what is written
+of it before an interruption stays beside it (OUT.partial, OUT.partial.journal), and the same
+command goes on from there, if the image has not changed. A snapshot is read at its own
 size; --like-qemu reads it at the active state's, as qemu-img convert -l does.
 
 Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage.
@@ -34,9 +41,10 @@ Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage
 @click.argument("output", metavar="OUT")
 @click.option("-l", "--snapshot", metavar="ID|NAME", help="Read an internal snapshot.")
 @allowing
-@click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
+@click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
 @click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads at work.")
+@click.option("--resume", is_flag=True, help="Keep what is written, and go on with it next time.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     image: str,
@@ -47,6 +55,7 @@ def command(
     format_: str,
     like_qemu: bool,
     threads: int | None,
+    resume: bool,
     quiet: bool,
 ) -> None:
     """Write what the guest sees to a sparse raw file.
@@ -71,14 +80,36 @@ def command(
                 label=os.path.basename(output),
                 file=sys.stderr,
                 hidden=hidden,
+                item_show_func=_rate(),
             ) as bar:
-                convert(disk, output, threads=threads, progress=bar.update)
+                convert(
+                    disk,
+                    output,
+                    threads=threads,
+                    progress=lambda count: bar.update(count, count),
+                    resume={"snapshot": snapshot, "like_qemu": like_qemu} if resume else None,
+                )
     except QcowError as error:
         say(error)
         sys.exit(FAILED)
     except Unwritable as error:
         click.echo(f"qcowspec: {printable(output)}: cannot be written: {error}", err=True)
         sys.exit(FAILED)
+
+
+def _rate() -> Callable[[int | None], str]:
+    """What shows how many guest bytes a second are done."""
+    start, done = time.monotonic(), 0
+
+    def shown(count: int | None) -> str:
+        nonlocal done
+        done += count or 0
+        return f"{done / MIB / max(time.monotonic() - start, 0.001):,.0f} MiB/s"
+
+    return shown
+
+
+MIB = 1 << 20
 
 
 def _is_same(path: str, other: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import fail, styler, write
 from qcowspec.errors import QcowError
 from qcowspec.image import Image, lay_open
@@ -20,6 +21,7 @@ BROKEN = 1
 
 @click.command(
     "dump",
+    cls=TakesImages,
     epilog="""\b
 Examples:
   qcowspec dump disk.qcow2
@@ -63,8 +65,8 @@ def command(
 ) -> None:
     """Lay an image open.
 
-    IMAGE is a file, or - for standard input. Every structure is shown with its offset and length,
-    its fields with their values and what they mean. Tables are summed up unless --tables is given.
+    Every structure is shown with its offset and length, its fields with their values and what they
+    mean. Tables are summed up unless --tables is given.
     """
     if as_json and as_yaml:
         raise click.UsageError("--json and --yaml exclude each other")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import UNREADABLE, fail, write
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
-from qcowspec.fuzzing.campaign.targets import Limits, Target, TargetError, target
+from qcowspec.fuzzing.campaign.targets import FORMAT, Limits, Target, TargetError, target
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.profiles import PROFILES, check_profile
 from qcowspec.report.words import plural, printable
@@ -29,6 +30,7 @@ MIB = 1 << 20
 
 @click.command(
     "fuzz",
+    cls=TakesImages,
     epilog="""\b
 Examples:
   qcowspec fuzz --target 'qemu-img info -f {format} {}' -n 10000 -o campaign
@@ -36,7 +38,8 @@ Examples:
   qcowspec fuzz --preset dissect -n 50000 -j 4 -o campaign
   qcowspec fuzz --target python:mypackage.qcow:check --profile untrusted -o campaign
   qcowspec fuzz --preset qemu-img -n 20000 -o campaign    goes on where it was left
-  sh campaign/crash-*/reproduce.sh
+  cd campaign/crash-…; sh reproduce.sh
+  qcowspec fuzz --preset dissect --again image.qcow2
 
 The reader is held to a profile: what the profile accepts it has to accept, what the profile rejects
 it has to reject, with an exit status other than 0. A signal, a sanitizer's report, an answer that
@@ -60,7 +63,10 @@ Exit status: 0 nothing was found; 1 something was; 2 the reader cannot be run, o
     help="The reader; {} stands for the image, {format} for its format.",
 )
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="A reader that is known here.")
-@click.option("-o", "--output", metavar="DIR", required=True, help="Where findings are kept.")
+@click.option("-o", "--output", metavar="DIR", help="Where findings are kept.")
+@click.option(
+    "--again", metavar="IMAGE", help="Run the reader on this image alone, and say what came of it."
+)
 @click.option("-n", "--count", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option("-p", "--profile", help="Whose verdict counts; qemu unless the preset has another.")
@@ -77,7 +83,8 @@ def command(
     seeds: tuple[str, ...],
     name: str | None,
     preset: str | None,
-    output: str,
+    output: str | None,
+    again: str | None,
     count: int,
     jobs: int,
     profile: str | None,
@@ -97,6 +104,8 @@ def command(
     reader = _reader(name, preset, profile, reads=reads)
     if only and not seeds:
         raise click.UsageError("--only needs a SEED")
+    if (output is None) == (again is None):
+        raise click.UsageError("one of --output and --again is needed")
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qcowspec-")))
         try:
@@ -104,8 +113,10 @@ def command(
             targets = [_target(reader, limits, scratch / str(n), python) for n in range(jobs)]
             for each in targets:
                 stack.callback(each.close)
+            if again is not None:
+                sys.exit(_again(reader, targets[0], Path(again)))
             campaign = _campaign(
-                reader, targets, seeds, scratch, Path(output), count, random_seed, only=only
+                reader, targets, seeds, scratch, Path(output or ""), count, random_seed, only=only
             )
             _run(campaign, count, quiet=quiet)
         except QcowError as error:
@@ -114,7 +125,8 @@ def command(
             click.echo(f"qcowspec: {printable(str(error))}", err=True)
             sys.exit(UNREADABLE)
         except OSError as error:
-            click.echo(f"qcowspec: {output}: cannot be written: {error.strerror}", err=True)
+            place, what = (output, "written") if again is None else (again, "read")
+            click.echo(f"qcowspec: {place}: cannot be {what}: {error.strerror}", err=True)
             sys.exit(UNREADABLE)
     if not quiet:
         write(_summary(campaign.progress))
@@ -131,12 +143,12 @@ def _reader(name: str | None, preset: str | None, profile: str | None, *, reads:
         check_profile(chosen)
     except ValueError as error:
         raise click.UsageError(f"{error}; profiles: {', '.join(PROFILES)}") from error
-    return Preset(known.target, chosen, known.reads or reads, known.says)
+    return Preset(known.target, chosen, known.reads or reads, known.says, known.stdout)
 
 
 def _target(reader: Preset, limits: Limits, scratch: Path, python: str) -> Target:
     scratch.mkdir()
-    return target(reader.target, limits, scratch, python=python)
+    return target(reader.target, limits, scratch, python=python, stdout=reader.stdout)
 
 
 def _campaign(
@@ -157,13 +169,24 @@ def _campaign(
     plan = Plan(
         reader.target, reader.profile, reader.reads, count, random_seed, len(targets), folder
     )
-    stock = Stock({seed: _bytes(seed) for seed in seeds}, own=not only)
+    stock = Stock(dict(_bytes(seed) for seed in seeds), own=not only)
     oracle = Oracle(reader.profile, reads=reader.reads)
     return Campaign(plan, stock, oracle, targets, scratch)
 
 
-def _bytes(path: str) -> bytes:
-    """An image, read whole."""
+def _again(reader: Preset, target: Target, image: Path) -> int:
+    """Run the reader on one image; the exit status."""
+    from qcowspec.fuzzing.campaign.again import again
+    from qcowspec.fuzzing.campaign.oracle import Oracle
+
+    oracle = Oracle(reader.profile, reads=reader.reads)
+    shown = again(image, oracle, target, told=FORMAT in reader.target)
+    write([f"{printable(str(image))}: {printable(shown.line)}\n"])
+    return 0 if shown.key is None else FOUND
+
+
+def _bytes(path: str) -> tuple[str, bytes]:
+    """An image's name, without secrets; and the image, read whole."""
     from qcowspec.errors import Unsupported
     from qcowspec.fuzzing.drafts import LARGEST
     from qcowspec.sources import open_source
@@ -171,8 +194,10 @@ def _bytes(path: str) -> bytes:
     source = open_source(path)
     try:
         if source.length > LARGEST:
-            raise Unsupported(f"has {source.length} bytes; a seed has at most {LARGEST}", path=path)
-        return source.read_at(0, source.length)
+            raise Unsupported(
+                f"has {source.length} bytes; a seed has at most {LARGEST}", path=source.name
+            )
+        return source.name, source.read_at(0, source.length)
     finally:
         source.close()
 

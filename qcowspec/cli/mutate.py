@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import UNREADABLE, fail, write
 from qcowspec.errors import NotQcow, QcowError, Unsupported
 from qcowspec.fuzzing import batches
@@ -21,6 +22,7 @@ from qcowspec.sources import open_source
 
 @click.command(
     "mutate",
+    cls=TakesImages,
     epilog="""\b
 Examples:
   qcowspec mutate disk.qcow2 -n 1000 -o mutants
@@ -64,9 +66,8 @@ def command(
 ) -> None:
     """Make broken images from sound ones, and say what is broken.
 
-    SEED is an image file, or - for standard input. Mutations know the format: they move tables,
-    overwrite fields with values at an edge, repeat extensions, cut files. With --rule the patch of
-    a test vector breaks that very rule.
+    Mutations know the format: they move tables, overwrite fields with values at an edge, repeat
+    extensions, cut files. With --rule the patch of a test vector breaks that very rule.
     """
     if listing:
         write(f"{each.name:<22} {each.says}\n" for each in MUTATIONS.values())
@@ -75,7 +76,7 @@ def command(
         raise click.UsageError("an image and -o DIR are needed; --list needs neither")
     _check(rules, names)
     try:
-        opened = [batches.Seed(seed, _opened(seed)) for seed in seeds]
+        opened = [batches.Seed(*_opened(seed)) for seed in seeds]
         batch = batches.Batch(opened, count, random_seed, rules, names, most)
         manifest = batches.write(batch, Path(output))
     except QcowError as error:
@@ -107,15 +108,17 @@ def _check(rules: tuple[str, ...], names: tuple[str, ...]) -> None:
             raise click.UsageError(f"there is no mutation {name!r}; --list lists them")
 
 
-def _opened(path: str) -> Places:
-    """An image, read whole and laid open."""
+def _opened(path: str) -> tuple[str, Places]:
+    """An image, read whole and laid open; and its name, without secrets."""
     source = open_source(path)
     try:
         if source.length > LARGEST:
-            raise Unsupported(f"has {source.length} bytes; a seed has at most {LARGEST}", path=path)
+            raise Unsupported(
+                f"has {source.length} bytes; a seed has at most {LARGEST}", path=source.name
+            )
         places = Places(source.read_at(0, source.length))
     finally:
         source.close()
     if places.image.format is None:
-        raise NotQcow("is no QCOW image", path=path)
-    return places
+        raise NotQcow("is no QCOW image", path=source.name)
+    return source.name, places

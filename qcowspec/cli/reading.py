@@ -11,8 +11,13 @@ from qcowspec.cli.output import FORMATS
 
 if TYPE_CHECKING:
     from qcowspec.image import Image
+    from qcowspec.raw import RawImage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+RAW = "raw"
+CHOICES = [*FORMATS, RAW]
+"""The formats that have guest bytes; a raw file is all guest bytes."""
 
 FAILED = 1
 """Exit status where something cannot be read or written, as qemu-img's."""
@@ -35,22 +40,56 @@ def allowing(command: Command) -> Command:
     return allow(secret(command))
 
 
+def sharing(command: Command) -> Command:
+    """Add ``-U``, which qemu-img needs for an image that a guest is using."""
+    share = click.option(
+        "-U",
+        "--force-share",
+        is_flag=True,
+        expose_value=False,
+        help="Taken for qemu-img's sake: nothing is locked here.",
+    )
+    return share(command)
+
+
 def opened(
     path: str, format_: str, allow: tuple[str, ...], secret: str | None, *, like_qemu: bool = False
-) -> Image:
-    """An image, opened as the options say.
+) -> Image | RawImage:
+    """An image, opened as the options, or its source spec, say.
 
     Raises:
         QcowError: It cannot be opened, or the passphrase cannot be had.
     """
     from qcowspec.image import open as open_image
+    from qcowspec.sources import stated_format
 
-    key = None if secret is None else _key(secret)
+    if RAW in (format_, stated_format(path)):
+        from qcowspec.raw import RawImage
+
+        return RawImage(path)
+    key = key_of(secret)
     return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
 
 
-def _key(where: str) -> bytes:
+def laid_open(path: str, format_: str, allow: tuple[str, ...], secret: str | None) -> Image:
+    """An image, however broken, with a gate and a key for whoever looks further.
+
+    Raises:
+        QcowError: It is no QCOW image or cannot be read, or the passphrase cannot be had.
+    """
+    from qcowspec.gate import gate_of
+    from qcowspec.image import lay_open
+
+    key = key_of(secret)
+    image = lay_open(path, format=FORMATS[format_])
+    image.gate, image.secret = gate_of(allow), key
+    return image
+
+
+def key_of(where: str | None) -> bytes | None:
     """The passphrase that an option tells where to find."""
+    if where is None:
+        return None
     from qcowspec.crypto.secret import read_secret
 
     try:

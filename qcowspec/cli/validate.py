@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import UNREADABLE, say, styler, write
 from qcowspec.errors import QcowError
 from qcowspec.profiles import PROFILES, check_profile
@@ -26,6 +27,7 @@ TOGETHER = 32
 
 @click.command(
     "validate",
+    cls=TakesImages,
     epilog="""\b
 Examples:
   qcowspec validate disk.qcow2
@@ -69,7 +71,7 @@ def command(
 ) -> None:
     """Judge images: one verdict each, with the rules that are broken.
 
-    IMAGE is a file, or - for standard input. No other file is opened, whatever an image names.
+    No other file is opened, whatever an image names.
     """
     try:
         check_profile(profile)

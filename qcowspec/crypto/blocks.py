@@ -61,7 +61,7 @@ class OpenSSL:
     def _run(self, context: CipherContext, blocks: Bytes) -> Bytes:
         # The library asks for room that it does not use when blocks are whole.
         out = np.empty(len(blocks) + self.block_size - 1, np.uint8)
-        context.update_into(memoryview(blocks), memoryview(out))
+        context.update_into(blocks.data, out.data)
         return out[: len(blocks)]
 
 

@@ -142,9 +142,9 @@ def _generator(suite: Suite, key: bytes) -> Generator:
 def _find_key(volume: Volume, passphrase: bytes) -> bytes:
     """The master key, from the first slot that the passphrase opens."""
     enabled = [(i, slot) for i, slot in enumerate(volume.header.key_slots) if slot.is_active]
-    left, passed_over = c.POLICY_MAX_PBKDF2_ITERATIONS, None
+    left, passed_over = c.POLICY_MAX_PBKDF2_ROUNDS, None
     for index, slot in enabled:
-        work = slot.iterations + volume.header.master_key_iterations
+        work = _rounds(volume, slot)
         if work > left:
             passed_over = passed_over or (index, slot)
             continue
@@ -156,8 +156,8 @@ def _find_key(volume: Volume, passphrase: bytes) -> bytes:
         index, slot = passed_over
         raise _refused(
             f"Key slot {index} takes {slot.iterations} iterations and the master key's digest"
-            f" {volume.header.master_key_iterations}; this reader does no more than"
-            f" {c.POLICY_MAX_PBKDF2_ITERATIONS} for one image.",
+            f" {volume.header.master_key_iterations}: {_rounds(volume, slot)} rounds of the hash;"
+            f" this reader does no more than {c.POLICY_MAX_PBKDF2_ROUNDS} for one image.",
             f"key_slots[{index}].iterations",
             slot.iterations,
             volume.pointer.offset + _slot_offset(index) + ITERATIONS_AT,
@@ -165,9 +165,15 @@ def _find_key(volume: Volume, passphrase: bytes) -> bytes:
     raise broken("encryption/luks-unlock", len(enabled), "key_slots", volume.pointer.offset)
 
 
-def _open_slot(
-    volume: Volume, index: int, slot: Luks1.KeySlot, passphrase: bytes
-) -> bytes | None:
+def _rounds(volume: Volume, slot: Luks1.KeySlot) -> int:
+    """What a key slot costs: iterations, times the blocks of the hash in what is derived."""
+    digest = hashlib.new(volume.suite.hash, usedforsecurity=False).digest_size
+    key, proof = -(-volume.key_size // digest), -(-c.QCRYPTO_BLOCK_LUKS_DIGEST_LEN // digest)
+    rounds: int = slot.iterations * key + volume.header.master_key_iterations * proof
+    return rounds
+
+
+def _open_slot(volume: Volume, index: int, slot: Luks1.KeySlot, passphrase: bytes) -> bytes | None:
     """The master key as one slot holds it; None where the passphrase is not the slot's."""
     size, header, suite = volume.key_size, volume.header, volume.suite
     material = _material(volume, index, slot)

@@ -130,7 +130,7 @@ def tweaks_of(encrypted: Bytes, blocks: int) -> Words:
         blocks: Blocks of a sector, at most 56: what a word has beyond the polynomial's degree.
 
     Returns:
-        Words of shape (n × blocks × 2,), in the order of the bytes.
+        Words of shape (n * blocks * 2,), in the order of the bytes.
     """
     halves = encrypted.view("<u8").reshape(-1, 1, 2)
     low, high = halves[:, :, 0], halves[:, :, 1]

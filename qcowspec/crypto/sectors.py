@@ -48,7 +48,9 @@ class SectorDecryptor:
 
     def _decrypt(self, stored: Bytes, offset: int, out: Bytes) -> None:
         if offset % SECTOR or len(stored) % SECTOR or len(out) != len(stored):
-            raise ValueError(f"{len(stored)} bytes at {offset} into {len(out)} are no whole sectors")
+            raise ValueError(
+                f"{len(stored)} bytes at {offset} into {len(out)} are no whole sectors"
+            )
         first, count = offset // SECTOR, len(stored) // SECTOR
         numbers = np.arange(first, first + count, dtype=np.uint64)
         for start in range(0, count, STRETCH):

@@ -167,9 +167,7 @@ def _halves(key: Sequence[int]) -> tuple[Words, Words]:
     columns = [
         _spread()[place][[_boxed(value, place, key) for value in range(256)]] for place in range(4)
     ]
-    low, high = (
-        (columns[at + 1][:, None] ^ columns[at][None, :]).reshape(-1) for at in (0, 2)
-    )
+    low, high = ((columns[at + 1][:, None] ^ columns[at][None, :]).reshape(-1) for at in (0, 2))
     return low, high
 
 

@@ -16,6 +16,9 @@ from qcowspec.fuzzing.places import Place, Places, Unfit
 LARGEST = 256 << 20
 """Bytes of a mutant at most."""
 
+MOST_WRITTEN = 1 << 30
+"""Bytes that are written to a draft in all at most, the same place counted as often."""
+
 SHOWN = 32
 """Bytes of a change that a manifest shows."""
 
@@ -64,6 +67,7 @@ class Draft:
         self.changes: list[Change] = []
         self.format = format
         self.index = 0
+        self._written = 0
         self._places: Places | None = self.base
 
     @property
@@ -89,6 +93,9 @@ class Draft:
         """
         if not 0 <= offset <= LARGEST - len(new):
             raise Unfit(f"{len(new)} bytes at {offset:#x} would make too large a file")
+        self._written += len(new)
+        if self._written > MOST_WRITTEN:
+            raise Unfit(f"more than {MOST_WRITTEN} bytes are written in all")
         old = bytes(self.data[offset : offset + len(new)])
         if offset > len(self.data):
             self.data.extend(bytes(offset - len(self.data)))

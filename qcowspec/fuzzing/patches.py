@@ -41,6 +41,8 @@ Operation = Mapping[str, Any]
 Number = int | str
 
 LARGEST_SHIFT = 128
+LONGEST_EXPRESSION = 500
+"""Bounds on expressions: none of use comes near them."""
 
 OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -84,10 +86,12 @@ def evaluate(number: Number, draft: Draft, old: int | None = None) -> int:
     """
     if isinstance(number, int):
         return number
+    if len(number) > LONGEST_EXPRESSION:
+        raise ValueError(f"an expression has {LONGEST_EXPRESSION} characters at most")
     try:
         tree = ast.parse(number, mode="eval").body
     except SyntaxError as error:
-        raise ValueError(f"{number!r} is no expression") from error
+        raise ValueError(f"{number[:80]!r} is no expression") from error
     return _value(tree, draft, old)
 
 
@@ -115,11 +119,20 @@ def _set(draft: Draft, place: Place, operation: Operation) -> None:
     if not isinstance(place.value, int):
         raise Unfit(f"{place.path} is no number")
     value = evaluate(operation.get("value", place.value), draft, place.value)
-    for bit in operation.get("set", ()):
+    for bit in _bits(operation, "set", place):
         value |= 1 << bit
-    for bit in operation.get("clear", ()):
+    for bit in _bits(operation, "clear", place):
         value &= ~(1 << bit)
     draft.set(place, value)
+
+
+def _bits(operation: Operation, what: str, place: Place) -> tuple[int, ...]:
+    """The bits to be set, or cleared, bounded before anything is shifted by them."""
+    bits = tuple(operation.get(what, ()))
+    for bit in bits:
+        if not 0 <= bit < 8 * place.length:
+            raise Unfit(f"{place.path} has no bit {bit}")
+    return bits
 
 
 def _bytes(draft: Draft, operation: Operation) -> bytes:

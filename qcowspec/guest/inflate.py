@@ -37,10 +37,10 @@ def deflated(payload: Payload, size: int) -> bytes:
     """A raw deflate stream; what follows the cluster's bytes is of no matter.
 
     ISA-L is twice as fast as zlib, which QEMU uses, and believed only where both agree: on a stream
-    that ends with the cluster, and whose first block has codes that zlib takes too (ISA-L does not
-    mind a set of Huffman codes that leaves some bits without meaning). All other verdicts are
-    zlib's. What this leaves open is such a set in a later block of a stream: no compressor writes
-    one, QEMU refuses it, and here it is read.
+    of one block that ends with the cluster, and has codes that zlib takes too (ISA-L does not mind
+    a set of Huffman codes that leaves some bits without meaning). All other verdicts are zlib's.
+    QEMU's compressor begins a second block after 32,767 symbols, which a cluster of 64 KiB hardly
+    ever has.
 
     Args:
         payload: The bytes that the L2 entry claims; the stream may end before they do.
@@ -49,14 +49,15 @@ def deflated(payload: Payload, size: int) -> bytes:
     Raises:
         NotInflatable: The stream is broken, or too short.
     """
-    quick = isal_zlib.decompressobj(WINDOW)
-    try:
-        data: bytes = quick.decompress(payload, size)
-        if quick.eof and len(data) == size:
-            zlib.decompressobj(WINDOW).decompress(payload[:FIRST], 1)
-            return data
-    except (IsalError, zlib.error):
-        pass
+    if len(payload) and payload[0] & LAST:
+        quick = isal_zlib.decompressobj(WINDOW)
+        try:
+            data: bytes = quick.decompress(payload, size)
+            if quick.eof and len(data) == size:
+                zlib.decompressobj(WINDOW).decompress(payload[:FIRST], 1)
+                return data
+        except (IsalError, zlib.error):
+            pass
     # After the cluster's last byte zlib reads on, to the next symbol that would give output: what
     # it meets there has to be sound. Python's zlib does as QEMU does, with max_length for Z_FINISH.
     exact = zlib.decompressobj(WINDOW)
@@ -68,6 +69,9 @@ def deflated(payload: Payload, size: int) -> bytes:
         raise NotInflatable(f"the stream gives {len(data)} bytes instead of {size}")
     return data
 
+
+LAST = 1
+"""The first bit of a block that no other one follows (RFC 1951, section 3.2.3)."""
 
 FIRST = 1 << 10
 """Bytes that hold the first block's codes, and the first symbol: 286 + 30 lengths of 14 bits."""
@@ -115,13 +119,19 @@ def _frame_by_frame(decompressor: zstandard.ZstdDecompressor, payload: Payload, 
         if is_skippable(frame):
             continue
         claimed = zstandard.frame_content_size(frame)
-        if claimed > left:
-            raise NotInflatable(f"a frame holds {claimed - left} bytes more than the cluster")
+        if claimed > left:  # then the blocks decide: libzstd believes an empty last one
+            reader = decompressor.stream_reader(frame)
+            piece: bytes = reader.read(left)
+            if reader.read(1):
+                raise NotInflatable("a frame holds more than the cluster")
+            pieces.append(piece)
+            left -= len(piece)
+            continue
         if claimed == 0:  # which the library takes for an empty frame, unseen
             if decompressor.stream_reader(frame).read(1):
                 raise NotInflatable("a frame holds more than it says")
             continue
-        piece: bytes = decompressor.decompress(frame, max_output_size=left)
+        piece = decompressor.decompress(frame, max_output_size=left)
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)

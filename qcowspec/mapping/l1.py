@@ -56,6 +56,10 @@ class TableMapping(Mapping):
         """
         raise NotImplementedError
 
+    def heads(self, rows: Entries) -> npt.NDArray[np.intp]:
+        """Which entries are to be decoded: see `qcowspec.mapping.heads`; all, unless one knows."""
+        return np.arange(len(rows))
+
     # --- the walk ---------------------------------------------------------------------------------
 
     def pieces(self, start: int, end: int) -> Iterator[Extents]:
@@ -104,11 +108,14 @@ class TableMapping(Mapping):
             right = min(end, begin + (chosen.stop - chosen.start) * span)
             cluster = geometry.cluster_size
             from_, to = (left - begin) // cluster, -(-(right - begin) // cluster)
-            numbers = np.arange(from_, to, dtype=np.uint64)
+            first = self.heads(rows[from_:to]) + from_
+            numbers = first.astype(np.uint64)
             tables = offsets[chosen][numbers // np.uint64(count)]
             places = tables + numbers % np.uint64(count) * np.uint64(geometry.l2_entry_size)
             guest = np.uint64(begin) + numbers * np.uint64(cluster)
-            decoded = self.decode(rows[from_:to], places, guest)
+            decoded = self.decode(rows[first], places, guest)
+            if len(first) < to - from_:  # each speaks for all up to the next
+                decoded.lengths[:] = np.diff(first, append=to) * cluster
             yield decoded.cut(left, right)
 
     def _entries(self, first: int, behind: int) -> Entries:

@@ -8,10 +8,12 @@ Source: block/qcow.c: get_cluster_offset.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from qcow_parsers import constants as c
 
 from qcowspec import units
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
+from qcowspec.mapping.heads import heads
 from qcowspec.mapping.l1 import Entries, TableMapping
 from qcowspec.metadata import Table
 
@@ -31,6 +33,11 @@ class Qcow1Mapping(TableMapping):
             index = int(np.argmax(unreadable))
             at = self._l1.offset + (first + index) * Table.ENTRY_SIZE
             self.refuse("l2/v1-table-read", at, int(entries[index]), f"l1_table[{first + index}]")
+
+    def heads(self, rows: Entries) -> npt.NDArray[np.intp]:
+        """See `TableMapping.heads`."""
+        flag = c.QCOW1_OFLAG_COMPRESSED
+        return heads(rows[:, 0], self.cluster_size, compressed=flag, offset=flag - 1)
 
     def decode(self, rows: Entries, places: Offsets, guest: Offsets) -> Extents:
         """See `TableMapping.decode`.

@@ -15,6 +15,7 @@ from qcow_parsers import constants as c
 
 from qcowspec import units
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
+from qcowspec.mapping.heads import heads
 from qcowspec.mapping.l1 import Entries, TableMapping
 from qcowspec.mapping.volume import Volume
 from qcowspec.metadata import Table
@@ -42,6 +43,13 @@ class Qcow2Mapping(TableMapping):
             index = int(np.argmax(unaligned))
             at = self._l1.offset + (first + index) * Table.ENTRY_SIZE
             self.refuse("l2/table-offset", at, int(entries[index]), f"l1_table[{first + index}]")
+
+    def heads(self, rows: Entries) -> npt.NDArray[np.intp]:
+        """See `TableMapping.heads`; extended entries have too much to say."""
+        if self._geometry.has_extended_l2:
+            return super().heads(rows)
+        flag, mask = c.QCOW_OFLAG_COMPRESSED, c.L2E_OFFSET_MASK
+        return heads(rows[:, 0], self.cluster_size, compressed=flag, offset=mask)
 
     def decode(self, rows: Entries, places: Offsets, guest: Offsets) -> Extents:
         """See `TableMapping.decode`."""

@@ -11,6 +11,7 @@ ENTRIES = "about an entry of a table that only a look at guest data, or a check,
 FILES = "needs another file, which only the gate opens, or the list of a build's formats"
 KEYS = "needs a key"
 STREAMS = "about how the bytes come, which whoever reads a stream knows"
+WHOLE = "about the whole image, which a check alone goes through"
 WRITING = "about a rewrite of the header, and nothing is written here"
 
 UNDECIDED: Mapping[str, str] = {
@@ -48,5 +49,19 @@ UNDECIDED: Mapping[str, str] = {
     "encryption/v1-key": KEYS,
     "extensions/rewrite-fits": WRITING,
     "probe/stream": STREAMS,
+    "check/past-end": WHOLE,
+    "check/refcount-overflow": WHOLE,
+    "check/refcount-block-past-end": WHOLE,
+    "check/refcount-block-shared": WHOLE,
+    "check/refcount-unreadable": WHOLE,
+    "check/refcount-too-low": WHOLE,
+    "check/leaked-cluster": WHOLE,
+    "check/l1-copied": WHOLE,
+    "check/l2-copied": WHOLE,
+    "check/overlap": WHOLE,
+    "check/cluster-shared": WHOLE,
+    "check/refcount-past-end": WHOLE,
+    "check/v1-past-end": WHOLE,
+    "check/v1-overlap": WHOLE,
 }
 """Why each rule is left to commands that read more, or do more, than open an image."""

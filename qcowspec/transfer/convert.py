@@ -9,8 +9,8 @@ zeros and write a job at a time, in buffers of their own. Python's lock is free 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from qcowspec.chain import Layer
 from qcowspec.guest import Disk
@@ -19,8 +19,11 @@ from qcowspec.transfer.crew import Crew, default_threads
 from qcowspec.transfer.output import SparseFile
 from qcowspec.units import GuestOffset, HostOffset
 
-JOB = 2 << 20
-"""Guest bytes of a job, at most; a buffer has as many."""
+JOB = 1 << 20
+"""Guest bytes of a job, at most, but for a larger compressed cluster.
+
+What has been read is written while it is still in the processor's cache: 2 MiB take a fifth longer.
+"""
 
 HOLE = 1 << 20
 """Bytes of a run from which on the file is asked for its holes."""
@@ -45,22 +48,32 @@ class Job(NamedTuple):
 
 
 def convert(
-    disk: Disk, path: str, *, threads: int | None = None, progress: Progress | None = None
+    disk: Disk,
+    path: str,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    resume: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a disk's bytes to a raw file.
 
     Args:
         disk: What to read.
         path: The file's final name; it appears when all is written.
-        threads: How many threads read and write; twice the processors where it is left out.
+        threads: How many threads read and write; one for each processor where it is left out, and
+            not less than the requests that a server may be sent at once.
         progress: Is told how many guest bytes were done since it was told last.
+        resume: Go on with what an interrupted call has written, if the image and these options (a
+            snapshot's name, …) are the same; and keep what is written if this one is interrupted.
 
     Raises:
         QcowError: The disk cannot be read.
         Unwritable: The file cannot be written.
     """
     disk.open_all()
-    with SparseFile(path, disk.size) as file:
+    at_once = max(getattr(layer.data, "in_flight", 0) for layer in disk.layers)
+    count = threads or max(default_threads(), at_once)
+    with _file(disk, path, resume) as file:
         work = _Work(disk, file)
         told = 0
 
@@ -70,10 +83,19 @@ def convert(
                 done, told = work.passed - told, work.passed
                 progress(done)
 
-        Crew(jobs(disk), work, threads or default_threads()).run(report)
+        left = (job for job in jobs(disk) if not file.has(job.start, job.end))
+        Crew(left, work, count).run(report)
         work.passed = disk.size
         report()
         file.finish()
+
+
+def _file(disk: Disk, path: str, resume: Mapping[str, Any] | None) -> SparseFile:
+    if resume is None:
+        return SparseFile(path, disk.size)
+    from qcowspec.transfer.resume import ResumableFile, subject
+
+    return ResumableFile(path, disk.size, subject(disk, resume))
 
 
 class _Work:
@@ -88,10 +110,10 @@ class _Work:
         self.passed = 0
 
     def __call__(self, job: Job) -> None:
-        buffer = getattr(self._own, "buffer", None)
-        if buffer is None:
-            buffer = self._own.buffer = memoryview(bytearray(JOB))
-        view = buffer[: job.end - job.start]
+        buffer, size = getattr(self._own, "buffer", None), job.end - job.start
+        if buffer is None or len(buffer) < size:
+            buffer = self._own.buffer = memoryview(bytearray(max(JOB, size)))
+        view = buffer[:size]
         if sum(run.length for run in job.runs) < len(view):
             view[:] = bytes(len(view))
         self._disk.reader_of(job.depth).fill(job.runs, view, job.start, alone=True)
@@ -120,7 +142,7 @@ def jobs(disk: Disk) -> Iterator[Job]:
 
 def _pieces(layer: Layer, run: Run) -> Iterator[Run]:
     """A run in pieces of a buffer's size, without the holes of the image file."""
-    if run.kind is not Kind.DATA or run.length < min(HOLE, JOB):
+    if run.kind is not Kind.DATA or run.length < JOB:
         yield run
         return
     assert run.host_offset is not None

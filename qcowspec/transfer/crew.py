@@ -16,12 +16,12 @@ from typing import Generic, TypeVar
 Job = TypeVar("Job")
 
 POLL = 0.1
-"""Seconds between two looks at whether somebody wants to stop."""
+"""Seconds between two looks at whether all is done, where no job has said so."""
 
 
 def default_threads() -> int:
-    """As many threads as keep the processors busy while some of them wait for the kernel."""
-    return 2 * (os.cpu_count() or 1)
+    """One for each processor, and two where there is only one: one reads while the other writes."""
+    return max(2, os.cpu_count() or 1)
 
 
 class Crew(Generic[Job]):
@@ -32,6 +32,7 @@ class Crew(Generic[Job]):
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._stop = False
+        self._done = threading.Event()
         self._threads = [
             threading.Thread(target=self._labour, name=f"qcowspec-{number}", daemon=True)
             for number in range(threads)
@@ -41,7 +42,7 @@ class Crew(Generic[Job]):
         """Do all jobs.
 
         Args:
-            report: Called in this thread, again and again.
+            report: Called in this thread when jobs were done.
 
         Raises:
             BaseException: The first that a job, or the iterator, raised.
@@ -49,11 +50,11 @@ class Crew(Generic[Job]):
         for thread in self._threads:
             thread.start()
         try:
-            for thread in self._threads:
-                while thread.is_alive():
-                    thread.join(POLL)
-                    if report is not None:
-                        report()
+            while any(thread.is_alive() for thread in self._threads):
+                self._done.wait(POLL)
+                self._done.clear()
+                if report is not None:
+                    report()
         finally:  # also of an interrupt: nobody writes to a file that is being taken away
             self._stop = True
             for thread in self._threads:
@@ -67,9 +68,12 @@ class Crew(Generic[Job]):
                 with self._lock:
                     job = None if self._stop else next(self._jobs, None)
                 if job is None:
+                    self._done.set()
                     return
                 self._work(job)
+                self._done.set()
             except BaseException as error:
                 self._error = self._error or error
                 self._stop = True
+                self._done.set()
                 return

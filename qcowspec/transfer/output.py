@@ -40,6 +40,8 @@ class SparseFile:
     Use it as a context manager: whatever goes wrong, nothing stays.
     """
 
+    _may_reserve = True
+
     def __init__(self, path: str, size: int) -> None:
         """Make it.
 
@@ -58,13 +60,12 @@ class SparseFile:
         try:
             self._fd = os.open(self._partial, flags, 0o666)
         except OSError as error:
-            raise Unwritable(_reason(error)) from error
-        self._may_reserve = True
+            raise Unwritable(reason_of(error)) from error
         try:
             os.ftruncate(self._fd, size)
         except OSError as error:
             self.discard()
-            raise Unwritable(_reason(error)) from error
+            raise Unwritable(reason_of(error)) from error
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write bytes, but for blocks of zeros. May be called from several threads.
@@ -79,7 +80,11 @@ class SparseFile:
                 while start < end:
                     start += os.pwrite(self._fd, data[start:end], offset + start)
         except OSError as error:
-            raise Unwritable(_reason(error)) from error
+            raise Unwritable(reason_of(error)) from error
+
+    def has(self, start: int, end: int) -> bool:
+        """Whether a range need not be written: never, but of a file that is gone on with."""
+        return False
 
     def _reserve(self, offset: int, length: int) -> None:
         """Set space aside: writing goes a third faster then, and a full disk is found at once."""
@@ -104,7 +109,7 @@ class SparseFile:
             self._fd = -1
             os.replace(self._partial, self._path)
         except OSError as error:
-            raise Unwritable(_reason(error)) from error
+            raise Unwritable(reason_of(error)) from error
 
     def discard(self) -> None:
         """Take it away, unless it has its final name."""
@@ -148,7 +153,7 @@ def _not_zero(data: memoryview) -> list[tuple[int, int]]:
     return found
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
     """The system's own words, lower case."""
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]

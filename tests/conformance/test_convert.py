@@ -108,6 +108,43 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        words = [sys.executable, "-m", "qcowspec", "convert", "v3-zlib.qcow2", f"{tmp_path}/o"]
+        done = subprocess.run(words, capture_output=True, text=True)
+
+        assert (done.returncode, done.stdout) == (1, "")
+        expected = f"qcowspec: {tmp_path}/o: cannot be written: no space left on device"
+        assert done.stderr.splitlines() == [expected]
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.usefixtures("qemu_img")
+def test_opening_a_terabyte_costs_little_memory(tmp_path: Path) -> None:
+    image = tmp_path / "big.qcow2"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata"]
+    subprocess.run([*command, str(image), "1T"], check=True)
+    measured = (
+        "import re, sys, qcowspec\n"
+        "STATUS = '/proc/self/status'\n"
+        "def peak(): return int(re.search(r'VmHWM:\\s*(\\d+)', open(STATUS).read())[1])\n"
+        "qcowspec.open(sys.argv[1]).close()\n"
+        "before = peak()\n"
+        "qcowspec.open(sys.argv[2]).close()\n"
+        "print(peak() - before)"
+    )
+    small = str(DATA / "v3-empty.qcow2")
+    command = [sys.executable, "-c", measured, small, str(image)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    assert int(done.stdout) < 20 << 10, "KiB"
+
+
 def test_the_image_is_not_overwritten(tmp_path: Path) -> None:
     image = tmp_path / "image.qcow2"
     image.write_bytes((DATA / "v3-zlib.qcow2").read_bytes())

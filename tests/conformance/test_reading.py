@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
+import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -15,11 +16,13 @@ import pytest
 import qcowspec
 from qcowspec.mapping import Kind
 from tests.conformance.conftest import EVERY_IMAGE, QemuImg
-from tests.conformance.reading import compared, ours, theirs, written
+from tests.conformance.reading.answers import every_state
+from tests.conformance.reading.chains import chain, sequences
+from tests.conformance.reading.mutants import mutant, seeds
+from tests.conformance.reading.scripts import Flavour, flavours, written
 from tools.make_test_data import DATA, Image
 
 PASSPHRASE = "qcowspec"  # noqa: S105 - of the test images
-LARGEST = 256 << 20
 PLAIN = [image for image in EVERY_IMAGE if image.passphrase is None]
 SECRET = [image for image in EVERY_IMAGE if image.passphrase is not None]
 
@@ -39,21 +42,16 @@ def _beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(DATA)
 
 
-@pytest.mark.usefixtures("_beside", "qemu_img")
-@pytest.mark.parametrize("image", PLAIN, ids=ids)
-def test_every_image_and_every_snapshot_reads_as_qemu_reads_it(
-    image: Image, tmp_path: Path
-) -> None:
-    path = DATA / image.name
-    with qcowspec.open(path) as opened:
-        if opened.size > LARGEST:
-            return  # its map is compared
-    for snapshot in snapshots(path):
-        extra = [] if snapshot is None else ["-l", snapshot]
-        expected = theirs(path, image.format, tmp_path / "raw", *extra)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the images, beside which something may be written."""
+    return shutil.copytree(DATA, tmp_path_factory.mktemp("reading") / "data")
 
-        assert expected is not None
-        assert ours(path, image.format, snapshot).data == expected.data
+
+@pytest.mark.usefixtures("qemu_img")
+@pytest.mark.parametrize("image", PLAIN, ids=ids)
+def test_every_image_and_every_snapshot_reads_as_qemu_reads_it(image: Image, folder: Path) -> None:
+    assert faults(every_state(folder / image.name, image.format)) == []
 
 
 @pytest.mark.usefixtures("_beside", "qemu_img")
@@ -89,71 +87,53 @@ def test_without_a_key_or_with_a_wrong_one_nothing_is_read() -> None:
         image.pread(0, 1)
 
 
-FLAVOURS = [
-    *(["-o", f"compat=1.1,cluster_size={1 << bits}"] for bits in range(9, 22)),
-    *(["-o", f"compat=0.10,cluster_size={1 << bits}"] for bits in (9, 12, 16, 21)),
-    *(["-o", f"refcount_bits={1 << order}"] for order in range(7)),
-    *(["-o", f"extended_l2=on,cluster_size={1 << bits}"] for bits in (14, 16, 17, 21)),
-    ["-o", "compression_type=zstd"],
-    ["-o", "compression_type=zstd,cluster_size=4096"],
-    ["-o", "preallocation=metadata"],
-    [],
-]
+SHARE = int(os.environ.get("QCOWSPEC_SHARE", "11"))
+"""One of so many flavours and chains is written here; all, by `tests.conformance.reading`."""
+
+FLAVOURS = [each for number, each in enumerate(flavours()) if number % SHARE == 0]
+CHAINS = [each for number, each in enumerate(sequences()) if number % (2 * SHARE + 1) == 1]
+
+
+def faults(found: Iterable[tuple[str, str]]) -> list[str]:
+    """The differences among what was compared."""
+    return [how for what, how in found if what == "differs"]
 
 
 @pytest.mark.usefixtures("qemu_img")
-@pytest.mark.parametrize("options", FLAVOURS, ids=lambda options: "".join(options[1:]) or "v1")
-def test_images_written_at_random(options: list[str], tmp_path: Path) -> None:
-    random = Random("".join(options))
-    path = tmp_path / ("disk.qcow2" if options else "disk.qcow")
-    chosen = path.suffix[1:]
-    narrow = options[-1:] == ["refcount_bits=1"]
-    size = 512 * random.randrange(2000, 9000)
-    written(path, random, options, size, snapshots=bool(options) and not narrow)
+@pytest.mark.parametrize("flavour", FLAVOURS, ids=lambda flavour: flavour.name)
+def test_images_written_at_random(flavour: Flavour, tmp_path: Path) -> None:
+    script = written(tmp_path, flavour, Random(f"1/{flavour.name}"))
 
-    for snapshot in snapshots(path):
-        extra = [] if snapshot is None else ["-l", snapshot]
-        expected = theirs(path, chosen, tmp_path / "raw", *extra)
-        assert expected is not None
-        assert ours(path, chosen, snapshot).data == expected.data
-        with qcowspec.open(path) as image:
-            size = image.disk(snapshot).size
-            runs = list(image.runs(0, size, snapshot=snapshot))
-        assert all(run.length > 0 for run in runs)
-        assert [run.offset for run in runs[1:]] == [run.offset + run.length for run in runs[:-1]]
-        assert sum(run.length for run in runs) == size
-
-
-CHAINS = list(itertools.product(("qcow", "qcow2", "raw"), ("qcow", "qcow2"), ("qcow", "qcow2")))
+    assert faults(every_state(script.image, flavour.format)) == [], script.done
 
 
 @pytest.mark.usefixtures("qemu_img")
-@pytest.mark.parametrize("formats", CHAINS, ids="-".join)
-def test_chains_of_any_mix(formats: tuple[str, ...], tmp_path: Path) -> None:
-    random = Random("".join(formats))
-    below: Path | None = None
-    for index, chosen in enumerate((*formats, "qcow2")):
-        path = tmp_path / f"{index}.{chosen}"
-        size = 512 * random.randrange(1000, 4000)
-        if chosen == "raw":
-            path.write_bytes(random.randbytes(size + random.choice((0, 100))))
-        else:
-            backing = [] if below is None else ["-b", below.name, "-F", below.suffix[1:]]
-            written(path, random, backing, size, snapshots=False)
-        below = path
-    assert below is not None
-    expected = theirs(below, "qcow2", tmp_path / "out")
+@pytest.mark.parametrize("kinds", CHAINS, ids="-".join)
+def test_chains_of_any_mix(kinds: tuple[str, ...], tmp_path: Path) -> None:
+    script = chain(tmp_path, kinds, Random(f"1/{kinds}"))
 
-    assert expected is not None
-    assert ours(below, "qcow2").data == expected.data
+    assert faults(every_state(script.image, script.flavour.format)) == [], script.done
+
+
+@pytest.mark.usefixtures("qemu_img")
+def test_there_are_all_flavours_and_all_chains() -> None:
+    everything = list(flavours())
+    v1 = {(each.cluster_bits, each.l2_bits) for each in everything if each.format == "qcow"}
+
+    assert v1 == set(product(range(9, 17), range(6, 14)))
+    for option, smallest in {"compat=0.10": 9, "compat=1.1": 9, "extended_l2=on": 14}.items():
+        bits = {each.cluster_bits for each in everything if option in each.options}
+        assert bits == set(range(smallest, 22))
+    assert len(sequences()) == 4 + 5 * 4 + 5 * 4**2 + 5 * 4**3
 
 
 @pytest.mark.usefixtures("qemu_img")
 def test_mutants_read_as_qemu_reads_them(tmp_path: Path) -> None:
     count = int(os.environ.get("QCOWSPEC_MUTANTS", "300"))
-    found = [compared(tmp_path, 1, number) for number in range(count)]
+    sources = seeds(tmp_path, 20)
+    found = [mutant(sources, 1, number) for number in range(count)]
 
-    assert [line for what, line in found if what == "differs"] == []
+    assert faults(found) == []
     assert {"read", "refused"} <= {what for what, _ in found}
 
 

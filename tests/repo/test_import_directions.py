@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 LINES = [
     {"qcow_schemas", "qcow_parsers", "errors"},
-    {"units"},
+    {"units", "locations"},
     {"structures"},
     {"metadata", "needs", "gate", "source"},
     {"sources"},
@@ -31,9 +31,11 @@ LINES = [
     {"batches"},
     {"mapping", "crypto"},
     {"chain"},
-    {"guest", "check"},
-    {"image"},
+    {"guest"},
+    {"check"},
+    {"image", "raw"},
     {"transfer"},
+    {"aio", "filesystem"},
     {"fuzzing", "report"},
     {"cli"},
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -11,12 +12,17 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from qcowspec import build
+from qcowspec.build.short import image_spec
 from qcowspec.cli import qcowspec
+from qcowspec.fuzzing.campaign.findings import key_of
 from qcowspec.fuzzing.campaign.minimise import minimised
-from qcowspec.fuzzing.campaign.oracle import Oracle
-from qcowspec.fuzzing.campaign.outcomes import of_process
+from qcowspec.fuzzing.campaign.oracle import EITHER, Expected, Oracle
+from qcowspec.fuzzing.campaign.outcomes import Outcome, of_process
 from qcowspec.fuzzing.campaign.stock import Stock, applied
 from qcowspec.fuzzing.drafts import Change
+
+DATA = Path(__file__).parents[1] / "data"
 
 READERS = """
 import sys, time
@@ -141,3 +147,41 @@ def test_minimising_leaves_what_it_takes() -> None:
 
     assert {change.offset for change in left} == needed
     assert applied(bytes(20), left) == bytes(3) + b"x" + bytes(7) + b"x" + bytes(8)
+
+
+def test_a_finding_is_shown_again_by_the_command_it_names(readers: str, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    fuzz(folder, f"{readers}:falls", "-n", "40")
+    (found, *_) = sorted(folder.glob("*/reproduce.sh"))
+    again = shlex.split(found.read_text().splitlines()[-1])
+    image = next(found.parent.glob("image.*"))
+    shown = CliRunner().invoke(qcowspec, [*again[1:-1], str(image)])
+
+    assert again[:2] == ["qcowspec", "fuzz"]
+    assert (shown.exit_code, "crash: IndexError" in shown.stdout) == (1, True)
+    sound = CliRunner().invoke(qcowspec, [*again[1:-1], str(DATA / "v3-empty.qcow2")])
+    assert (sound.exit_code, "as it should" in sound.stdout) == (0, True)
+
+
+def test_a_disk_that_nobody_reads_to_its_end_is_no_finding() -> None:
+    huge = build.image(image_spec({"size": "1T"}))
+
+    assert Oracle("qemu", reads=True).expect(huge).answer == EITHER
+    assert key_of(Expected(EITHER), Outcome("rejects", "no")) is None
+    assert key_of(Expected(EITHER), Outcome("crash", "SIGSEGV")) is not None
+
+
+def test_a_signature_has_no_numbers() -> None:
+    one = Outcome("rejects", "flags: 0x0010 at 512")
+    other = Outcome("rejects", "flags: 0xfffe at 7")
+
+    assert one.signature == other.signature
+
+
+def test_the_rule_that_was_tried_least_is_aimed_at_most() -> None:
+    tried = Counter(dict.fromkeys(Stock().rules(), 1000))
+    tried["header/cluster-bits"] = 0
+    aims = Counter(Stock().draw(Random(n), tried).aim for n in range(200))
+    del aims[None]
+
+    assert aims["header/cluster-bits"] > aims.total() / 2

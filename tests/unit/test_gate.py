@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import qcowspec
+from qcowspec import build
+from qcowspec.build import ImageSpec
 from qcowspec.errors import QcowError, Refused, Unreadable
 from qcowspec.gate import Allow, Deny, gate_of
 
@@ -90,6 +93,100 @@ def test_a_file_that_is_not_there_is_unreadable(tree: Path) -> None:
         admitted(tree, b"missing", "same-dir")
 
 
+# --- Images on a server ---------------------------------------------------------------------------
+
+IMAGE = "https://host/a/b/disk.qcow2"
+
+
+def on_server(name: bytes, *places: str, image: str = IMAGE) -> str:
+    return Allow(places).admit(image, name, PURPOSE)
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        (b"base.raw", "https://host/a/b/base.raw"),
+        (b"./base.raw", "https://host/a/b/base.raw"),
+        (b"../b/base.raw", "https://host/a/b/base.raw"),
+        (b"https://host/a/b/base.raw", "https://host/a/b/base.raw"),
+        (b"HTTPS://HOST:443/a/b/base.raw", "https://host/a/b/base.raw"),
+    ],
+)
+def test_a_neighbour_on_a_server_is_one_however_it_is_named(name: bytes, there: str) -> None:
+    for place in ("same-dir", "any", "https://host/a/", "https://host/a/b"):
+        assert on_server(name, place) == there
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"../base.raw",
+        b"c/base.raw",
+        b"../../../../a/base.raw",
+        b"https://host:8443/a/b/base.raw",
+        b"http://host/a/b/base.raw",
+        b"https://other/a/b/base.raw",
+        b"https://user@host/a/b/base.raw",
+        b"https://host@other/a/b/base.raw",
+        b"//other/a/b/base.raw",
+        b"/etc/passwd",
+        b"file:/etc/passwd",
+        b"file:base.raw",
+        b"file:///etc/passwd",
+        b"local:///etc/passwd",
+        b'json:{"driver":"file","filename":"/etc/passwd"}',
+        b"nbd:localhost:10809",
+        b"simplecache::file:///etc/passwd",
+        b"%2e%2e/base.raw",
+        b"..%2fbase.raw",
+        b"..\\base.raw",
+        b"base.raw?x=/../..",
+        b"base.raw#x",
+        b"base\n.raw",
+        b"\xff",
+        b"",
+    ],
+)
+def test_same_dir_of_a_server_is_that_directory_alone(name: bytes) -> None:
+    with pytest.raises(QcowError):
+        on_server(name, "same-dir")
+
+
+def test_any_of_a_server_is_that_server_and_this_machine() -> None:
+    assert on_server(b"../../x.raw", "any") == "https://host/x.raw"
+    assert on_server(b"/etc/hostname", "any") == os.path.realpath("/etc/hostname")
+    for name in (b"https://other/x.raw", b"nbd://host/x", b"file:x.raw"):
+        with pytest.raises(Refused):
+            on_server(name, "any")
+
+
+def test_a_local_file_is_opened_for_an_image_on_a_server_where_its_directory_is_allowed(
+    tree: Path,
+) -> None:
+    name = os.fsencode(tree / "images/b.raw")
+
+    assert on_server(name, str(tree / "images")) == str(tree / "images/b.raw")
+    with pytest.raises(Refused):
+        on_server(name, str(tree / "outside"))
+
+
+def test_colons_in_a_path_make_no_url_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a::b").mkdir()
+    (tmp_path / "a::b" / "base.raw").write_bytes(b"x")
+    image = str(tmp_path / "a::b" / "disk.qcow2")
+
+    assert on_server(b"base.raw", "same-dir", image=image) == str(tmp_path / "a::b" / "base.raw")
+
+
+def test_a_url_may_be_allowed_to_an_image_of_this_machine(tree: Path) -> None:
+    there = b"https://host/a/base.raw"
+
+    assert admitted(tree, there, "https://host/a/") == there.decode()
+    for place in ("same-dir", "any", "https://host/b/", "http://host/a/"):
+        with pytest.raises(Refused):
+            admitted(tree, there, place)
+
+
 PIECES = st.sampled_from(
     [
         "..",
@@ -118,3 +215,33 @@ def test_no_name_whatsoever_leads_out(tree: Path, pieces: list[str], absolute: b
         return
 
     assert os.path.realpath(path).startswith(f"{tree}/images/")
+
+
+class Swapped:
+    """A gate after whose judgement somebody puts a link in the place of a directory."""
+
+    def __init__(self, folder: Path, other: Path) -> None:
+        self.folder, self.other = folder, other
+
+    def admit(self, image: str, name: bytes, purpose: str) -> str:
+        """Judge, and then swap."""
+        path = Allow([str(self.folder.parent)]).admit(image, name, purpose)
+        self.folder.rename(self.folder.with_name("away"))
+        self.folder.symlink_to(self.other)
+        return path
+
+
+def test_a_directory_that_is_swapped_for_a_link_is_not_followed(tmp_path: Path) -> None:
+    for folder in ("images/sub", "outside"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "images/sub/base").write_bytes(b"allowed".ljust(512))
+    (tmp_path / "outside/base").write_bytes(b"secret".ljust(512))
+    spec = ImageSpec(size=1 << 16, backing_name=b"sub/base", backing_format=b"raw")
+    image = tmp_path / "images/a.qcow2"
+    image.write_bytes(build.image(spec))
+    with qcowspec.open(image, allow=str(tmp_path / "images")) as opened:
+        assert opened.pread(0, 7) == b"allowed"
+
+    gate = Swapped(tmp_path / "images/sub", tmp_path / "outside")
+    with qcowspec.open(image, allow=gate) as opened, pytest.raises(QcowError):
+        opened.pread(0, 7)

@@ -51,6 +51,29 @@ ACCEPTED: dict[str, tuple[Inflate, bytes]] = {
 }
 
 
+def overstated(claimed: int, data: bytes, *, empty_last: bool) -> bytes:
+    """A frame of raw blocks that says how much it holds; its last block may hold nothing."""
+    head = bytes.fromhex("28b52ffd a0") + claimed.to_bytes(4, "little")
+    blocks = [data, b""] if empty_last else [data]
+    for index, block in enumerate(blocks):
+        last = index == len(blocks) - 1
+        head += (len(block) << 3 | last).to_bytes(3, "little") + block
+    return head
+
+
+# QEMU 7.2 with libzstd 1.5.4 was asked about each of them.
+ACCEPTED |= {
+    "zstd, more by its header than by its blocks": (
+        zstandard_frames,
+        overstated(1 << 25, DATA, empty_last=True),
+    ),
+    "zstd, the same in two frames": (
+        zstandard_frames,
+        overstated(1 << 25, DATA[:99], empty_last=True) + frame(DATA[99:]),
+    ),
+}
+
+
 def endless_zstd(blocks: int) -> bytes:
     """A frame of one byte, repeated 128 KiB a block, that does not say how long it is."""
     block = (1 << 1 | (128 << 10) << 3).to_bytes(3, "little") + b"x"
@@ -79,6 +102,18 @@ REFUSED: dict[str, tuple[Inflate, bytes]] = {
     "zstd, a terabyte by its header": (
         zstandard_frames,
         bytes.fromhex("28b52ffd e0") + (1 << 40).to_bytes(8, "little") + bytes(100),
+    ),
+    "zstd, more by its header, and the last block holds data": (
+        zstandard_frames,
+        overstated(1 << 25, DATA, empty_last=False),
+    ),
+    "zstd, more by its header and by its blocks": (
+        zstandard_frames,
+        overstated(1 << 25, DATA + b"x", empty_last=True),
+    ),
+    "zstd, less by its header than by its blocks": (
+        zstandard_frames,
+        overstated(SIZE - 1, DATA, empty_last=True),
     ),
     "zstd, a bomb": (zstandard_frames, endless_zstd(1 << 12)),
     "zstd, a bomb that says it is empty": (
@@ -153,14 +188,22 @@ def dynamic(literals: list[int], distances: list[int], symbols: list[int]) -> by
     return bits.packed()
 
 
+def stored(data: bytes) -> bytes:
+    """A block of bytes as they are, which another one follows."""
+    length = len(data)
+    return b"\0" + length.to_bytes(2, "little") + (length ^ 0xFFFF).to_bytes(2, "little") + data
+
+
 END = 256
 LITERALS = [0] * 65 + [1] + [0] * 190 + [1]
 
 
 def test_codes_that_leave_no_bits_without_meaning_are_taken() -> None:
-    block = dynamic(LITERALS, [0], [65] * SIZE + [END])
+    half = SIZE // 2
+    behind = stored(b"A" * half) + dynamic(LITERALS, [0], [65] * half + [END])
 
-    assert deflated(block, SIZE) == b"A" * SIZE
+    assert deflated(dynamic(LITERALS, [0], [65] * SIZE + [END]), SIZE) == b"A" * SIZE
+    assert deflated(behind, SIZE) == b"A" * SIZE
 
 
 @pytest.mark.parametrize(
@@ -169,10 +212,13 @@ def test_codes_that_leave_no_bits_without_meaning_are_taken() -> None:
     ids=["literals", "one distance", "distances"],
 )
 def test_codes_that_zlib_refuses_are_refused(literals: list[int], distances: list[int]) -> None:
-    block = dynamic(literals, distances, [65] * SIZE + [END])
+    half = SIZE // 2
+    alone = dynamic(literals, distances, [65] * SIZE + [END])
+    behind = stored(b"A" * half) + dynamic(literals, distances, [65] * half + [END])
 
-    with pytest.raises(NotInflatable):
-        deflated(block, SIZE)
+    for stream in (alone, behind):
+        with pytest.raises(NotInflatable):
+            deflated(stream, SIZE)
 
 
 def test_broken_streams_get_the_verdict_of_zlib() -> None:

@@ -60,6 +60,7 @@ def test_a_rule_that_nobody_decides_is_one_that_no_opening_needs(rule: str) -> N
         undecided.KEYS: ("data",),
         undecided.WRITING: ("write",),
         undecided.STREAMS: (None,),
+        undecided.WHOLE: ("check", None),
     }
 
     assert BY_ID[rule].qemu.when in when[UNDECIDED[rule]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -16,23 +18,48 @@ from qcowspec.errors import Refused, Unreadable
 from qcowspec.gate import Deny
 from qcowspec.source import Source
 from qcowspec.sources import open_source
+from qcowspec.sources.filesystems import FsspecFile
 
 DATA = bytes(random.Random(7).randbytes(10_000))
+
+
+def packed(path: Path) -> Path:
+    """A file, compressed."""
+    there = path.with_suffix(".gz")
+    there.write_bytes(gzip.compress(path.read_bytes()))
+    return there
+
 
 Opener = Callable[[Path], Source]
 
 OPENERS: dict[str, Opener] = {
+    "file object": lambda path: open_source(BytesIO(path.read_bytes())),
+    "file object that reads little at a time": lambda path: open_source(Slow(path.read_bytes())),
     "local file": lambda path: open_source(path),
     "bytes": lambda path: open_source(path.read_bytes()),
     "bytearray": lambda path: open_source(bytearray(path.read_bytes())),
+    "file URL": lambda path: open_source(f"file://{path}"),
+    "fsspec": lambda path: FsspecFile(f"file://{path}"),
+    "gzip": lambda path: open_source(f"gzip::{packed(path)}"),
+    "source spec": lambda path: open_source({"type": "file", "file_path": str(path)}),
 }
 
 
-@pytest.fixture(params=list(OPENERS.values()), ids=list(OPENERS))
+SERVERS = ("nginx", "no_ranges")
+"""Fixtures of servers, which make sources too."""
+
+
+@pytest.fixture(params=[*OPENERS, *SERVERS])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
     path = tmp_path / "data"
     path.write_bytes(DATA)
-    opened = request.param(path)
+    if request.param in SERVERS:
+        path = request.getfixturevalue("served") / "contract"
+        path.write_bytes(DATA)
+        server = request.getfixturevalue(request.param)
+        opened = open_source(f"{getattr(server, 'url', server)}/contract")
+    else:
+        opened = OPENERS[request.param](path)
     yield opened
     opened.close()
 
@@ -83,6 +110,41 @@ def test_a_pipe_is_said_and_does_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     assert refusal(tmp_path / "pipe").endswith("is neither a file nor a block device")
+
+
+class Slow(BytesIO):
+    """A file object that gives as much as it likes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Some of what is asked for."""
+        return super().read(min(size or 0, 777))
+
+
+def test_a_file_object_stays_its_owners(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    with path.open("rb") as file:
+        source = open_source(file)
+        source.close()
+
+        assert source.name == str(path)
+        assert not file.closed
+        with pytest.raises(Unreadable, match="it is closed"):
+            source.read_at(0, 1)
+
+
+def test_a_file_object_of_text_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("text")
+    with path.open() as file, pytest.raises(Unreadable, match="opened as text"):
+        open_source(file).read_at(0, 1)  # type: ignore[arg-type] # that is what is refused
+
+
+def test_a_file_object_that_cannot_seek_is_said() -> None:
+    read, write = os.pipe()
+    os.close(write)
+    with os.fdopen(read, "rb") as file, pytest.raises(Unreadable, match="has no length"):
+        open_source(file)
 
 
 def test_a_socket_is_said(tmp_path: Path) -> None:

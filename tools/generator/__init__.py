@@ -9,5 +9,6 @@ One concern a module, in the order in which they run:
 * ``stubs``: a ``.pyi`` beside each parser.
 * ``rows``: how strictly a row of TOML is read.
 * ``constants``, ``catalogue``, ``fields``: the tables as typed Python.
+* ``javascript``, ``languages``: the same layouts for npm, and the other languages there are.
 * ``package``: all of it put together, compared and written; the check sums.
 """

@@ -25,6 +25,7 @@ STAGES = (
     "bitmaps",
     "encryption",
     "backing",
+    "check",
 )
 _TEXT = Key(rows.text)
 _VERDICT = rows.one_of("rejects", "accepts")

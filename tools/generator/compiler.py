@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 KSC = Path(__file__).resolve().parents[1] / "ksc"
 INSTALL_SECONDS = 180  # npm retries a network that is not there for longer than anybody waits
@@ -90,10 +91,15 @@ def install() -> str:
     return node
 
 
+def pinned(package: str) -> str:
+    """The version at which tools/ksc pins an npm package."""
+    manifest = json.loads((KSC / "package.json").read_text("utf-8"))
+    return str(manifest["dependencies"][package])
+
+
 def version() -> str:
     """The version of the compiler that is pinned."""
-    manifest = json.loads((KSC / "package.json").read_text("utf-8"))
-    return str(manifest["dependencies"]["kaitai-struct-compiler"])
+    return pinned("kaitai-struct-compiler")
 
 
 def compile_folder(folder: Path, targets: list[str]) -> dict[str, dict[str, str]]:
@@ -106,17 +112,34 @@ def compile_folder(folder: Path, targets: list[str]) -> dict[str, dict[str, str]
     Returns:
         For each target the files by name.
     """
-    node = install()
+    return {target: _named(files) for target, files in _run(folder, targets).items()}
+
+
+def compile_all(folder: Path) -> dict[str, dict[str, str] | str]:
+    """Compiles every ``.ksy`` of a folder to every language there is.
+
+    Returns:
+        For each language the files by name; what the compiler said where it refuses.
+    """
+    answer = _run(folder, ["--all"])
+    return {
+        language: made if isinstance(made, str) else _named(made)
+        for language, made in answer.items()
+    }
+
+
+def _named(files: dict[str, str]) -> dict[str, str]:
+    return {name.lstrip("/"): text for name, text in files.items()}
+
+
+def _run(folder: Path, arguments: list[str]) -> dict[str, Any]:
     done = subprocess.run(
-        [node, str(KSC / "compile.js"), str(folder), *targets],
+        [install(), str(KSC / "compile.js"), str(folder), *arguments],
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
     if done.returncode != 0:
         raise InputError(done.stderr.strip())
-    answer: dict[str, dict[str, str]] = json.loads(done.stdout)
-    return {
-        target: {name.lstrip("/"): text for name, text in files.items()}
-        for target, files in answer.items()
-    }
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

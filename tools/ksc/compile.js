@@ -3,13 +3,16 @@
 //   node compile.js FOLDER TARGET...
 //
 // A target is a language of the Kaitai Struct compiler; `python:debug` asks for its debug mode, in
-// which a parser notes where each field starts and ends. The npm package has no command line.
+// which a parser notes where each field starts and ends, and `javascript:exact` for parsers that do
+// not round numbers of 64 bits. `--all` asks for every
+// language, and answers {language: {file name: text} or what the compiler said}. The npm package has no command line.
 "use strict";
 
 const fs = require("fs");
 const path = require("path");
 const yaml = require("js-yaml");
 const compiler = require("kaitai-struct-compiler");
+const { exactly } = require("./exact");
 
 // Standard output is the answer; whatever the compiler wants to say goes beside it.
 console.log = console.error;
@@ -44,9 +47,15 @@ function load(folder, name, language) {
   return ksy;
 }
 
+const MODES = {
+  undefined: () => true,
+  debug: () => true,
+  exact: (language) => language === "javascript",
+};
+
 async function compileFolder(folder, names, target) {
   const [language, mode] = target.split(":");
-  if (!compiler.languages.includes(language) || (mode !== undefined && mode !== "debug")) {
+  if (!compiler.languages.includes(language) || !(MODES[mode] || (() => false))(language)) {
     throw new Error(`no target ${target}; there are: ${compiler.languages.join(", ")}`);
   }
   const importer = { importYaml: async (name) => load(folder, path.basename(name), language) };
@@ -61,19 +70,37 @@ async function compileFolder(folder, names, target) {
     const spec = load(folder, name, language);
     Object.assign(files, await compiler.compile(language, spec, importer, mode === "debug"));
   }
+  if (mode === "exact") for (const name of Object.keys(files)) files[name] = exactly(files[name]);
   return files;
+}
+
+async function compileAll(folder, names) {
+  const answer = {};
+  for (const language of compiler.languages) {
+    try {
+      answer[language] = await compileFolder(folder, names, language);
+    } catch (error) {
+      answer[language] = sentence(error);
+    }
+  }
+  return answer;
+}
+
+function sentence(error) {
+  return String(error.message || error).trim();
 }
 
 async function main([folder, ...targets]) {
   const ksy = fs.readdirSync(folder).filter((file) => file.endsWith(".ksy"));
   const names = ksy.map((file) => file.slice(0, -".ksy".length)).sort();
-  const answer = {};
-  for (const target of targets) answer[target] = await compileFolder(folder, names, target);
+  const all = targets.includes("--all");
+  const answer = all ? await compileAll(folder, names) : {};
+  for (const target of all ? [] : targets) answer[target] = await compileFolder(folder, names, target);
   process.stdout.write(JSON.stringify(answer));
 }
 
 main(process.argv.slice(2)).catch((error) => {
   // Only the sentence: the stack is the compiler's own, compiled from Scala.
-  process.stderr.write(`${String(error.message || error).trim()}\n`);
+  process.stderr.write(`${sentence(error)}\n`);
   process.exitCode = 1;
 });

@@ -13,14 +13,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from qcowspec.fuzzing.campaign.oracle import ACCEPTS, Expected
+from qcowspec.fuzzing.campaign.oracle import ACCEPTS, EITHER, Expected
 from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
 from qcowspec.fuzzing.drafts import Change
 
 KINDS = {
     "accepted": "accepts what breaks {rule}",
     "rejected": "rejects what is sound: {detail}",
-    "wrong-bytes": "reads other bytes than are there",
+    "wrong-bytes": "reads other bytes than are there: {signature}",
     "crash": "crashes: {detail}",
     "sanitizer": "is caught by a sanitizer: {detail}",
     "hang": "gives no answer: {detail}",
@@ -36,7 +36,8 @@ class Key:
     Attributes:
         kind: One of `KINDS`.
         rule: The rule that the image breaks, if any.
-        signature: What the reader said, without what differs from image to image.
+        signature: What the reader said, without what differs from image to image; of wrong bytes
+            the seed, which has the features that are read wrongly.
     """
 
     kind: str
@@ -86,21 +87,31 @@ class Finding:
         }
 
 
-def key_of(expected: Expected, outcome: Outcome) -> Key | None:
-    """What an outcome shows; None where it is as it should be."""
+def key_of(expected: Expected, outcome: Outcome, seed: str = "") -> Key | None:
+    """What an outcome shows; None where it is as it should be.
+
+    Args:
+        expected: What should have come.
+        outcome: What came.
+        seed: What the image is made from: wrong bytes say nothing else of themselves.
+    """
     if outcome.answer in FAULTS:
         return Key(outcome.answer, expected.rule, outcome.signature)
+    if expected.answer == EITHER:
+        return None
     if outcome.answer != expected.answer:
         kind = "rejected" if expected.answer == ACCEPTS else "accepted"
         return Key(kind, expected.rule, outcome.signature)
     if expected.content and outcome.content and expected.content != outcome.content:
-        return Key("wrong-bytes", None, "")
+        return Key("wrong-bytes", None, seed)
     return None
 
 
 def cause_of(key: Key, outcome: Outcome) -> str:
     """A finding's cause in one line."""
-    return KINDS[key.kind].format(rule=key.rule, detail=outcome.detail or "without a word")
+    return KINDS[key.kind].format(
+        rule=key.rule, detail=outcome.detail or "without a word", signature=key.signature
+    )
 
 
 def store(

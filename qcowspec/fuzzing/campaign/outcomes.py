@@ -35,7 +35,7 @@ class Outcome:
         """The detail without what differs from image to image: numbers, names in quotes, paths."""
         text = re.sub(r"'[^']*'|\"[^\"]*\"", "…", self.detail)
         text = re.sub(r"/\S+", "…", text)
-        text = re.sub(r"\b(0x)?[0-9a-f]*[0-9][0-9a-f]*\b", "#", text, flags=re.IGNORECASE)
+        text = re.sub(r"\b(0x[0-9a-f]+|[0-9a-f]*[0-9][0-9a-f]*)\b", "#", text, flags=re.IGNORECASE)
         return text[:160]
 
 
@@ -62,6 +62,8 @@ def of_process(status: int, said: str) -> Outcome:
         name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
         if -status == signal.SIGKILL:
             return Outcome("memory", "killed")
+        if -status == signal.SIGXFSZ:  # it wrote all that it may write: it takes the image
+            return Outcome("accepts")
         return Outcome("crash", f"{name} {last_line(said)}".strip())
     if TRACEBACK in said:
         return Outcome("crash", exception(said))

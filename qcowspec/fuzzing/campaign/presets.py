@@ -17,12 +17,14 @@ class Preset:
         profile: Whose verdict it is held to.
         reads: Whether it reads the guest's bytes, so that they are compared.
         says: What it is, in a few words.
+        stdout: Whether the guest's bytes come on stdout.
     """
 
     target: str
     profile: str = "qemu"
     reads: bool = False
     says: str = ""
+    stdout: bool = False
 
 
 PRESETS = {
@@ -33,7 +35,9 @@ PRESETS = {
         says="QEMU reads all of the disk",
     ),
     "qemu-io": Preset(
-        "qemu-io -r -f {format} -c quit {}", says="QEMU opens the image, its data files too"
+        "qemu-io -r -f {format} -c 'read -q 0 {size}' {}",
+        reads=True,
+        says="QEMU reads all of the disk at once; its bytes are not compared",
     ),
     "qcowinfo": Preset("qcowinfo {}", says="libqcow's tool opens the image"),
     "libqcow": Preset("python:libqcow", reads=True, says="libqcow's Python binding reads it"),
@@ -42,5 +46,8 @@ PRESETS = {
         "python:oslo", profile="untrusted", says="OpenStack's inspector judges an upload"
     ),
     "7z": Preset("7z t {}", reads=True, says="7-Zip tests the archive that it takes it for"),
+    "7z-read": Preset(
+        "7z e -so -tqcow {}", reads=True, says="7-Zip reads all of the disk", stdout=True
+    ),
 }
 """The presets, by name."""

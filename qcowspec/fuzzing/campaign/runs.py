@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -27,12 +28,12 @@ from qcowspec.fuzzing.campaign.oracle import Expected, Oracle
 from qcowspec.fuzzing.campaign.outcomes import Outcome
 from qcowspec.fuzzing.campaign.specs import spec_of
 from qcowspec.fuzzing.campaign.stock import Sample, Stock
-from qcowspec.fuzzing.campaign.targets import FORMAT, IMAGE, OUTPUT, Target
+from qcowspec.fuzzing.campaign.targets import FORMAT, Target
 from qcowspec.fuzzing.drafts import Change
 from qcowspec.fuzzing.places import Unfit
 
 STATE = "state.json"
-SCHEMA = "qcowspec.campaign/1"
+SCHEMA = "qcowspec.campaign/2"
 AHEAD = 4
 """Mutants drawn ahead, for each reader at work."""
 
@@ -70,6 +71,7 @@ class Progress:
     Attributes:
         done: Mutants that were run.
         broken: How often each rule was broken.
+        tried: The same, with those that were aimed at: not every one counts for the profile.
         answers: How often each answer came.
         findings: What was found, by its key.
     """
@@ -78,6 +80,7 @@ class Progress:
     broken: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     findings: dict[Key, Finding] = field(default_factory=dict)
+    tried: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +154,11 @@ class Campaign:
     def _draw(self, number: int) -> tuple[int, Sample, Expected]:
         """A mutant, and what should come of it."""
         random = Random(f"{self._plan.random_seed}/{number}")  # noqa: S311 - chance, no secret
-        sample = self._stock.draw(random, self.progress.broken)
+        sample = self._stock.draw(random, self.progress.tried)
         expected = self._oracle.expect(sample.data, self._told(sample.seed))
         if expected.rule is not None:
             self.progress.broken[expected.rule] += 1
+        self.progress.tried.update({rule for rule in (sample.aim, expected.rule) if rule})
         return number, sample, expected
 
     def _one(self, number: int, sample: Sample, expected: Expected) -> _Run:
@@ -163,7 +167,7 @@ class Campaign:
         image = self._scratch / f"{reader}{self._suffix(sample)}"
         try:
             outcome = self._outcome(target, image, sample)
-            key = findings.key_of(expected, outcome)
+            key = findings.key_of(expected, outcome, sample.seed)
             found = None
             if key is not None and key not in self.progress.findings:
                 found = self._small(key, number, sample, target, image, outcome)
@@ -186,10 +190,8 @@ class Campaign:
         def shows(changes: Sequence[Change]) -> bool:
             data = self._stock.remade(sample.seed, changes)
             expected = self._oracle.expect(data, self._told(sample.seed))
-            return (
-                findings.key_of(expected, self._outcome(target, image, replace(sample, data=data)))
-                == key
-            )
+            outcome = self._outcome(target, image, replace(sample, data=data))
+            return findings.key_of(expected, outcome, sample.seed) == key
 
         trials = 24 if key.kind == "hang" else 200
         changes = minimised(sample.changes, shows, trials)
@@ -200,7 +202,7 @@ class Campaign:
         progress = self.progress
         progress.done += 1
         progress.answers[run.outcome.answer] += 1
-        key = findings.key_of(run.expected, run.outcome)
+        key = findings.key_of(run.expected, run.outcome, run.sample.seed)
         if key is None:
             return
         if key in progress.findings:
@@ -212,11 +214,16 @@ class Campaign:
     def _store(self, found: Finding, suffix: str) -> None:
         data = self._stock.remade(found.seed, found.changes)
         name = f"image{suffix}"
-        command = self._plan.target.replace(OUTPUT, "output.raw").replace(IMAGE, name)
-        command = command.replace(FORMAT, suffix[1:])
-        again = [f"qcowspec build spec.yaml -o {name}", f"qcowspec validate {name}", command]
+        again = [f"qcowspec build spec.yaml -o {name}", self._again(name)]
         spec = spec_of(found.seed, found.changes, own=self._stock.is_own(found.seed))
         findings.store(found, self._plan.folder, data, suffix, spec, again)
+
+    def _again(self, image: str) -> str:
+        """The command that shows a finding again."""
+        plan = self._plan
+        reads = " --reads" if plan.reads else ""
+        target = shlex.quote(plan.target)
+        return f"qcowspec fuzz --target {target} -p {plan.profile}{reads} --again {image}"
 
     def _outcome(self, target: Target, image: Path, sample: Sample) -> Outcome:
         image.write_bytes(sample.data)
@@ -243,6 +250,7 @@ class Campaign:
         if state.get("schema") != SCHEMA or state["plan"] != self._identity():
             raise Unfit(f"{path} is another campaign's; choose another folder")
         progress = Progress(state["done"], Counter(state["broken"]), Counter(state["answers"]))
+        progress.tried.update(state["tried"])
         for row in state["findings"]:
             key = Key(row["kind"], row["rule"], row["signature"])
             found = Finding(key, row["cause"], row["seed"], (), row["mutant"], row["count"])
@@ -273,6 +281,7 @@ class Campaign:
             "plan": self._identity(),
             "done": progress.done,
             "broken": dict(progress.broken),
+            "tried": dict(progress.tried),
             "answers": dict(progress.answers),
             "findings": rows,
         }

@@ -35,8 +35,14 @@ BESIDES = 0.3
 LARGE = 1 << 20
 """Bytes of an image that is drawn rarely, because it takes long to write and to read."""
 
-SELDOM = 0.02
+SELDOM = 0.005
 """How often a large one is drawn, beside the others."""
+
+LABOUR = 16 << 10
+"""Bytes of a patch above which its rule is aimed at seldom: thousands of records take long."""
+
+COUNTS, MANY = ("nb_snapshots", "nb_bitmaps"), 64
+"""Counts of records, and how many are drawn seldom: each one is read and judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +64,22 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a vector breaks its rule: the changes, on the base that it is made from."""
+    """How a vector breaks its rule: the changes, on the base that it is made from.
+
+    Attributes:
+        seed: The base.
+        changes: What is changed in it.
+        length: Bytes of the image.
+    """
 
     seed: str
     changes: tuple[Change, ...]
+    length: int
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it takes a reader long, whatever it does."""
+        return self.length > LARGE or sum(len(change.new) for change in self.changes) > LABOUR
 
 
 class Stock:
@@ -102,11 +120,11 @@ class Stock:
 
         Args:
             random: The source of chance.
-            broken: How often each rule was broken so far.
+            broken: How often each rule was broken, or aimed at, so far.
         """
         chance, rules = random.random(), self.rules()
         if rules and chance < AIMED:
-            weights = [1 / (1 + broken[rule]) for rule in rules]
+            weights = [(SELDOM if _is_slow(rule) else 1.0) / (1 + broken[rule]) for rule in rules]
             rule = random.choices(rules, weights)[0]
             recipe = random.choice(_recipes(rule))
             changes = recipe.changes
@@ -137,7 +155,10 @@ class Stock:
         draft = _Edges(self.seeds[seed])
         changes = []
         for place in random.choices(places, k=count):
-            new = boundary(random, draft, place).to_bytes(place.length, "big")
+            value = boundary(random, draft, place)
+            if value > MANY and place.path.endswith(COUNTS) and random.random() > SELDOM:
+                value %= MANY
+            new = value.to_bytes(place.length, "big")
             old = draft.base.data[place.offset : place.offset + place.length]
             changes.append(Change(place.path, place.offset, old, new))
         return tuple(changes)
@@ -176,12 +197,17 @@ def _aims() -> tuple[str, ...]:
 
 @cache
 def _recipes(rule: str) -> tuple[Recipe, ...]:
-    """The ways to break a rule that make no large image."""
+    """The ways to break a rule; the quick ones, if there are any."""
     recipes = []
     for vector in vectors.breaking(rule):
         draft = Draft(base(vector.base))
         with suppress(Unfit):
             apply(draft, vector.patch)
-            recipes.append((len(draft.data), Recipe(vector.base, tuple(draft.changes))))
-    small = [recipe for size, recipe in recipes if size <= LARGE]
-    return tuple(small or [recipe for _, recipe in recipes])
+            recipes.append(Recipe(vector.base, tuple(draft.changes), len(draft.data)))
+    return tuple(recipe for recipe in recipes if not recipe.is_slow) or tuple(recipes)
+
+
+@cache
+def _is_slow(rule: str) -> bool:
+    """Whether every way to break a rule takes a reader long."""
+    return all(recipe.is_slow for recipe in _recipes(rule))

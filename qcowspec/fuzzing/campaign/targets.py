@@ -18,19 +18,25 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from qcowspec.fuzzing.campaign.outcomes import Outcome, of_process
+from qcowspec.fuzzing.campaign.worker import MOST_CONTENT
 
-IMAGE, OUTPUT, FORMAT = "{}", "{out}", "{format}"
-"""What stands in a command for the image's path, for that of the raw file it is to write, and for
-the format that the image is to be taken for, by QEMU's name."""
+IMAGE, OUTPUT, FORMAT, SIZE = "{}", "{out}", "{format}", "{size}"
+"""What stands in a command for the image's path, for that of the raw file it is to write, for the
+format that the image is to be taken for, by QEMU's name, and for the bytes of the disk."""
 
 SAID = 1 << 16
 """Bytes of a reader's words that are looked at: the last ones."""
+
+READY = 60.0
+"""Seconds that a Python reader may take to be imported."""
 
 WRITTEN = 1 << 30
 """Bytes of a file that a reader may write."""
@@ -73,7 +79,15 @@ class Target(Protocol):
         ...
 
 
-def target(name: str, limits: Limits, scratch: Path, *, python: str = sys.executable) -> Target:
+def target(
+    name: str,
+    limits: Limits,
+    scratch: Path,
+    *,
+    python: str = sys.executable,
+    stdout: bool = False,
+    beside: bool = False,
+) -> Target:
     """A target by what the user calls it.
 
     Args:
@@ -81,20 +95,33 @@ def target(name: str, limits: Limits, scratch: Path, *, python: str = sys.execut
         limits: What it may use for one image.
         scratch: A folder of its own.
         python: The interpreter that runs a callable.
+        stdout: Whether a command puts out the guest's bytes on stdout.
+        beside: Whether a command is run in the image's folder, where data files are looked up.
 
     Raises:
         TargetError: It cannot be one.
     """
     if name.startswith(PYTHON):
         return Callable_(name.removeprefix(PYTHON), limits, scratch, python)
-    return Command(name, limits, scratch)
+    return Command(name, limits, scratch, stdout=stdout, beside=beside)
 
 
 class Command:
     """A program that is started for each image."""
 
-    def __init__(self, command: str, limits: Limits, scratch: Path) -> None:
+    def __init__(
+        self,
+        command: str,
+        limits: Limits,
+        scratch: Path,
+        *,
+        stdout: bool = False,
+        beside: bool = False,
+    ) -> None:
         self._words = shlex.split(command)
+        self._stdout, self._beside = stdout, beside
+        if beside and self._words and "/" in self._words[0]:
+            self._words[0] = os.path.abspath(self._words[0])
         if not any(IMAGE in word for word in self._words):
             raise TargetError(f"{command!r} has no {IMAGE}, which stands for the image's path")
         self._limits = limits
@@ -103,19 +130,20 @@ class Command:
 
     def run(self, image: Path, format: str) -> Outcome:
         """Run the program on an image; see `Target.run`."""
-        words = [
-            word.replace(OUTPUT, str(self._output))
-            .replace(FORMAT, format)
-            .replace(IMAGE, str(image))
-            for word in self._words
-        ]
+        stands = {OUTPUT: str(self._output), FORMAT: format, IMAGE: str(image)}
+        if any(SIZE in word for word in self._words):
+            stands = {SIZE: str(_size(image, format)), **stands}
+        words = [_filled(word, stands) for word in self._words]
         self._output.unlink(missing_ok=True)
-        with self._said.open("wb") as said:
-            process = _start(words, self._limits, said=said)
+        with ExitStack() as stack:
+            said = stack.enter_context(self._said.open("wb"))
+            out = stack.enter_context(self._output.open("wb")) if self._stdout else None
+            folder = image.parent if self._beside else None
+            process = _start(words, self._limits, said=said, out=out, folder=folder)
             status = _wait(process, self._limits.seconds)
         if status is None:
             return Outcome("hang", f"more than {self._limits.seconds:g} s")
-        outcome = of_process(status, _end(self._said))
+        outcome = of_process(status, _end(self._said).replace(str(image), "image"))
         if outcome.answer == "accepts" and self._output.is_file():
             return Outcome("accepts", content=_digest(self._output))
         return outcome
@@ -143,14 +171,14 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
             with self._said.open("wb") as said:
                 process = _start(self._words, self._limits, said=said, talks=True)
             self._process = process
-            if (hello := self._answer(process)) is None or "error" in hello:
+            if (hello := self._answer(process, READY)) is None or "error" in hello:
                 self.close()
                 raise TargetError(hello["error"] if hello else _end(self._said) or "says nothing")
         assert process.stdin is not None
         try:
             process.stdin.write(os.fsencode(image) + b"\n")
             process.stdin.flush()
-            answer = self._answer(process)
+            answer = self._answer(process, self._limits.seconds)
         except BrokenPipeError:
             answer = None
         if answer is not None:
@@ -167,10 +195,10 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
                     pipe.close()
             self._process = None
 
-    def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+    def _answer(self, process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | None:
         """The next line it says; None where it says none in time."""
         assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], self._limits.seconds)
+        ready, _, _ = select.select([process.stdout], [], [], seconds)
         line = process.stdout.readline() if ready else b""
         return dict(json.loads(line)) if line.endswith(b"\n") else None
 
@@ -187,14 +215,44 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
         return outcome if outcome.answer != "accepts" else Outcome("crash", "it exited")
 
 
+def _filled(word: str, stands: Mapping[str, str]) -> str:
+    for name, value in stands.items():
+        word = word.replace(name, value)
+    return word
+
+
+def _size(image: Path, format: str) -> int:
+    """Bytes of the disk that are to be read: none of one too large, or of what is no image."""
+    from qcowspec import lay_open
+    from qcowspec.errors import QcowError
+
+    try:
+        with lay_open(image, format=format) as opened:
+            size = opened.size if opened.metadata.header is not None else 0
+    except QcowError:
+        return 0
+    return size if size <= MOST_CONTENT else 0
+
+
 def _start(
-    words: list[str], limits: Limits, *, said: IO[bytes], talks: bool = False
+    words: list[str],
+    limits: Limits,
+    *,
+    said: IO[bytes],
+    talks: bool = False,
+    out: IO[bytes] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program with its limits."""
     pipe = subprocess.PIPE if talks else subprocess.DEVNULL
     try:
         process = subprocess.Popen(  # noqa: S603 - the user names the program
-            words, stdin=pipe, stdout=pipe, stderr=said, start_new_session=True
+            words,
+            stdin=pipe,
+            stdout=pipe if out is None else out,
+            stderr=said,
+            start_new_session=True,
+            cwd=folder,
         )
     except OSError as error:
         raise TargetError(f"{words[0]}: {error.strerror}") from error

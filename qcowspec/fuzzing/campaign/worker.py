@@ -30,6 +30,9 @@ DISHONEST = (UnicodeError,)
 
 STEP = 1 << 20
 
+MOST_CONTENT = 1 << 28
+"""Bytes of a disk that is read; a larger one is opened only, as the oracle does with it."""
+
 
 def oslo(path: str) -> None:
     """OpenStack's inspector: what its services ask of an upload."""
@@ -40,22 +43,22 @@ def oslo(path: str) -> None:
     found.safety_check()
 
 
-def dissect(path: str) -> str:
+def dissect(path: str) -> str | None:
     """dissect.hypervisor: opens and reads all of the disk."""
     module: Any = importlib.import_module("dissect.hypervisor.disk.qcow2")
     with Path(path).open("rb") as file:
         image = module.QCow2(file)
         stream = image.open() if hasattr(image, "open") else image
-        return _content(stream.read)
+        return _content(stream.read, image.size)
 
 
-def libqcow(path: str) -> str:
+def libqcow(path: str) -> str | None:
     """The Python binding of libqcow: opens and reads all of the disk."""
     module: Any = importlib.import_module("pyqcow")
     image = module.file()
     image.open(path)
     try:
-        return _content(image.read_buffer)
+        return _content(image.read_buffer, image.get_media_size())
     finally:
         image.close()
 
@@ -82,7 +85,9 @@ PRESETS = {
 }
 
 
-def _content(read: Callable[[int], bytes]) -> str:
+def _content(read: Callable[[int], bytes], size: int) -> str | None:
+    if size > MOST_CONTENT:
+        return None
     digest = sha256()
     while piece := read(STEP):
         digest.update(piece)

@@ -1,60 +1,21 @@
-"""Guest bytes, ours and QEMU's, on images that are written at random, and on mutants.
+"""Images that are written at random, and mutants of their tables, for whoever compares with QEMU.
 
-    python -m tests.conformance.reading --mutants N --seed S
-
-What is compared: where qemu-img converts an image, ours are the same bytes; where it fails, we fail
-with an error of ours. A mutant that QEMU takes too long for is left out.
+`tests.conformance.reading` has scripts and mutants of its own, which know what they wrote.
 """
 
 from __future__ import annotations
 
-import argparse
 import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import qcowspec
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.places import Places
 
-TIMEOUT = 20
 LARGEST = 64 << 20
 """Bytes of a disk that is read; mutants with larger ones are judged by what they say only."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a reader gives: bytes, or why not."""
-
-    data: bytes | None
-    error: str = ""
-
-
-def theirs(image: Path, format: str, output: Path, *extra: str) -> Answer | None:
-    """What qemu-img gives; None where it takes too long."""
-    command = ["qemu-img", "convert", "-f", format, "-O", "raw", *extra, str(image), str(output)]
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        return None
-    if run.returncode:
-        return Answer(None, run.stderr.strip())
-    return Answer(output.read_bytes())
-
-
-def ours(image: Path, format: str, snapshot: str | None = None) -> Answer:
-    """What we give; only our own errors count as an answer."""
-    try:
-        with qcowspec.open(image, format=format, allow="same-dir", like_qemu=True) as opened:
-            disk = opened.disk(snapshot)
-            return Answer(disk.pread(0, disk.size))
-    except qcowspec.QcowError as error:
-        return Answer(None, str(error))
 
 
 def written(path: Path, random: Random, options: list[str], size: int, *, snapshots: bool) -> None:
@@ -118,50 +79,6 @@ def seeds() -> list[tuple[str, str, Places]]:
     return found
 
 
-def main() -> int:
-    """Compare on many mutants; 1 if anything differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mutants", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    counts = {"read": 0, "refused": 0, "slow": 0, "large": 0}
-    differ = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(options.mutants):
-            what, line = compared(Path(folder), options.seed, number)
-            if what in counts:
-                counts[what] += 1
-            else:
-                differ += 1
-                print(f"{number}: {line}", flush=True)  # noqa: T201 - run by hand
-    print(f"{options.mutants} mutants: {counts}; {differ} differ")  # noqa: T201 - run by hand
-    return 1 if differ else 0
-
-
-def compared(folder: Path, seed: int, number: int) -> tuple[str, str]:
-    """One mutant: ``read``, ``refused``, ``slow`` or ``large``; or ``differs``, and how."""
-    random = Random(f"{seed}/{number}")
-    name, chosen, places = random.choice(seeds_once())
-    image, output = folder / f"mutant.{chosen}", folder / "output.raw"
-    image.write_bytes(mutated(random, places))
-    try:
-        with qcowspec.lay_open(image, format=chosen) as opened:
-            if opened.size > LARGEST:
-                return "large", name
-    except qcowspec.QcowError:
-        pass
-    expected = theirs(image, chosen, output)
-    if expected is None:
-        return "slow", name
-    got = ours(image, chosen)
-    if got.data != expected.data:
-        return (
-            "differs",
-            f"{name}: ours {got.error or 'bytes'}; qemu-img {expected.error or 'bytes'}",
-        )
-    return ("refused", got.error) if got.data is None else ("read", name)
-
-
 _SEEDS: list[tuple[str, str, Places]] = []
 
 
@@ -170,7 +87,3 @@ def seeds_once() -> list[tuple[str, str, Places]]:
     if not _SEEDS:
         _SEEDS.extend(seeds())
     return _SEEDS
-
-
-if __name__ == "__main__":
-    sys.exit(main())

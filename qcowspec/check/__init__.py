@@ -1,0 +1,192 @@
+"""Who owns each cluster of the image file, against the refcounts.
+
+In: an image, however broken. Out: a `Report`: qemu-img's figures, and what is wrong where; or the
+owner map. Refuses: an image that QEMU does not open for a check, with the error of the rule.
+
+    with qcowspec.open("disk.qcow2") as image:
+        report = check(image)
+        report.figures.corruptions, report.figures.leaks
+        owners(image) & Owner.DATA
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qcow_parsers import constants as c
+
+from qcowspec.check.figures import Figures
+from qcowspec.errors import Invalid
+from qcowspec.metadata import Format
+from qcowspec.rules import BY_ID
+from qcowspec.units import align_up
+
+if TYPE_CHECKING:
+    from qcowspec.check.findings import Findings
+    from qcowspec.check.ownership import OwnerMap
+    from qcowspec.image import Image
+    from qcowspec.rules import Finding, Judge
+
+__all__ = ["Figures", "Report", "check", "owners", "refusal"]
+
+GIVES_UP = frozenset(
+    {
+        "snapshots/count",
+        "snapshots/offset",
+        "snapshots/table-read",
+        "snapshots/extra-data-size",
+        "snapshots/table-size",
+    }
+)
+"""Rules that opening for a check leaves out, and whose breach ends the check without a figure
+(block/qcow2-snapshot.c: qcow2_check_read_snapshot_table)."""
+
+SHOWN = 8
+"""Places that are told of each rule where nothing else is asked for."""
+
+LARGEST = 1 << 28
+"""Clusters that an owner map has at most; larger ones are asked for piece by piece."""
+
+
+@dataclass(slots=True)
+class Report:
+    """The outcome of a check.
+
+    Attributes:
+        figures: qemu-img's figures; for version 1, which qemu-img does not check, ours.
+        findings: What is wrong, like put to like.
+        format: The image's format.
+        why: Why the check was not completed; None if it was.
+    """
+
+    figures: Figures
+    findings: Findings
+    format: Format
+    why: str | None = None
+
+
+def refusal(judge: Judge, profile: str = "qemu") -> Finding | None:
+    """Why an image is not checked: the first broken rule for which QEMU does not open it.
+
+    Opened for a check, an image may lack a refcount table, or break other rules that `qemu-img
+    info` insists on.
+
+    Args:
+        judge: What opening found.
+        profile: ``qemu``, or ``qemu@7.2`` for a version of it.
+    """
+    for finding in judge.in_order(profile):
+        rule = BY_ID[finding.rule]
+        if rule.qemu.when is None or rule.id in GIVES_UP:
+            return finding
+    return None
+
+
+def _refuse(image: Image, profile: str = "qemu") -> None:
+    """Refuse an image for `refusal`'s reason.
+
+    Raises:
+        Malformed, Invalid, Unsupported: The rule that it breaks.
+    """
+    refused = refusal(image.judge, profile)
+    if refused is not None:
+        error = refused.error()
+        error.path = image.source.name
+        raise error
+
+
+def check(
+    image: Image,
+    *,
+    shown: int | None = SHOWN,
+    explain: bool = False,
+    deep: bool = False,
+    chain: bool = False,
+    profile: str = "qemu",
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Check an image as `qemu-img check` does, and beyond.
+
+    Args:
+        image: The image, as `qcowspec.image.open` or `lay_open` gives it.
+        shown: Places that are kept of each rule; None for all.
+        explain: Whether the owners of the clusters at fault are named.
+        deep: Whether compressed clusters are inflated.
+        chain: Whether the backing chain is followed, through the image's gate.
+        profile: Which QEMU decides what is opened: ``qemu``, or ``qemu@7.2``.
+        progress: Is told how many L2 tables, or compressed clusters, were gone through.
+
+    Raises:
+        Malformed, Invalid, Unsupported: A rule is broken for which QEMU does not check the image.
+        Refused, Unreadable: The chain is followed, and cannot be.
+    """
+    from qcowspec.check.findings import Findings
+    from qcowspec.check.regions import Aborted
+
+    _refuse(image, profile)
+    findings = Findings(shown)
+    if image.format is Format.QCOW:
+        from qcowspec.check.qcow1 import Qcow1Check
+
+        old = Qcow1Check(image.metadata, image.source, findings, progress, deep=deep)
+        old.run()
+        report = Report(old.figures, findings, image.format)
+    else:
+        from qcowspec.check.qcow2 import Qcow2Check
+
+        try:
+            run = Qcow2Check(image.metadata, image.source, findings, progress)
+        except Aborted as reason:
+            figures = Figures(completed=False, check_errors=1)
+            return Report(figures, findings, image.format, str(reason))
+        run.run()
+        report = Report(run.figures, findings, image.format)
+        if deep:
+            from qcowspec.check.deep import inflate_all
+
+            inflate_all(run, progress)
+        if explain:
+            from qcowspec.check.explain import explain as name_owners
+
+            name_owners(run)
+    if chain:
+        from qcowspec.check.loops import follow
+
+        follow(image, findings)
+    return report
+
+
+def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:
+    """What references each cluster of the image file.
+
+    Args:
+        image: The image, of version 2 or 3.
+        first: The number of the first cluster that is asked for.
+        count: How many are; None for all that follow.
+
+    Returns:
+        `qcowspec.check.ownership.Owner` bits, shape (clusters,), dtype ``uint16``; 0 where nothing
+        references a cluster.
+
+    Raises:
+        ValueError: The image is of version 1, which has no clusters in the file; or there are too
+            many at once.
+    """
+    from qcowspec.check.findings import Findings
+    from qcowspec.check.qcow2 import Qcow2Check, owner_map
+    from qcowspec.check.regions import Aborted
+
+    _refuse(image)
+    if image.format is Format.QCOW:
+        raise ValueError("an image of version 1 has no clusters in the file")
+    total = image.geometry.clusters(align_up(image.source.length, c.BDRV_SECTOR_SIZE))
+    wanted = max(0, total - first) if count is None else min(count, max(0, total - first))
+    if first < 0 or not 0 <= wanted <= LARGEST:
+        raise ValueError(f"an owner map has at most {LARGEST} clusters")
+    try:
+        run = Qcow2Check(image.metadata, image.source, Findings(0))
+    except Aborted as reason:
+        raise Invalid(f"has no owner map: {reason}", path=image.source.name) from reason
+    return owner_map(run, first, wanted)

@@ -1,0 +1,81 @@
+"""Compressed clusters, inflated: what a check of tables alone takes on trust.
+
+In: a check that has run. Out: findings about payloads that do not give a whole cluster. Refuses:
+nothing; each payload is inflated once, however many entries reference it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+from qcow_parsers import constants as c
+
+from qcowspec import units
+from qcowspec.check.explain import Entries, entries
+from qcowspec.check.findings import Fault
+from qcowspec.check.qcow2 import Qcow2Check
+from qcowspec.guest.inflate import Inflate, NotInflatable, deflated, zstandard_frames
+from qcowspec.guest.layers import pool
+from qcowspec.source import Source
+
+TOGETHER = 256
+"""Payloads that the threads are handed at once."""
+
+
+def inflate_all(check: Qcow2Check, progress: Callable[[int], None] | None = None) -> None:
+    """Report the compressed clusters that no reader can inflate."""
+    kind = int(check.metadata.qcow2_header.effective_compression_type)
+    zstd = kind == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD
+    inflate = zstandard_frames if zstd else deflated
+    for batch in entries(check):
+        hit = np.flatnonzero(batch.values & np.uint64(c.QCOW_OFLAG_COMPRESSED))
+        if not len(hit) or check.metadata.qcow2_header.has_data_file:
+            continue
+        described, first = np.unique(
+            batch.values[hit] & np.uint64(c.L2E_COMPRESSED_OFFSET_SIZE_MASK), return_index=True
+        )
+        broken = [
+            int(hit[first[start + one]])
+            for start in range(0, len(described), TOGETHER)
+            for one in _broken(check, described[start : start + TOGETHER], inflate)
+        ]
+        check.findings.add("l2/compressed-data", len(broken), _faults(check, batch, broken))
+        if progress is not None:
+            progress(len(described))
+
+
+def _broken(check: Qcow2Check, payloads: npt.NDArray[np.uint64], inflate: Inflate) -> list[int]:
+    """Which of some payloads do not give a cluster."""
+    bits = check.geometry.cluster_bits
+    where = [
+        (units.compressed_offset(entry, bits), units.compressed_length(entry, bits))
+        for entry in payloads.tolist()
+    ]
+    return unsound(check.source, where, check.geometry.cluster_size, inflate)
+
+
+def unsound(
+    source: Source, payloads: list[tuple[int, int]], size: int, inflate: Inflate = deflated
+) -> list[int]:
+    """Which of some payloads, by offset and length, do not give a cluster of some size."""
+
+    def holds(payload: tuple[int, int]) -> bool:
+        try:
+            inflate(source.read_at(*payload).ljust(payload[1], b"\0"), size)
+        except NotInflatable:
+            return False
+        return True
+
+    return [number for number, sound in enumerate(pool().map(holds, payloads)) if not sound]
+
+
+def _faults(check: Qcow2Check, batch: Entries, broken: list[int]) -> Iterator[Fault]:
+    width, bits = check.geometry.l2_entry_size, check.geometry.cluster_bits
+    for one in broken:
+        table, index = int(batch.table[one]), int(batch.index[one])
+        path = f"{check.names.table(int(check.tables.places[table]))}[{index}]"
+        value = int(batch.values[one])
+        place = int(check.tables.offsets[table]) + index * width
+        yield Fault(path, place, value, units.compressed_offset(value, bits))

@@ -1,0 +1,132 @@
+"""Who references some clusters, by name: the second look, at what the first one found.
+
+In: a check that has run. Out: the owners of each cluster that its findings are about, as paths.
+Refuses: to name more than a few owners of one cluster.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from qcow_parsers import constants as c
+
+from qcowspec import units
+from qcowspec.batches import read_tables
+from qcowspec.check.qcow2 import Qcow2Check
+from qcowspec.check.regions import bitmap_clusters
+
+Numbers = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+
+BATCH = 256 << 10
+"""Bytes of L2 tables that are held at a time."""
+
+NAMED = 16
+"""Owners of one cluster that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Entries of some L2 tables that are not zero.
+
+    Attributes:
+        table: Which table each is of, by its number in the check's `tables`.
+        index: Which entry of the table.
+        values: The entries.
+    """
+
+    table: Numbers
+    index: Numbers
+    values: Words
+
+
+def entries(check: Qcow2Check) -> Iterator[Entries]:
+    """The entries of all L2 tables, each table once."""
+    geometry, tables = check.geometry, check.tables
+    here = np.flatnonzero(tables.offsets < np.uint64(check.source.length))
+    words = geometry.l2_entry_size // c.L2E_SIZE_NORMAL
+    size = geometry.l2_table_size
+    for part, rows in read_tables(check.source, tables.offsets[here], size, batch=BATCH):
+        values = rows.view(">u8").reshape(len(rows), -1, words)[:, :, 0]
+        row, index = np.nonzero(values)
+        yield Entries(here[part][row], index, values[row, index].astype(np.uint64))
+
+
+def explain(check: Qcow2Check) -> None:
+    """Fill in the owners of every cluster that a finding is about."""
+    bits = check.geometry.cluster_bits
+    faults = [fault for group in check.findings for fault in group.faults]
+    about = [fault for fault in faults if fault.cluster is not None]
+    wanted = np.unique([(fault.cluster or 0) >> bits for fault in about]).astype(np.int64)
+    if not len(wanted):
+        return
+    owners: dict[int, list[str]] = defaultdict(list)
+    for path, clusters in _references(check, wanted):
+        if len(owners[clusters]) < NAMED:
+            owners[clusters].append(path)
+    for fault in about:
+        fault.owners = tuple(owners[(fault.cluster or 0) >> bits])
+
+
+def _references(check: Qcow2Check, wanted: Numbers) -> Iterator[tuple[str, int]]:
+    """The paths of all that references one of some clusters, and which."""
+    bits, names, tables = check.geometry.cluster_bits, check.names, check.tables
+    for region in check.regions:
+        first, behind = region.offset >> bits, (region.offset + region.length - 1 >> bits) + 1
+        if region.length > 0:
+            low, high = np.searchsorted(wanted, [first, behind])
+            yield from ((region.path, one) for one in wanted[low:high].tolist())
+    for index in _among(check.stored.offsets, check.stored.offsets, bits, wanted).tolist():
+        if check.stored.offsets[index]:
+            yield f"refcount_blocks[{index}]", int(check.stored.offsets[index]) >> bits
+    size = np.uint64(check.geometry.cluster_size - 1)
+    for table in _among(tables.offsets, tables.offsets + size, bits, wanted).tolist():
+        path = names.table(int(tables.places[table]))
+        yield from _each(
+            path, int(tables.offsets[table]), check.geometry.cluster_size, bits, wanted
+        )
+    for number, first, offsets in bitmap_clusters(check.metadata, check.source):
+        found = np.flatnonzero((offsets != 0) & np.isin(offsets >> bits, wanted))
+        for one in found.tolist():
+            yield f"bitmaps[{number}].bitmap_table[{first + one}]", int(offsets[one]) >> bits
+    if not check.metadata.qcow2_header.has_data_file:
+        yield from _guest(check, wanted)
+
+
+def _guest(check: Qcow2Check, wanted: Numbers) -> Iterator[tuple[str, int]]:
+    """The L2 entries that reference one of some clusters."""
+    bits = check.geometry.cluster_bits
+    for batch in entries(check):
+        compressed = batch.values & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
+        length = np.where(
+            compressed, units.compressed_length(batch.values, bits), check.geometry.cluster_size
+        )
+        start = np.where(
+            compressed, units.compressed_offset(batch.values, bits), units.l2_offset(batch.values)
+        )
+        held = np.flatnonzero(start)
+        for one in held[_among(start[held], start[held] + length[held] - 1, bits, wanted)].tolist():
+            table = check.names.table(int(check.tables.places[batch.table[one]]))
+            path = f"{table}[{int(batch.index[one])}]"
+            yield from _each(path, int(start[one]), int(length[one]), bits, wanted)
+
+
+def _among(starts: Words, lasts: Words, bits: int, wanted: Numbers) -> Numbers:
+    """Which of some ranges touch one of the clusters."""
+    shift = np.uint64(bits)
+    low = np.searchsorted(wanted, (starts >> shift).astype(np.int64), side="left")
+    high = np.searchsorted(wanted, (lasts >> shift).astype(np.int64), side="right")
+    found: Numbers = np.flatnonzero(high > low)
+    return found
+
+
+def _each(
+    path: str, start: int, length: int, bits: int, wanted: Numbers
+) -> Iterator[tuple[str, int]]:
+    """A path with each of the wanted clusters that its bytes touch."""
+    low, high = np.searchsorted(wanted, [start >> bits, ((start + length - 1) >> bits) + 1])
+    yield from ((path, one) for one in wanted[low:high].tolist())

@@ -1,0 +1,384 @@
+"""The check of versions 2 and 3: references against refcounts, as QEMU has it.
+
+In: an opened image. Out: `Figures` and `Findings`. Refuses: nothing; what makes QEMU give up is a
+check that was not completed.
+
+The references are counted in arrays of one element a cluster of the image file, for one `Window`
+after the other where the file is large: memory depends neither on the virtual disk's size nor on
+what an image claims.
+
+Source: block/qcow2-refcount.c: qcow2_check_refcounts; block/qcow2.c: qcow2_co_check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+from qcow_parsers import constants as c
+
+from qcowspec.check.counting import CHUNK, Window
+from qcowspec.check.figures import Figures
+from qcowspec.check.findings import Fault, Findings
+from qcowspec.check.l1 import L2Tables, Names, l2_tables
+from qcowspec.check.l2 import L2Check
+from qcowspec.check.ownership import Owner, OwnerMap, overlapping
+from qcowspec.check.regions import WORK, Aborted, Region, bitmap_clusters, l1_tables, regions
+from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
+from qcowspec.metadata import Metadata
+from qcowspec.source import Source
+from qcowspec.units import align_up
+
+Flags = npt.NDArray[np.bool_]
+
+WINDOW = 120 << 20
+"""Bytes of the arrays that count the references to a stretch of the image file."""
+
+PER_CLUSTER = 4
+"""Bytes of them for each cluster, but for its stored refcount."""
+
+INT_MAX = (1 << 31) - 1
+"""Clusters of the largest file that QEMU checks."""
+
+
+class Qcow2Check:
+    """One check of one image.
+
+    Attributes:
+        figures: What was counted so far.
+        findings: What was found so far.
+        stored: The refcounts in the image.
+    """
+
+    def __init__(
+        self,
+        metadata: Metadata,
+        source: Source,
+        findings: Findings,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Take what opening read.
+
+        Args:
+            metadata: The image; it breaks no rule for which QEMU gives a check up.
+            source: The image file.
+            findings: Where broken rules go.
+            progress: Is told of every few tables how many were gone through.
+        """
+        assert metadata.geometry is not None
+        header, geometry = metadata.qcow2_header, metadata.geometry
+        self.metadata, self.source, self.geometry = metadata, source, geometry
+        self.findings, self.figures = findings, Figures()
+        self._progress = progress
+        self._length = align_up(source.length, c.BDRV_SECTOR_SIZE)  # as QEMU's block layer has it
+        self.clusters = geometry.clusters(self._length)
+        size = header.size - header.size % c.BDRV_SECTOR_SIZE
+        self.figures.total_clusters = geometry.clusters(size)
+        if self.clusters > INT_MAX:
+            self.figures.check_errors += 1
+            raise Aborted("the file has more clusters than QEMU counts")
+        count = header.refcount_table_bytes // c.REFTABLE_ENTRY_SIZE
+        self.stored = StoredRefcounts(source, geometry, header.refcount_table_offset, count)
+        tables = l1_tables(metadata, findings)
+        self.regions = list(regions(metadata, tables, self._length))
+        for _ in bitmap_clusters(metadata, source):  # refuses what QEMU does
+            pass
+        self.names = Names(tables)
+        self.tables: L2Tables = l2_tables(source, geometry, tables, findings)
+        held = int((self.tables.offsets < np.uint64(source.length)).sum())
+        if held * geometry.l2_table_size > max(WORK, source.length):
+            raise Aborted("the L2 tables lie on each other, more often than is looked at")
+        self.l2 = L2Check(
+            source,
+            geometry,
+            self.stored,
+            self.names,
+            version=header.version,
+            data_file=bool(header.has_data_file),
+        )
+        self.l2.figures, self.l2.findings = self.figures, findings
+        self._ends_at, self._grown = 0, False
+
+    def run(self) -> None:
+        """Check everything."""
+        self._misplaced()
+        highest = -1
+        for window in self.windows():
+            self.fill(window)
+            highest = max(highest, self._compare(window))
+            self._l1_copied(window)
+            self.l2.again = True
+        found, some = self.stored.past(self.clusters + self._grown)
+        self.findings.add("check/refcount-past-end", found, self._late(some))
+        self._settle()
+        self.figures.image_end_offset = (max(highest, 0) + 1) * self.geometry.cluster_size
+
+    def windows(self) -> Iterator[Window]:
+        """The stretches of the file that are counted one after the other; empty arrays first."""
+        size = WINDOW // (PER_CLUSTER + self.stored.dtype.itemsize)
+        total = self.clusters + 1  # what ends in the last cluster's successor counts as well
+        for first in range(0, total, size):
+            yield self.window(first, min(size, total - first))
+
+    def window(self, first: int, count: int) -> Window:
+        """A stretch of the file, with its stored refcounts, and no reference counted."""
+        stored = np.zeros(count, self.stored.dtype)
+        self.stored.load(first, stored)
+        return Window(first, count, stored)
+
+    def fill(self, window: Window) -> None:
+        """Count all references to the clusters of a window."""
+        for region in self.regions:
+            if not self._is_past(region.offset, region.length):
+                window.add_run(*self._span(region.offset, region.length), region.owner)
+        for active, inactive, chosen in self.tables.alike():
+            offsets = self.tables.offsets[chosen].astype(np.int64)
+            kept = offsets[offsets + self.geometry.cluster_size < self._limit]
+            first = kept >> self.geometry.cluster_bits
+            second = first[kept % self.geometry.cluster_size != 0] + 1
+            for clusters in (first, second):
+                if active:
+                    window.add(clusters, Owner.L2_TABLE, active, alone=clusters is first)
+                if inactive:
+                    window.add(clusters, Owner.SNAPSHOT_L2_TABLE, inactive)
+        for done in self.l2.run(self.tables, window):
+            if self._progress is not None:
+                self._progress(done)
+        for _, _, offsets in bitmap_clusters(self.metadata, self.source):
+            bits = offsets[(offsets != 0) & (offsets + self.geometry.cluster_size < self._limit)]
+            window.add(bits >> self.geometry.cluster_bits, Owner.BITMAP_DATA)
+        self._grown |= window.behind > self.clusters and bool(window.counts[-1])
+        self._refcount_blocks(window)
+
+    # --- what lies where --------------------------------------------------------------------------
+
+    @property
+    def _limit(self) -> int:
+        """A structure that ends here or later has a cluster or more behind the file's end."""
+        return self._length + self.geometry.cluster_size
+
+    def _is_past(self, offset: int, length: int) -> bool:
+        return length > 0 and offset + length >= self._limit
+
+    def _span(self, offset: int, length: int) -> tuple[int, int]:
+        """The clusters that bytes touch: the first, and the one behind the last."""
+        bits = self.geometry.cluster_bits
+        return offset >> bits, ((offset + length - 1) >> bits) + 1 if length > 0 else offset >> bits
+
+    def _misplaced(self) -> None:
+        """Structures that end past the end of the file, but for what L2 entries reference."""
+        for region in self.regions:
+            if self._is_past(region.offset, region.length):
+                fault = Fault(region.path, None, region.offset, region.offset)
+                self.findings.add("check/past-end", 1, [fault])
+        tables = self.tables
+        past = tables.offsets.astype(np.int64) + self.geometry.cluster_size >= self._limit
+        count = int((tables.active + tables.inactive)[past].sum())
+        self.findings.add("check/past-end", count, self._late_tables(np.flatnonzero(past)))
+        for index, first, offsets in bitmap_clusters(self.metadata, self.source):
+            late = (offsets != 0) & (offsets + self.geometry.cluster_size >= self._limit)
+            path, bits = f"bitmaps[{index}].bitmap_table", offsets
+            table = self.metadata.bitmaps[index].bitmap_table_offset
+            hit = np.flatnonzero(late)
+            faults = (
+                Fault(f"{path}[{entry}]", table + entry * c.BME_TABLE_ENTRY_SIZE, at, at)
+                for entry, at in zip((first + hit).tolist(), bits[hit].tolist(), strict=True)
+            )
+            self.findings.add("check/past-end", len(hit), faults)
+
+    def _late_tables(self, hit: Numbers) -> Iterator[Fault]:
+        for one in hit.tolist():
+            place, offset = int(self.tables.places[one]), int(self.tables.offsets[one])
+            yield Fault(self.names.entry(place), place, offset, offset)
+
+    # --- refcount blocks --------------------------------------------------------------------------
+
+    def _refcount_blocks(self, window: Window) -> None:
+        """Count the refcount blocks, and judge their entries (check_refblocks)."""
+        entries, offsets = self.stored.entries, self.stored.offsets
+        reserved = entries & np.uint64(c.REFT_RESERVED_MASK) != 0
+        unaligned = ~reserved & (offsets & np.uint64(self.geometry.cluster_size - 1) != 0)
+        numbers = (offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
+        sound = ~reserved & ~unaligned
+        outside = sound & (numbers >= self.clusters + self._grown)
+        if window.behind > self.clusters:  # the last: now it is known where the clusters end
+            self._entries("refcounts/reserved", reserved)
+            self._entries("refcounts/block-offset", unaligned)
+            self._entries("check/refcount-block-past-end", outside)
+        counted = np.flatnonzero(sound & ~outside & (offsets != 0) & window.inside(numbers))
+        if not len(counted):
+            return
+        here = numbers[counted]
+        before = window.counts[here - window.first].astype(np.float64)
+        order = np.argsort(here, kind="stable")
+        rising = here[order]
+        turn = np.arange(len(rising)) - np.searchsorted(rising, rising)
+        rank = np.zeros(len(here), np.int64)
+        rank[order] = turn
+        # The cluster behind the file's last is there if something else reaches into it; a block in
+        # it is past the end, and not counted, and yet judged.
+        late = here >= self.clusters
+        past = np.zeros(len(entries), bool)
+        past[counted[late]] = True
+        self._entries("check/past-end", past)
+        seen = np.minimum(before + np.where(late, 0, rank + 1), self.stored.most)
+        shared = np.zeros(len(entries), bool)
+        shared[counted[seen != 1]] = True
+        self._entries("check/refcount-block-shared", shared)
+        window.add(here[~late], Owner.REFCOUNT_BLOCK, alone=True)
+
+    def _entries(self, rule: str, hit: Flags) -> None:
+        """Report entries of the refcount table."""
+        self.findings.add(rule, int(hit.sum()), self._entry_faults(np.flatnonzero(hit)))
+
+    def _entry_faults(self, hit: Numbers) -> Iterator[Fault]:
+        table = self.metadata.qcow2_header.refcount_table_offset
+        for index in hit.tolist():
+            place = table + index * c.REFTABLE_ENTRY_SIZE
+            value, at = int(self.stored.entries[index]), int(self.stored.offsets[index])
+            yield Fault(f"refcount_table[{index}]", place, value, at)
+
+    # --- references against refcounts -------------------------------------------------------------
+
+    def _compare(self, window: Window) -> int:
+        """Hold the references against the refcounts (compare_refcounts).
+
+        Returns:
+            The last cluster of the window that either says is in use; -1 if there is none.
+        """
+        highest = -1
+        assert window.stored is not None
+        total = min(window.count, self.clusters + self._grown - window.first)
+        dark = self._dark(window, total)
+        for start in range(0, total, CHUNK):
+            chosen = slice(start, min(start + CHUNK, total))
+            kept, found = window.stored[chosen], window.counts[chosen]
+            if int(found.max(initial=0)) > 1:  # else no cluster has two owners, or one twice
+                self._owners(window, start, window.owners[chosen])
+                found = self._saturated(window, start, found)
+            used = kept
+            if dark is not None or not (kept == found).all():
+                used = self._differ(window, start, kept, found, dark)
+            if used[-1]:
+                highest = window.first + start + len(used) - 1
+            elif len(in_use := np.flatnonzero(used)):
+                highest = window.first + start + int(in_use[-1])
+        return highest
+
+    def _saturated(self, window: Window, start: int, found: Counts) -> Counts:
+        """Counts no higher than a refcount can be; those that are not are reported."""
+        most = self.stored.most
+        if int(found.max()) <= most:
+            return found
+        over = found > most
+        excess = int((found[over].astype(object) - most).sum())
+        self._clusters("check/refcount-overflow", window, start, over, excess)
+        return np.minimum(found, most)
+
+    def _differ(
+        self, window: Window, start: int, kept: Counts, found: Counts, dark: Flags | None
+    ) -> Flags:
+        """Report where references and refcounts differ; which clusters are in use."""
+        wrong: Flags = kept != found
+        used: Flags = (kept != 0) | (found != 0)
+        if dark is not None:
+            wrong &= ~dark[start : start + len(kept)]
+            used &= ~dark[start : start + len(kept)]
+        low = wrong & (kept < found)
+        self._clusters("check/refcount-too-low", window, start, low)
+        self._clusters("check/leaked-cluster", window, start, wrong & ~low)
+        return used
+
+    def _dark(self, window: Window, total: int) -> Flags | None:
+        """The clusters whose refcount QEMU cannot read; None if there is none."""
+        if total <= 0 or not self.stored.unreadable.any():
+            return None
+        dark, per = np.zeros(total, bool), self.stored.per_block
+        for index in np.flatnonzero(self.stored.unreadable).tolist():
+            start, end = index * per - window.first, (index + 1) * per - window.first
+            if end > 0 and start < total:
+                dark[max(0, start) : min(end, total)] = True
+        self._clusters("check/refcount-unreadable", window, 0, dark)
+        return dark
+
+    def _clusters(
+        self, rule: str, window: Window, start: int, hit: Flags, count: int | None = None
+    ) -> None:
+        """Report clusters of a window: those of a chunk that a mask says."""
+        faults = self._cluster_faults(window, start, hit)
+        self.findings.add(rule, int(hit.sum()) if count is None else count, faults)
+
+    def _cluster_faults(self, window: Window, start: int, hit: Flags) -> Iterator[Fault]:
+        assert window.stored is not None
+        for at in (start + one for one in _each(hit)):
+            path, place = self.stored.path(window.first + at)
+            offset = (window.first + at) * self.geometry.cluster_size
+            yield Fault(path, place, int(window.stored[at]), offset, int(window.counts[at]))
+
+    def _l1_copied(self, window: Window) -> None:
+        """The copied flag of active L1 entries against the refcounts of their tables."""
+        header = self.metadata.qcow2_header
+        start, behind = header.l1_table_offset, header.l1_table_offset + header.l1_table_bytes
+        behind = min(behind, self.source.length)
+        for at in range(start, behind, CHUNK):
+            data = self.source.read_at(at, min(CHUNK, behind - at))
+            values = np.frombuffer(data.ljust(align_up(len(data), c.L1E_SIZE), b"\0"), ">u8")
+            entries = values.astype(np.uint64)
+            offsets = entries & np.uint64(c.L1E_OFFSET_MASK)
+            clusters = (offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
+            kept, known = self.l2.refcounts(clusters, offsets != 0, window)
+            copied = entries & np.uint64(c.QCOW_OFLAG_COPIED) != 0
+            wrong = np.flatnonzero(known & ((kept == 1) != copied))
+            some = zip((at + wrong * c.L1E_SIZE).tolist(), entries[wrong].tolist(), strict=True)
+            faults = (
+                Fault(self.names.entry(place), place, value, value & c.L1E_OFFSET_MASK)
+                for place, value in some
+            )
+            self.findings.add("check/l1-copied", len(wrong), faults)
+
+    # --- beyond QEMU ------------------------------------------------------------------------------
+
+    def _owners(self, window: Window, start: int, owners: OwnerMap) -> None:
+        """Clusters of two owners, or of one twice, whatever the refcounts say."""
+        for rule, hit in (
+            ("check/overlap", overlapping(owners)),
+            ("check/cluster-shared", owners >= Owner.TWICE),
+        ):
+            clusters = window.first + start + np.flatnonzero(hit)
+            self.findings.add(rule, len(clusters), self._owned(window, clusters))
+
+    def _owned(self, window: Window, clusters: Numbers) -> Iterator[Fault]:
+        for cluster in clusters.tolist():
+            path, place = self.stored.path(cluster)
+            value = int(window.owners[cluster - window.first])
+            yield Fault(path, place, value, cluster * self.geometry.cluster_size)
+
+    def _late(self, some: list[tuple[int, int, int]]) -> Iterator[Fault]:
+        for cluster, value, place in some:
+            path, _ = self.stored.path(cluster)
+            yield Fault(path, place, value, cluster * self.geometry.cluster_size)
+
+    def _settle(self) -> None:
+        from qcowspec.check.effects import Effect
+
+        self.figures.corruptions = self.findings.count(Effect.CORRUPTION)
+        self.figures.leaks = self.findings.count(Effect.LEAK)
+        self.figures.check_errors += self.findings.count(Effect.ERROR)
+
+
+def _each(hit: Flags) -> Iterator[int]:
+    """Where flags are set, found as far as somebody asks."""
+    for start in range(0, len(hit), 1 << 16):
+        yield from (start + np.flatnonzero(hit[start : start + (1 << 16)])).tolist()
+
+
+def owner_map(check: Qcow2Check, first: int, count: int) -> OwnerMap:
+    """Who references each of some clusters; see `qcowspec.check.ownership`."""
+    window = check.window(first, count)
+    if count:
+        check.fill(window)
+    return window.owners
+
+
+__all__ = ["Qcow2Check", "Region", "owner_map"]

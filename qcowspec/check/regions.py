@@ -1,0 +1,199 @@
+"""What the image file is made of, but for the entries of L2 tables: every structure and its place.
+
+In: what opening read of an image. Out: `Region`s, and the L1 tables. Refuses: as `Aborted`, what
+makes QEMU give up a check before it has counted anything.
+
+Source: block/qcow2-refcount.c: calculate_refcounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qcow_parsers import constants as c
+
+from qcowspec.check.findings import Fault, Findings
+from qcowspec.check.ownership import Owner
+from qcowspec.metadata import Metadata
+from qcowspec.source import Source
+
+if TYPE_CHECKING:
+    from qcow_parsers import Qcow2
+
+    from qcowspec.check.stored import Numbers
+
+SLICE = 1 << 20
+"""Bytes of a bitmap table that are looked at together."""
+
+
+WORK = 16 << 30
+"""Bytes of tables that are read of any image; of a larger one as many as it has. Tables that lie on
+each other could ask for any number."""
+
+
+class Aborted(Exception):
+    """QEMU gives the check up here, without a figure; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A structure of one piece.
+
+    Attributes:
+        path: Its path, as a dump shows it.
+        owner: What it is.
+        offset: Where it starts in the image file, in bytes.
+        length: Its bytes; nothing is counted for 0 or less.
+    """
+
+    path: str
+    owner: Owner
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class L1Table:
+    """An L1 table, active or a snapshot's.
+
+    Attributes:
+        prefix: What the paths of its structures begin with: empty, or ``snapshots[3].``.
+        offset: Where it starts in the image file, in bytes.
+        count: Its entries.
+        active: Whether it is the active one.
+    """
+
+    prefix: str
+    offset: int
+    count: int
+    active: bool
+
+
+def l1_tables(metadata: Metadata, findings: Findings) -> list[L1Table]:
+    """The L1 tables that QEMU walks; of a snapshot only if its entry is sound.
+
+    Raises:
+        Aborted: QEMU cannot read one of them.
+    """
+    header, geometry = metadata.qcow2_header, metadata.geometry
+    assert geometry is not None
+    tables = [L1Table("", header.l1_table_offset, header.l1_size, active=True)]
+    if header.has_data_file and header.nb_snapshots:
+        fault = Fault("header.nb_snapshots", _field(metadata, "nb_snapshots"), header.nb_snapshots)
+        findings.add("snapshots/data-file", 1, [fault])
+    least = c.QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
+    for index, entry in enumerate(metadata.snapshots):
+        prefix, place = f"snapshots[{index}].", metadata.snapshots.part(index).offset
+        if header.version >= 3 and entry.extra_data_size < least:
+            fault = Fault(f"{prefix}extra_data_size", place, entry.extra_data_size)
+            findings.add("snapshots/extra-data-minimum", 1, [fault])
+        if entry.l1_table_offset % geometry.cluster_size:
+            fault = Fault(f"{prefix}l1_table_offset", place, entry.l1_table_offset)
+            findings.add("snapshots/l1-table-offset", 1, [fault])
+        elif entry.l1_size > c.QCOW_MAX_L1_SIZE // c.L1E_SIZE:
+            fault = Fault(f"{prefix}l1_size", place, entry.l1_size)
+            findings.add("snapshots/l1-size", 1, [fault])
+        elif entry.l1_size:
+            tables.append(L1Table(prefix, entry.l1_table_offset, entry.l1_size, active=False))
+    for table in tables:
+        if table.count and table.offset + table.count * c.L1E_SIZE > c.BDRV_MAX_LENGTH:
+            raise Aborted(f"{table.prefix}l1_table lies where no file can be read")
+    return [table for table in tables if table.count]
+
+
+def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> Iterator[Region]:
+    """Every structure of one piece, in the order in which QEMU counts them.
+
+    Args:
+        metadata: The image.
+        tables: Its L1 tables.
+        length_of_file: Bytes of the image file, in whole sectors.
+
+    Raises:
+        Aborted: QEMU would count clusters until its memory is full.
+    """
+    header, geometry = metadata.qcow2_header, metadata.geometry
+    assert geometry is not None
+    yield Region("header", Owner.HEADER, 0, geometry.cluster_size)
+    for table in tables:
+        owner = Owner.L1_TABLE if table.active else Owner.SNAPSHOT_L1_TABLE
+        yield Region(f"{table.prefix}l1_table", owner, table.offset, table.count * c.L1E_SIZE)
+    if len(metadata.snapshots):
+        last = metadata.snapshots.part(len(metadata.snapshots) - 1)
+        behind = last.offset + last.parse().unpadded_size
+        offset = header.snapshots_offset
+        yield Region("snapshots", Owner.SNAPSHOT_TABLE, offset, behind - offset)
+    length = header.refcount_table_bytes
+    yield Region("refcount_table", Owner.REFCOUNT_TABLE, header.refcount_table_offset, length)
+    pointer = metadata.crypto_extension
+    if pointer is not None:
+        # QEMU takes the file's length from the sum, in 64 bits: what is left may pass for negative.
+        behind = pointer.offset + pointer.length - length_of_file
+        if behind > c.QCOW2_MAX_TABLE_END >= pointer.length:
+            raise Aborted("the LUKS header ends behind any offset")
+        if pointer.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
+            yield Region("luks_header", Owner.LUKS_HEADER, pointer.offset, pointer.length)
+    extension = metadata.bitmaps_extension
+    if extension is None or not bitmaps(metadata):
+        return
+    directory = extension.bitmap_directory_offset
+    size = extension.bitmap_directory_size
+    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, directory, size)
+    for index, entry in enumerate(bitmaps(metadata)):
+        size = entry.bitmap_table_size * c.BME_TABLE_ENTRY_SIZE
+        yield Region(
+            f"bitmaps[{index}].bitmap_table", Owner.BITMAP_TABLE, entry.bitmap_table_offset, size
+        )
+
+
+def bitmaps(metadata: Metadata) -> list[Qcow2.BitmapDirectoryEntry]:
+    """The bitmaps that QEMU counts: those that the image vouches for."""
+    return list(metadata.bitmaps) if metadata.qcow2_header.has_bitmaps else []
+
+
+def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, int, Numbers]]:
+    """The clusters that hold bits of bitmaps.
+
+    Yields:
+        Index of the bitmap, index of the first of some entries of its table, and the entries.
+
+    Raises:
+        Aborted: An entry breaks a rule, or QEMU cannot read the table; of a bitmap that is in use
+            opening does not look at it.
+    """
+    geometry = metadata.geometry
+    assert geometry is not None
+    width, cluster = c.BME_TABLE_ENTRY_SIZE, geometry.cluster_size
+    room = max(WORK, source.length)
+    for index, entry in enumerate(bitmaps(metadata)):
+        start, length = entry.bitmap_table_offset, entry.bitmap_table_size * width
+        if start + length > c.BDRV_MAX_LENGTH:
+            raise Aborted(f"bitmaps[{index}].bitmap_table lies where no file can be read")
+        length = min(length, max(0, source.length - start))  # behind the end are zeros
+        room -= length
+        if room < 0:
+            raise Aborted("the bitmap tables lie on each other, more often than is looked at")
+        for at in range(0, length, SLICE):
+            data = source.read_at(start + at, min(SLICE, length - at))
+            values = np.frombuffer(data.ljust(-(-len(data) // width) * width, b"\0"), ">u8")
+            values = values.astype(np.uint64)
+            offsets = values & np.uint64(c.BME_TABLE_ENTRY_OFFSET_MASK)
+            bad = values & np.uint64(c.BME_TABLE_ENTRY_RESERVED_MASK) != 0
+            ones = values & np.uint64(c.BME_TABLE_ENTRY_FLAG_ALL_ONES) != 0
+            bad |= (offsets != 0) & (ones | (offsets & np.uint64(cluster - 1) != 0))
+            if bad.any():
+                entry_at = at // width + int(np.argmax(bad))
+                raise Aborted(f"bitmaps[{index}].bitmap_table[{entry_at}] breaks a rule")
+            yield index, at // width, offsets.astype(np.int64)
+
+
+def _field(metadata: Metadata, name: str) -> int | None:
+    """Where a field of the header stands."""
+    from qcowspec.structures import lay_open
+
+    part = metadata.header_part
+    fields = [] if part is None else list(lay_open(part).walk())
+    return next((int(field.offset) for field in fields if field.name == name), None)

@@ -1,0 +1,178 @@
+"""The refcounts that stand in the image.
+
+In: the refcount table and a source. Out: refcounts as arrays, by cluster. Refuses: nothing: where
+QEMU cannot read a block it is told which clusters that leaves in the dark.
+
+Source: docs/interop/qcow2, Host cluster management; block/qcow2-refcount.c: qcow2_get_refcount.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qcow_parsers import constants as c
+
+from qcowspec import units
+from qcowspec.batches import read_tables
+from qcowspec.source import Source
+from qcowspec.units import BITS_PER_BYTE, WHOLE_BYTES, Geometry
+
+Counts = npt.NDArray[Any]
+Numbers = npt.NDArray[np.int64]
+
+BATCH = 1 << 20
+"""Bytes of blocks that are held at a time."""
+
+SOME = 8
+"""Refcounts past the end of the file that are told one by one."""
+
+
+class StoredRefcounts:
+    """The refcount table, and the blocks behind it, read when they are asked for.
+
+    Attributes:
+        entries: The refcount table, shape (entries,), dtype ``uint64``.
+        offsets: Host offsets of the blocks, in bytes; 0 where there is none.
+        unreadable: Where QEMU fails to read the block.
+        dtype: What a refcount fits.
+    """
+
+    def __init__(self, source: Source, geometry: Geometry, offset: int, count: int) -> None:
+        """Read the refcount table.
+
+        Args:
+            source: The image file.
+            geometry: Its sizes.
+            offset: Where the refcount table starts, in bytes.
+            count: Its entries; bounded by the rules.
+        """
+        self._source, self._geometry = source, geometry
+        length = count * c.REFTABLE_ENTRY_SIZE
+        data = source.read_at(offset, length)
+        self.count, self._offset = count, offset
+        padded = data.ljust(units.align_up(len(data), c.REFTABLE_ENTRY_SIZE), b"\0")
+        self.entries = np.frombuffer(padded, ">u8").astype(np.uint64)
+        self.offsets = units.refcount_block_offset(self.entries)
+        cluster = geometry.cluster_size
+        unaligned = self.offsets & np.uint64(cluster - 1) != 0
+        self.unreadable = unaligned | (self.offsets > np.uint64(c.BDRV_MAX_LENGTH - cluster))
+        self.dtype = np.dtype(f"u{max(1, geometry.refcount_bits // BITS_PER_BYTE)}")
+        self.most = (1 << geometry.refcount_bits) - 1
+
+    @property
+    def per_block(self) -> int:
+        """Refcounts in a block."""
+        return self._geometry.refcount_block_entries
+
+    def load(self, first: int, out: Counts) -> None:
+        """Fill an array of zeros with the refcounts of neighbouring clusters.
+
+        Args:
+            first: The number of the first cluster.
+            out: Shape (clusters,), dtype `dtype`, all zeros.
+        """
+        per, behind = self.per_block, first + len(out)
+        low, high = first // per, min(len(self.offsets), -(-behind // per))
+        chosen = self._held(np.arange(low, max(low, high)))
+        size = self._geometry.cluster_size
+        for part, rows in read_tables(self._source, self.offsets[chosen], size, batch=BATCH):
+            counts = self.unpacked(rows)
+            for row, index in enumerate(chosen[part].tolist()):
+                start, end = index * per, index * per + per
+                left, right = max(start, first), min(end, behind)
+                out[left - first : right - first] = counts[row, left - start : right - start]
+
+    def lookup(self, clusters: Numbers) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
+        """The refcounts of clusters anywhere.
+
+        Args:
+            clusters: Their numbers, shape (n,).
+
+        Returns:
+            Their refcounts, and which of them can be read.
+        """
+        values, known = np.zeros(len(clusters), np.uint64), self.readable(clusters)
+        index = clusters // self.per_block
+        wanted = known & (index < len(self.offsets))
+        blocks = self._held(np.unique(index[wanted]))
+        size = self._geometry.cluster_size
+        for part, rows in read_tables(self._source, self.offsets[blocks], size, batch=BATCH):
+            counts, here = self.unpacked(rows), blocks[part]
+            row = np.searchsorted(here, index)
+            row[row == len(here)] = 0
+            hit = wanted & (here[row] == index)
+            values[hit] = counts[row[hit], clusters[hit] % self.per_block]
+        return values, known
+
+    def readable(self, clusters: Numbers) -> npt.NDArray[np.bool_]:
+        """Of which clusters QEMU can read the refcount, were it 0 for want of a block."""
+        known = np.ones(len(clusters), bool)
+        if self.unreadable.any():
+            index = clusters // self.per_block
+            within = index < len(self.offsets)
+            known[within] = ~self.unreadable[index[within]]
+        return known
+
+    def past(self, clusters: int) -> tuple[int, list[tuple[int, int, int]]]:
+        """Refcounts that are not zero, of clusters that the file does not have.
+
+        Args:
+            clusters: How many clusters it has.
+
+        Returns:
+            How many there are, and of some of them the cluster, the refcount, and the byte where it
+            stands.
+        """
+        per, found, some = self.per_block, 0, list[tuple[int, int, int]]()
+        blocks = self._held(np.arange(clusters // per, len(self.offsets)))
+        # Many entries may point at one block: it is read once, and counts for each of them.
+        whole = blocks[blocks * per >= clusters]
+        _, at, times = np.unique(self.offsets[whole], return_index=True, return_counts=True)
+        split = blocks[blocks * per < clusters]
+        order = np.concatenate([split, whole[at]])
+        weights = [1] * len(split) + times.tolist()
+        size = self._geometry.cluster_size
+        for part, rows in read_tables(self._source, self.offsets[order], size, batch=BATCH):
+            counts = self.unpacked(rows)
+            for row, index in enumerate(order[part].tolist()):
+                skip = max(0, clusters - index * per)
+                used = np.flatnonzero(counts[row, skip:]) + skip
+                found += len(used) * weights[part.start + row]
+                for entry in used[: max(0, SOME - len(some))].tolist():
+                    value, place = int(counts[row, entry]), self.place(index, entry)
+                    some.append((index * per + entry, value, place))
+        return found, some
+
+    def place(self, index: int, entry: int) -> int:
+        """Host offset of the byte that a refcount stands in, or starts in."""
+        bits = self._geometry.refcount_bits
+        return int(self.offsets[index]) + entry * bits // BITS_PER_BYTE
+
+    def path(self, cluster: int) -> tuple[str, int | None]:
+        """Where the refcount of a cluster is, or what should locate it; None behind the table."""
+        index, entry = divmod(cluster, self.per_block)
+        if index >= len(self.offsets) or not self.offsets[index]:
+            place = self._offset + index * c.REFTABLE_ENTRY_SIZE
+            return f"refcount_table[{index}]", place if index < self.count else None
+        return f"refcount_blocks[{index}][{entry}]", self.place(index, entry)
+
+    def unpacked(self, rows: npt.NDArray[np.uint8]) -> Counts:
+        """Refcounts of blocks, shape (blocks, bytes) to (blocks, refcounts)."""
+        order = self._geometry.refcount_order
+        if order >= WHOLE_BYTES:
+            return rows.view(f">u{1 << (order - WHOLE_BYTES)}")
+        if order == 0:
+            return np.unpackbits(rows, axis=1, bitorder="little")
+        bits = 1 << order
+        shifts = np.arange(0, BITS_PER_BYTE, bits, dtype=np.uint8)
+        spread = rows[:, :, None] >> shifts & np.uint8((1 << bits) - 1)
+        return spread.reshape(len(rows), -1)
+
+    def _held(self, indices: Numbers) -> Numbers:
+        """Those entries whose block has bytes in the file; any other one is all zeros."""
+        offsets = self.offsets[indices]
+        there = (offsets != 0) & (offsets < np.uint64(self._source.length))
+        held: Numbers = indices[there & ~self.unreadable[indices]]
+        return held

@@ -1,0 +1,119 @@
+"""`qcowspec check`: refcounts, references, and what lies on what."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from qcowspec.cli.images import TakesImages
+from qcowspec.cli.output import FORMATS, say, styler, write
+from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing
+from qcowspec.errors import QcowError
+
+DAMAGED = 2
+
+
+@click.command(
+    "check",
+    cls=TakesImages,
+    epilog=f"""\b
+Examples:
+  qcowspec check disk.qcow2
+  qcowspec check --explain disk.qcow2            who owns the clusters at fault
+  qcowspec check --output json disk.qcow2        qemu-img's keys, and the findings
+  qcowspec check --deep --strict upload.qcow2    inflate all; nothing is forgiven
+
+The figures and the exit status are those of `qemu-img check`. What it does not look at is told
+apart, and counts only with --strict: overlaps that the refcounts hide, clusters that two parts of
+the disk share, refcounts past the end of the file, broken compressed clusters (--deep), a backing
+chain that loops (--allow). No key is needed, and no second file.
+
+{PERMISSIONS}
+Exit status, as qemu-img's: 0 nothing found; 1 not opened, or not completed; 2 errors; 3 leaks.
+Version 1, which qemu-img does not check, has the same.
+""",
+)
+@click.argument("image", metavar="IMAGE")
+@click.option("--output", type=click.Choice(["human", "json"]), default="human")
+@click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
+@allowing
+@click.option("--explain", is_flag=True, help="Name the owners of each cluster at fault.")
+@click.option("--deep", is_flag=True, help="Inflate every compressed cluster.")
+@click.option("--strict", is_flag=True, help="Exit with 2 for what qemu-img does not look at.")
+@click.option("--limit", type=click.IntRange(0), default=8, help="Places told of each rule.")
+@click.option("--all", "all_", is_flag=True, help="Tell every place.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell nothing but the exit status.")
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours."
+)
+def command(
+    image: str,
+    output: str,
+    format_: str,
+    allow: tuple[str, ...],
+    secret: str | None,
+    explain: bool,
+    deep: bool,
+    strict: bool,
+    limit: int,
+    all_: bool,
+    quiet: bool,
+    color: str,
+) -> None:
+    """Hold an image's references against its refcounts, as qemu-img check does."""
+    from qcowspec.check import check
+    from qcowspec.check.effects import Effect
+    from qcowspec.cli.reading import laid_open
+    from qcowspec.report.check import as_json, lines
+
+    try:
+        with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet) as bar:
+            report = check(
+                opened,
+                shown=None if all_ else limit,
+                explain=explain,
+                deep=deep,
+                chain=bool(allow),
+                progress=bar,
+            )
+    except QcowError as error:
+        say(error)
+        sys.exit(FAILED)
+    if not quiet:
+        if output == "json":
+            document = as_json(report, image)
+            write([json.dumps(document, indent=4, ensure_ascii=False), "\n"])
+        else:
+            write(lines(report, styler(color)))
+    if report.why is not None:
+        click.echo(f"qcowspec: {image}: the check was not completed: {report.why}", err=True)
+    status = report.figures.status
+    if strict and status in (0, 3) and report.findings.of(Effect.BEYOND):
+        status = DAMAGED
+    sys.exit(status)
+
+
+LONG = 1 << 12
+"""L2 tables from which on a bar is worth showing."""
+
+
+class _bar:  # noqa: N801 - used like the function it wraps
+    """A progress bar on a terminal; called with how much was done."""
+
+    def __init__(self, image: Any, quiet: bool) -> None:
+        table = image.l1_table
+        total = 0 if table is None else table.count
+        hidden = quiet or total < LONG or not sys.stderr.isatty()
+        self._bar: Any = click.progressbar(
+            length=max(1, total), label="check", file=sys.stderr, hidden=hidden
+        )
+
+    def __enter__(self) -> Any:
+        self._bar.__enter__()
+        return self._bar.update
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)

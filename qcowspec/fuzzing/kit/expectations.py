@@ -1,0 +1,158 @@
+"""What has to come of each image of the kit: on record, so that no reader decides it anew.
+
+In: a case, and its files in a folder. Out: an `Expectation`; the record of all. Refuses: nothing.
+
+The record, ``expected.json``, is made by ``python tools/kit.py`` from our own judge and reader. The
+conformance tests hold every row of it against QEMU, and the kit is made from the record alone: a
+fault that gets into our reader later does not get into the kit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from qcowspec.errors import QcowError
+from qcowspec.fuzzing.judging import Judgement, judge
+from qcowspec.fuzzing.kit.cases import Case
+from qcowspec.fuzzing.vectors import ACCEPTS
+from qcowspec.rules import BY_ID
+
+RECORD = Path(__file__).with_name("expected.json")
+
+PROFILES = ("qemu", "qemu@7.2", "librbd", "spec", "untrusted")
+"""Whose verdicts are on record; 7.2 is the QEMU that the kit was held against."""
+
+BYTES, FAILS = "bytes", "fails"
+
+LARGEST_DISK = 64 << 20
+"""Bytes of a disk that is read at most."""
+
+STEP = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What has to come of an image.
+
+    Attributes:
+        length: Bytes of the image file.
+        sha256: Of the image file.
+        files: The files beside it, by name: length and SHA-256.
+        verdict: Whether each profile ``accepts`` or ``rejects`` it, told its format.
+        probed: The same for a reader that finds the format out by itself, where it differs.
+        reason: The rule that each profile reports, where it rejects.
+        rules: All broken rules that count for one of the profiles.
+        read: Whether reading it gives ``bytes`` or ``fails``; None if nobody is asked.
+        size: Bytes of the disk, where it is read.
+        guest: SHA-256 of the disk, where it is read.
+        why: The rule for which reading fails.
+    """
+
+    length: int
+    sha256: str
+    files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    verdict: Mapping[str, str] = field(default_factory=dict)
+    probed: Mapping[str, str] = field(default_factory=dict)
+    reason: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+    read: str | None = None
+    size: int | None = None
+    guest: str | None = None
+    why: str | None = None
+
+
+@cache
+def on_record() -> Mapping[str, Expectation]:
+    """All expectations, by the case's id."""
+    rows = json.loads(RECORD.read_text(encoding="utf-8"))
+    return {name: _from_row(row) for name, row in rows.items()}
+
+
+def as_text(record: Mapping[str, Expectation]) -> str:
+    """The record as its file has it: a case a line."""
+    lines = [f"{json.dumps(name)}: {json.dumps(_row(each))}" for name, each in record.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _row(expected: Expectation) -> dict[str, Any]:
+    return {name: value for name, value in asdict(expected).items() if value not in (None, {}, ())}
+
+
+def _from_row(row: dict[str, Any]) -> Expectation:
+    files = {name: (length, digest) for name, (length, digest) in row.get("files", {}).items()}
+    return Expectation(**row | {"files": files, "rules": tuple(row.get("rules", ()))})
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 of some bytes, as text."""
+    return sha256(data).hexdigest()
+
+
+def expect(case: Case, folder: Path) -> Expectation:
+    """What has to come of a case, by our own judge and reader.
+
+    Args:
+        case: The case.
+        folder: Where its files are written, and stay.
+    """
+    data = case.image()
+    (folder / case.name).write_bytes(data)
+    files = {}
+    for name, content in case.beside():
+        (folder / name).write_bytes(content)
+        files[name] = (len(content), digest(content))
+    told, probed = judge(data, case.format), judge(data)
+    verdict = told.verdicts(PROFILES)
+    found = probed.verdicts(PROFILES)
+    read, size, guest, why = None, None, None, None
+    if case.asked and verdict["qemu"] == ACCEPTS:
+        read, size, guest, why = _read(case, folder / case.name)
+    if read is not None and (late := _late(told)) is not None:
+        read, size, guest, why = FAILS, None, None, late
+    return Expectation(
+        length=len(data),
+        sha256=digest(data),
+        files=files,
+        verdict=verdict,
+        probed={} if found == verdict else found,
+        reason=_reasons(told),
+        rules=told.broken(PROFILES),
+        read=read,
+        size=size,
+        guest=guest,
+        why=why,
+    )
+
+
+def _reasons(found: Judgement) -> dict[str, str]:
+    reasons = {profile: found.first(profile) for profile in PROFILES}
+    return {profile: rule for profile, rule in reasons.items() if rule is not None}
+
+
+def _read(case: Case, path: Path) -> tuple[str | None, int | None, str | None, str | None]:
+    """Read all of a disk: what came of it, its size and SHA-256, or the rule that it broke."""
+    from qcowspec.image import open as open_image
+
+    try:
+        with open_image(path, format=case.format, allow="same-dir", secret=case.secret) as image:
+            if image.size > LARGEST_DISK:
+                return None, None, None, None
+            summed = sha256()
+            for offset in range(0, image.size, STEP):
+                summed.update(image.pread(offset, min(STEP, image.size - offset)))
+            return BYTES, image.size, summed.hexdigest(), None
+    except QcowError as error:
+        return FAILS, None, None, error.rule if error.rule == case.rule else None
+
+
+def _late(found: Judgement) -> str | None:
+    """The first broken rule that QEMU holds an image to when it is opened for its data."""
+    broken = (BY_ID[finding.rule] for finding in found.judge.findings)
+    rules = (r.id for r in broken if (r.qemu.verdict, r.qemu.when) == ("rejects", "data"))
+    return next(rules, None)

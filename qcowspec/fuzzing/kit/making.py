@@ -1,0 +1,106 @@
+"""Writes the kit: a folder an image, and a manifest that any language reads.
+
+In: the cases and the record of what has to come of them. Out: files, and ``manifest.json``, which
+docs/kit.schema.json describes. Refuses: a case whose bytes are not those on record, as `Unfit`.
+
+Equal versions of this package write equal bytes, on every run and every machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qcowspec.build.pieces import solid
+from qcowspec.fuzzing import files
+from qcowspec.fuzzing.kit.cases import Case, everything
+from qcowspec.fuzzing.kit.expectations import FAILS, Expectation, digest, on_record
+from qcowspec.fuzzing.places import Unfit
+
+MANIFEST = "manifest.json"
+SCHEMA = "qcowspec.kit/1"
+"""Changes its number when a key changes its meaning or goes away; new keys may come."""
+
+
+def make(folder: Path, done: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
+    """Write the kit.
+
+    Args:
+        folder: Where to; it is made if it is not there, and what else stands there stays.
+        done: Called after each image.
+
+    Returns:
+        The manifest's cases.
+
+    Raises:
+        Unfit: A case has other bytes than the record says.
+        OSError: Something cannot be written.
+    """
+    record, rows = on_record(), []
+    for case in everything():
+        expected = record.get(case.id)
+        if expected is None:
+            raise Unfit(f"{case.id} is not on record; run python tools/kit.py")
+        rows.append(_written(case, expected, folder))
+        done()
+    manifest = {"schema": SCHEMA, "cases": rows}
+    text = (json.dumps(manifest, indent=1, sort_keys=False) + "\n").encode()
+    files.write(folder / MANIFEST, len(text), [(0, text)])
+    return rows
+
+
+def _written(case: Case, expected: Expectation, folder: Path) -> dict[str, Any]:
+    """Write a case's files; its row of the manifest."""
+    place = folder / case.id
+    place.mkdir(parents=True, exist_ok=True)
+    image = case.image()
+    _check(case.id, case.name, image, (expected.length, expected.sha256))
+    files.write(place / case.name, len(image), solid(0, image))
+    for name, data in case.beside():
+        _check(case.id, name, data, expected.files.get(name, (0, "")))
+        files.write(place / name, len(data), solid(0, data))
+    return row(case, expected)
+
+
+def _check(case: str, name: str, data: bytes, known: tuple[int, str]) -> None:
+    if (len(data), digest(data)) != known:
+        raise Unfit(f"{case}/{name} has other bytes than the record says; run python tools/kit.py")
+
+
+def row(case: Case, expected: Expectation) -> dict[str, Any]:
+    """A case as the manifest has it."""
+    spec: dict[str, Any] = dict(case.spec)
+    made: dict[str, Any] = {
+        "id": case.id,
+        "says": case.says,
+        "feature": case.feature,
+        "rule": case.rule,
+        "image": f"{case.id}/{case.name}",
+        "format": case.format,
+        "length": expected.length,
+        "sha256": expected.sha256,
+        "files": [
+            {"path": f"{case.id}/{name}", "length": length, "sha256": known}
+            for name, (length, known) in expected.files.items()
+        ],
+        "secret": case.secret,
+        "verdict": dict(expected.verdict),
+        "probed": dict(expected.probed or expected.verdict),
+        "reason": dict(expected.reason),
+        "broken": list(expected.rules),
+        "read": expected.read,
+        "why": expected.why or (case.rule if case.fails and expected.read == FAILS else None),
+        "guest": None,
+        "differs": case.differs,
+        "spec": spec,
+    }
+    if expected.guest is not None:
+        made["guest"] = {"size": expected.size, "sha256": expected.guest}
+    return made
+
+
+def count() -> int:
+    """How many images there are, without building any."""
+    return sum(1 for _ in everything())

@@ -1,0 +1,39 @@
+"""Our own reader and validator, as targets: ``python:qcowspec.fuzzing.kit.readers:read``.
+
+In: a path. Out: SHA-256 of the disk, or nothing. Refuses: as the library does.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from qcowspec.errors import Invalid
+from qcowspec.image import open as open_image
+from qcowspec.verdict import validate
+
+STEP = 1 << 20
+
+
+def read(path: str) -> str:
+    """Read all of a disk, and the files beside the image where it names them."""
+    with open_image(path, allow="same-dir") as image:
+        digest = sha256()
+        for offset in range(0, image.size, STEP):
+            digest.update(image.pread(offset, min(STEP, image.size - offset)))
+    return digest.hexdigest()
+
+
+def judge(path: str) -> None:
+    """Judge an image as QEMU does."""
+    _judge(path, "qemu")
+
+
+def judge_upload(path: str) -> None:
+    """Judge an image as an operator does who was sent it."""
+    _judge(path, "untrusted")
+
+
+def _judge(path: str, profile: str) -> None:
+    verdict = validate(path, profile=profile)
+    if not verdict.accepted:
+        raise Invalid(verdict.errors[0].message if verdict.errors else "no QCOW image")

@@ -1,0 +1,223 @@
+"""Runs a reader on the kit, and says what it gets right.
+
+In: the manifest of a kit, and readers. Out: a `Score`. Refuses: a manifest that is none, as
+`Unfit`.
+
+A reader that opens answers by its exit status; one that reads also gives the disk's bytes. What it
+is held to is the manifest's: nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
+from qcowspec.fuzzing.campaign.targets import FORMAT, Target
+from qcowspec.fuzzing.kit.expectations import BYTES
+from qcowspec.fuzzing.kit.making import MANIFEST, SCHEMA
+from qcowspec.fuzzing.places import Unfit
+from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
+
+KEY = "{secret}"
+"""What stands in a command for the passphrase of encrypted images."""
+
+RIGHT = "right"
+PRIVATE = (*FAULTS, "ciphertext")
+"""What may bear on the security of whoever uses the reader: to be reported privately first."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a reader is held to.
+
+    Attributes:
+        profile: Whose verdict counts.
+        reads: Whether it gives the disk's bytes.
+        told: Whether it is told the format, or finds it out.
+        unlocks: Whether it is given the passphrase.
+    """
+
+    profile: str = "qemu"
+    reads: bool = False
+    told: bool = False
+    unlocks: bool = False
+
+    @staticmethod
+    def of(target: str, profile: str, *, reads: bool) -> Held:
+        """What a target is held to, by what stands in its command."""
+        return Held(profile, reads, FORMAT in target, KEY in target)
+
+    def answer(self, row: Row) -> str | None:
+        """What a reader has to do with a case: accept or reject; None if it is not asked.
+
+        Raises:
+            Unfit: The kit has no verdicts of this profile.
+        """
+        verdicts = row["verdict" if self.told else "probed"]
+        if self.profile not in verdicts:
+            raise Unfit(f"the kit has no verdicts of {self.profile}; it has {', '.join(verdicts)}")
+        if verdicts[self.profile] == REJECTS or not self.reads:
+            return str(verdicts[self.profile])
+        if row["read"] is None:
+            return None
+        locked = row["secret"] is not None and not self.unlocks
+        return ACCEPTS if row["read"] == BYTES and not locked else REJECTS
+
+    def mark(self, row: Row, outcome: Outcome) -> str | None:
+        """What a reader did with a case: `RIGHT`, or what was wrong; None if it was not asked."""
+        wanted = self.answer(row)
+        if wanted is None:
+            return None
+        if outcome.answer in FAULTS:
+            return outcome.answer
+        if outcome.answer == REJECTS:
+            return RIGHT if wanted == REJECTS else "rejected"
+        if wanted == REJECTS:
+            opens = row["verdict" if self.told else "probed"][self.profile] == ACCEPTS
+            return "ciphertext" if opens and row["read"] == BYTES else "accepted"
+        if self.reads and outcome.content != row["guest"]["sha256"]:
+            return "wrong-bytes"
+        return RIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a reader did with one case.
+
+    Attributes:
+        row: The case, as the manifest has it.
+        kind: `RIGHT`, or what was wrong; None if it was not asked.
+        detail: What the reader said.
+        profile: Whose verdict counted.
+    """
+
+    row: Row
+    kind: str | None
+    detail: str = ""
+    profile: str = "qemu"
+
+    @property
+    def private(self) -> bool:
+        """Whether its maker is told first, in private: of a fault, or of what gets past it."""
+        return self.kind in PRIVATE or (self.kind == "accepted" and self.profile == "untrusted")
+
+    def as_json(self) -> dict[str, Any]:
+        """The mark, as a finding of a report."""
+        row = self.row
+        found = {"kind": self.kind, "case": row["id"], "rule": row["rule"]}
+        found |= {"feature": row["feature"], "says": row["says"], "detail": self.detail}
+        if self.private:
+            found["note"] = "report privately first"
+        return found
+
+
+@dataclass
+class Score:
+    """What a reader did with the kit.
+
+    Attributes:
+        held: What it was held to.
+        marks: What it did with each case, in the kit's order.
+    """
+
+    held: Held
+    marks: list[Mark] = field(default_factory=list)
+
+    @property
+    def asked(self) -> int:
+        """How many cases it was asked about."""
+        return sum(mark.kind is not None for mark in self.marks)
+
+    @property
+    def right(self) -> int:
+        """How many of them it got right."""
+        return sum(mark.kind == RIGHT for mark in self.marks)
+
+    @property
+    def findings(self) -> list[Mark]:
+        """What it got wrong."""
+        return [mark for mark in self.marks if mark.kind not in (None, RIGHT)]
+
+    def by(self, key: str) -> dict[str, Counter[str]]:
+        """How often what came of the cases, by ``feature`` or ``rule``, in the kit's order."""
+        counted: dict[str, Counter[str]] = {}
+        for mark in self.marks:
+            if mark.kind is not None and mark.row[key] is not None:
+                counted.setdefault(mark.row[key], Counter())[mark.kind] += 1
+        return counted
+
+    def as_json(self) -> dict[str, Any]:
+        """The score, for programs."""
+        held = self.held
+        return {
+            "schema": "qcowspec.kit-score/1",
+            "profile": held.profile,
+            "reads": held.reads,
+            "cases": len(self.marks),
+            "asked": self.asked,
+            "right": self.right,
+            "kinds": dict(Counter(mark.kind for mark in self.findings)),
+            "features": {name: dict(count) for name, count in self.by("feature").items()},
+            "rules": {name: dict(count) for name, count in self.by("rule").items()},
+            "findings": [mark.as_json() for mark in self.findings],
+        }
+
+
+def cases(folder: Path, only: Sequence[str] = ()) -> list[Row]:
+    """The cases of a kit's manifest.
+
+    Args:
+        folder: Where the kit is.
+        only: Patterns of ids, as a shell has them; none for all.
+
+    Raises:
+        Unfit: There is no kit, or one of another kind.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unfit(f"{path} is no kit's manifest: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise Unfit(f"{path} is no manifest of {SCHEMA}")
+    rows = manifest["cases"]
+    return [r for r in rows if not only or any(fnmatchcase(r["id"], each) for each in only)]
+
+
+def score(rows: Sequence[Row], folder: Path, held: Held, targets: Sequence[Target]) -> Score:
+    """Run readers, which are one reader several times, on cases side by side."""
+    made = Score(held)
+    made.marks += marks(rows, folder, held, targets)
+    return made
+
+
+def marks(
+    rows: Sequence[Row], folder: Path, held: Held, targets: Sequence[Target]
+) -> Iterator[Mark]:
+    """The marks of a reader, one after the other, in the order of the cases."""
+    free: SimpleQueue[Target] = SimpleQueue()
+    for each in targets:
+        free.put(each)
+
+    def one(row: Row) -> Mark:
+        if held.answer(row) is None:
+            return Mark(row, None)
+        reader = free.get()
+        try:
+            outcome = reader.run((folder / row["image"]).absolute(), row["format"])
+        finally:
+            free.put(reader)
+        return Mark(row, held.mark(row, outcome), outcome.detail, held.profile)
+
+    with ThreadPoolExecutor(len(targets)) as pool:
+        yield from pool.map(one, rows)

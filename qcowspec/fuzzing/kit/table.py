@@ -1,0 +1,52 @@
+"""A score as text: a table by feature, the rules that are not held, each finding in a line.
+
+In: a `Score`. Out: lines. Refuses: nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qcowspec.fuzzing.campaign.outcomes import FAULTS
+from qcowspec.fuzzing.kit.scoring import RIGHT, Score
+
+COLUMNS = ("asked", "right", "accepted", "rejected", "wrong bytes", "faults")
+
+
+def lines(score: Score, *, findings: bool = True) -> Iterator[str]:
+    """The score.
+
+    Args:
+        score: It.
+        findings: Whether each finding has a line.
+    """
+    rows = [(name, _counts(count)) for name, count in score.by("feature").items()]
+    total = [sum(counts[n] for _, counts in rows) for n in range(len(COLUMNS))]
+    width = max(len(name) for name, _ in [("feature", 0), *rows])
+    yield f"{'feature':{width}}  " + "  ".join(COLUMNS) + "\n"
+    for name, counts in [*rows, ("all", total)]:
+        cells = zip(counts, COLUMNS, strict=True)
+        yield f"{name:{width}}  " + "  ".join(f"{n or '·':>{len(c)}}" for n, c in cells) + "\n"
+    rules = score.by("rule")
+    whole = sum(set(count) == {RIGHT} for count in rules.values())
+    yield f"rules: {whole} of {len(rules)} held in every case\n"
+    if not findings:
+        return
+    for mark in score.findings:
+        about = f"  [{mark.row['rule']}]" if mark.row["rule"] else ""
+        private = "  (report privately first)" if mark.private else ""
+        yield f"{mark.kind:<11} {mark.row['id']}{about}{private}\n"
+
+
+def _counts(count: dict[str, int]) -> list[int]:
+    faults = sum(count.get(kind, 0) for kind in FAULTS)
+    bad = count.get("wrong-bytes", 0) + count.get("ciphertext", 0)
+    asked = sum(count.values())
+    return [
+        asked,
+        count.get(RIGHT, 0),
+        count.get("accepted", 0),
+        count.get("rejected", 0),
+        bad,
+        faults,
+    ]

@@ -1,0 +1,289 @@
+"""What many ranges need of one layer, brought in the order in which it lies in the file.
+
+In: extents of a layer, and where their bytes belong in a buffer. Out: jobs that bring them, which
+may run side by side. Refuses: what `LayerReader` refuses.
+
+The file is read in blocks of fixed bounds, so that extents that share host bytes, which a damaged
+image may have, share the read too. What lies close together is one read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qcow_parsers import constants as c
+
+from qcowspec.batches import GAP
+from qcowspec.guest.layers import LayerReader, pool
+from qcowspec.mapping import Extents, Kind, Run
+from qcowspec.mapping.extents import Offsets
+from qcowspec.metadata import Format
+from qcowspec.source import Source
+from qcowspec.units import GuestOffset
+
+BLOCK = 4 << 20
+"""Bytes of a block; no read crosses its bounds, but for a payload's."""
+
+PAYLOADS = 1 << 20
+"""Bytes of payloads that are read at once, at most, but for a larger one by itself."""
+
+BATCH = 32
+"""Small reads that are worth a thread."""
+
+SMALL = 64 << 10
+"""Bytes of a small read."""
+
+Fill = Callable[[memoryview], None]
+"""Brings some bytes into the buffer; may raise what a source or a layer raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to fetch.
+
+    Attributes:
+        fill: Does it.
+        weight: 1 for what is worth a thread of its own; a part of it for what is not.
+        source: Where it reads.
+    """
+
+    fill: Fill
+    weight: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Extents of one layer, and where each one's bytes start in the buffer (dtype uint64)."""
+
+    extents: Extents
+    places: Offsets
+
+    def take(self, chosen: npt.NDArray[Any]) -> Wanted:
+        """Some of them, by flags or by number."""
+        return Wanted(self.extents.take(chosen), self.places[chosen])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def fetches(reader: LayerReader, wanted: Wanted) -> list[Job]:
+    """The jobs that bring a layer's bytes; zeros need none."""
+    kinds = wanted.extents.kinds
+    jobs: list[Job] = []
+    if (data := kinds == Kind.DATA).any():
+        jobs += _data(reader, wanted.take(data))
+    if (packed := kinds == Kind.COMPRESSED).any():
+        jobs += _packed(reader, wanted.take(packed))
+    return jobs
+
+
+# --- plain data -----------------------------------------------------------------------------------
+
+
+def _data(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
+    """One job for each read of data."""
+    source = reader.layer.data
+    metadata = reader.layer.metadata
+    is_v1 = metadata is not None and metadata.format is Format.QCOW
+    plain = reader.layer.decryptor is None and not is_v1
+    blocks = _by_blocks(wanted)
+    hosts, ends = blocks.extents.hosts, blocks.extents.hosts + blocks.extents.lengths
+    reach = np.maximum.accumulate(ends)
+    apart = (hosts[1:] > reach[:-1] + np.uint64(GAP)) | (hosts[1:] // BLOCK != hosts[:-1] // BLOCK)
+    bounds = [0, *(np.flatnonzero(apart) + 1).tolist(), len(blocks)]
+    rows = list(zip(blocks.extents.runs(), blocks.places.tolist(), strict=True))
+    for first, behind in pairwise(bounds):
+        begin, end = int(hosts[first]), int(reach[behind - 1])
+        chosen = rows[first:behind]
+        weight = min(1.0, (end - begin) / SMALL + 1 / BATCH)
+        fill = _plain(source, chosen, begin, end) if plain else _any(reader, chosen, begin, end)
+        yield Job(fill, weight, source)
+
+
+def _by_blocks(wanted: Wanted) -> Wanted:
+    """The same in host order, and cut where blocks of the file end."""
+    extents = wanted.extents
+    first = extents.hosts // BLOCK
+    counts = ((extents.hosts + extents.lengths - 1) // BLOCK - first + 1).astype(np.int64)
+    index = np.repeat(np.arange(len(counts)), counts)
+    ordinal = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
+    block = (first[index] + ordinal.astype(np.uint64)) * np.uint64(BLOCK)
+    hosts, lengths = extents.hosts[index], extents.lengths[index]
+    low = np.maximum(hosts, block)
+    high = np.minimum(hosts + lengths, block + np.uint64(BLOCK))
+    ahead = low - hosts
+    cut = Extents(
+        extents.kinds[index], extents.offsets[index] + ahead, high - low, low,
+        extents.payloads[index],
+    )  # fmt: skip
+    return Wanted(cut, wanted.places[index] + ahead).take(np.argsort(low, kind="stable"))
+
+
+def _plain(source: Source, chosen: Sequence[tuple[Run, int]], begin: int, end: int) -> Fill:
+    """A read of bytes that are the guest's as they stand."""
+    straight = getattr(source, "read_into", None)
+
+    def fill(buffer: memoryview) -> None:
+        if len(chosen) == 1 and straight is not None:
+            run, at = chosen[0]
+            straight(begin, buffer[at : at + run.length])
+            return
+        data = memoryview(source.read_at(begin, end - begin))
+        for run, at in chosen:
+            assert run.host_offset is not None
+            # What lies behind the end of the file stays zeros.
+            piece = data[run.host_offset - begin :][: run.length]
+            buffer[at : at + len(piece)] = piece
+
+    return fill
+
+
+def _any(reader: LayerReader, chosen: Sequence[tuple[Run, int]], begin: int, end: int) -> Fill:
+    """A read of bytes that a layer has to judge or to decrypt, by whole sectors."""
+    sector = c.BDRV_SECTOR_SIZE
+    begin, end = begin - begin % sector, end + -end % sector
+
+    def fill(buffer: memoryview) -> None:
+        source = reader.layer.data
+        fetched = Fetched(source, begin, source.read_at(begin, end - begin))
+        alone = LayerReader(replace(reader.layer, data=fetched))
+        for run, at in chosen:
+            buffer[at : at + run.length] = alone.plain(run)
+
+    return fill
+
+
+class Fetched:
+    """A part of a file that was read already, as a `Source` that knows no other part."""
+
+    def __init__(self, source: Source, offset: int, data: bytes) -> None:
+        self.name, self.length = source.name, source.length
+        self._offset, self._data = offset, data
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read bytes; see `Source.read_at`."""
+        # An unaligned v1 cluster is refused before it is read, so nothing is asked for ahead.
+        within = offset - self._offset
+        return self._data[within : within + length]
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+# --- compressed clusters --------------------------------------------------------------------------
+
+
+def _packed(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
+    """One job for some payloads that lie close together; each is inflated once."""
+    source = reader.layer.source
+    groups: dict[tuple[int, int], list[tuple[Run, int]]] = {}
+    for run, at in zip(wanted.extents.runs(), wanted.places.tolist(), strict=True):
+        assert run.host_offset is not None
+        groups.setdefault((run.host_offset, run.compressed_length), []).append((run, at))
+    payloads = sorted(groups)
+    whole = sum(length for _, length in payloads)
+    limit = PAYLOADS if _threads(source) else min(PAYLOADS, whole // (2 * _processors()))
+    first = 0
+    while first < len(payloads):
+        begin, end = payloads[first][0], sum(payloads[first])
+        behind = first + 1
+        while behind < len(payloads):
+            host, length = payloads[behind]
+            if host > end + GAP or max(end, host + length) - begin > limit:
+                break
+            end, behind = max(end, host + length), behind + 1
+        chosen = [groups[payload] for payload in payloads[first:behind]]
+        yield Job(_payloads(reader, chosen, begin, end), 1.0, source)
+        first = behind
+
+
+def _payloads(
+    reader: LayerReader, chosen: Sequence[Sequence[tuple[Run, int]]], begin: int, end: int
+) -> Fill:
+    """Read payloads and inflate each."""
+    size = reader.layer.mapping.cluster_size
+
+    def fill(buffer: memoryview) -> None:
+        source, alone = reader.layer.source, reader
+        if len(chosen) > 1:  # one by itself is read by the layer, which keeps it a while
+            fetched = Fetched(source, begin, source.read_at(begin, end - begin))
+            alone = LayerReader(replace(reader.layer, source=fetched))
+        for group in chosen:
+            run = group[0][0]
+            start = GuestOffset(run.offset - run.offset % size)
+            whole = Run(Kind.COMPRESSED, start, size, run.host_offset, run.compressed_length)
+            cluster = alone.packed(whole)
+            for piece, place in group:
+                within = piece.offset % size
+                buffer[place : place + piece.length] = cluster[within : within + piece.length]
+
+    return fill
+
+
+# --- side by side ---------------------------------------------------------------------------------
+
+
+def side_by_side(jobs: Sequence[Job], buffer: memoryview) -> None:
+    """Run jobs, in threads where that pays.
+
+    Raises:
+        QcowError: The error of the first job, in the order given, that failed. No thread works on
+            when it is raised.
+    """
+    batches = list(_batches(jobs))
+    if len(batches) < 2:
+        for job in jobs:
+            job.fill(buffer)
+        return
+    threads = max(_threads(job.source) for job in jobs)
+    if not threads:
+        _run(pool(), batches, buffer)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="qcowspec-fetch") as executor:
+        _run(executor, batches, buffer)
+
+
+def _run(executor: Executor, batches: Sequence[Sequence[Job]], buffer: memoryview) -> None:
+    def work(batch: Sequence[Job]) -> None:
+        for job in batch:
+            job.fill(buffer)
+
+    futures = [executor.submit(work, batch) for batch in batches]
+    try:
+        for future in futures:
+            future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+
+def _batches(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+    """Jobs in groups that are each worth a thread."""
+    batch: list[Job] = []
+    weight = 0.0
+    for job in jobs:
+        batch.append(job)
+        weight += 1.0 if _threads(job.source) else job.weight
+        if weight >= 1:
+            yield batch
+            batch, weight = [], 0.0
+    if batch:
+        yield batch
+
+
+def _threads(source: Source) -> int:
+    """How many reads a source wants in flight; 0 of one on this machine, where it matters not."""
+    return int(getattr(source, "in_flight", 0))
+
+
+def _processors() -> int:
+    return os.cpu_count() or 1

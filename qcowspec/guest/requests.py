@@ -1,0 +1,140 @@
+"""Many ranges of a disk in one call: no host byte is fetched twice, no cluster inflated twice.
+
+In: guest ranges in any order, which may overlap. Out: their bytes, in the order asked for.
+Refuses: what reading one of them alone refuses.
+
+What is asked for is brought together first: ranges become stretches that do not touch, and these
+share one buffer. Then, layer by layer, the tables say where the bytes are, and `fetches` brings
+them in the order in which they lie in the file.
+
+Memory: the bytes asked for, twice (the buffer, and what is handed out), and a few pieces of
+`fetches.BLOCK` on their way. How much that may be is for the caller to say: a range that ends
+behind the disk counts as far as the disk goes, and a thousand ranges of a whole disk are a thousand
+disks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qcowspec.errors import Invalid, Malformed, Unsupported
+from qcowspec.guest.fetches import Wanted, fetches, side_by_side
+from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
+from qcowspec.mapping.extents import Offsets
+
+if TYPE_CHECKING:
+    from qcowspec.guest.disk import Disk
+
+GAP = 256
+"""Clusters between two ranges whose entries are rather decoded than skipped: a walk costs more."""
+
+
+def read_extents(disk: Disk, extents: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Read many ranges; see `Disk.read_extents`."""
+    asked = [_clamped(offset, length, disk.size) for offset, length in extents]
+    stretches = Stretches(asked)
+    buffer = memoryview(bytearray(stretches.total))
+    jobs = []
+    for depth, found in _layered(disk, stretches.starts, stretches.ends):
+        jobs += fetches(disk.reader_of(depth), Wanted(found, stretches.places(found.offsets)))
+    side_by_side(jobs, buffer)
+    starts = stretches.places(np.array([start for start, _ in asked], np.uint64)).tolist()
+    return [
+        bytes(buffer[at : at + length]) if length else b""
+        for at, (_, length) in zip(starts, asked, strict=True)
+    ]
+
+
+def _clamped(offset: int, length: int, size: int) -> tuple[int, int]:
+    """A range as far as the disk goes: where it starts, and its bytes."""
+    if offset < 0:
+        raise ValueError(f"no offset on a disk: {offset}")
+    return min(offset, size), max(0, min(length, size - offset))
+
+
+class Stretches:
+    """What ranges cover: stretches in guest order that do not touch, side by side in one buffer.
+
+    Attributes:
+        starts: Guest offset of each, dtype uint64.
+        ends: Guest offset behind each.
+        total: Bytes of all of them.
+    """
+
+    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Join ranges, given as offset and length, where they overlap or touch."""
+        rising = sorted((start, start + length) for start, length in ranges if length)
+        starts = np.array([start for start, _ in rising], np.uint64)
+        reach = np.maximum.accumulate(np.array([end for _, end in rising], np.uint64))
+        first = np.ones(len(rising), np.bool_)
+        first[1:] = starts[1:] > reach[:-1]
+        self.starts: Offsets = starts[first]
+        self.ends: Offsets = reach[np.append(first[1:], True)] if len(rising) else reach
+        lengths = self.ends - self.starts
+        self._bases = np.cumsum(lengths) - lengths
+        self.total = int(lengths.sum())
+
+    def places(self, offsets: Offsets) -> Offsets:
+        """Where guest offsets are in the buffer; of those that are not, anything."""
+        if not len(self.starts):
+            return np.zeros(len(offsets), np.uint64)
+        index = np.searchsorted(self.starts, offsets, side="right").clip(1) - 1
+        places: Offsets = offsets - self.starts[index] + self._bases[index]
+        return places
+
+
+def _layered(disk: Disk, starts: Offsets, ends: Offsets) -> Iterator[tuple[int, Extents]]:
+    """Where the bytes of stretches are: depth of the layer, and extents of it."""
+    depth = 0
+    while len(starts):
+        layer = disk.reader_of(depth).layer
+        # Past the end of a backing file there are zeros, which the buffer has already.
+        inner = starts < layer.size
+        starts, ends = starts[inner], np.minimum(ends[inner], np.uint64(layer.size))
+        found = _located(layer.mapping, starts, ends)
+        yield depth, found
+        behind = found.take(found.kinds == Kind.BACKING)
+        starts, ends = behind.offsets, behind.offsets + behind.lengths
+        depth += 1
+
+
+def _located(mapping: Mapping, starts: Offsets, ends: Offsets) -> Extents:
+    """Extents that tile stretches of one layer."""
+    parts: list[Extents] = []
+    apart = starts[1:] - ends[:-1] > GAP * mapping.cluster_size
+    bounds = [0, *(np.flatnonzero(apart) + 1).tolist(), len(starts)] if len(starts) else [0]
+    for first, behind in pairwise(bounds):
+        chosen = slice(first, behind)
+        try:
+            whole = mapping.extents(int(starts[first]), int(ends[behind - 1] - starts[first]))
+            parts.append(within(whole, starts[chosen], ends[chosen]))
+        except (Invalid, Malformed, Unsupported):
+            if behind - first == 1:
+                raise
+            # The broken entry may lie between the stretches, where nobody asked.
+            for start, end in zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True):
+                parts.append(mapping.extents(start, end - start))
+    return Extents.chained(parts)
+
+
+def within(extents: Extents, starts: Offsets, ends: Offsets) -> Extents:
+    """What of extents that tile a range lies in some stretches of it.
+
+    Args:
+        extents: Some that leave no gap.
+        starts: Guest offset of each stretch, rising, within what the extents tile.
+        ends: Guest offset behind each; a stretch is not empty, and ends before the next starts.
+    """
+    first = np.searchsorted(extents.offsets, starts, side="right") - 1
+    counts = np.searchsorted(extents.offsets, ends, side="left") - first
+    index = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    inner = extents.take(index)
+    low = np.maximum(inner.offsets, np.repeat(starts, counts))
+    high = np.minimum(inner.offsets + inner.lengths, np.repeat(ends, counts))
+    moved = (inner.hosts != NOWHERE) & (inner.kinds != Kind.COMPRESSED)
+    hosts = inner.hosts + np.where(moved, low - inner.offsets, np.uint64(0))
+    return Extents(inner.kinds, low, high - low, hosts, inner.payloads)

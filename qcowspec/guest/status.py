@@ -1,0 +1,336 @@
+"""What the block layer says of each stretch of a virtual disk, as ``qemu-img map`` shows it.
+
+In: the layers of a disk. Out: `Status`, arrays that tile a range: the layer that decides, whether
+there are data, whether they are known zeros, and where they lie. Refuses: what a mapping refuses.
+
+Source: block/io.c: bdrv_co_block_status; block/qcow2.c: qcow2_co_block_status; block/qcow.c:
+qcow_co_block_status; block/file-posix.c: raw_co_block_status; qemu-img.c: get_block_status,
+entry_mergeable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntFlag
+
+import numpy as np
+import numpy.typing as npt
+
+from qcowspec.chain import Layer
+from qcowspec.errors import QcowError
+from qcowspec.guest.disk import Disk
+from qcowspec.guest.holes import is_preallocated, split_at_holes
+from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
+from qcowspec.mapping.changes import Ranges
+
+Offsets = npt.NDArray[np.uint64]
+
+FEW = 16
+"""Stretches that belong to the backing file and are looked up there one by one; more than those
+are laid over a walk through the backing file's whole range, which costs less for each."""
+
+WINDOW = 4 << 30
+"""Guest bytes whose holes are asked for at a time: a file may have one every few KiB."""
+
+
+class Flag(IntFlag):
+    """What is known of a stretch; 0 in an entry that is the backing file's to decide."""
+
+    DATA = 1
+    """Its bytes are to be read: BDRV_BLOCK_DATA."""
+    ZERO = 2
+    """They are zeros: BDRV_BLOCK_ZERO."""
+    PRESENT = 4
+    """The layer has its own word on it: BDRV_BLOCK_ALLOCATED."""
+    COMPRESSED = 8
+    """They are compressed: BDRV_BLOCK_COMPRESSED, since QEMU 8.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Stretches of a virtual disk that follow one another, as arrays of shape (n,).
+
+    Attributes:
+        starts: Guest offsets in bytes, dtype uint64, rising.
+        lengths: Bytes of each, dtype uint64, above 0.
+        depths: The layer that decides, dtype uint16; 0 is the image itself.
+        flags: Sums of `Flag`, dtype uint8.
+        offsets: Where its bytes lie in that layer's data, in bytes, dtype uint64; `NOWHERE` where
+            they have no place of their own, as compressed and encrypted ones.
+    """
+
+    starts: Offsets
+    lengths: Offsets
+    depths: npt.NDArray[np.uint16]
+    flags: npt.NDArray[np.uint8]
+    offsets: Offsets
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def start(self) -> int:
+        """Guest offset of the first byte."""
+        return int(self.starts[0]) if len(self) else 0
+
+    @property
+    def end(self) -> int:
+        """Guest offset behind the last byte."""
+        return int(self.starts[-1] + self.lengths[-1]) if len(self) else 0
+
+    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Status:
+        """Some of the stretches."""
+        return Status(
+            self.starts[chosen],
+            self.lengths[chosen],
+            self.depths[chosen],
+            self.flags[chosen],
+            self.offsets[chosen],
+        )
+
+    def joined(self) -> Status:
+        """The same with neighbours made one where QEMU does: qemu-img.c: entry_mergeable."""
+        if len(self) < 2:
+            return self
+        placed = self.offsets != NOWHERE
+        follows = self.offsets[1:] == self.offsets[:-1] + self.lengths[:-1]
+        same = np.where(placed[1:] & placed[:-1], follows, placed[1:] == placed[:-1])
+        same &= (self.flags[1:] == self.flags[:-1]) & (self.depths[1:] == self.depths[:-1])
+        first = np.flatnonzero(np.concatenate(([True], ~same)))
+        if len(first) == len(self):
+            return self
+        return Status(
+            self.starts[first],
+            np.add.reduceat(self.lengths, first),
+            self.depths[first],
+            self.flags[first],
+            self.offsets[first],
+        )
+
+    @staticmethod
+    def chained(one: Status, other: Status) -> Status:
+        """Two that follow one another."""
+        return Status(
+            np.concatenate((one.starts, other.starts)),
+            np.concatenate((one.lengths, other.lengths)),
+            np.concatenate((one.depths, other.depths)),
+            np.concatenate((one.flags, other.flags)),
+            np.concatenate((one.offsets, other.offsets)),
+        )
+
+
+def block_status(
+    disk: Disk,
+    offset: int = 0,
+    length: int | None = None,
+    *,
+    holes: bool = True,
+    compressed: bool = True,
+) -> Iterator[Status]:
+    """The status of a range as far as the disk goes, a bounded number of stretches at a time.
+
+    Neighbours are joined as QEMU joins them, from one batch to the next as well.
+
+    Args:
+        disk: The virtual disk; all files that it needs are opened.
+        offset: Where the range starts, in bytes.
+        length: Its bytes; None for all that follow.
+        holes: Ask raw files, and images with preallocated metadata, for the holes of their files.
+        compressed: Tell compressed stretches from others, as QEMU does since 8.2.
+
+    Raises:
+        Invalid: A table entry on the way breaks a rule.
+        Refused: A file that the disk needs is not opened by the gate.
+        Unreadable: A source failed.
+    """
+    disk.open_all()
+    end = disk.size if length is None else min(disk.size, offset + length)
+    if offset >= end:
+        return
+    held: Status | None = None
+    for batch in _Walk(disk.layers, holes=holes, compressed=compressed).walk(0, offset, end):
+        joined = (batch if held is None else Status.chained(held, batch)).joined()
+        if len(joined) > 1:
+            yield joined.take(slice(0, -1))
+        held = joined.take(slice(-1, None))
+    if held is not None:
+        yield held
+
+
+def within(batches: Iterable[Status], ranges: Iterable[Ranges]) -> Iterator[Status]:
+    """What lies in some ranges, cut at their ends.
+
+    Args:
+        batches: The status of a range that holds them all.
+        ranges: The ranges, rising.
+    """
+    coming = iter(ranges)
+    wanted = next(coming, None)
+    for batch in batches:
+        end, parts = batch.end, [] if wanted is None else [wanted]
+        while parts and int(parts[-1].starts[-1]) < end:
+            more = next(coming, None)
+            if more is None:
+                break
+            parts.append(more)
+        if not parts:
+            return
+        wanted = Ranges.chained(parts)
+        yield from _cut(batch, wanted)
+        left = wanted.starts + wanted.lengths > end
+        wanted = Ranges(wanted.starts[left], wanted.lengths[left])
+        if not len(wanted):
+            wanted = next(coming, None)
+
+
+def _cut(batch: Status, ranges: Ranges) -> Iterator[Status]:
+    """The parts of a batch that lie in ranges; nothing where there are none."""
+    ends = ranges.starts + ranges.lengths
+    marks = np.unique(np.concatenate((batch.starts, ranges.starts, ends)))
+    starts = marks[(marks >= batch.start) & (marks < batch.end)]
+    of = np.searchsorted(batch.starts, starts, side="right") - 1
+    inside = np.searchsorted(ranges.starts, starts, side="right") > np.searchsorted(
+        ends, starts, side="right"
+    )
+    lengths = np.diff(starts, append=np.uint64(batch.end))
+    offsets, ahead = batch.offsets[of], starts - batch.starts[of]
+    placed = np.where(offsets == NOWHERE, offsets, offsets + ahead)
+    found = Status(starts, lengths, batch.depths[of], batch.flags[of], placed).take(inside)
+    if len(found):
+        yield found
+
+
+class _Walk:
+    """One way through the layers."""
+
+    def __init__(self, layers: list[Layer], *, holes: bool, compressed: bool) -> None:
+        self._layers = layers
+        self._holes = holes
+        self._flags = _FLAGS if compressed else _FLAGS & ~np.uint8(Flag.COMPRESSED)
+        self._looks: dict[int, bool] = {}
+
+    def walk(self, depth: int, start: int, end: int) -> Iterator[Status]:
+        """The status of a range that lies within a layer's disk."""
+        layer = self._layers[depth]
+        limit = self._layers[depth + 1].size if depth + 1 < len(self._layers) else 0
+        for batch in self._batches(depth, layer.mapping, start, end):
+            if not (batch.kinds == Kind.BACKING).any():
+                yield self._own(depth, batch)
+                continue
+            if batch.start < limit:
+                yield from self._through(depth, batch.cut(batch.start, limit))
+            if limit < batch.end:
+                # Past the end of the backing file the layer itself gives zeros.
+                own = self._own(depth, batch.cut(limit, batch.end))
+                flags = np.where(own.flags == 0, np.uint8(Flag.ZERO), own.flags)
+                yield Status(own.starts, own.lengths, own.depths, flags, own.offsets)
+
+    def _batches(self, depth: int, mapping: Mapping, start: int, end: int) -> Iterator[Extents]:
+        """A layer's extents; only so many bytes at a time where holes are asked for."""
+        asks = self._asks(depth)
+        for batch in mapping.batches(start, end - start):
+            if not asks or batch.end - batch.start <= WINDOW:
+                yield batch
+                continue
+            for at in range(batch.start, batch.end, WINDOW):
+                yield batch.cut(at, at + WINDOW)
+
+    def _through(self, depth: int, extents: Extents) -> Iterator[Status]:
+        """Extents of a layer, some of which the layer behind it decides."""
+        start, end = extents.start, extents.end
+        if np.count_nonzero(extents.kinds == Kind.BACKING) <= FEW:
+            yield from self._one_by_one(depth, extents)
+            return
+        try:
+            for lower in self.walk(depth + 1, start, end):
+                upper = self._own(depth, extents.cut(lower.start, lower.end))
+                start = lower.end
+                yield _overlaid(upper, lower)
+        except QcowError:
+            # What is broken there may be hidden here: only what shows is looked up.
+            yield from self._one_by_one(depth, extents.cut(start, end))
+
+    def _one_by_one(self, depth: int, extents: Extents) -> Iterator[Status]:
+        low = 0
+        for index in (extents.kinds == Kind.BACKING).nonzero()[0].tolist():
+            if low < index:
+                yield self._own(depth, extents.take(slice(low, index)))
+            low = index + 1
+            at = int(extents.offsets[index])
+            yield from self.walk(depth + 1, at, at + int(extents.lengths[index]))
+        if low < len(extents):
+            yield self._own(depth, extents.take(slice(low, len(extents))))
+
+    def _own(self, depth: int, extents: Extents) -> Status:
+        """A layer's own word; flags of 0 where it has none."""
+        layer = self._layers[depth]
+        offsets = extents.hosts
+        hidden = extents.kinds == Kind.COMPRESSED
+        if layer.decryptor is not None:
+            offsets = np.full(len(extents), NOWHERE, np.uint64)
+        elif hidden.any():
+            offsets = np.where(hidden, np.uint64(NOWHERE), offsets)
+        status = Status(
+            extents.offsets,
+            extents.lengths,
+            np.full(len(extents), depth, np.uint16),
+            self._flags[extents.kinds],
+            offsets,
+        ).joined()
+        if not self._asks(depth):
+            return status
+        wanted = (status.flags & Flag.DATA != 0) & (status.offsets != NOWHERE)
+        if not wanted.any():
+            return status
+        return _with_holes(status, wanted, layer)
+
+    def _asks(self, depth: int) -> bool:
+        """Whether the holes of a layer's file are asked for."""
+        if depth not in self._looks:
+            layer = self._layers[depth]
+            looks = layer.metadata is None or is_preallocated(layer)
+            self._looks[depth] = self._holes and looks
+        return self._looks[depth]
+
+
+_FLAGS = np.zeros(len(Kind), np.uint8)
+_FLAGS[Kind.DATA] = Flag.DATA | Flag.PRESENT
+_FLAGS[Kind.COMPRESSED] = Flag.DATA | Flag.PRESENT | Flag.COMPRESSED
+_FLAGS[Kind.ZERO] = Flag.ZERO | Flag.PRESENT
+_FLAGS[Kind.UNALLOCATED] = Flag.ZERO
+
+
+def _with_holes(status: Status, wanted: npt.NDArray[np.bool_], layer: Layer) -> Status:
+    """Stretches cut where their file has holes, and the holes marked as zeros."""
+    rows, ahead, lengths, hole = split_at_holes(layer.data, status.offsets, status.lengths, wanted)
+    flags = status.flags[rows]
+    # A raw file's hole is no data; that of an image's data is both (block/io.c: BDRV_BLOCK_RECURSE)
+    zero = Flag.ZERO | Flag.PRESENT | (Flag(0) if layer.metadata is None else Flag.DATA)
+    flags[hole] = zero
+    offsets = status.offsets[rows]
+    return Status(
+        status.starts[rows] + ahead,
+        lengths,
+        status.depths[rows],
+        flags,
+        np.where(offsets == NOWHERE, offsets, offsets + ahead),
+    ).joined()
+
+
+def _overlaid(upper: Status, lower: Status) -> Status:
+    """One layer's word over another's, on the same range; the lower's where the upper has none."""
+    starts = np.union1d(upper.starts, lower.starts)
+    lengths = np.diff(starts, append=np.uint64(lower.end))
+    chosen = np.searchsorted(upper.starts, starts, side="right") - 1
+    behind = np.searchsorted(lower.starts, starts, side="right") - 1
+    defers = upper.flags[chosen] == 0
+    offsets = np.where(defers, lower.offsets[behind], upper.offsets[chosen])
+    began = np.where(defers, lower.starts[behind], upper.starts[chosen])
+    return Status(
+        starts,
+        lengths,
+        np.where(defers, lower.depths[behind], upper.depths[chosen]),
+        np.where(defers, lower.flags[behind], upper.flags[chosen]),
+        np.where(offsets == NOWHERE, offsets, offsets + (starts - began)),
+    ).joined()

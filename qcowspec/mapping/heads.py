@@ -1,0 +1,47 @@
+"""Entries that only go on where the one before them ended: most of a table, in most images.
+
+In: entries of L2 tables. Out: the first of each such sequence, which speaks for all of it. Refuses:
+nothing: where it is not plain that entries are alike, each speaks for itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Entries = npt.NDArray[np.uint64]
+
+FLAGS = 56
+"""The bit from which on a sequence must not change: flags stand there, or reserved bits."""
+
+
+def heads(
+    entries: Entries, cluster_size: int, *, compressed: int, offset: int
+) -> npt.NDArray[np.intp]:
+    """The indices of entries that begin a sequence, rising from 0.
+
+    A sequence is of entries that are 0, or of clusters that lie one behind the other in the file
+    and have the same flags, and that are not compressed.
+
+    Args:
+        entries: Entries of one word, shape (n,), n > 0.
+        cluster_size: Bytes of a cluster.
+        compressed: The flag of a compressed cluster.
+        offset: The mask of the host offset.
+    """
+    step = entries[1:] - entries[:-1]
+    goes_on = step == cluster_size
+    if not goes_on.all():
+        goes_on |= (step == 0) & (entries[1:] == 0)
+    first = np.concatenate(([0], np.flatnonzero(~goes_on) + 1))
+    if len(first) == len(entries):
+        return first
+    counts = np.diff(first, append=len(entries)).astype(np.uint64)
+    head = entries[first]
+    tail = entries[first + counts.astype(np.intp) - 1]
+    placed = (head & np.uint64(compressed) == 0) & (head & np.uint64(offset) != 0)
+    placed &= (tail == head + (counts - 1) * np.uint64(cluster_size)) & (
+        (head ^ tail) >> np.uint64(FLAGS) == 0
+    )
+    alike = placed | ((head == 0) & (tail == 0)) | (counts == 1)
+    return first if alike.all() else np.arange(len(entries))

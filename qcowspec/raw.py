@@ -1,0 +1,76 @@
+"""A raw file in the place of an image: all of it is the guest's.
+
+In: a source. Out: a `RawImage`, which has a disk as an `Image` has one. Refuses: snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from qcowspec.chain import Chain
+from qcowspec.chain.layers import raw_layer
+from qcowspec.errors import Invalid
+from qcowspec.gate import Deny
+from qcowspec.guest import Disk
+from qcowspec.sources import Target, open_source
+
+if TYPE_CHECKING:
+    from qcowspec.mapping.changes import Ranges
+
+
+class RawImage:
+    """A file of guest bytes; a context manager."""
+
+    def __init__(self, target: Target) -> None:
+        """Open it.
+
+        Raises:
+            Unreadable: It cannot be had.
+        """
+        self.source = open_source(target, raw=True)
+        self.size = self.source.length
+        self._disk = Disk(Chain(raw_layer(self.source), Deny()))
+
+    def disk(self, snapshot: str | None = None) -> Disk:
+        """The virtual disk.
+
+        Raises:
+            Invalid: A snapshot is asked for.
+        """
+        if snapshot is not None:
+            raise Invalid("is raw, and has no snapshot", path=self.source.name)
+        return self._disk
+
+    def changes(
+        self,
+        since: str | None,
+        until: str | None = None,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> Iterator[Ranges]:
+        """Ranges that may differ between two states; there is only one.
+
+        Raises:
+            Invalid: A snapshot is asked for.
+        """
+        self.disk(since)
+        self.disk(until)
+        return iter(())
+
+    def close(self) -> None:
+        """Give the file back."""
+        self.source.close()
+
+    def __enter__(self) -> RawImage:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,192 @@
+"""What ``qemu-img info`` says of an image, under its keys.
+
+In: an opened image, or a raw file behind one. Out: plain data, in QEMU's order. Refuses: nothing.
+
+No second file is opened and no key is needed: all of it stands in the image's own metadata.
+
+Source: block/qapi.c: bdrv_query_image_info; block/qcow2.c: qcow2_get_specific_info;
+block/qcow2-bitmap.c: qcow2_get_bitmap_info_list; crypto/block-luks.c: qcrypto_block_luks_get_info.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qcow_parsers import constants as c
+
+from qcowspec.image import Image
+from qcowspec.metadata import Format, Metadata
+from qcowspec.report.names import beside
+from qcowspec.source import Source
+from qcowspec.units import BITS_PER_BYTE, align_up
+
+if TYPE_CHECKING:
+    from qcow_parsers import Luks1, Qcow2
+
+Plain = dict[str, Any]
+
+SECOND = 1_000_000_000
+"""Nanoseconds."""
+
+WORD = 1 << 64
+
+NO_ICOUNT = WORD - 1
+"""The instruction count of a snapshot that has none: -1 as it stands in the file."""
+
+ID_ROOM, NAME_ROOM = 127, 255
+"""Bytes of a snapshot's id and name that are shown: QEMUSnapshotInfo has no room for more."""
+
+COMPRESSIONS = {
+    int(c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB): "zlib",
+    int(c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD): "zstd",
+}
+ENCRYPTIONS = {
+    int(c.QcowCryptMethod.QCOW_CRYPT_AES): "aes",
+    int(c.QcowCryptMethod.QCOW_CRYPT_LUKS): "luks",
+}
+"""QEMU's names of what the header's numbers stand for."""
+
+
+def described(image: Image, name: str) -> Plain:
+    """An image.
+
+    Args:
+        image: It, opened without a rule broken for which QEMU refuses it.
+        name: Its file name, as it is to be shown.
+    """
+    header, reference = image.header, image.backing
+    if reference is not None and not reference.name:
+        reference = None
+    said: Plain = {}
+    if reference is not None and reference.format:
+        said["backing-filename-format"] = text(reference.format)
+    if len(image.snapshots):
+        said["snapshots"] = [_snapshot(found) for found in image.snapshots]
+    said["virtual-size"] = image.size
+    said["filename"] = name
+    said["cluster-size"] = image.geometry.cluster_size
+    said["format"] = str(image.format)
+    said |= _actual_size(image.source)
+    if image.format is Format.QCOW2:
+        said["format-specific"] = {"type": "qcow2", "data": _specific(image)}
+    if reference is not None:
+        full = beside(name, reference.name)
+        said["full-backing-filename"] = text(reference.name) if full is None else full
+    if int(header.crypt_method):
+        said["encrypted"] = True
+    if reference is not None:
+        said["backing-filename"] = text(reference.name)
+    said["dirty-flag"] = bool(getattr(header, "has_dirty", False))
+    return said
+
+
+def described_raw(source: Source, name: str) -> Plain:
+    """A raw file, whose size QEMU rounds up to a sector."""
+    return {
+        "virtual-size": align_up(source.length, c.BDRV_SECTOR_SIZE),
+        "filename": name,
+        "format": "raw",
+        **_actual_size(source),
+        "dirty-flag": False,
+    }
+
+
+def text(data: bytes) -> str:
+    """Bytes as QEMU makes text of them: a zero byte ends it, and what is no UTF-8 is replaced."""
+    return data.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def _actual_size(source: Source) -> Plain:
+    """What the file takes on its disk; nothing where the source cannot tell."""
+    allocated = getattr(source, "allocated", None)
+    return {} if allocated is None else {"actual-size": allocated()}
+
+
+def _snapshot(entry: Qcow2.Snapshot) -> Plain:
+    said: Plain = {}
+    icount = getattr(entry.extra_data, "icount", None)
+    if icount is not None and icount != NO_ICOUNT:
+        said["icount"] = _signed(icount)
+    seconds, rest = divmod(entry.vm_clock_nsec, SECOND)
+    said["vm-clock-nsec"] = rest
+    said["name"] = text(entry.name[:NAME_ROOM])
+    said["date-sec"] = entry.date_sec
+    said["date-nsec"] = entry.date_nsec
+    said["vm-clock-sec"] = seconds
+    said["id"] = text(entry.id_str[:ID_ROOM])
+    said["vm-state-size"] = _signed(entry.effective_vm_state_size)
+    return said
+
+
+def _signed(number: int) -> int:
+    """A 64-bit number as QEMU's schema has it."""
+    return number - WORD if number >= WORD // 2 else number
+
+
+def _specific(image: Image) -> Plain:
+    """What only versions 2 and 3 have."""
+    metadata, header = image.metadata, image.metadata.qcow2_header
+    modern = header.version > c.QCOW2_MIN_VERSION
+    said: Plain = {"compat": "1.1" if modern else "0.10"}
+    said["compression-type"] = COMPRESSIONS[int(header.effective_compression_type)]
+    if modern:
+        said["lazy-refcounts"] = bool(header.has_lazy_refcounts)
+        if len(image.bitmaps):
+            said["bitmaps"] = [_bitmap(entry) for entry in image.bitmaps]
+    said["refcount-bits"] = image.geometry.refcount_bits
+    if modern and metadata.data_file is not None:
+        said["data-file"] = text(metadata.data_file.name)
+    if int(header.crypt_method):
+        said["encrypt"] = _encryption(metadata)
+    if modern:
+        if header.has_data_file:
+            said["data-file-raw"] = bool(header.has_data_file_raw)
+        said["corrupt"] = bool(header.has_corrupt)
+        said["extended-l2"] = bool(header.has_extended_l2)
+    return said
+
+
+def _bitmap(entry: Qcow2.BitmapDirectoryEntry) -> Plain:
+    bits = c.Qcow2BitmapFlags
+    flags = {"in-use": bits.BME_FLAG_IN_USE, "auto": bits.BME_FLAG_AUTO}
+    return {
+        "flags": [name for name, flag in flags.items() if entry.flags & flag],
+        "name": text(entry.name),
+        "granularity": 1 << entry.granularity_bits,
+    }
+
+
+def _encryption(metadata: Metadata) -> Plain:
+    method = ENCRYPTIONS[int(metadata.qcow2_header.crypt_method)]
+    luks = metadata.luks
+    if luks is None:
+        return {"format": method}
+    mode, _, rest = text(luks.cipher_mode).partition("-")
+    generator, _, hashed = rest.partition(":")
+    # XTS takes two keys of the cipher's size.
+    size = luks.master_key_len // (2 if mode == "xts" else 1)
+    said: Plain = {
+        "ivgen-alg": generator,
+        "hash-alg": text(luks.hash_spec),
+        "cipher-alg": f"{text(luks.cipher_name)}-{size * BITS_PER_BYTE}",
+        "uuid": text(luks.uuid),
+    }
+    if hashed:
+        said["ivgen-hash-alg"] = hashed
+    said["format"] = method
+    said["cipher-mode"] = mode
+    said["slots"] = [_slot(slot) for slot in luks.key_slots]
+    said["payload-offset"] = luks.payload_offset
+    said["master-key-iters"] = luks.master_key_iterations
+    return said
+
+
+def _slot(slot: Luks1.KeySlot) -> Plain:
+    if not slot.is_active:
+        return {"active": False, "key-offset": slot.key_offset}
+    return {
+        "active": True,
+        "iters": slot.iterations,
+        "key-offset": slot.key_offset,
+        "stripes": slot.stripes,
+    }

@@ -1,0 +1,56 @@
+"""Which source a URL leads to.
+
+In: a name that looks like a URL. Out: a `Source`; None where it is a path after all. Refuses:
+protocols that are not known.
+"""
+
+from __future__ import annotations
+
+from qcowspec.errors import Unsupported
+from qcowspec.gate import URL
+from qcowspec.locations import HTTP, shown
+from qcowspec.source import Source
+
+FILE = ("file", "local")
+S3 = ("s3", "s3a")
+
+
+def open_url(name: str) -> Source | None:
+    """Open a URL, or a chain of them.
+
+    Raises:
+        Unsupported: Its protocol is not known, or needs a package that is not installed.
+        Unreadable: It cannot be had.
+    """
+    found = URL.match(name)
+    if found is None:
+        return None
+    separator = "://" if found[0].endswith("://") else "::"
+    protocol = found[0].removesuffix(separator)
+    protocol, rest = protocol.lower(), name[found.end() :]
+    if separator == "://":
+        if protocol in HTTP:
+            from qcowspec.sources.http import open_http
+
+            return open_http(f"{protocol}://{rest}")
+        if protocol in S3:
+            from qcowspec.sources.s3 import open_s3
+
+            return open_s3(rest)
+        if protocol in FILE:
+            from qcowspec.sources.local import LocalFile
+
+            return LocalFile(rest)
+    from qcowspec.sources.filesystems import COMPRESSIONS, FsspecFile, decompressed, is_known
+
+    if separator == "::" and protocol in COMPRESSIONS:
+        from qcowspec.sources import open_source
+
+        return decompressed(protocol, open_source(rest), shown(name))
+    if is_known(protocol):
+        return FsspecFile(name)
+    if separator == "::":
+        return None  # colons in the name of a file
+    raise Unsupported(
+        f"is a URL of the protocol {protocol!r}, which is not known", path=shown(name)
+    )

@@ -1,0 +1,225 @@
+"""Connections to HTTP servers, kept open, and bounded in time.
+
+In: a URL, and a deadline. Out: a response whose head has come. Refuses: certificates that do not
+hold, and servers that do not answer in time.
+
+This is the standard library's client, because of what it does not do: it writes no log (a query may
+hold a signature), follows nothing by itself, and its body can be read straight into a buffer.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
+from threading import Lock
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from qcowspec.locations import origin_of
+from qcowspec.sources.retries import Patience, Transient
+
+Origin = tuple[str, str, int]
+
+
+class Untrusted(Exception):
+    """The server is not who it says it is, or this machine cannot tell; says why."""
+
+
+class Unsendable(Exception):
+    """No such request can be made."""
+
+
+class _Clocked(io.RawIOBase):
+    """A socket's bytes, until a deadline: a byte a second is no way to be kept for ever."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float, silence: float):
+        super().__init__()
+        self._raw, self._socket = raw, sock
+        self._deadline, self._silence = deadline, silence
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(min(left, self._silence))
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class Connections:
+    """Open connections to whatever servers an image comes from; may be used by several threads."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._idle: dict[Origin, list[HTTPConnection]] = {}
+        self._lock = Lock()
+        self._process = os.getpid()
+        self._context: ssl.SSLContext | None = None
+
+    def ask(
+        self, url: str, headers: Mapping[str, str], deadline: float
+    ) -> tuple[HTTPResponse, HTTPConnection]:
+        """Send a GET request.
+
+        Returns:
+            The response, its body not read; and its connection, for `keep` or `drop`.
+
+        Raises:
+            Transient: The server could not be reached, or hung up.
+            Untrusted: Its certificate does not hold.
+            Unsendable: The URL cannot be sent.
+        """
+        while True:
+            connection, used = self._connection(url)
+            try:
+                return self._asked(connection, url, headers, deadline), connection
+            except (OSError, HTTPException, ValueError) as error:
+                connection.close()
+                failure = _failure(error)
+            # A server may hang up on a connection that it had kept: no fault, and not counted.
+            if not (used and isinstance(failure, Transient) and time.monotonic() < deadline):
+                raise failure
+
+    def keep(self, url: str, connection: HTTPConnection) -> None:
+        """Give a connection back, whose response has been read to its end."""
+        with self._lock:
+            if connection.sock is not None:
+                self._idle.setdefault(origin_of(url), []).append(connection)
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._lock:
+            for kept in self._idle.values():
+                for connection in kept:
+                    connection.close()
+            self._idle.clear()
+
+    def _asked(
+        self, connection: HTTPConnection, url: str, headers: Mapping[str, str], deadline: float
+    ) -> HTTPResponse:
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        through = getattr(connection, "proxied", False)
+        if connection.sock is None:
+            connection.connect()
+        assert connection.sock is not None
+        connection.sock.settimeout(self._patience.silence)
+        connection.putrequest(
+            "GET", url if through else target, skip_accept_encoding=True, skip_host=False
+        )
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        for name, value in getattr(connection, "proxy_headers", {}).items():
+            connection.putheader(name, value)
+        sock = connection.sock
+        connection.response_class = _response(sock, deadline, self._patience.silence)
+        connection.endheaders()
+        return connection.getresponse()
+
+    def _connection(self, url: str) -> tuple[HTTPConnection, bool]:
+        """A connection, and whether it has been used before."""
+        origin = origin_of(url)
+        with self._lock:
+            if self._process != os.getpid():  # after a fork, they are the parent's
+                self._idle.clear()
+                self._process = os.getpid()
+            kept = self._idle.get(origin)
+            if kept:
+                return kept.pop(), True
+        return self._made(*origin), False
+
+    def _made(self, scheme: str, host: str, port: int) -> HTTPConnection:
+        proxy = _proxy(scheme, host)
+        there = (host, port) if proxy is None else (proxy[0], proxy[1])
+        made: HTTPConnection
+        if scheme == "http":
+            made = HTTPConnection(*there, timeout=self._patience.connect)
+            if proxy is not None:
+                made.proxied = True  # type: ignore[attr-defined]
+                made.proxy_headers = proxy[2]  # type: ignore[attr-defined]
+            return made
+        if self._context is None:
+            self._context = ssl.create_default_context()
+        made = HTTPSConnection(*there, timeout=self._patience.connect, context=self._context)
+        if proxy is not None:
+            made.set_tunnel(host, port, headers=proxy[2])
+        return made
+
+
+def _response(sock: socket.socket, deadline: float, silence: float) -> Any:
+    """What makes a response that is read under a clock."""
+
+    def made(*words: Any, **named: Any) -> HTTPResponse:
+        response = HTTPResponse(*words, **named)
+        raw: Any = response.fp.detach()
+        response.fp = io.BufferedReader(_Clocked(raw, sock, deadline, silence), 16 << 10)
+        return response
+
+    return made
+
+
+def _proxy(scheme: str, host: str) -> tuple[str, int, dict[str, str]] | None:
+    """The proxy that the environment names for a server: host, port, headers."""
+    url = getproxies().get(scheme)
+    if not url or proxy_bypass(host):
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    if parts.hostname is None or not port:
+        return None
+    headers = {}
+    if parts.username is not None:
+        headers["Proxy-Authorization"] = basic(parts.username, parts.password or "", quoted=True)
+    return parts.hostname, port, headers
+
+
+def basic(user: str, password: str, *, quoted: bool = False) -> str:
+    """The header that says who one is."""
+    if quoted:
+        user, password = unquote(user), unquote(password)
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def _failure(error: Exception) -> Transient | Untrusted | Unsendable:
+    """What to make of a failure; its own words may name secrets, and are not repeated."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Untrusted(f"its certificate does not hold: {error.verify_message}")
+    return transient(error)
+
+
+def transient(error: Exception) -> Transient | Untrusted | Unsendable:
+    """What to make of a failure on the way."""
+    if isinstance(error, TimeoutError):
+        return Transient("the server does not answer")
+    if isinstance(error, ssl.SSLError):
+        return Untrusted("no secure connection comes about" + _because(error.reason))
+    if isinstance(error, socket.gaierror):
+        return Transient("its host has no address" + _because(error.strerror))
+    if isinstance(error, ConnectionRefusedError):
+        return Transient("the server takes no connection")
+    if isinstance(error, (ConnectionError, OSError)):
+        return Transient("the connection breaks")
+    if isinstance(error, HTTPException) and not isinstance(error, InvalidURL):
+        return Transient("what the server says is no HTTP")
+    return Unsendable("cannot be asked for: its URL has characters that no URL has")
+
+
+def _because(reason: str | None) -> str:
+    return "" if not reason else f": {reason[:1].lower()}{reason[1:]}"

@@ -1,0 +1,98 @@
+"""A file that somebody else has opened: Python's own, or one of fsspec's file systems.
+
+In: a binary file object that can seek. Out: a `Source`, which reads under a lock, because a file
+object has one position. Refuses: text files, and what cannot seek.
+
+The file stays its owner's: it is not closed here.
+"""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+from qcowspec.errors import Unreadable
+
+UNNAMED = "<file>"
+
+
+class FileObject:
+    """A file object as a `Source`."""
+
+    def __init__(self, file: Any) -> None:
+        """Look how long it is.
+
+        Args:
+            file: Anything with ``seek`` and ``read``; its position is ours from now on.
+
+        Raises:
+            Unreadable: It cannot seek, or is closed.
+        """
+        self.name = _name(file)
+        self._file: Any = file
+        self._lock = Lock()
+        self.length = self._guarded(lambda: file.seek(0, os.SEEK_END), "has no length")
+        if not isinstance(self.length, int) or self.length < 0:
+            raise Unreadable("has no length", path=self.name)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read bytes; see `Source.read_at`."""
+        length = min(length, self.length - offset)
+        if length <= 0:
+            return b""
+        with self._lock:
+            data = self._guarded(lambda: _read(self._file, offset, length), "cannot be read")
+        if not isinstance(data, bytes):
+            raise Unreadable("was opened as text; open it as 'rb'", path=self.name)
+        return data
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file = None
+
+    def _guarded(self, work: Any, what: str) -> Any:
+        """Do something with other people's code, and say in our words what goes wrong.
+
+        Theirs may name secrets; only the system's own are repeated.
+        """
+        try:
+            return work()
+        except OSError as error:
+            reason = os.strerror(error.errno).lower() if error.errno else type(error).__name__
+        except Exception as error:  # any library may stand behind a file object
+            reason = "it is closed" if self._file is None else type(error).__name__
+        raise Unreadable(f"{what}: {reason}", path=self.name)
+
+
+def _read(file: Any, offset: int, length: int) -> Any:
+    """So many bytes, however many reads it takes; fewer only where the file ends."""
+    file.seek(offset)
+    first = file.read(length)
+    if len(first) == length or not isinstance(first, bytes):
+        return first
+    pieces, left = [first], length - len(first)
+    while left > 0 and (piece := file.read(left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
+def _name(file: Any) -> str:
+    """What the file is called, as it may be shown."""
+    name = getattr(file, "full_name", None) or getattr(file, "name", None)
+    if not isinstance(name, (str, os.PathLike)):
+        return UNNAMED
+    return shown(os.fsdecode(name))
+
+
+def shown(name: str) -> str:
+    """A name, without a password or a signature that it may carry if it is a URL."""
+    if "://" not in name:
+        return name
+    try:
+        parts = urlsplit(name)
+    except ValueError:
+        return UNNAMED
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

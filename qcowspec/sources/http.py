@@ -1,0 +1,357 @@
+"""Ranges of a file on an HTTP server.
+
+In: a URL. Out: a `Transport`. Refuses: servers that ignore ranges (but for small files, which are
+read whole), answers that are not the range that was asked for, files that change while they are
+read, redirects without end, from https to http, or to other protocols.
+
+Source: RFC 9110: 8.8 (validators), 13.1.5 (If-Range), 14 (ranges), 15.4 (redirects).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from urllib.parse import urljoin
+
+from qcowspec.errors import QcowError, Unreadable
+from qcowspec.locations import HTTP, Location, located, origin_of
+from qcowspec.source import Source
+from qcowspec.sources.connections import (
+    Connections,
+    Unsendable,
+    Untrusted,
+    basic,
+    transient,
+)
+from qcowspec.sources.remote import Identity, Remote
+from qcowspec.sources.retries import PATIENCE, Patience, Transient
+
+REDIRECTS = 5
+"""How many redirects are followed."""
+
+PIECE = 256 << 10
+"""Bytes of a body that are read at a time; what came before a fault is kept in such steps."""
+
+LONGEST = 2**63 - 1
+"""Bytes of a file, at most, as everywhere in QEMU and Linux."""
+
+LONGEST_WAIT = 30
+"""Seconds that a server may ask to be left alone, at most."""
+
+MOVED = (301, 302, 303, 307, 308)
+PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses that go away by themselves."""
+
+REFRESHED = (401, 403, 404, 410)
+"""Statuses after which a redirect is asked for again: the URL that it gave may have run out."""
+
+CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
+UNSATISFIED = re.compile(r"bytes \*/(\d{1,19})")
+
+NO_RANGES = (
+    "cannot be read in place: the server ignores Range, and would send the whole file;"
+    " download it first"
+)
+CHANGED = "has changed on the server while it was read; start again"
+
+
+class RangesIgnored(Exception):
+    """The server sends the whole file; it is small enough for that where `length` says so."""
+
+
+@dataclass(slots=True)
+class _Answer:
+    """A response, and all that is needed to be done with it."""
+
+    url: str
+    response: HTTPResponse
+    connection: HTTPConnection
+
+    def header(self, name: str) -> str:
+        return (self.response.getheader(name) or "").strip()
+
+
+class HttpTransport:
+    """A file on an HTTP server; see `Transport`."""
+
+    def __init__(self, location: Location, patience: Patience) -> None:
+        self.name = location.name
+        self._location = location
+        self._url = location.url  # where the last redirect led
+        self._patience = patience
+        self._connections = Connections(patience)
+        self._identity: Identity | None = None
+
+    def open(self, length: int, deadline: float) -> tuple[Identity, bytes]:
+        """See `Transport.open`.
+
+        Raises:
+            RangesIgnored: The server sends the whole file.
+        """
+        answer = self._ask(self._location.url, 0, length, None, deadline)
+        status = answer.response.status
+        if status == HTTPStatus.OK and answer.header("Content-Length") == "0":
+            self._done(answer)
+            return self._opened(Identity(0), answer.url), b""
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            found = UNSATISFIED.fullmatch(answer.header("Content-Range"))
+            answer.connection.close()
+            if found is None or int(found[1]):
+                raise self._error("cannot be read: the server has no range of it (416)")
+            return self._opened(Identity(0), answer.url), b""
+        if status == HTTPStatus.OK:
+            answer.connection.close()
+            raise RangesIgnored
+        start, end, total = self._range(answer)
+        if start or end > length or end != min(length, total):
+            raise self._wrong(answer)
+        identity = Identity(total, answer.header("ETag"), answer.header("Last-Modified"))
+        data = bytearray(end)
+        if self._read(answer, memoryview(data)) < end:
+            raise Transient("what comes ends early")
+        return self._opened(identity, answer.url), bytes(data)
+
+    def fetch(self, offset: int, buffer: memoryview, deadline: float) -> int:
+        """See `Transport.fetch`."""
+        assert self._identity is not None
+        answer = self._ask(self._url, offset, len(buffer), self._identity, deadline)
+        self._check_same(answer)
+        start, end, total = self._range(answer)
+        if start != offset or end > offset + len(buffer):
+            raise self._wrong(answer)
+        if total != self._identity.length:
+            answer.connection.close()
+            raise self._error(CHANGED)
+        self._url = answer.url
+        return self._read(answer, buffer[: end - start])
+
+    def whole(self, most: int, deadline: float) -> tuple[Identity, list[bytes]]:
+        """Read the file from its beginning to its end, of a server that knows no ranges.
+
+        Raises:
+            Transient: It may go better the next time.
+            Unreadable: It has more than `most` bytes, or cannot be had.
+        """
+        answer = self._ask(self._location.url, None, 0, None, deadline)
+        stated = answer.header("Content-Length")
+        if answer.response.status != HTTPStatus.OK or (stated.isdecimal() and int(stated) > most):
+            answer.connection.close()
+            raise self._error(NO_RANGES)
+        pieces: list[bytes] = []
+        size, failure = 0, None
+        try:
+            while piece := answer.response.read(PIECE):
+                pieces.append(piece)
+                size += len(piece)
+                if size > most:
+                    answer.connection.close()
+                    raise self._error(NO_RANGES)
+        except (OSError, HTTPException, ValueError) as error:
+            failure = self._passing(answer, error)
+        if failure is not None:
+            raise failure
+        if stated.isdecimal() and int(stated) != size:
+            answer.connection.close()
+            raise Transient("what comes ends early")
+        self._done(answer)
+        identity = Identity(size, answer.header("ETag"), answer.header("Last-Modified"))
+        return identity, pieces
+
+    def beside(self, name: str) -> Source | None:
+        """See `Transport.beside`."""
+        if not name.startswith(tuple(f"{scheme}://" for scheme in HTTP)):
+            return None
+        if origin_of(name) != self._location.origin:
+            return None
+        there = located(name)
+        return open_location(
+            Location(there.name, there.url, self._location.credentials), self._patience
+        )
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connections.close()
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def _ask(
+        self, url: str, offset: int | None, length: int, known: Identity | None, deadline: float
+    ) -> _Answer:
+        """Send a request, follow redirects, and sort out all statuses that are no answer."""
+        headers = {"Accept-Encoding": "identity", "User-Agent": "qcowspec"}
+        if offset is not None:
+            headers["Range"] = f"bytes={offset}-{offset + length - 1}"
+        if known is not None and known.etag and not known.etag.startswith("W/"):
+            headers["If-Range"] = known.etag
+        elif known is not None and known.modified and not known.etag:
+            headers["If-Range"] = known.modified
+        first = url
+        for _ in range(REDIRECTS + 1):
+            answer = self._sent(url, headers, deadline)
+            status = answer.response.status
+            if status not in MOVED:
+                break
+            answer.connection.close()
+            url = self._moved(url, answer.header("Location"))
+        else:
+            raise self._error(f"cannot be read: more than {REDIRECTS} redirects in a row")
+        if status in REFRESHED and first != self._location.url:
+            answer.connection.close()
+            return self._ask(self._location.url, offset, length, known, deadline)
+        if status in (200, 206, 416):
+            return answer
+        answer.connection.close()
+        raise self._refusal(status, answer)
+
+    def _sent(self, url: str, headers: dict[str, str], deadline: float) -> _Answer:
+        own = self._location.credentials
+        if own is not None and origin_of(url) == self._location.origin:
+            headers = {**headers, "Authorization": basic(*own)}
+        if time.monotonic() >= deadline:
+            raise Transient("the server does not answer")
+        failure: QcowError
+        try:
+            return _Answer(url, *self._connections.ask(url, headers, deadline))
+        except Untrusted as error:
+            failure = self._error(f"cannot be read: the server cannot be trusted: {error}")
+        except Unsendable as error:
+            failure = self._error(str(error))
+        raise failure
+
+    def _moved(self, url: str, there: str) -> str:
+        """Where a redirect leads.
+
+        Raises:
+            Unreadable: Nowhere, or where it must not lead.
+        """
+        target = ""
+        try:
+            target = urljoin(url, there)
+            scheme = target.partition(":")[0].lower()
+        except ValueError:
+            scheme = ""
+        if not there or scheme not in HTTP:
+            raise self._error("cannot be read: the server redirects to no http or https URL")
+        if url.startswith("https:") and scheme != "https":
+            raise self._error("cannot be read: the server redirects from https to http")
+        return located(target).url
+
+    def _refusal(self, status: int, answer: _Answer) -> Exception:
+        """The error of a status that is no answer."""
+        shown = str(status)
+        if status in HTTPStatus.__members__.values():
+            shown += f" {HTTPStatus(status).phrase}"
+        if status in PASSING:
+            after = answer.header("Retry-After")
+            wait = min(int(after[:9]), LONGEST_WAIT) if after.isdecimal() else None
+            return Transient(f"the server answers {shown}", after=wait)
+        if status in (401, 403):
+            held = "wants credentials" if self._location.credentials is None else "refuses these"
+            return self._error(
+                f"cannot be read: the server {held}{'' if held.startswith('w') else ' credentials'}"
+                f" ({shown})"
+            )
+        if status in (404, 410):
+            return self._error(f"is not there: the server answers {shown}")
+        if status == HTTPStatus.PRECONDITION_FAILED:
+            return self._error(CHANGED)
+        return self._error(f"cannot be read: the server answers {shown}")
+
+    # --- answers ----------------------------------------------------------------------------------
+
+    def _range(self, answer: _Answer) -> tuple[int, int, int]:
+        """Start, end and file length of a 206 answer."""
+        found = CONTENT_RANGE.fullmatch(answer.header("Content-Range"))
+        encoded = answer.header("Content-Encoding").lower() not in ("", "identity")
+        if answer.response.status != HTTPStatus.PARTIAL_CONTENT or found is None or encoded:
+            raise self._wrong(answer)
+        start, last, total = (int(number) for number in found.groups())
+        stated = answer.response.length
+        if (
+            last < start
+            or last >= total
+            or total > LONGEST
+            or stated not in (None, last + 1 - start)
+        ):
+            raise self._wrong(answer)
+        return start, last + 1, total
+
+    def _check_same(self, answer: _Answer) -> None:
+        """Refuse an answer about another version of the file."""
+        known, status = self._identity, answer.response.status
+        assert known is not None
+        etag, modified = answer.header("ETag"), answer.header("Last-Modified")
+        other = bool(known.etag and etag and etag != known.etag)
+        other |= bool(not known.etag and known.modified and modified not in ("", known.modified))
+        if other or status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            answer.connection.close()
+            raise self._error(CHANGED)
+        if status == HTTPStatus.OK:
+            answer.connection.close()
+            raise self._error(NO_RANGES)
+
+    def _read(self, answer: _Answer, buffer: memoryview) -> int:
+        """The body, or as much of it as comes."""
+        done, failure = 0, None
+        try:
+            while done < len(buffer):
+                count = answer.response.readinto(buffer[done : done + PIECE])
+                if not count:
+                    break
+                done += count
+        except (OSError, HTTPException, ValueError) as error:
+            failure = self._passing(answer, error)
+        if done == len(buffer) and answer.response.isclosed():
+            self._done(answer)
+            return done
+        answer.connection.close()  # there is more of it, or nothing at all
+        if not done:
+            raise failure or Transient("what comes ends early")
+        return done
+
+    def _passing(self, answer: _Answer, error: Exception) -> Transient:
+        answer.connection.close()
+        found = transient(error)
+        return found if isinstance(found, Transient) else Transient("the connection breaks")
+
+    def _done(self, answer: _Answer) -> None:
+        """Keep the connection of an answer that was read to its end."""
+        if answer.response.will_close or not answer.response.isclosed():
+            answer.connection.close()
+        else:
+            self._connections.keep(answer.url, answer.connection)
+
+    def _opened(self, identity: Identity, url: str) -> Identity:
+        self._identity, self._url = identity, url
+        return identity
+
+    def _wrong(self, answer: _Answer) -> QcowError:
+        answer.connection.close()
+        return self._error("cannot be read: the server answers with another range than asked for")
+
+    def _error(self, message: str) -> QcowError:
+        return Unreadable(message, path=self.name)
+
+
+def open_http(url: str, patience: Patience = PATIENCE) -> Source:
+    """Open an image on an HTTP server.
+
+    Raises:
+        Unreadable: It cannot be had.
+    """
+    return open_location(located(url), patience)
+
+
+def open_location(location: Location, patience: Patience = PATIENCE) -> Source:
+    """The same, for a URL that was taken apart."""
+    transport = HttpTransport(location, patience)
+    try:
+        return Remote(transport, patience)
+    except RangesIgnored:
+        pass
+    from qcowspec.sources.spool import downloaded
+
+    return downloaded(transport, patience)

@@ -1,0 +1,218 @@
+"""librbd's source specs: where an image is, and in which format, as JSON.
+
+In: a JSON object. Out: a `Source`, and the format that it states. Refuses: keys, types and values
+that are not known, by name; and what needs a Ceph cluster.
+
+Source: Ceph, doc/rbd/rbd-live-migration.rst; src/librbd/migration: SourceSpecBuilder, FileStream,
+HttpStream, S3Stream. A stream may stand without a format around it: then the probe decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from qcowspec.errors import Invalid, QcowError, Unreadable, Unsupported
+from qcowspec.locations import HTTP
+from qcowspec.source import Source
+
+PREFIX = "json:"
+
+NAME = "source spec"
+"""What a spec is called where it names no file: its text may hold secrets."""
+
+LARGEST = 1 << 20
+"""Bytes of a spec, at most."""
+
+STREAMS: Mapping[str, tuple[str, ...]] = {
+    "file": ("file_path",),
+    "http": ("url",),
+    "s3": ("url", "access_key", "secret_key"),
+}
+"""The keys of each type of stream; all are required."""
+
+RAW = "raw"
+FORMATS = ("qcow", RAW)
+CLUSTER = ("native",)
+"""What is read, and what only a cluster can read."""
+
+CONFIG = "config://"
+"""How a key begins that stands in a cluster's configuration."""
+
+
+def parsed(text: str) -> Mapping[str, Any]:
+    """A spec from its JSON text, with or without ``json:`` in front.
+
+    Raises:
+        Invalid: It is no JSON object.
+    """
+    if len(text) > LARGEST:
+        raise Invalid(f"has more than {LARGEST} characters", path=NAME)
+    where, found = "", None
+    try:
+        found = json.loads(text.removeprefix(PREFIX), object_pairs_hook=_once)
+    except json.JSONDecodeError as error:  # whose text quotes nothing of the spec
+        where = f": {error.msg.lower()} at character {error.pos}"
+    except RecursionError:
+        where = ": it is nested too deep"
+    except ValueError as error:
+        where = f": {error}"
+    if not isinstance(found, dict):
+        raise Invalid(f"is no JSON object{where}", path=NAME)
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def stated_format(spec: Mapping[str, Any]) -> str | None:
+    """``qcow`` or ``raw``; None where the spec is a stream alone."""
+    kind = spec.get("type")
+    return kind if kind in FORMATS else None
+
+
+def open_spec(spec: Mapping[str, Any], *, raw: bool = False) -> Source:
+    """Open what a spec describes.
+
+    Args:
+        spec: The spec.
+        raw: Whether the format may be ``raw``.
+
+    Raises:
+        Invalid: A key, type or value is not known, or missing.
+        Unsupported: It needs a Ceph cluster, or another server that is not read here; or it says
+            that the image is raw, where structures are wanted.
+        Unreadable: The image cannot be had.
+    """
+    stream = spec
+    kind = _kind(spec, "", (*FORMATS, *CLUSTER, *STREAMS, *OTHERS))
+    if kind in CLUSTER:
+        raise _cluster("type", kind)
+    if kind in FORMATS:
+        _no_snapshots(spec)
+        _check_keys(spec, ("type", "stream"), "")
+        stream = spec["stream"]
+        if not isinstance(stream, Mapping):
+            raise Invalid("has a stream that is no JSON object", field="stream", path=NAME)
+        if kind == RAW and not raw:
+            raise Unsupported("says that the image is raw: it has no structures", path=NAME)
+        return _open_stream(stream, "stream.")
+    return _open_stream(stream, "")
+
+
+def _no_snapshots(spec: Mapping[str, Any]) -> None:
+    """Refuse the snapshots that librbd reads beside an image: only a cluster has a use for them."""
+    if "snapshots" in spec and spec["snapshots"] != []:
+        raise Unsupported(
+            "has the key 'snapshots': librbd reads an rbd snapshot from each; that needs a Ceph"
+            " cluster",
+            field="snapshots",
+            path=NAME,
+        )
+
+
+OTHERS = ("nbd",)
+"""Streams that librbd reads, and we do not."""
+
+
+def _open_stream(stream: Mapping[str, Any], place: str) -> Source:
+    kind = _kind(stream, place, (*STREAMS, *OTHERS))
+    if kind in OTHERS:
+        raise Unsupported(
+            f"has the {place}type {kind!r}, which is not read here", field=f"{place}type", path=NAME
+        )
+    _check_keys(stream, ("type", *STREAMS[kind]), place)
+    values = {key: _text(stream, key, place) for key in STREAMS[kind]}
+    if kind == "file":
+        from qcowspec.sources.local import LocalFile
+
+        return LocalFile(values["file_path"])
+    url = values["url"]
+    scheme = urlsplit(url).scheme.lower() if "://" in url else ""
+    if scheme not in HTTP:
+        raise Invalid(
+            f"has a {place}url that begins with neither http:// nor https://",
+            field=f"{place}url",
+            path=NAME,
+        )
+    if kind == "http":
+        from qcowspec.sources.http import open_http
+
+        return open_http(url)
+    from qcowspec.sources.s3 import open_s3_url
+
+    return open_s3_url(url, values["access_key"], values["secret_key"])
+
+
+def _kind(spec: Mapping[str, Any], place: str, known: tuple[str, ...]) -> str:
+    """The type that a spec states."""
+    if "type" not in spec:
+        raise Invalid(f"lacks the key '{place}type'", field=f"{place}type", path=NAME)
+    kind = spec["type"]
+    if not isinstance(kind, str) or kind not in known:
+        shown = repr(kind)[:80] if isinstance(kind, str) else type(kind).__name__
+        raise Invalid(
+            f"has the {place}type {shown}; known are {', '.join(known)}",
+            field=f"{place}type",
+            path=NAME,
+        )
+    return kind
+
+
+def _check_keys(spec: Mapping[str, Any], wanted: tuple[str, ...], place: str) -> None:
+    for key in spec:
+        if key not in wanted and key != "snapshots":
+            raise Invalid(
+                f"has the unknown key {place + str(key)[:80]!r}; known are {', '.join(wanted)}",
+                field=f"{place}{key}",
+                path=NAME,
+            )
+    for key in wanted:
+        if key not in spec:
+            raise Invalid(f"lacks the key {place + key!r}", field=f"{place}{key}", path=NAME)
+
+
+def _text(spec: Mapping[str, Any], key: str, place: str) -> str:
+    value = spec[key]
+    if not isinstance(value, str) or not value:
+        raise Invalid(
+            f"has a {place}{key} that is no text, or an empty one",
+            field=f"{place}{key}",
+            path=NAME,
+        )
+    if value.startswith(CONFIG):
+        raise _cluster(f"{place}{key}", CONFIG)
+    return value
+
+
+def _cluster(key: str, value: str) -> QcowError:
+    return Unsupported(f"has the {key} {value!r}, which needs a Ceph cluster", field=key, path=NAME)
+
+
+def read_spec(path: str) -> str:
+    """The text of a spec in a file.
+
+    Raises:
+        Unreadable: It cannot be read.
+        Invalid: It is too large, or no UTF-8.
+    """
+    from qcowspec.sources.local import LocalFile
+
+    source = LocalFile(path)
+    try:
+        if source.length > LARGEST:
+            raise Invalid(f"has more than {LARGEST} bytes, and is no source spec", path=path)
+        data = source.read_at(0, LARGEST)
+    finally:
+        source.close()
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        pass
+    raise Unreadable("is no UTF-8, and no source spec", path=path)

@@ -1,0 +1,102 @@
+"""Files that can be read from their beginning only, put where they can be read in any order.
+
+In: a stream. Out: a `Source` over an unnamed temporary file. Refuses: streams that are larger than
+there is room for.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from typing import IO
+
+from qcowspec.errors import Unreadable
+from qcowspec.source import Source
+from qcowspec.sources.http import HttpTransport
+from qcowspec.sources.local import LocalFile
+from qcowspec.sources.retries import Patience, Transient, persistently
+
+WHOLE = 32 << 20
+"""Bytes of a file, at most, that is downloaded whole where the server knows no ranges."""
+
+PIECE = 1 << 20
+"""Bytes that are copied at a time."""
+
+
+class Spooled(LocalFile):
+    """An unnamed temporary file, under the name of what was put there."""
+
+    def __init__(
+        self,
+        pieces: Iterable[bytes],
+        name: str,
+        beside: Callable[[str], Source | None] | None = None,
+    ) -> None:
+        """Copy a stream.
+
+        Args:
+            pieces: Its bytes, in order.
+            name: What it is called.
+            beside: Opens other files of the same place.
+
+        Raises:
+            Unreadable: There is no room for it.
+        """
+        with tempfile.TemporaryFile() as file:
+            try:
+                _copy(pieces, file, name)
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                raise Unreadable(
+                    f"cannot be copied to a temporary file: {reason}", path=name
+                ) from error
+            super().__init__(f"/dev/fd/{file.fileno()}")
+        self.name = name
+        self._beside = beside
+
+    def beside(self, name: str) -> Source | None:
+        """See `Transport.beside`."""
+        return None if self._beside is None else self._beside(name)
+
+
+def _copy(pieces: Iterable[bytes], file: IO[bytes], name: str) -> None:
+    """Write a stream, as long as half of the disk's free space lasts; zeros become holes."""
+    room = shutil.disk_usage(tempfile.gettempdir()).free // 2
+    size = written = 0
+    for piece in pieces:
+        size += len(piece)
+        if piece.count(0) == len(piece):
+            file.seek(size)
+            if size > LARGEST:
+                raise Unreadable(f"gives more than {LARGEST} bytes", path=name)
+            continue
+        written += len(piece)
+        if written > room:
+            raise Unreadable(
+                f"gives more than the {room} bytes for which there is room"
+                f" in {tempfile.gettempdir()}",
+                path=name,
+            )
+        file.write(piece)
+    file.truncate(size)
+    file.flush()
+
+
+LARGEST = 1 << 46
+"""Bytes of a stream, zeros included: 64 TiB."""
+
+
+def downloaded(transport: HttpTransport, patience: Patience) -> Source:
+    """A small file of a server that knows no ranges.
+
+    Raises:
+        Unreadable: It is not small, or cannot be had.
+    """
+    try:
+        found = persistently(lambda deadline: transport.whole(WHOLE, deadline), patience, WHOLE)
+    finally:
+        transport.close()
+    if isinstance(found, Transient):
+        raise Unreadable(f"cannot be read: {found.reason}", path=transport.name)
+    return Spooled(found[1], transport.name, transport.beside)

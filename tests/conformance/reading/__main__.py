@@ -1,0 +1,108 @@
+"""Compare many images with QEMU, and say how many.
+
+    python -m tests.conformance.reading --flavours 3 --chains 1 --mutants 10000 --seed 1
+
+Exit status: 0 where all are the same; 1 where some differ, each with what makes it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from tests.conformance.reading.answers import every_state
+from tests.conformance.reading.chains import chain, sequences
+from tests.conformance.reading.mutants import mutant, seeds
+from tests.conformance.reading.scripts import flavours, written
+
+Result = tuple[str, str, str]
+"""Which case, what became of it, and how."""
+
+
+def all_flavours(folder: Path, seed: int, times: int) -> Iterator[Result]:
+    """Each flavour, written at random, so many times."""
+    for number in range(seed, seed + times):
+        for flavour in flavours():
+            case = f"flavour {flavour.name} seed {number}"
+            place = Path(tempfile.mkdtemp(dir=folder))
+            script = written(place, flavour, Random(f"{number}/{flavour.name}"))
+            for what, how in every_state(script.image, flavour.format):
+                yield case, what, how
+            shutil.rmtree(place)
+
+
+def all_chains(folder: Path, seed: int, times: int) -> Iterator[Result]:
+    """Each sequence of up to four images, written at random, so many times."""
+    for number in range(seed, seed + times):
+        for kinds in sequences():
+            case = f"chain {'-'.join(kinds)} seed {number}"
+            place = Path(tempfile.mkdtemp(dir=folder))
+            script = chain(place, kinds, Random(f"{number}/{kinds}"))
+            for what, how in every_state(script.image, script.flavour.format):
+                yield case, what, how
+            shutil.rmtree(place)
+
+
+def all_mutants(folder: Path, seed: int, count: int, sources: int) -> Iterator[Result]:
+    """So many mutants, of so many images that are written for it."""
+    found = seeds(folder, sources)
+    for number in range(count):
+        yield f"mutant {number} seed {seed}", *mutant(found, seed, number)
+
+
+def reported(results: Iterator[Result], name: str) -> int:
+    """Print the differences and the counts; how many differences there are."""
+    counts: Counter[str] = Counter()
+    rules: Counter[str] = Counter()
+    cases = set()
+    for case, what, how in results:
+        cases.add(case)
+        counts[what] += 1
+        if what == "refused":
+            rules[how] += 1
+        if what == "differs":
+            print(f"{case}: {how}", flush=True)  # noqa: T201 - a command
+    told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+    print(f"{name}: {len(cases)} images, {counts.total()} disks: {told}", flush=True)  # noqa: T201
+    for rule, count in rules.most_common():
+        print(f"  {count:6} refused by {rule}")  # noqa: T201 - a command
+    return counts["differs"]
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.reading")
+    parser.add_argument(
+        "--flavours", metavar="N", type=int, default=0, help="N times every flavour"
+    )
+    parser.add_argument("--chains", metavar="N", type=int, default=0, help="N times every chain")
+    parser.add_argument("--mutants", metavar="N", type=int, default=0, help="N mutants")
+    parser.add_argument("--sources", metavar="N", type=int, default=60, help="images for mutants")
+    parser.add_argument("--seed", type=int, default=1, help="which ones (default: 1)")
+    chosen = parser.parse_args()
+    memory = Path("/dev/shm")  # noqa: S108 - only where the file system has it
+    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    differ = 0
+    try:
+        if chosen.flavours:
+            differ += reported(all_flavours(folder, chosen.seed, chosen.flavours), "flavours")
+        if chosen.chains:
+            differ += reported(all_chains(folder, chosen.seed, chosen.chains), "chains")
+        if chosen.mutants:
+            found = all_mutants(folder, chosen.seed, chosen.mutants, chosen.sources)
+            differ += reported(found, "mutants")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return int(differ > 0)
+
+
+if __name__ == "__main__":
+    os.nice(5)
+    sys.exit(main())

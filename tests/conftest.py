@@ -1,0 +1,84 @@
+"""Servers that tests of any folder ask for: started once, when the first of them does.
+
+Refused: to pass without nginx where ``CI`` is set; elsewhere its absence is a visible skip.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.remote import servers
+from tools.make_test_data import DATA
+
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the servers serve: all test images, and what tests put there."""
+    root = tmp_path_factory.mktemp("served")
+    for path in DATA.iterdir():
+        (root / path.name).symlink_to(path)
+    return root
+
+
+@pytest.fixture(scope="session")
+def nginx(served: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Nginx]:
+    """A real server with ranges."""
+    if shutil.which("nginx") is None and not Path("/usr/sbin/nginx").exists():
+        if os.environ.get("CI"):
+            pytest.fail("nginx is missing, and CI has to have it", pytrace=False)
+        pytest.skip("nginx is missing: no server with ranges")
+    with servers.nginx(served, tmp_path_factory.mktemp("nginx")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def no_ranges(served: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server without ranges."""
+    with servers.plain(served, tmp_path_factory.mktemp("plain")) as url:
+        yield url
+
+
+@dataclass(frozen=True)
+class Store:
+    """An S3 endpoint with a bucket.
+
+    Attributes:
+        url: The endpoint.
+        bucket: The bucket, which has all test images.
+    """
+
+    url: str
+    bucket: str
+
+    def put(self, key: str, data: bytes) -> None:
+        """Put an object there."""
+        self.system().pipe_file(f"{self.bucket}/{key}", data)
+
+    def system(self) -> Any:
+        """The store, as s3fs sees it; kept, as it takes long to make."""
+        from s3fs import S3FileSystem
+
+        return S3FileSystem(key=ACCESS_KEY, secret=SECRET_KEY, endpoint_url=self.url)
+
+
+ACCESS_KEY, SECRET_KEY = "AKIAQCOWSPECTESTS", "a-secret-of-the-tests"
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real S3 endpoint."""
+    with servers.s3(tmp_path_factory.mktemp("s3")) as url:
+        made = Store(url, "images")
+        system = made.system()
+        system.mkdir(made.bucket)
+        system.pipe({f"{made.bucket}/{path.name}": path.read_bytes() for path in DATA.iterdir()})
+        yield made

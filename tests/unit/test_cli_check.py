@@ -1,0 +1,121 @@
+"""`qcowspec check`: qemu-img's words and exit statuses, and what it finds beyond them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from qcowspec.fuzzing import vectors
+from tools.make_test_data import DATA
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "qcowspec", "check", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def written(path: Path, name: str) -> Path:
+    vector = next(vector for vector in vectors.everything() if vector.id == name)
+    path.write_bytes(vectors.image(vector))
+    return path
+
+
+def test_a_leak_is_told_with_its_rule_and_place() -> None:
+    done = run(DATA / "v3-leaks.qcow2")
+
+    assert done.returncode == 3
+    assert done.stdout.startswith("Leaked check/leaked-cluster. The rule: ")
+    assert "refcount_blocks[0][6] at 0x200c is 1; references: 0; cluster at 0x6000" in done.stdout
+
+
+def test_json_has_the_findings_beside_the_figures() -> None:
+    done = run("--output", "json", DATA / "v3-damaged.qcow2")
+    said = json.loads(done.stdout)
+
+    assert said["corruptions"] == 1
+    assert said["beyond-qemu"] == []
+    assert [(group["rule"], group["count"]) for group in said["findings"]] == [
+        ("check/refcount-too-low", 1)
+    ]
+    assert said["findings"][0]["faults"] == [
+        {
+            "path": "refcount_blocks[0][3]",
+            "offset": 0x2006,
+            "value": 0,
+            "expected": 1,
+            "cluster": 0x3000,
+        }
+    ]
+
+
+def test_an_overlap_that_refcounts_hide_is_beyond_qemu(tmp_path: Path) -> None:
+    path = written(tmp_path / "image.qcow2", "check/overlap/l1-table")
+
+    done = run("--explain", path)
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("No errors were found on the image.\n")
+    assert "cluster at 0x4000 belongs to: l1-table, data" in done.stdout
+    assert "      referenced by l2_tables[0][0]\n" in done.stdout
+    assert run("--strict", path).returncode == 2
+
+
+def test_a_compressed_cluster_is_inflated_only_when_asked(tmp_path: Path) -> None:
+    path = written(tmp_path / "image.qcow2", "check/overlap/header")
+
+    assert "l2/compressed-data" not in run(path).stdout
+    assert "l2/compressed-data" in run("--deep", path).stdout
+
+
+def test_version_1_is_checked_too(tmp_path: Path) -> None:
+    path = written(tmp_path / "image.qcow", "check/v1-overlap/l2-table")
+
+    done = run("--explain", path)
+
+    assert done.returncode == 2
+    assert "check/v1-overlap" in done.stdout
+    assert "qemu-img has no check for version 1" in done.stdout
+
+
+def test_an_image_that_does_not_open_is_1(tmp_path: Path) -> None:
+    path = written(tmp_path / "image.qcow2", "header/cluster-bits/22")
+
+    done = run(path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "[header/cluster-bits]" in done.stderr
+
+
+def test_quiet_says_nothing() -> None:
+    done = run("-q", DATA / "v3-leaks.qcow2")
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+
+
+def test_a_missing_refcount_table_is_checked_all_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path / "image.qcow2", "refcounts/table-present/0")
+
+    assert run(path).returncode == 2
+
+
+def test_a_chain_that_loops_is_found_where_it_may_be_followed(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.qcow2", tmp_path / "other.qcow2"
+    one.write_bytes(_backed_by(b"other.qcow2"))
+    other.write_bytes(_backed_by(b"one.qcow2"))
+
+    assert "backing/loop" not in run(one).stdout
+    done = run("--allow", "same-dir", one)
+
+    assert done.returncode == 0
+    assert "BEYOND backing/loop" in done.stdout
+
+
+def _backed_by(name: bytes) -> bytes:
+    from qcowspec.build import image
+    from qcowspec.build.short import image_spec
+
+    return image(
+        image_spec({"backing_name": name.decode(), "backing_format": "qcow2", "version": 3})
+    )

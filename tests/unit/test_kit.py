@@ -1,0 +1,200 @@
+"""The conformance kit: made of the record, the same every time, and it tells good from bad."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from jsonschema import validate  # type: ignore[import-untyped]
+from qcow_parsers.catalogue import RULES
+
+from qcowspec.cli import qcowspec
+from qcowspec.fuzzing.campaign.outcomes import Outcome
+from qcowspec.fuzzing.kit import making
+from qcowspec.fuzzing.kit.cases import STREAM, Case, everything
+from qcowspec.fuzzing.kit.expectations import digest, on_record
+from qcowspec.fuzzing.kit.scoring import Held
+
+ROOT = Path(__file__).parents[2]
+CASES = tuple(everything())
+MANY = 40
+
+READERS = """
+import os, sys
+from qcowspec.fuzzing.kit import readers
+
+def blind(path):  # knows no cluster sizes
+    try:
+        return readers.judge(path)
+    except Exception as error:
+        if "cluster_bits" not in str(error):
+            raise ValueError(str(error)) from error
+
+def wrong(path):
+    return readers.read(path)[::-1]
+
+def falls(path):
+    raise IndexError(path)
+"""
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kit of the cases about reading, and those of a few rules."""
+    folder = tmp_path_factory.mktemp("kit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(making, "everything", lambda: iter(some()))
+        making.make(folder)
+    return folder
+
+
+def some() -> Iterator[Case]:
+    wanted = ("rules/header/cluster-bits/", "rules/l1/", "reading/plain/", "reading/encryption-aes")
+    yield from (c for c in CASES if c.id.startswith((*wanted, "faults/deflate", "faults/cluster")))
+
+
+def run(kit: Path, *words: str) -> Result:
+    return CliRunner().invoke(qcowspec, ["kit", "run", *words, str(kit)])
+
+
+@pytest.fixture
+def readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "kit_readers_under_test.py").write_text(READERS)
+    paths = [str(tmp_path), str(ROOT), str(ROOT / "generated"), str(ROOT / "formats")]
+    monkeypatch.setenv("PYTHONPATH", ":".join(paths))
+    return "python:kit_readers_under_test"
+
+
+def test_ids_are_unique_and_on_record_in_order() -> None:
+    assert [case.id for case in CASES] == list(on_record())
+
+
+def test_every_rule_has_a_case_that_breaks_it_and_one_that_does_not() -> None:
+    broken = {rule for each in on_record().values() for rule in each.rules}
+    about = {case.rule for case in CASES}
+
+    assert {rule.id for rule in RULES} - about == {STREAM}
+    assert {each.rule for each in CASES if each.fails} | broken >= {
+        rule.id for rule in RULES if rule.qemu.when in ("info", "data") and rule.id != STREAM
+    }
+
+
+def test_images_are_those_on_record() -> None:
+    small = [case for case in CASES if on_record()[case.id].length < 1 << 20]
+    drawn = random.Random(7).sample(small, MANY)
+
+    found = {case.id: digest(case.image()) for case in drawn}
+
+    assert found == {case.id: on_record()[case.id].sha256 for case in drawn}
+
+
+def test_the_manifest_is_as_its_schema_says() -> None:
+    schema = json.loads((ROOT / "docs" / "kit.schema.json").read_text())
+    rows = [making.row(case, on_record()[case.id]) for case in CASES]
+
+    validate({"schema": making.SCHEMA, "cases": rows}, schema)
+
+
+def test_files_are_those_of_the_manifest(kit: Path) -> None:
+    manifest = json.loads((kit / "manifest.json").read_text())
+    rows = [(r["image"], r["length"], r["sha256"]) for r in manifest["cases"]]
+    rows += [(f["path"], f["length"], f["sha256"]) for r in manifest["cases"] for f in r["files"]]
+
+    assert [(n, len(d := (kit / n).read_bytes()), digest(d)) for n, _, _ in rows] == rows
+
+
+def test_a_kit_is_made_again_byte_by_byte(kit: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(making, "everything", lambda: iter(some()))
+        making.make(tmp_path)
+
+    files = [p for p in kit.rglob("*") if p.is_file()]
+    assert all((tmp_path / p.relative_to(kit)).read_bytes() == p.read_bytes() for p in files)
+
+
+def test_our_reader_is_right_about_all(kit: Path, readers: str) -> None:
+    result = run(kit, "--reads", "stdout", "--target", "python:qcowspec.fuzzing.kit.readers:read")
+
+    assert (result.exit_code, result.stdout.splitlines()[-1][:6]) == (0, "rules:"), result.output
+
+
+def test_a_missing_rule_is_a_finding(kit: Path, readers: str) -> None:
+    result = run(kit, "--json", "--target", f"{readers}:blind")
+
+    score = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert {(f["kind"], f["rule"]) for f in score["findings"]} == {
+        ("accepted", "header/cluster-bits")
+    }
+
+
+def test_wrong_bytes_and_crashes_are_findings(kit: Path, readers: str) -> None:
+    only = ("--only", "reading/plain/*")
+    wrong = run(kit, *only, "--json", "--reads", "stdout", "--target", f"{readers}:wrong")
+    falls = run(kit, *only, "--json", "--target", f"{readers}:falls")
+
+    count = sum(case.id.startswith("reading/plain/") for case in CASES)
+    assert json.loads(wrong.stdout)["kinds"] == {"wrong-bytes": count}
+    assert json.loads(falls.stdout)["kinds"] == {"crash": count}
+    assert "report privately first" in falls.stdout
+
+
+@pytest.mark.parametrize(
+    ("reads", "command"),
+    [("stdout", "cat {}"), ("{out}", "cp {} {out}"), ("{out}", "true {} {out}")],
+)
+def test_a_command_gives_its_bytes_where_it_says(reads: str, command: str, kit: Path) -> None:
+    only = ("--only", "reading/plain/v2-data")
+
+    result = run(kit, *only, "--json", "--reads", reads, "--target", command)
+
+    assert json.loads(result.stdout)["kinds"] == {"wrong-bytes": 1}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--target", "no-such-program {}"],
+        ["--target", "true"],
+        ["--target", "true {}", "--only", "nothing"],
+        ["--target", "true {}", "-p", "odd"],
+        ["--target", "true {}", "--reads", "{out}"],
+        [],
+    ],
+)
+def test_what_cannot_be_run_is_2_and_a_sentence(words: list[str], kit: Path) -> None:
+    result = run(kit, *words)
+
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_a_folder_without_a_kit_is_2(tmp_path: Path) -> None:
+    assert run(tmp_path, "--target", "true {}").exit_code == 2
+
+
+LOCKED = {
+    "verdict": {"qemu": "accepts"}, "probed": {"qemu": "accepts"}, "read": "bytes",
+    "secret": "s", "guest": {"size": 1, "sha256": "right"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("held", "outcome", "mark"),
+    [
+        (Held(reads=True, unlocks=True), Outcome("accepts", content="right"), "right"),
+        (Held(reads=True, unlocks=True), Outcome("accepts", content="other"), "wrong-bytes"),
+        (Held(reads=True, unlocks=True), Outcome("accepts"), "wrong-bytes"),
+        (Held(reads=True, unlocks=True), Outcome("rejects"), "rejected"),
+        (Held(reads=True), Outcome("accepts", content="other"), "ciphertext"),
+        (Held(reads=True), Outcome("rejects"), "right"),
+        (Held(), Outcome("accepts"), "right"),
+        (Held(), Outcome("hang"), "hang"),
+    ],
+)
+def test_marks(held: Held, outcome: Outcome, mark: str) -> None:
+    assert held.mark(LOCKED, outcome) == mark

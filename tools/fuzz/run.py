@@ -1,0 +1,96 @@
+"""Runs the coverage-guided fuzzer of our own parsers; see --help and docs/fuzz.md.
+
+Comes in: a budget. Goes out: how many inputs were tried, and the inputs that hurt, in a folder.
+Refuses: to go on after a find.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "generated"), str(ROOT / "formats")]
+
+from tools.fuzz import corpus  # noqa: E402 - the line above has to come first
+
+STATE = "executions.json"
+EXECUTED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+HANG, MEMORY = 30, 2048
+"""Seconds and MiB after which an input is one that hurts."""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="tools/fuzz/run.py",
+        description="Fuzzes our own parsers with atheris (pip install 'qcowspec[fuzz]'): opens "
+        "every input, lays it open, judges, dumps, maps and reads it. Only QcowError is allowed. "
+        "The corpus and the count are kept: the same command goes on where it was left.",
+    )
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "fuzz", metavar="DIR")
+    parser.add_argument("--runs", type=int, default=1_000_000, help="inputs in all")
+    parser.add_argument("--seconds", type=float, default=600, help="for this call")
+    parser.add_argument("--slice", type=float, default=120, help="seconds of one process")
+    parser.add_argument(
+        "--longest", type=int, default=corpus.LARGEST, help="bytes of an input; short ones are fast"
+    )
+    return parser.parse_args()
+
+
+def _slice(folder: Path, seconds: float, runs: int, longest: int) -> tuple[int, bool]:
+    """Run one process; how many inputs it tried, and whether all is well."""
+    options = [
+        f"-max_total_time={max(1, round(seconds))}",
+        f"-runs={runs}",
+        f"-timeout={HANG}",
+        f"-rss_limit_mb={MEMORY}",
+        f"-max_len={longest}",
+        f"-dict={folder / 'words'}",
+        f"-artifact_prefix={folder / 'finds'}/",
+        "-print_final_stats=1",
+    ]
+    target, log = Path(__file__).with_name("target.py"), folder / "log"
+    with log.open("wb") as said:
+        done = subprocess.run(
+            [sys.executable, str(target), str(folder / "corpus"), *options],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    found = EXECUTED.findall(log.read_text("utf-8", "replace"))
+    return int(found[-1]) if found else 0, done.returncode == 0
+
+
+def main() -> int:
+    """Runs the command line; 1 where an input hurt."""
+    arguments = _arguments()
+    folder: Path = arguments.output
+    (folder / "finds").mkdir(parents=True, exist_ok=True)
+    if not (folder / "words").exists():
+        print(f"{corpus.write(folder / 'corpus')} inputs to begin with")
+        (folder / "words").write_text(corpus.dictionary())
+    state = folder / STATE
+    done = json.loads(state.read_text())["executions"] if state.exists() else 0
+    end = time.monotonic() + arguments.seconds
+    well = True
+    while well and done < arguments.runs and (left := end - time.monotonic()) > 0:
+        seconds, runs = min(left, arguments.slice), arguments.runs - done
+        count, well = _slice(folder, seconds, runs, arguments.longest)
+        done += count
+        state.write_text(json.dumps({"executions": done}) + "\n")
+        print(f"{done} executions", flush=True)
+        if well and not count:
+            print(f"the fuzzer tried nothing; see {folder / 'log'}")
+            return 2
+    if not well:
+        print(f"an input hurts: see {folder / 'finds'} and {folder / 'log'}")
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The parsers as a package for npm.
+
+Comes in: the repository. Goes out: every file of the package as text, by its name: the compiled
+layouts, a runtime that does not round numbers of 64 bits, the rules that each structure carries.
+Refuses: nothing itself; what its parts refuse passes through.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+
+from . import catalogue, compiler
+from .layouts import camel, read_layouts
+
+NAME = "qcow-parsers"
+TARGET = "javascript:exact"
+RUNTIME = Path(__file__).with_name("javascript_runtime")
+
+
+def build(root: Path) -> dict[str, str]:
+    """Generates the package.
+
+    Args:
+        root: The repository.
+    """
+    formats = root / "formats"
+    compiled = compiler.compile_folder(formats / "kaitai", [TARGET])[TARGET]
+    files = {name: _stripped(text) for name, text in compiled.items()}
+    files |= {path.name: path.read_text("utf-8") for path in sorted(RUNTIME.glob("*.js"))}
+    files["rules.json"] = _json(_rules(formats))
+    files["package.json"] = _json(_manifest(root, sorted(files)))
+    return {name: files[name] for name in sorted(files)}
+
+
+def _stripped(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _rules(formats: Path) -> list[dict[str, object]]:
+    """The rules whose predicates the parsers carry."""
+    rows = catalogue.read(formats / "rules", read_layouts(formats / "kaitai"))
+    return [
+        {
+            "id": row["id"],
+            "versions": row["versions"],
+            "on": row["on"],
+            "field": row["field"],
+            "instance": _lower(catalogue.predicate_name(row)),
+            "says": row["says"],
+        }
+        for row in rows
+        if row["predicate"] == "instance"
+    ]
+
+
+def _lower(name: str) -> str:
+    """A name as the compiler writes it in JavaScript: ``ok_magic`` is ``okMagic``."""
+    made = camel(name)
+    return made[:1].lower() + made[1:]
+
+
+def _manifest(root: Path, files: list[str]) -> dict[str, object]:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    return {
+        "name": NAME,
+        "version": project["version"],
+        "description": "Parsers of QEMU's QCOW disk image formats, with each structure's rules",
+        "license": project["license"]["text"],
+        "main": "index.js",
+        "files": files,
+        "engines": {"node": ">=18"},
+        "dependencies": {"kaitai-struct": compiler.pinned("kaitai-struct")},
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
