@@ -238,6 +238,8 @@ def _target(fo: Any, protocol: str | None, options: dict[str, Any]) -> tuple[Any
     """What `qcowspec.open` takes for an image that fsspec names, and what to call in the end."""
     if not isinstance(fo, (str, os.PathLike)):
         return fo, _nothing
+    if not options and (url := _url(os.fspath(fo), protocol)) is not None:
+        return url, _nothing
     try:
         found = fsspec.open(os.fspath(fo), mode="rb", protocol=protocol, **options)
         if isinstance(found.fs, LocalFileSystem):
@@ -250,6 +252,18 @@ def _target(fo: Any, protocol: str | None, options: dict[str, Any]) -> tuple[Any
         what = type(error).__name__
         raise Unreadable(f"cannot be opened by fsspec ({what})", path=_shown(fo)) from error
     return file, partial(_hand_back, file, found.fs)
+
+
+SERVERS = ("http", "https", "s3", "s3a")
+"""Protocols that `qcowspec.sources` speaks itself: with validators, and ranges side by side."""
+
+
+def _url(name: str, protocol: str | None) -> str | None:
+    """The URL of a file on a server of these; None of others."""
+    stated, separator, _ = name.partition("://")
+    if "::" in name or (stated if separator else protocol) not in SERVERS:
+        return None
+    return name if separator else f"{protocol}://{name}"
 
 
 def _shown(fo: str | os.PathLike[str]) -> str:
