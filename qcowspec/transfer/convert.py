@@ -25,6 +25,9 @@ JOB = 1 << 20
 What has been read is written while it is still in the processor's cache: 2 MiB take a fifth longer.
 """
 
+FAR_JOB = 2 << 20
+"""The same where bytes come from a server: a request costs more than a cache that is too small."""
+
 HOLE = 1 << 20
 """Bytes of a run from which on the file is asked for its holes."""
 
@@ -83,7 +86,8 @@ def convert(
                 done, told = work.passed - told, work.passed
                 progress(done)
 
-        left = (job for job in jobs(disk) if not file.has(job.start, job.end))
+        found = jobs(disk, FAR_JOB if at_once else JOB)
+        left = (job for job in found if not file.has(job.start, job.end))
         Crew(left, work, count).run(report)
         work.passed = disk.size
         report()
@@ -121,16 +125,21 @@ class _Work:
         self.passed = max(self.passed, job.end)
 
 
-def jobs(disk: Disk) -> Iterator[Job]:
-    """All that there is to read of a disk, in guest order."""
+def jobs(disk: Disk, size: int = JOB) -> Iterator[Job]:
+    """All that there is to read of a disk, in guest order.
+
+    Args:
+        disk: What to read.
+        size: Guest bytes of a job, at most, but for a larger compressed cluster.
+    """
     held: list[Run] = []
     depth, start = 0, 0
     for at, run in disk.runs():
         if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
             continue
-        for piece in _pieces(disk.layers[at], run):
+        for piece in _pieces(disk.layers[at], run, size):
             end = piece.offset + piece.length
-            if held and (at != depth or end - start > JOB):
+            if held and (at != depth or end - start > size):
                 yield Job(depth, start, held[-1].offset + held[-1].length, held)
                 held = []
             if not held:
@@ -140,9 +149,9 @@ def jobs(disk: Disk) -> Iterator[Job]:
         yield Job(depth, start, held[-1].offset + held[-1].length, held)
 
 
-def _pieces(layer: Layer, run: Run) -> Iterator[Run]:
+def _pieces(layer: Layer, run: Run, size: int) -> Iterator[Run]:
     """A run in pieces of a buffer's size, without the holes of the image file."""
-    if run.kind is not Kind.DATA or run.length < JOB:
+    if run.kind is not Kind.DATA or run.length < size:
         yield run
         return
     assert run.host_offset is not None
@@ -154,6 +163,6 @@ def _pieces(layer: Layer, run: Run) -> Iterator[Run]:
     for begin, behind in stretches:
         while begin < behind:
             # Buffers end at multiples of their size, so that files are written in whole pages.
-            until = min(behind, (begin - ahead) // JOB * JOB + JOB + ahead)
+            until = min(behind, (begin - ahead) // size * size + size + ahead)
             yield Run(run.kind, GuestOffset(begin - ahead), until - begin, HostOffset(begin))
             begin = until
