@@ -33,6 +33,7 @@ class Crew(Generic[Job]):
         self._error: BaseException | None = None
         self._stop = False
         self._done = threading.Event()
+        self._working = threads
         self._threads = [
             threading.Thread(target=self._labour, name=f"qcowspec-{number}", daemon=True)
             for number in range(threads)
@@ -50,7 +51,8 @@ class Crew(Generic[Job]):
         for thread in self._threads:
             thread.start()
         try:
-            while any(thread.is_alive() for thread in self._threads):
+            # Counted, not asked whether they live: a thread that has said its last word still does.
+            while self._working:
                 self._done.wait(POLL)
                 self._done.clear()
                 if report is not None:
@@ -63,17 +65,22 @@ class Crew(Generic[Job]):
             raise self._error
 
     def _labour(self) -> None:
-        while True:
-            try:
-                with self._lock:
-                    job = None if self._stop else next(self._jobs, None)
-                if job is None:
-                    self._done.set()
-                    return
-                self._work(job)
+        try:
+            while self._one():
                 self._done.set()
-            except BaseException as error:
-                self._error = self._error or error
-                self._stop = True
-                self._done.set()
-                return
+        except BaseException as error:
+            self._error = self._error or error
+            self._stop = True
+        finally:
+            with self._lock:
+                self._working -= 1
+            self._done.set()
+
+    def _one(self) -> bool:
+        """Do one job; whether there was one."""
+        with self._lock:
+            job = None if self._stop else next(self._jobs, None)
+        if job is None:
+            return False
+        self._work(job)
+        return True
