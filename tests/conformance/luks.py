@@ -7,8 +7,8 @@ The whole product of ciphers, modes, generators, their hashes and the hashes of 
 and written by qemu-io. What is printed: how many qemu-img made, and of these how many were read
 equal, refused here, or read wrong; and why it did not make the others.
 
-qemu-img takes seconds to find out how fast it hashes. Where there is a C compiler, it is told a time
-that goes faster (fast_clock.c), unless `--true-clock` is said.
+qemu-img takes seconds to find out how fast it hashes. Where there is a C compiler, it is told a
+time that goes faster (fast_clock.c), unless `--true-clock` is said.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,9 +62,7 @@ def array(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
 @pytest.mark.parametrize(
     ("name", "key", "clear", "stored"), VECTORS, ids=lambda value: str(value)[:12]
 )
-def test_ciphers_give_the_published_blocks(
-    name: str, key: bytes, clear: str, stored: str
-) -> None:
+def test_ciphers_give_the_published_blocks(name: str, key: bytes, clear: str, stored: str) -> None:
     cipher = block_cipher(name, key)
 
     assert bytes_of(cipher.encrypt(array(bytes.fromhex(clear)))).hex() == stored
@@ -115,7 +114,7 @@ def test_modes_are_the_librarys_over_each_sector(mode: str, first: int) -> None:
     expected = b""
     for index in range(5):
         vector = numbered(first + index)
-        chosen = {
+        chosen: Any = {
             "cbc": modes.CBC(vector),
             "xts": modes.XTS(vector),
             "ctr": modes.CTR(vector),

@@ -127,3 +127,12 @@ def test_the_command_takes_no_passphrase_from_its_own_line(tmp_path: Path) -> No
 
     assert done.returncode == 2
     assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_passphrase_is_tried_once_for_all_snapshots_of_an_image() -> None:
+    with qcowspec.open(DATA / "v3-luks.qcow2", secret="qcowspec") as image:  # noqa: S106
+        active, before = image.disk(), image.disk("before")
+
+        assert active.layers[0].decryptor is before.layers[0].decryptor
+        assert active.pread(4096, 512) == b"\xcb" * 512
+        assert before.pread(4096, 512) == b"\xc9" * 512
