@@ -149,6 +149,7 @@ class Image:
             from qcowspec.guest import Disk
 
             self.check_opened()
+            opened = [chain.layers[0].decryptor for chain, _ in list(self._disks.values())]
             top = qcow_layer(
                 self.metadata,
                 self.source,
@@ -156,6 +157,7 @@ class Image:
                 secret=self.secret,
                 snapshot=None if snapshot is None else self.snapshot(snapshot),
                 like_qemu=self.like_qemu,
+                decryptor=opened[0] if opened else None,
             )
             chain = Chain(top, self.gate, self.secret)
             self._disks[snapshot] = chain, Disk(chain)

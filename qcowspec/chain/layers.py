@@ -80,8 +80,11 @@ def qcow_layer(
     secret: bytes | None = None,
     snapshot: Qcow2.Snapshot | None = None,
     like_qemu: bool = False,
+    decryptor: Decryptor | None = None,
 ) -> Layer:
     """An image that opened without a broken rule.
+
+    With the decryptor of another layer of this image the passphrase is not tried again.
 
     Raises:
         Refused: The gate does not open its data file.
@@ -92,8 +95,7 @@ def qcow_layer(
     header = metadata.header
     assert header is not None
     assert metadata.format is not None
-    decryptor = None
-    if int(header.crypt_method):
+    if int(header.crypt_method) and decryptor is None:
         from qcowspec.crypto import unlock
 
         decryptor = unlock(metadata, source, secret)

@@ -116,7 +116,14 @@ def _mode(suite: Suite, key: bytes) -> Mode:
         half = len(key) // 2
         data = block_cipher(name, key[:half])
         if data.block_size != XTS_BLOCK:
-            raise broken("encryption/luks-cipher-mode", suite.mode, "cipher_mode")
+            raise Unsupported(
+                f"The mode {suite.mode} takes blocks of {XTS_BLOCK} bytes; those of {suite.cipher}"
+                f" have {data.block_size}.",
+                rule="encryption/luks-cipher-mode",
+                stage="encryption",
+                field="luks_header.cipher_mode",
+                value=suite.mode,
+            )
         return Xts(data, block_cipher(name, key[half:]))
     cipher = block_cipher(name, key)
     if suite.mode == c.QCRYPTO_CIPHER_MODE_CBC:
@@ -155,22 +162,27 @@ def _find_key(volume: Volume, passphrase: bytes) -> bytes:
     if passed_over is not None:
         index, slot = passed_over
         raise _refused(
-            f"Key slot {index} takes {slot.iterations} iterations and the master key's digest"
-            f" {volume.header.master_key_iterations}: {_rounds(volume, slot)} rounds of the hash;"
-            f" this reader does no more than {c.POLICY_MAX_PBKDF2_ROUNDS} for one image.",
+            f"Key slot {index} takes {slot.iterations} iterations, and the master key's digest"
+            f" {volume.header.master_key_iterations}: more work than this reader does for one"
+            " image. qemu-img amend can write the slot anew.",
             f"key_slots[{index}].iterations",
             slot.iterations,
             volume.pointer.offset + _slot_offset(index) + ITERATIONS_AT,
         )
-    raise broken("encryption/luks-unlock", len(enabled), "key_slots", volume.pointer.offset)
+    advice = (
+        " The passphrase ends with a line feed, which counts." if passphrase[-1:] == b"\n" else ""
+    )
+    raise _broken(
+        "encryption/luks-unlock", len(enabled), "key_slots", volume.pointer.offset, advice
+    )
 
 
 def _rounds(volume: Volume, slot: Luks1.KeySlot) -> int:
-    """What a key slot costs: iterations, times the blocks of the hash in what is derived."""
-    digest = hashlib.new(volume.suite.hash, usedforsecurity=False).digest_size
-    key, proof = -(-volume.key_size // digest), -(-c.QCRYPTO_BLOCK_LUKS_DIGEST_LEN // digest)
-    rounds: int = slot.iterations * key + volume.header.master_key_iterations * proof
-    return rounds
+    """What trying a slot costs: each block of the hash in a key takes all iterations."""
+    block = hashlib.new(volume.suite.hash, usedforsecurity=False).digest_size
+    digest_blocks = -(-c.QCRYPTO_BLOCK_LUKS_DIGEST_LEN // block)
+    digest: int = volume.header.master_key_iterations * digest_blocks
+    return digest + slot.iterations * -(-volume.key_size // block)
 
 
 def _open_slot(volume: Volume, index: int, slot: Luks1.KeySlot, passphrase: bytes) -> bytes | None:
@@ -236,23 +248,30 @@ def _diffuse(hash_name: str, block: bytes) -> bytes:
 
 
 def _derive(hash_name: str, secret: bytes, salt: bytes, iterations: int, size: int) -> bytes:
-    return hashlib.pbkdf2_hmac(hash_name, secret, salt, iterations, size)
+    try:
+        return hashlib.pbkdf2_hmac(hash_name, secret, salt, iterations, size)
+    except ValueError as error:
+        raise _no_hash(hash_name) from error
 
 
 def _hash(name: str, data: bytes) -> bytes:
     try:
         return hashlib.new(name, data, usedforsecurity=False).digest()
     except ValueError as error:
-        raise Unsupported(
-            f"The hash {name!r} is missing from the OpenSSL that this Python uses.",
-            rule="encryption/luks-hash-spec",
-            stage="encryption",
-            field="luks_header.hash_spec",
-            value=name,
-        ) from error
+        raise _no_hash(name) from error
 
 
 # --- the errors -----------------------------------------------------------------------------------
+
+
+def _no_hash(name: str) -> Unsupported:
+    return Unsupported(
+        f"The hash {name!r} is missing from the OpenSSL that this Python uses.",
+        rule="encryption/luks-hash-spec",
+        stage="encryption",
+        field="luks_header.hash_spec",
+        value=name,
+    )
 
 
 def _slot_offset(index: int) -> int:
@@ -266,11 +285,11 @@ KEY_OFFSET_AT = c.QCRYPTO_BLOCK_LUKS_SALT_LEN + 8
 """Where two fields stand in a key slot: behind active, and behind active, iterations and salt."""
 
 
-def broken(rule_id: str, value: Value, field: str, offset: int | None = None) -> QcowError:
-    """The error of a rule of the catalogue, with its own sentence."""
+def _broken(rule_id: str, value: Value, field: str, offset: int, advice: str) -> QcowError:
+    """The error of a rule of the catalogue, with its own sentence, and what to do."""
     rule = BY_ID[rule_id]
     return BY_KIND[rule.kind](
-        rule.message.format(value=value),
+        rule.message.format(value=value) + advice,
         rule=rule.id,
         stage=rule.stage,
         offset=offset,

@@ -52,15 +52,13 @@ def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decr
         key_rule = "encryption/v1-key"
     try:
         if passphrase is None:
-            error = broken(key_rule, method)
-            error.message = f"{error.message.rstrip('.')} ({HOW})."
-            raise error
+            raise _broken(key_rule, method, f" A passphrase is given by {HOW}.")
         text = _text(passphrase, key_rule)
         if luks:
             from qcowspec.crypto.luks import unlock_luks
 
             if metadata.luks is None or metadata.crypto_extension is None:
-                raise broken("encryption/crypto-present", method)
+                raise _broken("encryption/crypto-present", method)
             return unlock_luks(metadata.luks, metadata.crypto_extension, source, text)
         from qcowspec.crypto.legacy import legacy_aes
 
@@ -70,11 +68,11 @@ def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decr
         raise
 
 
-def broken(rule_id: str, value: int) -> QcowError:
-    """The error of a rule of the catalogue, with its own sentence."""
+def _broken(rule_id: str, value: int, advice: str = "") -> QcowError:
+    """The error of a rule of the catalogue, with its own sentence, and what to do."""
     rule = BY_ID[rule_id]
     return BY_KIND[rule.kind](
-        rule.message.format(value=value),
+        rule.message.format(value=value) + advice,
         rule=rule.id,
         stage=rule.stage,
         field=f"header.{rule.field}",
