@@ -14,10 +14,11 @@ from qcow_parsers.catalogue import RULES
 
 from qcowspec.cli import qcowspec
 from qcowspec.fuzzing.campaign.outcomes import Outcome
-from qcowspec.fuzzing.kit import making
+from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.cases import STREAM, Case, everything
 from qcowspec.fuzzing.kit.expectations import digest, on_record
 from qcowspec.fuzzing.kit.scoring import Held
+from qcowspec.fuzzing.places import Unfit
 
 ROOT = Path(__file__).parents[2]
 CASES = tuple(everything())
@@ -198,3 +199,37 @@ LOCKED = {
 )
 def test_marks(held: Held, outcome: Outcome, mark: str) -> None:
     assert held.mark(LOCKED, outcome) == mark
+
+
+CASE = {
+    "id": "a/b", "says": "", "feature": "a", "rule": None, "image": "a/b/image.qcow2",
+    "format": "qcow2", "secret": None, "verdict": {"qemu": "accepts"},
+    "probed": {"qemu": "accepts"}, "read": None, "guest": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cases", "said"),
+    [
+        (None, "has no list of cases"),
+        ([CASE, 5], r"cases\[1\] is no case"),
+        ([CASE | {"image": "/etc/passwd"}], r"cases\[0\] is no case"),
+        ([CASE | {"image": "../image.qcow2"}], r"cases\[0\] is no case"),
+        ([CASE | {"verdict": {"qemu": "perhaps"}}], r"cases\[0\] is no case"),
+        ([CASE | {"read": "bytes"}], r"cases\[0\] is no case"),
+        ([{key: CASE[key] for key in CASE if key != "secret"}], r"cases\[0\] is no case"),
+    ],
+)
+def test_a_manifest_that_is_none_is_said_to_be(cases: object, said: str, tmp_path: Path) -> None:
+    manifest = {"schema": making.SCHEMA, "cases": cases}
+    (tmp_path / making.MANIFEST).write_text(json.dumps(manifest))
+
+    with pytest.raises(Unfit, match=said):
+        scoring.cases(tmp_path)
+
+
+def test_a_manifest_without_an_end_is_none(tmp_path: Path) -> None:
+    (tmp_path / making.MANIFEST).write_text("[" * 200_000)
+
+    with pytest.raises(Unfit, match="is no kit's manifest"):
+        scoring.cases(tmp_path)

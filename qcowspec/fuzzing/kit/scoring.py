@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from queue import SimpleQueue
 from typing import Any
 
@@ -25,6 +25,7 @@ from qcowspec.fuzzing.kit.expectations import BYTES
 from qcowspec.fuzzing.kit.making import MANIFEST, SCHEMA
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
+from qcowspec.transfer.output import reason_of
 
 KEY = "{secret}"
 """What stands in a command for the passphrase of encrypted images."""
@@ -186,12 +187,42 @@ def cases(folder: Path, only: Sequence[str] = ()) -> list[Row]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise Unfit(f"{path} cannot be read: {reason_of(error)}") from error
+    except (ValueError, RecursionError) as error:
         raise Unfit(f"{path} is no kit's manifest: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise Unfit(f"{path} is no manifest of {SCHEMA}")
-    rows = manifest["cases"]
+    rows = manifest.get("cases")
+    if not isinstance(rows, list):
+        raise Unfit(f"{path} has no list of cases")
+    for index, row in enumerate(rows):
+        if not _is_case(row):
+            raise Unfit(f"{path}: cases[{index}] is no case as docs/kit.schema.json has them")
     return [r for r in rows if not only or any(fnmatchcase(r["id"], each) for each in only)]
+
+
+def _is_case(row: Any) -> bool:
+    """Whether a row has all that is looked at here, of the kinds that the schema says."""
+    if not isinstance(row, dict):
+        return False
+    texts = ("id", "says", "feature", "image", "format")
+    if not all(isinstance(row.get(key), str) for key in texts):
+        return False
+    if not all(
+        key in row and isinstance(row[key], str | None) for key in ("rule", "secret", "read")
+    ):
+        return False
+    for verdicts in (row.get("verdict"), row.get("probed")):
+        if not isinstance(verdicts, dict):
+            return False
+        if not all(each in (ACCEPTS, REJECTS) for each in verdicts.values()):
+            return False
+    image, guest = PurePosixPath(row["image"]), row.get("guest")
+    if image.is_absolute() or ".." in image.parts or "\0" in row["image"]:
+        return False
+    read = isinstance(guest, dict) and isinstance(guest.get("sha256"), str)
+    return read or row["read"] != BYTES
 
 
 def score(rows: Sequence[Row], folder: Path, held: Held, targets: Sequence[Target]) -> Score:
