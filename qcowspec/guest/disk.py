@@ -172,21 +172,8 @@ class Disk:
         if (outer := max(start, layer.size)) < end:
             yield depth, Run(Kind.UNALLOCATED, GuestOffset(outer), end - outer)
 
-    def resolved(self, offset: int = 0, length: int | None = None) -> Iterator[tuple[int, Extents]]:
-        """The same as arrays: extents that tile a range, each with the depth of their layer.
-
-        Args:
-            offset: Where the range starts on the virtual disk, in bytes.
-            length: Its bytes; None for all that follow.
-
-        Yields:
-            Depth, 0 for the image itself, and extents of that layer; none of them is `BACKING`.
-        """
-        end = self.size if length is None else min(self.size, offset + length)
-        if offset < end:
-            yield from self._resolved(0, offset, end)
-
     def _resolved(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Extents]]:
+        """The same as arrays: extents that tile a range, none of them `BACKING`."""
         for batch in self._chain.layers[depth].mapping.batches(start, end - start):
             low = 0
             for index in (batch.kinds == Kind.BACKING).nonzero()[0].tolist():

@@ -80,9 +80,7 @@ class LayerReader:
         """
         if self._is_direct:
             assert run.host_offset is not None
-            data = self._read_at(run.host_offset, run.length)
-            if len(data) == run.length:
-                return data
+            return self._read_at(run.host_offset, run.length).ljust(run.length, b"\0")
         buffer = bytearray(run.length)
         self._read(run, memoryview(buffer))
         return bytes(buffer)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.volume import Volume, volume_of
 from qcowspec.mapping.walk import RawWalk, Walk
-from qcowspec.metadata import Metadata
+from qcowspec.metadata import Format, Metadata
 from qcowspec.source import Source
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def walk_of(
 ) -> Walk:
     """The walk through an opened image; see `volume_of`."""
     volume = volume_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
-    if volume.geometry.version == 1:
+    if metadata.format is Format.QCOW:
         from qcowspec.mapping.walk_qcow1 import Qcow1Walk
 
         return Qcow1Walk(volume)

@@ -2,7 +2,7 @@
 
 In: a disk. Out: a sparse raw file of its bytes. Refuses: what reading or writing refuses.
 
-The disk's runs are gathered into jobs of a few MiB; a few threads each read, inflate, look for
+The disk's runs are gathered into jobs of a MiB or two; a few threads each read, inflate, look for
 zeros and write a job at a time, in buffers of their own. Python's lock is free through all of that.
 """
 
