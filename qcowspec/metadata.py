@@ -9,9 +9,9 @@ import struct
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
 
 from qcowspec.structures import Part
 from qcowspec.units import Geometry, HostOffset
@@ -83,7 +83,7 @@ class Structures(Sequence[T]):
 
     def add(self, part: Part[T]) -> None:
         """Keep one more; all have one layout, and names that differ in their index."""
-        self._like = self._like or replace(part, data=b"", name=part.name.partition("[")[0])
+        self._like = self._like or part._replace(data=b"", name=part.name.partition("[")[0])
         self._kept += part.data
         self._ends.append(len(self._kept))
         self._offsets.append(part.offset)
@@ -93,8 +93,7 @@ class Structures(Sequence[T]):
         index = range(len(self))[index]
         assert self._like is not None
         start = self._ends[index - 1] if index else 0
-        return replace(
-            self._like,
+        return self._like._replace(
             name=f"{self._like.name}[{index}]",
             offset=HostOffset(self._offsets[index]),
             data=bytes(self._kept[start : self._ends[index]]),
@@ -161,8 +160,7 @@ class Names:
         return len(self._met) > before
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """Another file that an image names; nothing here opens it.
 
     Attributes:

@@ -9,16 +9,14 @@ a socket, a test that feeds byte by byte) is the driver's affair; see `qcowspec.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from qcowspec.units import HostOffset, align_up
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """A request for the bytes [offset, offset + length) of the image file.
 
     The answer is shorter only where the file ends.

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from qcow_parsers.catalogue import RULES, Rule
 
@@ -43,8 +42,7 @@ KEPT_PER_RULE = 32
 Holds = Callable[[Any, Metadata], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One rule, broken at one place.
 
     Attributes:

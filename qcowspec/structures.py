@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
 from io import BytesIO
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from kaitaistruct import KaitaiStream, KaitaiStruct, KaitaiStructError
 
@@ -27,8 +27,7 @@ FOREIGN = (EOFError, KaitaiStructError, ValueError, OverflowError)
 """What a generated parser raises when bytes run out or do not decode."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part(Generic[Layout]):
+class Part(NamedTuple, Generic[Layout]):
     """The bytes of one structure, not yet read.
 
     Attributes:

@@ -10,8 +10,7 @@ share, so that one line serves a single entry in a dump and a whole table in a c
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NewType, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NewType, TypeVar, cast
 
 from qcow_parsers import constants as c
 
@@ -31,8 +30,7 @@ Entries = TypeVar("Entries", int, "npt.NDArray[np.uint64]")
 BITS_PER_BYTE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(NamedTuple):
     """The sizes that follow from an image's header.
 
     Attributes:

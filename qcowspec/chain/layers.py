@@ -6,8 +6,7 @@ passphrase.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from qcow_parsers import constants as c
 
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 RAW = "raw"
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One file of a chain.
 
     Attributes:

@@ -5,8 +5,7 @@ In: what opening read of an image. Out: a `Volume`. Refuses: nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from qcow_parsers import constants as c
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from qcow_parsers import Qcow2
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(NamedTuple):
     """One state of an image's virtual disk: the active one, or a snapshot.
 
     Attributes:

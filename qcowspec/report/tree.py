@@ -7,7 +7,6 @@ when it is asked for. Refuses: nothing; see `qcowspec.report.tables` for what is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from qcowspec.image import Image
@@ -49,7 +48,7 @@ def structures(image: Image, *, whole: bool) -> Iterator[Node]:
 def structure(image: Image, part: Part[Any]) -> Node:
     """One structure with all its fields, as far as the file holds it."""
     present = image.metadata.present(part.offset, len(part.data))
-    cut = replace(part, data=part.data[:present])
+    cut = part._replace(data=part.data[:present])
     node = _node(lay_open(cut), "", cut, image)
     node.meaning = title(part, image.metadata)
     return node
