@@ -143,7 +143,8 @@ class Image:
             Invalid: The image breaks a rule for which QEMU refuses it, or has no such snapshot.
             Refused: The gate does not open its data file.
         """
-        if snapshot not in self._disks:
+        known = self._disks.get(snapshot)
+        if known is None:
             from qcowspec.chain import Chain
             from qcowspec.chain.layers import qcow_layer
             from qcowspec.guest import Disk
@@ -160,8 +161,8 @@ class Image:
                 decryptor=opened[0] if opened else None,
             )
             chain = Chain(top, self.gate, self.secret)
-            self._disks[snapshot] = chain, Disk(chain)
-        return self._disks[snapshot][1]
+            known = self._disks[snapshot] = chain, Disk(chain)
+        return known[1]
 
     def pread(self, offset: int, length: int, *, snapshot: str | None = None) -> bytes:
         """Read guest bytes; fewer come only where the disk ends. See `Disk.pread`."""

@@ -55,7 +55,12 @@ def pool() -> ThreadPoolExecutor:
 
 
 class LayerReader:
-    """Reads one layer. Any number of threads may use it."""
+    """Reads one layer. Any number of threads may use it.
+
+    Attributes:
+        layer: Which.
+        is_direct: Whether its data are stored as the guest sees them, and bounded by nothing.
+    """
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -65,7 +70,7 @@ class LayerReader:
         if kind is not None and int(kind) == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD:
             self._inflate = zstandard_frames
         self._is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
-        self._is_direct = not self._is_v1 and layer.decryptor is None
+        self.is_direct = not self._is_v1 and layer.decryptor is None
         self._read_at = layer.data.read_at
         self._cluster_size = layer.walk.cluster_size
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
@@ -78,7 +83,7 @@ class LayerReader:
             Invalid: A v1 entry names an offset that QEMU does not read.
             Unreadable: A source failed.
         """
-        if self._is_direct:
+        if self.is_direct:
             assert run.host_offset is not None
             return self._read_at(run.host_offset, run.length).ljust(run.length, b"\0")
         buffer = bytearray(run.length)

@@ -40,7 +40,10 @@ class Walk:
     Attributes:
         size: Bytes of the virtual disk that are mapped.
         cluster_size: Bytes of a cluster.
+        by_cluster: Whether all bytes of a cluster of data stand in one place.
     """
+
+    by_cluster = True
 
     def __init__(self, size: int, cluster_size: int) -> None:
         self.size = size

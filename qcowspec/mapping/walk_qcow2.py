@@ -32,6 +32,7 @@ class Qcow2Walk(TableWalk):
     def __init__(self, volume: Volume) -> None:
         super().__init__(volume)
         self._extended = volume.geometry.has_extended_l2
+        self.by_cluster = not self._extended
         # A data file may hold a cluster at offset 0; COPIED tells it from an empty entry.
         self._located = OF_DATA | (c.QCOW_OFLAG_COPIED if volume.data_file else 0)
         self._may_be_zero = volume.geometry.version > c.QCOW2_MIN_VERSION

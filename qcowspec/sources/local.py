@@ -40,20 +40,23 @@ class LocalFile:
         length = min(length, self.length - offset)
         if length <= 0:
             return b""
-        pieces = []
-        while length > 0:
-            try:
-                piece = os.pread(self._fd, length, offset)
-            except OSError as error:
-                raise Unreadable(
-                    f"cannot be read: {_reason(error)}", path=self.name, offset=offset
-                ) from error
-            if not piece:  # the file shrank since it was opened
-                break
-            pieces.append(piece)
+        piece = self._once(offset, length)
+        if len(piece) == length:
+            return piece
+        pieces = [piece]
+        while piece and (length := length - len(piece)):  # the system hands out 2 GiB at most
             offset += len(piece)
-            length -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            piece = self._once(offset, length)  # empty where the file shrank since it was opened
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _once(self, offset: int, length: int) -> bytes:
+        try:
+            return os.pread(self._fd, length, offset)
+        except OSError as error:
+            raise Unreadable(
+                f"cannot be read: {_reason(error)}", path=self.name, offset=offset
+            ) from error
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         """Read bytes straight into a buffer, as many as it holds.
