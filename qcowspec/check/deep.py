@@ -75,7 +75,7 @@ def _faults(check: Qcow2Check, batch: Entries, broken: list[int]) -> Iterator[Fa
     width, bits = check.geometry.l2_entry_size, check.geometry.cluster_bits
     for one in broken:
         table, index = int(batch.table[one]), int(batch.index[one])
-        path = f"{check.names.table(int(check.tables.places[table]))}[{index}]"
-        value = int(batch.values[one])
+        l1_entry, value = int(check.tables.places[table]), int(batch.values[one])
+        path, guest = f"{check.names.table(l1_entry)}[{index}]", check.names.guest(l1_entry, index)
         place = int(check.tables.offsets[table]) + index * width
-        yield Fault(path, place, value, units.compressed_offset(value, bits))
+        yield Fault(path, place, value, units.compressed_offset(value, bits), guest=guest)

@@ -85,8 +85,9 @@ def segments(tables: list[L1Table]) -> Iterator[tuple[int, int, int, int]]:
 class Names:
     """The paths of L1 entries and of the L2 tables behind them, by where the entries stand."""
 
-    def __init__(self, tables: list[L1Table]) -> None:
-        self._tables = tables
+    def __init__(self, tables: list[L1Table], geometry: Geometry) -> None:
+        """Take the tables, in the order in which they are named, and the image's sizes."""
+        self._tables, self._geometry = tables, geometry
 
     def entry(self, place: int) -> str:
         """Path of the entry at a host offset: of the first table that has it."""
@@ -103,6 +104,11 @@ class Names:
                 return index
         return 0
 
+    def guest(self, place: int, index: int = 0) -> int:
+        """Guest offset of what the entry at a host offset maps, or one of its L2 table's."""
+        geometry = self._geometry
+        return self.index(place) * geometry.l2_span + index * geometry.cluster_size
+
     def _path(self, place: int, name: str) -> str:
         for table in self._tables:
             index = (place - table.offset) // c.L1E_SIZE
@@ -112,10 +118,10 @@ class Names:
 
 
 def l2_tables(
-    source: Source, geometry: Geometry, tables: list[L1Table], findings: Findings
+    source: Source, geometry: Geometry, tables: list[L1Table], names: Names, findings: Findings
 ) -> L2Tables:
     """Judge the entries of all L1 tables, and collect the L2 tables that they locate."""
-    names, found, held = Names(tables), [NOTHING], 0
+    found, held = [NOTHING], 0
     for start, end, active, inactive in segments(tables):
         behind = min(end, source.length)  # and from there on are zeros
         for at in range(start, behind, PIECE):
@@ -178,7 +184,10 @@ def _judge(
     ):
         hit = np.flatnonzero(broken)
         some = zip(*(one[hit].tolist() for one in (places, entries, offsets)), strict=True)
-        faults = (Fault(names.entry(at), at, value, cluster) for at, value, cluster in some)
+        faults = (
+            Fault(names.entry(at), at, value, cluster, guest=names.guest(at))
+            for at, value, cluster in some
+        )
         findings.add(rule, len(hit) * weight, faults)
 
 

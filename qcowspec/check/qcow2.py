@@ -13,6 +13,7 @@ Source: block/qcow2-refcount.c: qcow2_check_refcounts; block/qcow2.c: qcow2_co_c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import starmap
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,16 @@ from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names, l2_tables
 from qcowspec.check.l2 import L2Check
 from qcowspec.check.ownership import Owner, OwnerMap, overlapping
-from qcowspec.check.regions import WORK, Aborted, Region, bitmap_clusters, l1_tables, regions
+from qcowspec.check.places import RefcountPlaces
+from qcowspec.check.regions import (
+    WORK,
+    Aborted,
+    Region,
+    bitmap_clusters,
+    fault,
+    l1_tables,
+    regions,
+)
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
@@ -80,12 +90,13 @@ class Qcow2Check:
             raise Aborted("the file has more clusters than QEMU counts")
         count = header.refcount_table_bytes // c.REFTABLE_ENTRY_SIZE
         self.stored = StoredRefcounts(source, geometry, header.refcount_table_offset, count)
-        tables = l1_tables(metadata, findings)
+        self.places = RefcountPlaces(self.stored, metadata, source.length)
+        tables = l1_tables(metadata, findings, source.length)
         self.regions = list(regions(metadata, tables, self._length))
         for _ in bitmap_clusters(metadata, source):  # refuses what QEMU does
             pass
-        self.names = Names(tables)
-        self.tables: L2Tables = l2_tables(source, geometry, tables, findings)
+        self.names = Names(tables, geometry)
+        self.tables: L2Tables = l2_tables(source, geometry, tables, self.names, findings)
         held = int((self.tables.offsets < np.uint64(source.length)).sum())
         if held * geometry.l2_table_size > max(WORK, source.length):
             raise Aborted("the L2 tables lie on each other, more often than is looked at")
@@ -109,8 +120,8 @@ class Qcow2Check:
             highest = max(highest, self._compare(window))
             self._l1_copied(window)
             self.l2.again = True
-        found, some = self.stored.past(self.clusters + self._grown)
-        self.findings.add("check/refcount-past-end", found, self._late(some))
+        found, some = self.stored.past(self.clusters + self._grown, self.findings.shown)
+        self.findings.add("check/refcount-past-end", found, starmap(self.places.fault, some))
         self._settle()
         self.figures.image_end_offset = (max(highest, 0) + 1) * self.geometry.cluster_size
 
@@ -170,8 +181,8 @@ class Qcow2Check:
         """Structures that end past the end of the file, but for what L2 entries reference."""
         for region in self.regions:
             if self._is_past(region.offset, region.length):
-                fault = Fault(region.path, None, region.offset, region.offset)
-                self.findings.add("check/past-end", 1, [fault])
+                at = fault(region.pointer, self.source.length, region)
+                self.findings.add("check/past-end", 1, at)
         tables = self.tables
         past = tables.offsets.astype(np.int64) + self.geometry.cluster_size >= self._limit
         count = int((tables.active + tables.inactive)[past].sum())
@@ -190,7 +201,8 @@ class Qcow2Check:
     def _late_tables(self, hit: Numbers) -> Iterator[Fault]:
         for one in hit.tolist():
             place, offset = int(self.tables.places[one]), int(self.tables.offsets[one])
-            yield Fault(self.names.entry(place), place, offset, offset)
+            guest = self.names.guest(place)
+            yield Fault(self.names.entry(place), place, offset, offset, guest=guest)
 
     # --- refcount blocks --------------------------------------------------------------------------
 
@@ -237,7 +249,7 @@ class Qcow2Check:
         for index in hit.tolist():
             place = table + index * c.REFTABLE_ENTRY_SIZE
             value, at = int(self.stored.entries[index]), int(self.stored.offsets[index])
-            yield Fault(f"refcount_table[{index}]", place, value, at)
+            yield Fault(f"refcount_table[{index}]", place, value, at or None)
 
     # --- references against refcounts -------------------------------------------------------------
 
@@ -299,8 +311,14 @@ class Qcow2Check:
             start, end = index * per - window.first, (index + 1) * per - window.first
             if end > 0 and start < total:
                 dark[max(0, start) : min(end, total)] = True
-        self._clusters("check/refcount-unreadable", window, 0, dark)
+        at = (window.first + cluster for cluster in _each(dark))
+        unreadable = (self.places.fault(cluster, self._block_entry(cluster)) for cluster in at)
+        self.findings.add("check/refcount-unreadable", int(dark.sum()), unreadable)
         return dark
+
+    def _block_entry(self, cluster: int) -> int:
+        """The entry of the refcount table that is about a cluster."""
+        return int(self.stored.entries[cluster // self.stored.per_block])
 
     def _clusters(
         self, rule: str, window: Window, start: int, hit: Flags, count: int | None = None
@@ -312,9 +330,8 @@ class Qcow2Check:
     def _cluster_faults(self, window: Window, start: int, hit: Flags) -> Iterator[Fault]:
         assert window.stored is not None
         for at in (start + one for one in _each(hit)):
-            path, place = self.stored.path(window.first + at)
-            offset = (window.first + at) * self.geometry.cluster_size
-            yield Fault(path, place, int(window.stored[at]), offset, int(window.counts[at]))
+            kept, found = int(window.stored[at]), int(window.counts[at])
+            yield self.places.fault(window.first + at, kept, found)
 
     def _l1_copied(self, window: Window) -> None:
         """The copied flag of active L1 entries against the refcounts of their tables."""
@@ -332,7 +349,13 @@ class Qcow2Check:
             wrong = np.flatnonzero(known & ((kept == 1) != copied))
             some = zip((at + wrong * c.L1E_SIZE).tolist(), entries[wrong].tolist(), strict=True)
             faults = (
-                Fault(self.names.entry(place), place, value, value & c.L1E_OFFSET_MASK)
+                Fault(
+                    self.names.entry(place),
+                    place,
+                    value,
+                    value & c.L1E_OFFSET_MASK,
+                    guest=self.names.guest(place),
+                )
                 for place, value in some
             )
             self.findings.add("check/l1-copied", len(wrong), faults)
@@ -350,14 +373,7 @@ class Qcow2Check:
 
     def _owned(self, window: Window, clusters: Numbers) -> Iterator[Fault]:
         for cluster in clusters.tolist():
-            path, place = self.stored.path(cluster)
-            value = int(window.owners[cluster - window.first])
-            yield Fault(path, place, value, cluster * self.geometry.cluster_size)
-
-    def _late(self, some: list[tuple[int, int, int]]) -> Iterator[Fault]:
-        for cluster, value, place in some:
-            path, _ = self.stored.path(cluster)
-            yield Fault(path, place, value, cluster * self.geometry.cluster_size)
+            yield self.places.fault(cluster, int(window.owners[cluster - window.first]))
 
     def _settle(self) -> None:
         from qcowspec.check.effects import Effect

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.ownership import Owner
+from qcowspec.check.places import Pointer
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
 
@@ -47,12 +49,14 @@ class Region:
         owner: What it is.
         offset: Where it starts in the image file, in bytes.
         length: Its bytes; nothing is counted for 0 or less.
+        pointer: The field that says where it starts.
     """
 
     path: str
     owner: Owner
     offset: int
     length: int
+    pointer: Pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +68,36 @@ class L1Table:
         offset: Where it starts in the image file, in bytes.
         count: Its entries.
         active: Whether it is the active one.
+        index: Index of the snapshot that it is of; -1 for the active one.
     """
 
     prefix: str
     offset: int
     count: int
     active: bool
+    index: int = -1
 
 
-def l1_tables(metadata: Metadata, findings: Findings) -> list[L1Table]:
+def header_field(metadata: Metadata, name: str) -> Pointer:
+    """A field of the header."""
+    part = metadata.header_part
+    assert part is not None
+    return Pointer(lambda: part, name)
+
+
+def snapshot_field(metadata: Metadata, index: int, name: str) -> Pointer:
+    """A field of a snapshot."""
+    table = header_field(metadata, "snapshots_offset")
+    return Pointer(partial(metadata.snapshots.part, index), name, table)
+
+
+def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Table]:
     """The L1 tables that QEMU walks; of a snapshot only if its entry is sound.
+
+    Args:
+        metadata: The image.
+        findings: Where broken rules go.
+        length: Bytes of the image file.
 
     Raises:
         Aborted: QEMU cannot read one of them.
@@ -82,22 +106,23 @@ def l1_tables(metadata: Metadata, findings: Findings) -> list[L1Table]:
     assert geometry is not None
     tables = [L1Table("", header.l1_table_offset, header.l1_size, active=True)]
     if header.has_data_file and header.nb_snapshots:
-        fault = Fault("header.nb_snapshots", _field(metadata, "nb_snapshots"), header.nb_snapshots)
-        findings.add("snapshots/data-file", 1, [fault])
+        pointer = header_field(metadata, "nb_snapshots")
+        findings.add("snapshots/data-file", 1, fault(pointer, length))
     least = c.QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
     for index, entry in enumerate(metadata.snapshots):
-        prefix, place = f"snapshots[{index}].", metadata.snapshots.part(index).offset
+        broken: list[tuple[str, str]] = []
         if header.version >= 3 and entry.extra_data_size < least:
-            fault = Fault(f"{prefix}extra_data_size", place, entry.extra_data_size)
-            findings.add("snapshots/extra-data-minimum", 1, [fault])
-        if entry.l1_table_offset % geometry.cluster_size:
-            fault = Fault(f"{prefix}l1_table_offset", place, entry.l1_table_offset)
-            findings.add("snapshots/l1-table-offset", 1, [fault])
-        elif entry.l1_size > c.QCOW_MAX_L1_SIZE // c.L1E_SIZE:
-            fault = Fault(f"{prefix}l1_size", place, entry.l1_size)
-            findings.add("snapshots/l1-size", 1, [fault])
-        elif entry.l1_size:
-            tables.append(L1Table(prefix, entry.l1_table_offset, entry.l1_size, active=False))
+            broken.append(("snapshots/extra-data-minimum", "extra_data_size"))
+        at, count = entry.l1_table_offset, entry.l1_size
+        if at % geometry.cluster_size:
+            broken.append(("snapshots/l1-table-offset", "l1_table_offset"))
+        elif count > c.QCOW_MAX_L1_SIZE // c.L1E_SIZE:
+            broken.append(("snapshots/l1-size", "l1_size"))
+        elif count:
+            tables.append(L1Table(f"snapshots[{index}].", at, count, active=False, index=index))
+        for rule, name in broken:
+            pointer = snapshot_field(metadata, index, name)
+            findings.add(rule, 1, fault(pointer, length))
     for table in tables:
         if table.count and table.offset + table.count * c.L1E_SIZE > c.BDRV_MAX_LENGTH:
             raise Aborted(f"{table.prefix}l1_table lies where no file can be read")
@@ -117,35 +142,58 @@ def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> I
     """
     header, geometry = metadata.qcow2_header, metadata.geometry
     assert geometry is not None
-    yield Region("header", Owner.HEADER, 0, geometry.cluster_size)
+    magic = header_field(metadata, "magic")
+    yield Region("header", Owner.HEADER, 0, geometry.cluster_size, magic)
     for table in tables:
-        owner = Owner.L1_TABLE if table.active else Owner.SNAPSHOT_L1_TABLE
-        yield Region(f"{table.prefix}l1_table", owner, table.offset, table.count * c.L1E_SIZE)
+        path, size = f"{table.prefix}l1_table", table.count * c.L1E_SIZE
+        if table.active:
+            pointer = header_field(metadata, "l1_table_offset")
+            yield Region(path, Owner.L1_TABLE, table.offset, size, pointer)
+        else:
+            pointer = snapshot_field(metadata, table.index, "l1_table_offset")
+            yield Region(path, Owner.SNAPSHOT_L1_TABLE, table.offset, size, pointer)
     if len(metadata.snapshots):
         last = metadata.snapshots.part(len(metadata.snapshots) - 1)
         behind = last.offset + last.parse().unpadded_size
         offset = header.snapshots_offset
-        yield Region("snapshots", Owner.SNAPSHOT_TABLE, offset, behind - offset)
-    length = header.refcount_table_bytes
-    yield Region("refcount_table", Owner.REFCOUNT_TABLE, header.refcount_table_offset, length)
-    pointer = metadata.crypto_extension
-    if pointer is not None:
-        # QEMU takes the file's length from the sum, in 64 bits: what is left may pass for negative.
-        behind = pointer.offset + pointer.length - length_of_file
-        if behind > c.QCOW2_MAX_TABLE_END >= pointer.length:
-            raise Aborted("the LUKS header ends behind any offset")
-        if pointer.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
-            yield Region("luks_header", Owner.LUKS_HEADER, pointer.offset, pointer.length)
-    extension = metadata.bitmaps_extension
-    if extension is None or not bitmaps(metadata):
+        pointer = header_field(metadata, "snapshots_offset")
+        yield Region("snapshots", Owner.SNAPSHOT_TABLE, offset, behind - offset, pointer)
+    offset, size = header.refcount_table_offset, header.refcount_table_bytes
+    pointer = header_field(metadata, "refcount_table_offset")
+    yield Region("refcount_table", Owner.REFCOUNT_TABLE, offset, size, pointer)
+    yield from _luks_header(metadata, length_of_file)
+    yield from _bitmap_regions(metadata)
+
+
+def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
+    luks, part = metadata.crypto_extension, metadata.crypto_part
+    if luks is None or part is None:
         return
-    directory = extension.bitmap_directory_offset
-    size = extension.bitmap_directory_size
-    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, directory, size)
+    # QEMU takes the file's length from the sum, in 64 bits: what is left may pass for negative.
+    behind = luks.offset + luks.length - length_of_file
+    if behind > c.QCOW2_MAX_TABLE_END >= luks.length:
+        raise Aborted("the LUKS header ends behind any offset")
+    if luks.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
+        pointer = Pointer(lambda: part, "offset")
+        yield Region("luks_header", Owner.LUKS_HEADER, luks.offset, luks.length, pointer)
+
+
+def _bitmap_regions(metadata: Metadata) -> Iterator[Region]:
+    extension, part = metadata.bitmaps_extension, metadata.bitmaps_part
+    if extension is None or part is None or not bitmaps(metadata):
+        return
+    offset, size = extension.bitmap_directory_offset, extension.bitmap_directory_size
+    directory = Pointer(lambda: part, "bitmap_directory_offset")
+    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, offset, size, directory)
     for index, entry in enumerate(bitmaps(metadata)):
-        size = entry.bitmap_table_size * c.BME_TABLE_ENTRY_SIZE
+        path, size = f"bitmaps[{index}].bitmap_table", entry.bitmap_table_size
+        pointer = Pointer(partial(metadata.bitmaps.part, index), "bitmap_table_offset", directory)
         yield Region(
-            f"bitmaps[{index}].bitmap_table", Owner.BITMAP_TABLE, entry.bitmap_table_offset, size
+            path,
+            Owner.BITMAP_TABLE,
+            entry.bitmap_table_offset,
+            size * c.BME_TABLE_ENTRY_SIZE,
+            pointer,
         )
 
 
@@ -190,10 +238,16 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
             yield index, at // width, offsets.astype(np.int64)
 
 
-def _field(metadata: Metadata, name: str) -> int | None:
-    """Where a field of the header stands."""
-    from qcowspec.structures import lay_open
+def fault(pointer: Pointer, length: int, region: Region | None = None) -> Iterator[Fault]:
+    """The fault at a field, if anybody asks for it; the region is what it locates.
 
-    part = metadata.header_part
-    fields = [] if part is None else list(lay_open(part).walk())
-    return next((int(field.offset) for field in fields if field.name == name), None)
+    Args:
+        pointer: The field.
+        length: Bytes of the image file.
+        region: What it locates, if that is at fault.
+    """
+    place = pointer.place(length)
+    note, cluster = place.note, None if region is None else region.offset
+    if region is not None and not note and region.offset < length:
+        note = f"{region.path} has {region.length:,} bytes from there on"
+    yield Fault(place.path, place.offset, place.value, cluster, note=note)

@@ -87,7 +87,7 @@ def command(
             document = as_json(report, image)
             write([json.dumps(document, indent=4, ensure_ascii=False), "\n"])
         else:
-            write(lines(report, styler(color)))
+            write(lines(report, styler(color), whole=all_))
     if report.why is not None:
         click.echo(f"qcowspec: {image}: the check was not completed: {report.why}", err=True)
     status = report.figures.status

@@ -16,7 +16,7 @@ import qcowspec
 from qcowspec.check import check, owners, qcow2
 from qcowspec.check.counting import Window
 from qcowspec.check.effects import EFFECTS, Effect
-from qcowspec.check.findings import Group
+from qcowspec.check.findings import Group, Owned
 from qcowspec.check.ownership import Owner, overlapping, words
 from qcowspec.check.stored import StoredRefcounts
 from qcowspec.fuzzing import vectors
@@ -202,7 +202,7 @@ def test_an_overlap_is_explained_by_both_owners() -> None:
 
     fault = groups(vectors.image(vector))["check/overlap"].faults[0]
 
-    assert fault.owners == ("l1_table", "l2_tables[0][0]")
+    assert fault.owners == (Owned("l1_table"), Owned("l2_tables[0][0]", 0))
 
 
 # --- hostile images -------------------------------------------------------------------------------

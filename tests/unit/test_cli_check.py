@@ -27,7 +27,10 @@ def test_a_leak_is_told_with_its_rule_and_place() -> None:
 
     assert done.returncode == 3
     assert done.stdout.startswith("Leaked check/leaked-cluster. The rule: ")
-    assert "refcount_blocks[0][6] at 0x200c is 1; references: 0; cluster at 0x6000" in done.stdout
+    assert (
+        "\n  cluster at 0x6000: refcount 1, references 0; refcount_blocks[0][6] at 0x200c\n"
+        in done.stdout
+    )
 
 
 def test_json_has_the_findings_beside_the_figures() -> None:
@@ -58,7 +61,8 @@ def test_an_overlap_that_refcounts_hide_is_beyond_qemu(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("No errors were found on the image.\n")
     assert "cluster at 0x4000 belongs to: l1-table, data" in done.stdout
-    assert "      referenced by l2_tables[0][0]\n" in done.stdout
+    assert "      owner: l1_table\n" in done.stdout
+    assert "      owner: l2_tables[0][0]; guest offset 0x0\n" in done.stdout
     assert run("--strict", path).returncode == 2
 
 
@@ -110,6 +114,10 @@ def test_a_chain_that_loops_is_found_where_it_may_be_followed(tmp_path: Path) ->
 
     assert done.returncode == 0
     assert "BEYOND backing/loop" in done.stdout
+    assert (
+        f"backing_file_name at 0x88: {other}: The backing file 'one.qcow2' is already part"
+        in done.stdout
+    )
 
 
 def _backed_by(name: bytes) -> bytes:
