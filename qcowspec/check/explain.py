@@ -16,7 +16,7 @@ from qcow_parsers import constants as c
 
 from qcowspec import units
 from qcowspec.batches import read_tables
-from qcowspec.check.findings import Owned
+from qcowspec.check.findings import Owned, Progress
 from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.check.regions import bitmap_clusters
 
@@ -41,11 +41,15 @@ class Entries:
         table: Which table each is of, by its number in the check's `tables`.
         index: Which entry of the table.
         values: The entries.
+        done: Tables that were gone through so far.
+        of: Tables that there are.
     """
 
     table: Numbers
     index: Numbers
     values: Words
+    done: int
+    of: int
 
 
 def entries(check: Qcow2Check) -> Iterator[Entries]:
@@ -57,10 +61,11 @@ def entries(check: Qcow2Check) -> Iterator[Entries]:
     for part, rows in read_tables(check.source, tables.offsets[here], size, batch=BATCH):
         values = rows.view(">u8").reshape(len(rows), -1, words)[:, :, 0]
         row, index = np.nonzero(values)
-        yield Entries(here[part][row], index, values[row, index].astype(np.uint64))
+        used = values[row, index].astype(np.uint64)
+        yield Entries(here[part][row], index, used, part.stop, len(here))
 
 
-def explain(check: Qcow2Check) -> None:
+def explain(check: Qcow2Check, progress: Progress | None = None) -> None:
     """Fill in the owners of every cluster that a finding is about."""
     bits = check.geometry.cluster_bits
     about = [
@@ -74,14 +79,16 @@ def explain(check: Qcow2Check) -> None:
     if not len(wanted):
         return
     owners: dict[int, list[Owned]] = defaultdict(list)
-    for owner, cluster in _references(check, wanted):
+    for owner, cluster in _references(check, wanted, progress):
         if len(owners[cluster]) < NAMED:
             owners[cluster].append(owner)
     for fault in about:
         fault.owners = tuple(owners[(fault.cluster or 0) >> bits])
 
 
-def _references(check: Qcow2Check, wanted: Numbers) -> Iterator[tuple[Owned, int]]:
+def _references(
+    check: Qcow2Check, wanted: Numbers, progress: Progress | None
+) -> Iterator[tuple[Owned, int]]:
     """All that has one of some clusters, and which."""
     bits, names, tables = check.geometry.cluster_bits, check.names, check.tables
     for region in check.regions:
@@ -104,13 +111,17 @@ def _references(check: Qcow2Check, wanted: Numbers) -> Iterator[tuple[Owned, int
             path = f"bitmaps[{number}].bitmap_table[{first + one}]"
             yield Owned(path), int(offsets[one]) >> bits
     if not check.metadata.qcow2_header.has_data_file:
-        yield from _guest(check, wanted)
+        yield from _guest(check, wanted, progress)
 
 
-def _guest(check: Qcow2Check, wanted: Numbers) -> Iterator[tuple[Owned, int]]:
+def _guest(
+    check: Qcow2Check, wanted: Numbers, progress: Progress | None
+) -> Iterator[tuple[Owned, int]]:
     """The L2 entries that reference one of some clusters."""
     bits = check.geometry.cluster_bits
     for batch in entries(check):
+        if progress is not None:
+            progress("owners", batch.done, batch.of)
         compressed = batch.values & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
         length = np.where(
             compressed, units.compressed_length(batch.values, bits), check.geometry.cluster_size

@@ -6,7 +6,7 @@ to keep more than it was asked to: a hostile image has as many faults as it like
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -17,6 +17,10 @@ from qcowspec.rules import BY_ID
 
 SHOWN = 8
 """Places that are kept of each rule where nothing else is asked for."""
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is gone through (``tables``, ``compressed clusters``, ``owners``), how many of them
+were, and how many there are: an estimate."""
 
 
 @dataclass(frozen=True, slots=True)

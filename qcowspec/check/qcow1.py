@@ -10,7 +10,7 @@ Source: block/qcow.c: qcow_open, get_cluster_offset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from qcow_parsers import constants as c
 from qcowspec import units
 from qcowspec.batches import read_tables
 from qcowspec.check.figures import Figures
-from qcowspec.check.findings import Fault, Findings, Owned
+from qcowspec.check.findings import Fault, Findings, Owned, Progress
 from qcowspec.check.places import Pointer
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
@@ -84,7 +84,7 @@ class Qcow1Check:
         metadata: Metadata,
         source: Source,
         findings: Findings,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
         *,
         deep: bool = False,
     ) -> None:
@@ -97,6 +97,7 @@ class Qcow1Check:
         size = metadata.header.size - metadata.header.size % c.BDRV_SECTOR_SIZE
         self.figures.total_clusters = self.geometry.clusters(size)
         self.pieces, self._deep = Pieces(), deep
+        self._entries_of_l1 = metadata.l1_table.count
 
     def run(self) -> None:
         """Check everything."""
@@ -152,7 +153,7 @@ class Qcow1Check:
         for part, rows in read_tables(self.source, offsets, size, batch=BATCH):
             self._entries(places[part], starts[part], rows.view(">u8").astype(np.uint64))
             if self._progress is not None:
-                self._progress(part.stop - part.start)
+                self._progress("tables", int(places[part.stop - 1]) + 1, self._entries_of_l1)
 
     def _entries(self, places: Numbers, starts: Numbers, values: Words) -> None:
         """Judge the entries of some L2 tables, and note what they locate."""

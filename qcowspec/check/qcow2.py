@@ -12,16 +12,17 @@ Source: block/qcow2-refcount.c: qcow2_check_refcounts; block/qcow2.c: qcow2_co_c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import starmap
 
 import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.blocks import refcount_blocks
 from qcowspec.check.counting import CHUNK, Window
 from qcowspec.check.figures import Figures
-from qcowspec.check.findings import Fault, Findings
+from qcowspec.check.findings import Fault, Findings, Progress
 from qcowspec.check.l1 import L2Tables, Names, l2_tables
 from qcowspec.check.l2 import L2Check
 from qcowspec.check.ownership import Owner, OwnerMap, overlapping
@@ -66,7 +67,7 @@ class Qcow2Check:
         metadata: Metadata,
         source: Source,
         findings: Findings,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Take what opening read.
 
@@ -74,7 +75,7 @@ class Qcow2Check:
             metadata: The image; it breaks no rule for which QEMU gives a check up.
             source: The image file.
             findings: Where broken rules go.
-            progress: Is told of every few tables how many were gone through.
+            progress: Is told how far the check is.
         """
         assert metadata.geometry is not None
         header, geometry = metadata.qcow2_header, metadata.geometry
@@ -120,15 +121,24 @@ class Qcow2Check:
             highest = max(highest, self._compare(window))
             self._l1_copied(window)
             self.l2.again = True
-        found, some = self.stored.past(self.clusters + self._grown, self.findings.shown)
+        found, some = self.stored.past(self.behind, self.findings.shown)
         self.findings.add("check/refcount-past-end", found, starmap(self.places.fault, some))
         self._settle()
         self.figures.image_end_offset = (max(highest, 0) + 1) * self.geometry.cluster_size
 
+    @property
+    def behind(self) -> int:
+        """Clusters that are compared: the file's, and the next one if anything ends in it."""
+        return self.clusters + self._grown
+
+    @property
+    def window_size(self) -> int:
+        """Clusters that are counted together."""
+        return WINDOW // (PER_CLUSTER + self.stored.dtype.itemsize)
+
     def windows(self) -> Iterator[Window]:
         """The stretches of the file that are counted one after the other; empty arrays first."""
-        size = WINDOW // (PER_CLUSTER + self.stored.dtype.itemsize)
-        total = self.clusters + 1  # what ends in the last cluster's successor counts as well
+        size, total = self.window_size, self.clusters + 1  # see `behind`
         for first in range(0, total, size):
             yield self.window(first, min(size, total - first))
 
@@ -153,14 +163,21 @@ class Qcow2Check:
                     window.add(clusters, Owner.L2_TABLE, active, alone=clusters is first)
                 if inactive:
                     window.add(clusters, Owner.SNAPSHOT_L2_TABLE, inactive)
-        for done in self.l2.run(self.tables, window):
-            if self._progress is not None:
-                self._progress(done)
+        self._go_through(window)
         for _, _, offsets in bitmap_clusters(self.metadata, self.source):
             bits = offsets[(offsets != 0) & (offsets + self.geometry.cluster_size < self._limit)]
             window.add(bits >> self.geometry.cluster_bits, Owner.BITMAP_DATA)
         self._grown |= window.behind > self.clusters and bool(window.counts[-1])
-        self._refcount_blocks(window)
+        refcount_blocks(self, window)
+
+    def _go_through(self, window: Window) -> None:
+        """Count what L2 entries reference; each window reads the tables that reach into it."""
+        size = self.window_size
+        rounds, done = -(-(self.clusters + 1) // size), window.first // size * len(self.tables)
+        for some in self.l2.run(self.tables, window):
+            done += some
+            if self._progress is not None:
+                self._progress("tables", done, rounds * len(self.tables))
 
     # --- what lies where --------------------------------------------------------------------------
 
@@ -204,53 +221,6 @@ class Qcow2Check:
             guest = self.names.guest(place)
             yield Fault(self.names.entry(place), place, offset, offset, guest=guest)
 
-    # --- refcount blocks --------------------------------------------------------------------------
-
-    def _refcount_blocks(self, window: Window) -> None:
-        """Count the refcount blocks, and judge their entries (check_refblocks)."""
-        entries, offsets = self.stored.entries, self.stored.offsets
-        reserved = entries & np.uint64(c.REFT_RESERVED_MASK) != 0
-        unaligned = ~reserved & (offsets & np.uint64(self.geometry.cluster_size - 1) != 0)
-        numbers = (offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
-        sound = ~reserved & ~unaligned
-        outside = sound & (numbers >= self.clusters + self._grown)
-        if window.behind > self.clusters:  # the last: now it is known where the clusters end
-            self._entries("refcounts/reserved", reserved)
-            self._entries("refcounts/block-offset", unaligned)
-            self._entries("check/refcount-block-past-end", outside)
-        counted = np.flatnonzero(sound & ~outside & (offsets != 0) & window.inside(numbers))
-        if not len(counted):
-            return
-        here = numbers[counted]
-        before = window.counts[here - window.first].astype(np.float64)
-        order = np.argsort(here, kind="stable")
-        rising = here[order]
-        turn = np.arange(len(rising)) - np.searchsorted(rising, rising)
-        rank = np.zeros(len(here), np.int64)
-        rank[order] = turn
-        # The cluster behind the file's last is there if something else reaches into it; a block in
-        # it is past the end, and not counted, and yet judged.
-        late = here >= self.clusters
-        past = np.zeros(len(entries), bool)
-        past[counted[late]] = True
-        self._entries("check/past-end", past)
-        seen = np.minimum(before + np.where(late, 0, rank + 1), self.stored.most)
-        shared = np.zeros(len(entries), bool)
-        shared[counted[seen != 1]] = True
-        self._entries("check/refcount-block-shared", shared)
-        window.add(here[~late], Owner.REFCOUNT_BLOCK, alone=True)
-
-    def _entries(self, rule: str, hit: Flags) -> None:
-        """Report entries of the refcount table."""
-        self.findings.add(rule, int(hit.sum()), self._entry_faults(np.flatnonzero(hit)))
-
-    def _entry_faults(self, hit: Numbers) -> Iterator[Fault]:
-        table = self.metadata.qcow2_header.refcount_table_offset
-        for index in hit.tolist():
-            place = table + index * c.REFTABLE_ENTRY_SIZE
-            value, at = int(self.stored.entries[index]), int(self.stored.offsets[index])
-            yield Fault(f"refcount_table[{index}]", place, value, at or None)
-
     # --- references against refcounts -------------------------------------------------------------
 
     def _compare(self, window: Window) -> int:
@@ -261,7 +231,7 @@ class Qcow2Check:
         """
         highest = -1
         assert window.stored is not None
-        total = min(window.count, self.clusters + self._grown - window.first)
+        total = min(window.count, self.behind - window.first)
         dark = self._dark(window, total)
         for start in range(0, total, CHUNK):
             chosen = slice(start, min(start + CHUNK, total))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import FORMATS, say, styler, write
+from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing
 from qcowspec.errors import QcowError
+
+if TYPE_CHECKING:
+    from qcowspec.image import Image
 
 DAMAGED = 2
 
@@ -70,14 +74,14 @@ def command(
     from qcowspec.report.check import as_json, lines
 
     try:
-        with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet) as bar:
+        with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
             report = check(
                 opened,
                 shown=None if all_ else limit,
                 explain=explain,
                 deep=deep,
                 chain=bool(allow),
-                progress=bar,
+                progress=lambda what, done, of: bar.at(SAYS[what], done, of),
             )
     except QcowError as error:
         say(error)
@@ -96,24 +100,18 @@ def command(
     sys.exit(status)
 
 
+def _bar(image: Image, *, quiet: bool) -> Bar:
+    """The bar; of a small disk's check not before it takes longer than it should."""
+    table = image.l1_table
+    tables = 0 if table is None else table.count
+    return Bar("check", tables, hidden=quiet, after=0 if tables >= LONG else LATE)
+
+
 LONG = 1 << 12
-"""L2 tables from which on a bar is worth showing."""
+"""Entries of the L1 table from which on a bar is worth showing at once."""
 
+LATE = 0.5
+"""Seconds after which it is anyway: tables come from a server, or clusters are inflated."""
 
-class _bar:  # noqa: N801 - used like the function it wraps
-    """A progress bar on a terminal; called with how much was done."""
-
-    def __init__(self, image: Any, quiet: bool) -> None:
-        table = image.l1_table
-        total = 0 if table is None else table.count
-        hidden = quiet or total < LONG or not sys.stderr.isatty()
-        self._bar: Any = click.progressbar(
-            length=max(1, total), label="check", file=sys.stderr, hidden=hidden
-        )
-
-    def __enter__(self) -> Any:
-        self._bar.__enter__()
-        return self._bar.update
-
-    def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)
+SAYS = {"tables": "check", "compressed clusters": "inflate", "owners": "explain"}
+"""What the bar says is done, by what is gone through."""
