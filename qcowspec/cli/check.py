@@ -11,7 +11,7 @@ import click
 from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import FORMATS, say, styler, write
 from qcowspec.cli.progress import Bar
-from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing
+from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, sharing
 from qcowspec.errors import QcowError
 
 if TYPE_CHECKING:
@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 DAMAGED = 2
 
 
+class ChecksImage(TakesImages):
+    """A command whose status 2 says that an image is damaged, and nothing else."""
+
+    failed = FAILED
+
+
 @click.command(
     "check",
-    cls=TakesImages,
+    cls=ChecksImage,
     epilog=f"""\b
 Examples:
   qcowspec check disk.qcow2
@@ -36,19 +42,21 @@ the disk share, refcounts past the end of the file, broken compressed clusters (
 chain that loops (--allow). No key is needed, and no second file.
 
 {PERMISSIONS}
-Exit status, as qemu-img's: 0 nothing found; 1 not opened, or not completed; 2 errors; 3 leaks.
-Version 1, which qemu-img does not check, has the same.
+Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad usage; 2 errors;
+3 leaks. Version 1, which qemu-img does not check, has the same.
 """,
 )
 @click.argument("image", metavar="IMAGE")
 @click.option("--output", type=click.Choice(["human", "json"]), default="human")
 @click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
 @allowing
+@sharing
 @click.option("--explain", is_flag=True, help="Name the owners of each cluster at fault.")
 @click.option("--deep", is_flag=True, help="Inflate every compressed cluster.")
 @click.option("--strict", is_flag=True, help="Exit with 2 for what qemu-img does not look at.")
 @click.option("--limit", type=click.IntRange(0), default=8, help="Places told of each rule.")
 @click.option("--all", "all_", is_flag=True, help="Tell every place.")
+@click.option("-r", "--repair", metavar="leaks|all", hidden=True)
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing but the exit status.")
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours."
@@ -64,6 +72,7 @@ def command(
     strict: bool,
     limit: int,
     all_: bool,
+    repair: str | None,
     quiet: bool,
     color: str,
 ) -> None:
@@ -73,6 +82,10 @@ def command(
     from qcowspec.cli.reading import laid_open
     from qcowspec.report.check import as_json, lines
 
+    if repair is not None:
+        raise click.UsageError(
+            "check never writes to an image. To repair one: qemu-img check -r leaks|all, on a copy"
+        )
     try:
         with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
             report = check(

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from qcowspec.fuzzing import vectors
 from tools.make_test_data import DATA
 
@@ -90,6 +92,32 @@ def test_an_image_that_does_not_open_is_1(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "[header/cluster-bits]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--no-such"], ["-r", "leaks", DATA / "v3-leaks.qcow2"], ["--source-spec", "no/such"]],
+    ids=lambda arguments: str(arguments[:1]),
+)
+def test_status_2_is_for_damage_and_bad_usage_is_1(arguments: list[object]) -> None:
+    done = run(*arguments)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_output_that_cannot_be_written_is_1() -> None:
+    command = [sys.executable, "-m", "qcowspec", "check", str(DATA / "v3-zlib.qcow2")]
+
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == b"qcowspec: the output cannot be written: No space left on device\n"
+
+
+def test_an_image_that_a_guest_uses_is_asked_for_as_with_qemu_img() -> None:
+    assert run("-U", DATA / "v3-zlib.qcow2").returncode == 0
 
 
 def test_quiet_says_nothing() -> None:
