@@ -37,7 +37,18 @@ each other could ask for any number."""
 
 
 class Aborted(Exception):
-    """QEMU gives the check up here, without a figure; the message says why."""
+    """QEMU gives the check up here, without a figure; the message says where and why."""
+
+    def __init__(self, says: str, offset: int | None = None, rule: str | None = None) -> None:
+        """Put the sentence together.
+
+        Args:
+            says: Why.
+            offset: The byte in the image file that is at fault; None if no single one is.
+            rule: The rule that it breaks, if it breaks one.
+        """
+        where = "" if offset is None else f"at byte {offset}: "
+        super().__init__(where + says + ("" if rule is None else f" [{rule}]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +136,17 @@ def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Tab
             findings.add(rule, 1, fault(pointer, length))
     for table in tables:
         if table.count and table.offset + table.count * c.L1E_SIZE > c.BDRV_MAX_LENGTH:
-            raise Aborted(f"{table.prefix}l1_table lies where no file can be read")
+            place = _l1_pointer(metadata, table).place(length)
+            path = f"{table.prefix}l1_table"
+            raise Aborted(f"{path} ends at an offset that no file has", place.offset)
     return [table for table in tables if table.count]
+
+
+def _l1_pointer(metadata: Metadata, table: L1Table) -> Pointer:
+    """The field that says where an L1 table starts."""
+    if table.active:
+        return header_field(metadata, "l1_table_offset")
+    return snapshot_field(metadata, table.index, "l1_table_offset")
 
 
 def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> Iterator[Region]:
@@ -146,12 +166,8 @@ def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> I
     yield Region("header", Owner.HEADER, 0, geometry.cluster_size, magic)
     for table in tables:
         path, size = f"{table.prefix}l1_table", table.count * c.L1E_SIZE
-        if table.active:
-            pointer = header_field(metadata, "l1_table_offset")
-            yield Region(path, Owner.L1_TABLE, table.offset, size, pointer)
-        else:
-            pointer = snapshot_field(metadata, table.index, "l1_table_offset")
-            yield Region(path, Owner.SNAPSHOT_L1_TABLE, table.offset, size, pointer)
+        owner = Owner.L1_TABLE if table.active else Owner.SNAPSHOT_L1_TABLE
+        yield Region(path, owner, table.offset, size, _l1_pointer(metadata, table))
     if len(metadata.snapshots):
         last = metadata.snapshots.part(len(metadata.snapshots) - 1)
         behind = last.offset + last.parse().unpadded_size
@@ -172,7 +188,8 @@ def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
     # QEMU takes the file's length from the sum, in 64 bits: what is left may pass for negative.
     behind = luks.offset + luks.length - length_of_file
     if behind > c.QCOW2_MAX_TABLE_END >= luks.length:
-        raise Aborted("the LUKS header ends behind any offset")
+        place = Pointer(lambda: part, "length").place(length_of_file)
+        raise Aborted("the LUKS header ends at an offset that no file has", place.offset)
     if luks.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
         pointer = Pointer(lambda: part, "offset")
         yield Region("luks_header", Owner.LUKS_HEADER, luks.offset, luks.length, pointer)
@@ -219,7 +236,9 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
     for index, entry in enumerate(bitmaps(metadata)):
         start, length = entry.bitmap_table_offset, entry.bitmap_table_size * width
         if start + length > c.BDRV_MAX_LENGTH:
-            raise Aborted(f"bitmaps[{index}].bitmap_table lies where no file can be read")
+            pointer = Pointer(partial(metadata.bitmaps.part, index), "bitmap_table_offset")
+            says = f"bitmaps[{index}].bitmap_table ends at an offset that no file has"
+            raise Aborted(says, pointer.place(source.length).offset)
         length = min(length, max(0, source.length - start))  # behind the end are zeros
         room -= length
         if room < 0:
@@ -229,12 +248,16 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
             values = np.frombuffer(data.ljust(-(-len(data) // width) * width, b"\0"), ">u8")
             values = values.astype(np.uint64)
             offsets = values & np.uint64(c.BME_TABLE_ENTRY_OFFSET_MASK)
-            bad = values & np.uint64(c.BME_TABLE_ENTRY_RESERVED_MASK) != 0
+            reserved = values & np.uint64(c.BME_TABLE_ENTRY_RESERVED_MASK) != 0
             ones = values & np.uint64(c.BME_TABLE_ENTRY_FLAG_ALL_ONES) != 0
-            bad |= (offsets != 0) & (ones | (offsets & np.uint64(cluster - 1) != 0))
+            reserved |= ones & (offsets != 0)
+            bad = reserved | (offsets & np.uint64(cluster - 1) != 0)
             if bad.any():
-                entry_at = at // width + int(np.argmax(bad))
-                raise Aborted(f"bitmaps[{index}].bitmap_table[{entry_at}] breaks a rule")
+                first = int(np.argmax(bad))
+                path = f"bitmaps[{index}].bitmap_table[{at // width + first}]"
+                rule = "bitmaps/reserved" if reserved[first] else "bitmaps/cluster-offset"
+                says = f"{path} is {int(values[first]):#x}, which QEMU does not go on from"
+                raise Aborted(says, start + at + first * width, rule)
             yield index, at // width, offsets.astype(np.int64)
 
 
