@@ -34,6 +34,7 @@ from qcowspec.check.regions import (
     bitmap_clusters,
     fault,
     l1_tables,
+    marks,
     regions,
 )
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
@@ -114,6 +115,7 @@ class Qcow2Check:
 
     def run(self) -> None:
         """Check everything."""
+        marks(self.metadata, self.findings, self.source.length)
         self._misplaced()
         highest = -1
         for window in self.windows():

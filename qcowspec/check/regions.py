@@ -102,6 +102,21 @@ def snapshot_field(metadata: Metadata, index: int, name: str) -> Pointer:
     return Pointer(partial(metadata.snapshots.part, index), name, table)
 
 
+MARKS = {
+    "header/corrupt": "QEMU opens it for reading only, until qemu-img check -r all repaired it",
+    "header/untrusted-dirty": "QEMU counts all refcounts anew when it opens it for writing",
+}
+"""What the bits mean by which QEMU marks an image."""
+
+
+def marks(metadata: Metadata, findings: Findings, length: int) -> None:
+    """Report that an image is marked corrupt, or as one that was not closed."""
+    header, pointer = metadata.qcow2_header, header_field(metadata, "incompatible_features")
+    set_ = {"header/corrupt": header.has_corrupt, "header/untrusted-dirty": header.has_dirty}
+    for rule, note in MARKS.items():
+        findings.add(rule, int(set_[rule]), fault(pointer, length, note=note))
+
+
 def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Table]:
     """The L1 tables that QEMU walks; of a snapshot only if its entry is sound.
 
@@ -256,21 +271,24 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
                 first = int(np.argmax(bad))
                 path = f"bitmaps[{index}].bitmap_table[{at // width + first}]"
                 rule = "bitmaps/reserved" if reserved[first] else "bitmaps/cluster-offset"
-                says = f"{path} is {int(values[first]):#x}, which QEMU does not go on from"
+                says = f"{path} is {int(values[first]):#x}, where QEMU gives the check up"
                 raise Aborted(says, start + at + first * width, rule)
             yield index, at // width, offsets.astype(np.int64)
 
 
-def fault(pointer: Pointer, length: int, region: Region | None = None) -> Iterator[Fault]:
-    """The fault at a field, if anybody asks for it; the region is what it locates.
+def fault(
+    pointer: Pointer, length: int, region: Region | None = None, note: str = ""
+) -> Iterator[Fault]:
+    """The fault at a field, if anybody asks for it.
 
     Args:
         pointer: The field.
         length: Bytes of the image file.
         region: What it locates, if that is at fault.
+        note: What else there is to say.
     """
     place = pointer.place(length)
-    note, cluster = place.note, None if region is None else region.offset
+    note, cluster = place.note or note, None if region is None else region.offset
     if region is not None and not note and region.offset < length:
         note = f"{region.path} has {region.length:,} bytes from there on"
     yield Fault(place.path, place.offset, place.value, cluster, note=note)

@@ -61,7 +61,8 @@ def lines(report: Report, style: Style = plain_style, *, whole: bool = False) ->
     judged, beyond = _parts(report)
     for group in judged:
         yield from _told(group, style, whole=whole)
-    yield from summary(report)
+    if report.why is None:
+        yield from summary(report)
     if report.format is Format.QCOW:
         yield "qemu-img has no check for version 1: all of this is beyond it.\n"
     if beyond:
