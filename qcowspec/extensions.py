@@ -172,7 +172,7 @@ def _read_luks(
     pointer: Qcow2.CryptoExtension,
 ) -> Reading[None]:
     """Read the LUKS header that a pointer leads to; QEMU reads one for each pointer."""
-    image.crypto_extension = pointer
+    image.crypto_extension, image.crypto_part = pointer, part
     if int(image.qcow2_header.crypt_method) != c.QcowCryptMethod.QCOW_CRYPT_LUKS:
         return
     if not judge(part, pointer):

@@ -212,6 +212,7 @@ class Metadata:
         bitmaps_extension: Where the bitmap directory lies.
         bitmaps_part: The same as bytes.
         crypto_extension: Where the LUKS header lies.
+        crypto_part: The same as bytes.
         luks: The LUKS header that the encryption extension points at.
         luks_part: The same as bytes.
         l1_table: The active L1 table.
@@ -242,6 +243,7 @@ class Metadata:
     bitmaps_extension: Qcow2.BitmapsExtension | None = None
     bitmaps_part: Part[Qcow2.BitmapsExtension] | None = None
     crypto_extension: Qcow2.CryptoExtension | None = None
+    crypto_part: Part[Qcow2.CryptoExtension] | None = None
     luks: Luks1.Header | None = None
     luks_part: Part[Luks1.Header] | None = None
     l1_table: Table | None = None

@@ -11,7 +11,6 @@ owner map. Refuses: an image that QEMU does not open for a check, with the error
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from qcowspec.rules import BY_ID
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
-    from qcowspec.check.findings import Findings
+    from qcowspec.check.findings import Findings, Progress
     from qcowspec.check.ownership import OwnerMap
     from qcowspec.image import Image
     from qcowspec.rules import Finding, Judge
@@ -105,7 +104,7 @@ def check(
     deep: bool = False,
     chain: bool = False,
     profile: str = "qemu",
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Check an image as `qemu-img check` does, and beyond.
 
@@ -116,7 +115,7 @@ def check(
         deep: Whether compressed clusters are inflated.
         chain: Whether the backing chain is followed, through the image's gate.
         profile: Which QEMU decides what is opened: ``qemu``, or ``qemu@7.2``.
-        progress: Is told how many L2 tables, or compressed clusters, were gone through.
+        progress: Is told how far it is; see `qcowspec.check.findings.Progress`.
 
     Raises:
         Malformed, Invalid, Unsupported: A rule is broken for which QEMU does not check the image.
@@ -150,7 +149,7 @@ def check(
         if explain:
             from qcowspec.check.explain import explain as name_owners
 
-            name_owners(run)
+            name_owners(run, progress)
     if chain:
         from qcowspec.check.loops import follow
 

@@ -6,7 +6,7 @@ nothing; each payload is inflated once, however many entries reference it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from qcow_parsers import constants as c
 
 from qcowspec import units
 from qcowspec.check.explain import Entries, entries
-from qcowspec.check.findings import Fault
+from qcowspec.check.findings import Fault, Progress
 from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.guest.inflate import Inflate, NotInflatable, deflated, zstandard_frames
 from qcowspec.guest.layers import pool
@@ -24,8 +24,9 @@ TOGETHER = 256
 """Payloads that the threads are handed at once."""
 
 
-def inflate_all(check: Qcow2Check, progress: Callable[[int], None] | None = None) -> None:
+def inflate_all(check: Qcow2Check, progress: Progress | None = None) -> None:
     """Report the compressed clusters that no reader can inflate."""
+    done = 0
     kind = int(check.metadata.qcow2_header.effective_compression_type)
     zstd = kind == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD
     inflate = zstandard_frames if zstd else deflated
@@ -36,14 +37,14 @@ def inflate_all(check: Qcow2Check, progress: Callable[[int], None] | None = None
         described, first = np.unique(
             batch.values[hit] & np.uint64(c.L2E_COMPRESSED_OFFSET_SIZE_MASK), return_index=True
         )
-        broken = [
-            int(hit[first[start + one]])
-            for start in range(0, len(described), TOGETHER)
-            for one in _broken(check, described[start : start + TOGETHER], inflate)
-        ]
+        broken: list[int] = []
+        for start in range(0, len(described), TOGETHER):
+            some = described[start : start + TOGETHER]
+            broken += [int(hit[first[start + one]]) for one in _broken(check, some, inflate)]
+            done += len(some)
+            if progress is not None:
+                progress("compressed clusters", done, check.figures.compressed_clusters)
         check.findings.add("l2/compressed-data", len(broken), _faults(check, batch, broken))
-        if progress is not None:
-            progress(len(described))
 
 
 def _broken(check: Qcow2Check, payloads: npt.NDArray[np.uint64], inflate: Inflate) -> list[int]:
@@ -75,7 +76,7 @@ def _faults(check: Qcow2Check, batch: Entries, broken: list[int]) -> Iterator[Fa
     width, bits = check.geometry.l2_entry_size, check.geometry.cluster_bits
     for one in broken:
         table, index = int(batch.table[one]), int(batch.index[one])
-        path = f"{check.names.table(int(check.tables.places[table]))}[{index}]"
-        value = int(batch.values[one])
+        l1_entry, value = int(check.tables.places[table]), int(batch.values[one])
+        path, guest = f"{check.names.table(l1_entry)}[{index}]", check.names.guest(l1_entry, index)
         place = int(check.tables.offsets[table]) + index * width
-        yield Fault(path, place, value, units.compressed_offset(value, bits))
+        yield Fault(path, place, value, units.compressed_offset(value, bits), guest=guest)

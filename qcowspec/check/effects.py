@@ -48,6 +48,8 @@ EFFECTS: Mapping[str, Effect] = {
     "check/l1-copied": Effect.CORRUPTION,
     "check/l2-copied": Effect.CORRUPTION,
     # What QEMU does not look at.
+    "header/corrupt": Effect.BEYOND,
+    "header/untrusted-dirty": Effect.BEYOND,
     "check/overlap": Effect.BEYOND,
     "check/cluster-shared": Effect.BEYOND,
     "check/refcount-past-end": Effect.BEYOND,

@@ -6,7 +6,7 @@ to keep more than it was asked to: a hostile image has as many faults as it like
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -18,6 +18,23 @@ from qcowspec.rules import BY_ID
 SHOWN = 8
 """Places that are kept of each rule where nothing else is asked for."""
 
+Progress = Callable[[str, int, int], None]
+"""Is told what is gone through (``tables``, ``compressed clusters``, ``owners``), how many of them
+were, and how many there are: an estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A structure, or an entry, that has a cluster.
+
+    Attributes:
+        path: Its path, as a dump shows it, such as ``l1_table`` or ``l2_tables[3][17]``.
+        guest: Guest offset of what it maps there, in bytes; None where it maps nothing.
+    """
+
+    path: str
+    guest: int | None = None
+
 
 @dataclass(slots=True)
 class Fault:
@@ -25,19 +42,23 @@ class Fault:
 
     Attributes:
         path: The structure and index, as a dump shows them, such as ``l2_tables[3][17]``.
-        offset: Where that stands in the image file, in bytes; None where no byte of it is wrong.
-        value: What stands there.
+        offset: Where that stands in the image file, in bytes: a byte that the file has.
+        value: What stands there; 0 for a refcount that stands nowhere, None for what is no number.
         cluster: Host offset of the cluster that it is about, in bytes; None where there is none.
         expected: What the rule would have there, where it is a number.
-        owners: What references the cluster; filled in by `explain`.
+        guest: Guest offset of the cluster that it is about, in bytes; None where it maps none.
+        note: What else there is to say, in a few words; empty if nothing.
+        owners: What has the cluster; filled in by `explain`.
     """
 
     path: str
-    offset: int | None
-    value: int
+    offset: int
+    value: int | None
     cluster: int | None = None
     expected: int | None = None
-    owners: tuple[str, ...] = ()
+    guest: int | None = None
+    note: str = ""
+    owners: tuple[Owned, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,7 +83,7 @@ class Findings:
 
     def __init__(self, shown: int | None = SHOWN) -> None:
         """Keep at most `shown` places a rule; all of them for None."""
-        self._shown = shown
+        self.shown = shown
         self._groups: dict[str, Group] = {}
 
     def add(self, rule: str, count: int, faults: Iterable[Fault]) -> None:
@@ -79,9 +100,9 @@ class Findings:
         if group is None:
             group = self._groups[rule] = Group(BY_ID[rule], EFFECTS[rule])
         group.count += count
-        if self._shown is None:
+        if self.shown is None:
             group.faults.extend(faults)
-        elif (room := self._shown - len(group.faults)) > 0:
+        elif (room := self.shown - len(group.faults)) > 0:
             group.faults.extend(islice(faults, room))
 
     def count(self, effect: Effect) -> int:

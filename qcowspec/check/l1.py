@@ -10,8 +10,12 @@ Source: block/qcow2-refcount.c: check_refcounts_l1.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -85,8 +89,10 @@ def segments(tables: list[L1Table]) -> Iterator[tuple[int, int, int, int]]:
 class Names:
     """The paths of L1 entries and of the L2 tables behind them, by where the entries stand."""
 
-    def __init__(self, tables: list[L1Table]) -> None:
-        self._tables = tables
+    def __init__(self, tables: list[L1Table], geometry: Geometry) -> None:
+        """Take the tables, in the order in which they are named, and the image's sizes."""
+        self._tables, self._geometry = tables, geometry
+        self._starts, self._firsts = _firsts(tables)
 
     def entry(self, place: int) -> str:
         """Path of the entry at a host offset: of the first table that has it."""
@@ -98,24 +104,50 @@ class Names:
 
     def index(self, place: int) -> int:
         """Index of the entry at a host offset in the first table that has it."""
-        for table in self._tables:
-            if 0 <= (index := (place - table.offset) // c.L1E_SIZE) < table.count:
-                return index
-        return 0
+        table = self._first(place)
+        return 0 if table is None else (place - table.offset) // c.L1E_SIZE
+
+    def guest(self, place: int, index: int = 0) -> int:
+        """Guest offset of what the entry at a host offset maps, or one of its L2 table's."""
+        geometry = self._geometry
+        return self.index(place) * geometry.l2_span + index * geometry.cluster_size
 
     def _path(self, place: int, name: str) -> str:
-        for table in self._tables:
-            index = (place - table.offset) // c.L1E_SIZE
-            if 0 <= index < table.count:
-                return f"{table.prefix}{name}[{index}]"
-        return f"{name}[?]"
+        table = self._first(place)
+        if table is None:
+            return f"{name}[?]"
+        return f"{table.prefix}{name}[{(place - table.offset) // c.L1E_SIZE}]"
+
+    def _first(self, place: int) -> L1Table | None:
+        """The first table that has an entry at a host offset."""
+        number = self._firsts[bisect_right(self._starts, place) - 1]
+        return None if number is None else self._tables[number]
+
+
+def _firsts(tables: list[L1Table]) -> tuple[list[int], list[int | None]]:
+    """Where the first table that has an offset is another one than before, and which it is.
+
+    A hostile image has 65,536 tables, on each other, and asks for their names a million times.
+    """
+    marks = [(table.offset, number) for number, table in enumerate(tables)]
+    marks += [(table.offset + table.count * c.L1E_SIZE, -1) for table in tables]
+    starts, firsts, open_ = [-1], list[int | None]([None]), list[int]()
+    for at, group in groupby(sorted(marks), key=itemgetter(0)):
+        for _, number in group:
+            if number >= 0:
+                heappush(open_, number)
+        while open_ and tables[open_[0]].offset + tables[open_[0]].count * c.L1E_SIZE <= at:
+            heappop(open_)
+        starts.append(at)
+        firsts.append(open_[0] if open_ else None)
+    return starts, firsts
 
 
 def l2_tables(
-    source: Source, geometry: Geometry, tables: list[L1Table], findings: Findings
+    source: Source, geometry: Geometry, tables: list[L1Table], names: Names, findings: Findings
 ) -> L2Tables:
     """Judge the entries of all L1 tables, and collect the L2 tables that they locate."""
-    names, found, held = Names(tables), [NOTHING], 0
+    found, held = [NOTHING], 0
     for start, end, active, inactive in segments(tables):
         behind = min(end, source.length)  # and from there on are zeros
         for at in range(start, behind, PIECE):
@@ -178,7 +210,10 @@ def _judge(
     ):
         hit = np.flatnonzero(broken)
         some = zip(*(one[hit].tolist() for one in (places, entries, offsets)), strict=True)
-        faults = (Fault(names.entry(at), at, value, cluster) for at, value, cluster in some)
+        faults = (
+            Fault(names.entry(at), at, value, cluster, guest=names.guest(at))
+            for at, value, cluster in some
+        )
         findings.add(rule, len(hit) * weight, faults)
 
 

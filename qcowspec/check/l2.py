@@ -283,7 +283,7 @@ class L2Check:
             hit = zero & ~compressed
             batch.report(self.findings, "l2/zero-in-v2", hit, batch.both, self._names)
         if self._data_file and batch.active:
-            hit = allocated & (host != batch.guest(self._geometry, self._names))
+            hit = allocated & (host != batch.guest(self._names))
             batch.report(self.findings, "l2/data-file-offset", hit, batch.active, self._names)
 
 
@@ -326,11 +326,11 @@ class _Batch:
         if self.inactive:
             window.add(clusters, Owner.SNAPSHOT_DATA, self.inactive)
 
-    def guest(self, geometry: Geometry, names: Names) -> Words:
+    def guest(self, names: Names) -> Words:
         """Guest offset of the cluster that each entry is about, in the active state."""
-        first = np.array([names.index(place) for place in self.places.tolist()], np.uint64)
-        span, cluster = np.uint64(geometry.l2_span), np.uint64(geometry.cluster_size)
-        guest: Words = first[self.table] * span + self.index.astype(np.uint64) * cluster
+        first = np.array([names.guest(place) for place in self.places.tolist()], np.uint64)
+        shift = np.uint64(self._cluster_bits)
+        guest: Words = first[self.table] + (self.index.astype(np.uint64) << shift)
         return guest
 
     def report(self, to: Findings, rule: str, hit: Flags, weight: int, names: Names) -> None:
@@ -342,11 +342,12 @@ class _Batch:
     def _faults(self, rule: str, hit: Numbers, names: Names) -> Iterator[Fault]:
         for one in hit.tolist():
             table, index = int(self.table[one]), int(self.index[one])
-            path = f"{names.table(int(self.places[table]))}[{index}]"
+            l1_entry = int(self.places[table])
+            path, guest = f"{names.table(l1_entry)}[{index}]", names.guest(l1_entry, index)
             entry, place = int(self.entries[one]), int(self.offsets[table]) + index * self._width
             value, host = entry, units.l2_offset(entry)
             if entry & c.QCOW_OFLAG_COMPRESSED:
                 host = units.compressed_offset(entry, self._cluster_bits)
             if rule in BITMAP_RULES and self.subclusters is not None:
                 value, place = int(self.subclusters[one]), place + c.L2E_SIZE_NORMAL
-            yield Fault(path, place, value, host)
+            yield Fault(path, place, value, host, guest=guest)

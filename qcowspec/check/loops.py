@@ -30,7 +30,14 @@ def follow(image: Image, findings: Findings) -> None:
     except QcowError as error:
         if error.rule is None or error.rule not in EFFECTS:
             raise
-        depth = len(chain.layers) - 1
-        findings.add(error.rule, 1, [Fault(f"backing file {depth + 1}", error.offset, depth)])
+        findings.add(error.rule, 1, [_fault(image, len(chain.layers) - 1, error)])
     finally:
         chain.close()
+
+
+def _fault(image: Image, depth: int, error: QcowError) -> Fault:
+    """The loop as a fault of the image that the chain begins with, whichever file closes it."""
+    backing = image.metadata.backing
+    assert backing is not None
+    says = error.message if depth == 0 else f"{error.path}: {error.message}"
+    return Fault("backing_file_name", backing.offset, None, note=says.rstrip("."))

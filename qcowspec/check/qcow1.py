@@ -10,8 +10,8 @@ Source: block/qcow.c: qcow_open, get_cluster_offset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,8 @@ from qcow_parsers import constants as c
 from qcowspec import units
 from qcowspec.batches import read_tables
 from qcowspec.check.figures import Figures
-from qcowspec.check.findings import Fault, Findings
+from qcowspec.check.findings import Fault, Findings, Owned, Progress
+from qcowspec.check.places import Pointer
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
 
@@ -33,6 +34,13 @@ BATCH = 256 << 10
 
 PIECE = 1 << 20
 """Bytes of the L1 table that are read at once."""
+
+FIELDS = {
+    "header": "magic",
+    "backing_file_name": "backing_file_offset",
+    "l1_table": "l1_table_offset",
+}
+"""Which field of the header locates each structure that has a name."""
 
 
 @dataclass(slots=True)
@@ -67,12 +75,6 @@ class Pieces:
             self.names.append(name)
             self.add(np.array([start]), np.array([end]), np.array([-1]), number)
 
-    def path(self, table: int, index: int) -> str:
-        """The path of one of them."""
-        if table < 0:
-            return self.names[index]
-        return f"l2_tables[{table}]" + ("" if index < 0 else f"[{index}]")
-
 
 class Qcow1Check:
     """One check of one image of version 1."""
@@ -82,7 +84,7 @@ class Qcow1Check:
         metadata: Metadata,
         source: Source,
         findings: Findings,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
         *,
         deep: bool = False,
     ) -> None:
@@ -95,18 +97,19 @@ class Qcow1Check:
         size = metadata.header.size - metadata.header.size % c.BDRV_SECTOR_SIZE
         self.figures.total_clusters = self.geometry.clusters(size)
         self.pieces, self._deep = Pieces(), deep
+        self._entries_of_l1 = metadata.l1_table.count
 
     def run(self) -> None:
         """Check everything."""
-        table = self.metadata.l1_table
+        table, backing = self.metadata.l1_table, self.metadata.backing
         assert table is not None
         self.pieces.add_one("header", 0, c.QCOW1_HEADER_SIZE)
-        backing = self.metadata.backing
         if backing is not None:
-            self.pieces.add_one(
-                "backing_file_name", backing.offset, backing.offset + backing.length
-            )
+            behind = backing.offset + backing.length
+            self.pieces.add_one("backing_file_name", backing.offset, behind)
         self.pieces.add_one("l1_table", table.offset, table.offset + table.length)
+        if table.offset >= self.source.length and table.length:
+            self.findings.add("check/v1-past-end", 1, [self._named("l1_table")])
         for places, offsets in self._l2_tables():
             self._tables(places, offsets)
         self._overlaps()
@@ -131,7 +134,13 @@ class Qcow1Check:
             some = ((first + one, int(entries[one])) for one in past.tolist())
             where = table.offset
             faults = (
-                Fault(f"l1_table[{one}]", where + one * c.QCOW1_TABLE_ENTRY_SIZE, value, value)
+                Fault(
+                    f"l1_table[{one}]",
+                    where + one * c.QCOW1_TABLE_ENTRY_SIZE,
+                    value,
+                    value,
+                    guest=one * self.geometry.l2_span,
+                )
                 for one, value in some
             )
             self.findings.add("check/v1-past-end", len(past), faults)
@@ -144,7 +153,7 @@ class Qcow1Check:
         for part, rows in read_tables(self.source, offsets, size, batch=BATCH):
             self._entries(places[part], starts[part], rows.view(">u8").astype(np.uint64))
             if self._progress is not None:
-                self._progress(part.stop - part.start)
+                self._progress("tables", int(places[part.stop - 1]) + 1, self._entries_of_l1)
 
     def _entries(self, places: Numbers, starts: Numbers, values: Words) -> None:
         """Judge the entries of some L2 tables, and note what they locate."""
@@ -169,6 +178,7 @@ class Qcow1Check:
                     int(starts[row[one]] + index[one] * width),
                     int(entry[one]),
                     int(start[one]),
+                    guest=self._guest(int(places[row[one]]), int(index[one])),
                 )
                 for one in hit.tolist()
             )
@@ -214,15 +224,49 @@ class Qcow1Check:
         hit = np.flatnonzero(starts[1:] < reach[:-1]) + 1
         # The earlier piece that reaches farthest: the first of those that the reach is taken from.
         under = np.searchsorted(reach, reach[hit - 1])
+        where = list[tuple[int, int]](zip(tables.tolist(), index.tolist(), strict=True))
         faults = (
-            Fault(
-                pieces.path(int(tables[one]), int(index[one])),
-                int(starts[one]),
-                int(starts[one]),
-                int(starts[one]),
-                owners=(pieces.path(int(tables[other]), int(index[other])),),
-            )
+            self._overlap(where[one], where[other], int(starts[one]))
             for one, other in zip(hit.tolist(), under.tolist(), strict=True)
         )
         self.findings.add("check/v1-overlap", len(hit), faults)
         self.figures.image_end_offset = int(reach[-1]) if len(reach) else 0
+
+    def _overlap(self, one: tuple[int, int], other: tuple[int, int], start: int) -> Fault:
+        """A piece that begins at `start`, in another one."""
+        (table, index), owners = one, (self._owned(*one), self._owned(*other))
+        if table < 0:
+            return replace(self._named(self.pieces.names[index]), cluster=start, owners=owners)
+        offset, path, width = self._l1_entry(table), f"l1_table[{table}]", c.QCOW1_TABLE_ENTRY_SIZE
+        if index >= 0:
+            offset, path = self._word(offset) + index * width, f"l2_tables[{table}][{index}]"
+        guest = self._guest(table, max(0, index))
+        return Fault(path, offset, self._word(offset), start, guest=guest, owners=owners)
+
+    def _owned(self, table: int, index: int) -> Owned:
+        if table < 0:
+            return Owned(self.pieces.names[index])
+        if index < 0:
+            return Owned(f"l2_tables[{table}]")
+        return Owned(f"l2_tables[{table}][{index}]", self._guest(table, index))
+
+    def _named(self, name: str) -> Fault:
+        """The fault at the field of the header that locates a structure."""
+        part = self.metadata.header_part
+        assert part is not None
+        place = Pointer(lambda: part, FIELDS[name]).place(self.source.length)
+        return Fault(place.path, place.offset, place.value, place.value)
+
+    def _guest(self, table: int, index: int) -> int:
+        """Guest offset of what an L2 entry maps."""
+        return table * self.geometry.l2_span + index * self.geometry.cluster_size
+
+    def _l1_entry(self, index: int) -> int:
+        table = self.metadata.l1_table
+        assert table is not None
+        return table.offset + index * c.QCOW1_TABLE_ENTRY_SIZE
+
+    def _word(self, offset: int) -> int:
+        """The entry of a table at a host offset."""
+        width = c.QCOW1_TABLE_ENTRY_SIZE
+        return int.from_bytes(self.source.read_at(offset, width).ljust(width, b"\0"), "big")

@@ -12,19 +12,31 @@ Source: block/qcow2-refcount.c: qcow2_check_refcounts; block/qcow2.c: qcow2_co_c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import starmap
 
 import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.blocks import refcount_blocks
 from qcowspec.check.counting import CHUNK, Window
 from qcowspec.check.figures import Figures
-from qcowspec.check.findings import Fault, Findings
+from qcowspec.check.findings import Fault, Findings, Progress
 from qcowspec.check.l1 import L2Tables, Names, l2_tables
 from qcowspec.check.l2 import L2Check
 from qcowspec.check.ownership import Owner, OwnerMap, overlapping
-from qcowspec.check.regions import WORK, Aborted, Region, bitmap_clusters, l1_tables, regions
+from qcowspec.check.places import RefcountPlaces
+from qcowspec.check.regions import (
+    WORK,
+    Aborted,
+    Region,
+    bitmap_clusters,
+    fault,
+    l1_tables,
+    marks,
+    regions,
+)
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
@@ -56,7 +68,7 @@ class Qcow2Check:
         metadata: Metadata,
         source: Source,
         findings: Findings,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Take what opening read.
 
@@ -64,7 +76,7 @@ class Qcow2Check:
             metadata: The image; it breaks no rule for which QEMU gives a check up.
             source: The image file.
             findings: Where broken rules go.
-            progress: Is told of every few tables how many were gone through.
+            progress: Is told how far the check is.
         """
         assert metadata.geometry is not None
         header, geometry = metadata.qcow2_header, metadata.geometry
@@ -80,12 +92,13 @@ class Qcow2Check:
             raise Aborted("the file has more clusters than QEMU counts")
         count = header.refcount_table_bytes // c.REFTABLE_ENTRY_SIZE
         self.stored = StoredRefcounts(source, geometry, header.refcount_table_offset, count)
-        tables = l1_tables(metadata, findings)
+        self.places = RefcountPlaces(self.stored, metadata, source.length)
+        tables = l1_tables(metadata, findings, source.length)
         self.regions = list(regions(metadata, tables, self._length))
         for _ in bitmap_clusters(metadata, source):  # refuses what QEMU does
             pass
-        self.names = Names(tables)
-        self.tables: L2Tables = l2_tables(source, geometry, tables, findings)
+        self.names = Names(tables, geometry)
+        self.tables: L2Tables = l2_tables(source, geometry, tables, self.names, findings)
         held = int((self.tables.offsets < np.uint64(source.length)).sum())
         if held * geometry.l2_table_size > max(WORK, source.length):
             raise Aborted("the L2 tables lie on each other, more often than is looked at")
@@ -102,6 +115,7 @@ class Qcow2Check:
 
     def run(self) -> None:
         """Check everything."""
+        marks(self.metadata, self.findings, self.source.length)
         self._misplaced()
         highest = -1
         for window in self.windows():
@@ -109,15 +123,24 @@ class Qcow2Check:
             highest = max(highest, self._compare(window))
             self._l1_copied(window)
             self.l2.again = True
-        found, some = self.stored.past(self.clusters + self._grown)
-        self.findings.add("check/refcount-past-end", found, self._late(some))
+        found, some = self.stored.past(self.behind, self.findings.shown)
+        self.findings.add("check/refcount-past-end", found, starmap(self.places.fault, some))
         self._settle()
         self.figures.image_end_offset = (max(highest, 0) + 1) * self.geometry.cluster_size
 
+    @property
+    def behind(self) -> int:
+        """Clusters that are compared: the file's, and the next one if anything ends in it."""
+        return self.clusters + self._grown
+
+    @property
+    def window_size(self) -> int:
+        """Clusters that are counted together."""
+        return WINDOW // (PER_CLUSTER + self.stored.dtype.itemsize)
+
     def windows(self) -> Iterator[Window]:
         """The stretches of the file that are counted one after the other; empty arrays first."""
-        size = WINDOW // (PER_CLUSTER + self.stored.dtype.itemsize)
-        total = self.clusters + 1  # what ends in the last cluster's successor counts as well
+        size, total = self.window_size, self.clusters + 1  # see `behind`
         for first in range(0, total, size):
             yield self.window(first, min(size, total - first))
 
@@ -142,14 +165,21 @@ class Qcow2Check:
                     window.add(clusters, Owner.L2_TABLE, active, alone=clusters is first)
                 if inactive:
                     window.add(clusters, Owner.SNAPSHOT_L2_TABLE, inactive)
-        for done in self.l2.run(self.tables, window):
-            if self._progress is not None:
-                self._progress(done)
+        self._go_through(window)
         for _, _, offsets in bitmap_clusters(self.metadata, self.source):
             bits = offsets[(offsets != 0) & (offsets + self.geometry.cluster_size < self._limit)]
             window.add(bits >> self.geometry.cluster_bits, Owner.BITMAP_DATA)
         self._grown |= window.behind > self.clusters and bool(window.counts[-1])
-        self._refcount_blocks(window)
+        refcount_blocks(self, window)
+
+    def _go_through(self, window: Window) -> None:
+        """Count what L2 entries reference; each window reads the tables that reach into it."""
+        size = self.window_size
+        rounds, done = -(-(self.clusters + 1) // size), window.first // size * len(self.tables)
+        for some in self.l2.run(self.tables, window):
+            done += some
+            if self._progress is not None:
+                self._progress("tables", done, rounds * len(self.tables))
 
     # --- what lies where --------------------------------------------------------------------------
 
@@ -170,8 +200,8 @@ class Qcow2Check:
         """Structures that end past the end of the file, but for what L2 entries reference."""
         for region in self.regions:
             if self._is_past(region.offset, region.length):
-                fault = Fault(region.path, None, region.offset, region.offset)
-                self.findings.add("check/past-end", 1, [fault])
+                at = fault(region.pointer, self.source.length, region)
+                self.findings.add("check/past-end", 1, at)
         tables = self.tables
         past = tables.offsets.astype(np.int64) + self.geometry.cluster_size >= self._limit
         count = int((tables.active + tables.inactive)[past].sum())
@@ -190,54 +220,8 @@ class Qcow2Check:
     def _late_tables(self, hit: Numbers) -> Iterator[Fault]:
         for one in hit.tolist():
             place, offset = int(self.tables.places[one]), int(self.tables.offsets[one])
-            yield Fault(self.names.entry(place), place, offset, offset)
-
-    # --- refcount blocks --------------------------------------------------------------------------
-
-    def _refcount_blocks(self, window: Window) -> None:
-        """Count the refcount blocks, and judge their entries (check_refblocks)."""
-        entries, offsets = self.stored.entries, self.stored.offsets
-        reserved = entries & np.uint64(c.REFT_RESERVED_MASK) != 0
-        unaligned = ~reserved & (offsets & np.uint64(self.geometry.cluster_size - 1) != 0)
-        numbers = (offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
-        sound = ~reserved & ~unaligned
-        outside = sound & (numbers >= self.clusters + self._grown)
-        if window.behind > self.clusters:  # the last: now it is known where the clusters end
-            self._entries("refcounts/reserved", reserved)
-            self._entries("refcounts/block-offset", unaligned)
-            self._entries("check/refcount-block-past-end", outside)
-        counted = np.flatnonzero(sound & ~outside & (offsets != 0) & window.inside(numbers))
-        if not len(counted):
-            return
-        here = numbers[counted]
-        before = window.counts[here - window.first].astype(np.float64)
-        order = np.argsort(here, kind="stable")
-        rising = here[order]
-        turn = np.arange(len(rising)) - np.searchsorted(rising, rising)
-        rank = np.zeros(len(here), np.int64)
-        rank[order] = turn
-        # The cluster behind the file's last is there if something else reaches into it; a block in
-        # it is past the end, and not counted, and yet judged.
-        late = here >= self.clusters
-        past = np.zeros(len(entries), bool)
-        past[counted[late]] = True
-        self._entries("check/past-end", past)
-        seen = np.minimum(before + np.where(late, 0, rank + 1), self.stored.most)
-        shared = np.zeros(len(entries), bool)
-        shared[counted[seen != 1]] = True
-        self._entries("check/refcount-block-shared", shared)
-        window.add(here[~late], Owner.REFCOUNT_BLOCK, alone=True)
-
-    def _entries(self, rule: str, hit: Flags) -> None:
-        """Report entries of the refcount table."""
-        self.findings.add(rule, int(hit.sum()), self._entry_faults(np.flatnonzero(hit)))
-
-    def _entry_faults(self, hit: Numbers) -> Iterator[Fault]:
-        table = self.metadata.qcow2_header.refcount_table_offset
-        for index in hit.tolist():
-            place = table + index * c.REFTABLE_ENTRY_SIZE
-            value, at = int(self.stored.entries[index]), int(self.stored.offsets[index])
-            yield Fault(f"refcount_table[{index}]", place, value, at)
+            guest = self.names.guest(place)
+            yield Fault(self.names.entry(place), place, offset, offset, guest=guest)
 
     # --- references against refcounts -------------------------------------------------------------
 
@@ -249,7 +233,7 @@ class Qcow2Check:
         """
         highest = -1
         assert window.stored is not None
-        total = min(window.count, self.clusters + self._grown - window.first)
+        total = min(window.count, self.behind - window.first)
         dark = self._dark(window, total)
         for start in range(0, total, CHUNK):
             chosen = slice(start, min(start + CHUNK, total))
@@ -299,8 +283,14 @@ class Qcow2Check:
             start, end = index * per - window.first, (index + 1) * per - window.first
             if end > 0 and start < total:
                 dark[max(0, start) : min(end, total)] = True
-        self._clusters("check/refcount-unreadable", window, 0, dark)
+        at = (window.first + cluster for cluster in _each(dark))
+        unreadable = (self.places.fault(cluster, self._block_entry(cluster)) for cluster in at)
+        self.findings.add("check/refcount-unreadable", int(dark.sum()), unreadable)
         return dark
+
+    def _block_entry(self, cluster: int) -> int:
+        """The entry of the refcount table that is about a cluster."""
+        return int(self.stored.entries[cluster // self.stored.per_block])
 
     def _clusters(
         self, rule: str, window: Window, start: int, hit: Flags, count: int | None = None
@@ -312,9 +302,8 @@ class Qcow2Check:
     def _cluster_faults(self, window: Window, start: int, hit: Flags) -> Iterator[Fault]:
         assert window.stored is not None
         for at in (start + one for one in _each(hit)):
-            path, place = self.stored.path(window.first + at)
-            offset = (window.first + at) * self.geometry.cluster_size
-            yield Fault(path, place, int(window.stored[at]), offset, int(window.counts[at]))
+            kept, found = int(window.stored[at]), int(window.counts[at])
+            yield self.places.fault(window.first + at, kept, found)
 
     def _l1_copied(self, window: Window) -> None:
         """The copied flag of active L1 entries against the refcounts of their tables."""
@@ -332,7 +321,13 @@ class Qcow2Check:
             wrong = np.flatnonzero(known & ((kept == 1) != copied))
             some = zip((at + wrong * c.L1E_SIZE).tolist(), entries[wrong].tolist(), strict=True)
             faults = (
-                Fault(self.names.entry(place), place, value, value & c.L1E_OFFSET_MASK)
+                Fault(
+                    self.names.entry(place),
+                    place,
+                    value,
+                    value & c.L1E_OFFSET_MASK,
+                    guest=self.names.guest(place),
+                )
                 for place, value in some
             )
             self.findings.add("check/l1-copied", len(wrong), faults)
@@ -350,14 +345,7 @@ class Qcow2Check:
 
     def _owned(self, window: Window, clusters: Numbers) -> Iterator[Fault]:
         for cluster in clusters.tolist():
-            path, place = self.stored.path(cluster)
-            value = int(window.owners[cluster - window.first])
-            yield Fault(path, place, value, cluster * self.geometry.cluster_size)
-
-    def _late(self, some: list[tuple[int, int, int]]) -> Iterator[Fault]:
-        for cluster, value, place in some:
-            path, _ = self.stored.path(cluster)
-            yield Fault(path, place, value, cluster * self.geometry.cluster_size)
+            yield self.places.fault(cluster, int(window.owners[cluster - window.first]))
 
     def _settle(self) -> None:
         from qcowspec.check.effects import Effect

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.ownership import Owner
+from qcowspec.check.places import Pointer
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
 
@@ -35,7 +37,18 @@ each other could ask for any number."""
 
 
 class Aborted(Exception):
-    """QEMU gives the check up here, without a figure; the message says why."""
+    """QEMU gives the check up here, without a figure; the message says where and why."""
+
+    def __init__(self, says: str, offset: int | None = None, rule: str | None = None) -> None:
+        """Put the sentence together.
+
+        Args:
+            says: Why.
+            offset: The byte in the image file that is at fault; None if no single one is.
+            rule: The rule that it breaks, if it breaks one.
+        """
+        where = "" if offset is None else f"at byte {offset}: "
+        super().__init__(where + says + ("" if rule is None else f" [{rule}]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +60,14 @@ class Region:
         owner: What it is.
         offset: Where it starts in the image file, in bytes.
         length: Its bytes; nothing is counted for 0 or less.
+        pointer: The field that says where it starts.
     """
 
     path: str
     owner: Owner
     offset: int
     length: int
+    pointer: Pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +79,51 @@ class L1Table:
         offset: Where it starts in the image file, in bytes.
         count: Its entries.
         active: Whether it is the active one.
+        index: Index of the snapshot that it is of; -1 for the active one.
     """
 
     prefix: str
     offset: int
     count: int
     active: bool
+    index: int = -1
 
 
-def l1_tables(metadata: Metadata, findings: Findings) -> list[L1Table]:
+def header_field(metadata: Metadata, name: str) -> Pointer:
+    """A field of the header."""
+    part = metadata.header_part
+    assert part is not None
+    return Pointer(lambda: part, name)
+
+
+def snapshot_field(metadata: Metadata, index: int, name: str) -> Pointer:
+    """A field of a snapshot."""
+    table = header_field(metadata, "snapshots_offset")
+    return Pointer(partial(metadata.snapshots.part, index), name, table)
+
+
+MARKS = {
+    "header/corrupt": "QEMU opens it for reading only, until qemu-img check -r all repaired it",
+    "header/untrusted-dirty": "QEMU counts all refcounts anew when it opens it for writing",
+}
+"""What the bits mean by which QEMU marks an image."""
+
+
+def marks(metadata: Metadata, findings: Findings, length: int) -> None:
+    """Report that an image is marked corrupt, or as one that was not closed."""
+    header, pointer = metadata.qcow2_header, header_field(metadata, "incompatible_features")
+    set_ = {"header/corrupt": header.has_corrupt, "header/untrusted-dirty": header.has_dirty}
+    for rule, note in MARKS.items():
+        findings.add(rule, int(set_[rule]), fault(pointer, length, note=note))
+
+
+def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Table]:
     """The L1 tables that QEMU walks; of a snapshot only if its entry is sound.
+
+    Args:
+        metadata: The image.
+        findings: Where broken rules go.
+        length: Bytes of the image file.
 
     Raises:
         Aborted: QEMU cannot read one of them.
@@ -82,26 +132,36 @@ def l1_tables(metadata: Metadata, findings: Findings) -> list[L1Table]:
     assert geometry is not None
     tables = [L1Table("", header.l1_table_offset, header.l1_size, active=True)]
     if header.has_data_file and header.nb_snapshots:
-        fault = Fault("header.nb_snapshots", _field(metadata, "nb_snapshots"), header.nb_snapshots)
-        findings.add("snapshots/data-file", 1, [fault])
+        pointer = header_field(metadata, "nb_snapshots")
+        findings.add("snapshots/data-file", 1, fault(pointer, length))
     least = c.QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
     for index, entry in enumerate(metadata.snapshots):
-        prefix, place = f"snapshots[{index}].", metadata.snapshots.part(index).offset
+        broken: list[tuple[str, str]] = []
         if header.version >= 3 and entry.extra_data_size < least:
-            fault = Fault(f"{prefix}extra_data_size", place, entry.extra_data_size)
-            findings.add("snapshots/extra-data-minimum", 1, [fault])
-        if entry.l1_table_offset % geometry.cluster_size:
-            fault = Fault(f"{prefix}l1_table_offset", place, entry.l1_table_offset)
-            findings.add("snapshots/l1-table-offset", 1, [fault])
-        elif entry.l1_size > c.QCOW_MAX_L1_SIZE // c.L1E_SIZE:
-            fault = Fault(f"{prefix}l1_size", place, entry.l1_size)
-            findings.add("snapshots/l1-size", 1, [fault])
-        elif entry.l1_size:
-            tables.append(L1Table(prefix, entry.l1_table_offset, entry.l1_size, active=False))
+            broken.append(("snapshots/extra-data-minimum", "extra_data_size"))
+        at, count = entry.l1_table_offset, entry.l1_size
+        if at % geometry.cluster_size:
+            broken.append(("snapshots/l1-table-offset", "l1_table_offset"))
+        elif count > c.QCOW_MAX_L1_SIZE // c.L1E_SIZE:
+            broken.append(("snapshots/l1-size", "l1_size"))
+        elif count:
+            tables.append(L1Table(f"snapshots[{index}].", at, count, active=False, index=index))
+        for rule, name in broken:
+            pointer = snapshot_field(metadata, index, name)
+            findings.add(rule, 1, fault(pointer, length))
     for table in tables:
         if table.count and table.offset + table.count * c.L1E_SIZE > c.BDRV_MAX_LENGTH:
-            raise Aborted(f"{table.prefix}l1_table lies where no file can be read")
+            place = _l1_pointer(metadata, table).place(length)
+            path = f"{table.prefix}l1_table"
+            raise Aborted(f"{path} ends at an offset that no file has", place.offset)
     return [table for table in tables if table.count]
+
+
+def _l1_pointer(metadata: Metadata, table: L1Table) -> Pointer:
+    """The field that says where an L1 table starts."""
+    if table.active:
+        return header_field(metadata, "l1_table_offset")
+    return snapshot_field(metadata, table.index, "l1_table_offset")
 
 
 def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> Iterator[Region]:
@@ -117,35 +177,55 @@ def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> I
     """
     header, geometry = metadata.qcow2_header, metadata.geometry
     assert geometry is not None
-    yield Region("header", Owner.HEADER, 0, geometry.cluster_size)
+    magic = header_field(metadata, "magic")
+    yield Region("header", Owner.HEADER, 0, geometry.cluster_size, magic)
     for table in tables:
+        path, size = f"{table.prefix}l1_table", table.count * c.L1E_SIZE
         owner = Owner.L1_TABLE if table.active else Owner.SNAPSHOT_L1_TABLE
-        yield Region(f"{table.prefix}l1_table", owner, table.offset, table.count * c.L1E_SIZE)
+        yield Region(path, owner, table.offset, size, _l1_pointer(metadata, table))
     if len(metadata.snapshots):
         last = metadata.snapshots.part(len(metadata.snapshots) - 1)
         behind = last.offset + last.parse().unpadded_size
         offset = header.snapshots_offset
-        yield Region("snapshots", Owner.SNAPSHOT_TABLE, offset, behind - offset)
-    length = header.refcount_table_bytes
-    yield Region("refcount_table", Owner.REFCOUNT_TABLE, header.refcount_table_offset, length)
-    pointer = metadata.crypto_extension
-    if pointer is not None:
-        # QEMU takes the file's length from the sum, in 64 bits: what is left may pass for negative.
-        behind = pointer.offset + pointer.length - length_of_file
-        if behind > c.QCOW2_MAX_TABLE_END >= pointer.length:
-            raise Aborted("the LUKS header ends behind any offset")
-        if pointer.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
-            yield Region("luks_header", Owner.LUKS_HEADER, pointer.offset, pointer.length)
-    extension = metadata.bitmaps_extension
-    if extension is None or not bitmaps(metadata):
+        pointer = header_field(metadata, "snapshots_offset")
+        yield Region("snapshots", Owner.SNAPSHOT_TABLE, offset, behind - offset, pointer)
+    offset, size = header.refcount_table_offset, header.refcount_table_bytes
+    pointer = header_field(metadata, "refcount_table_offset")
+    yield Region("refcount_table", Owner.REFCOUNT_TABLE, offset, size, pointer)
+    yield from _luks_header(metadata, length_of_file)
+    yield from _bitmap_regions(metadata)
+
+
+def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
+    luks, part = metadata.crypto_extension, metadata.crypto_part
+    if luks is None or part is None:
         return
-    directory = extension.bitmap_directory_offset
-    size = extension.bitmap_directory_size
-    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, directory, size)
+    # QEMU takes the file's length from the sum, in 64 bits: what is left may pass for negative.
+    behind = luks.offset + luks.length - length_of_file
+    if behind > c.QCOW2_MAX_TABLE_END >= luks.length:
+        place = Pointer(lambda: part, "length").place(length_of_file)
+        raise Aborted("the LUKS header ends at an offset that no file has", place.offset)
+    if luks.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
+        pointer = Pointer(lambda: part, "offset")
+        yield Region("luks_header", Owner.LUKS_HEADER, luks.offset, luks.length, pointer)
+
+
+def _bitmap_regions(metadata: Metadata) -> Iterator[Region]:
+    extension, part = metadata.bitmaps_extension, metadata.bitmaps_part
+    if extension is None or part is None or not bitmaps(metadata):
+        return
+    offset, size = extension.bitmap_directory_offset, extension.bitmap_directory_size
+    directory = Pointer(lambda: part, "bitmap_directory_offset")
+    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, offset, size, directory)
     for index, entry in enumerate(bitmaps(metadata)):
-        size = entry.bitmap_table_size * c.BME_TABLE_ENTRY_SIZE
+        path, size = f"bitmaps[{index}].bitmap_table", entry.bitmap_table_size
+        pointer = Pointer(partial(metadata.bitmaps.part, index), "bitmap_table_offset", directory)
         yield Region(
-            f"bitmaps[{index}].bitmap_table", Owner.BITMAP_TABLE, entry.bitmap_table_offset, size
+            path,
+            Owner.BITMAP_TABLE,
+            entry.bitmap_table_offset,
+            size * c.BME_TABLE_ENTRY_SIZE,
+            pointer,
         )
 
 
@@ -171,7 +251,9 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
     for index, entry in enumerate(bitmaps(metadata)):
         start, length = entry.bitmap_table_offset, entry.bitmap_table_size * width
         if start + length > c.BDRV_MAX_LENGTH:
-            raise Aborted(f"bitmaps[{index}].bitmap_table lies where no file can be read")
+            pointer = Pointer(partial(metadata.bitmaps.part, index), "bitmap_table_offset")
+            says = f"bitmaps[{index}].bitmap_table ends at an offset that no file has"
+            raise Aborted(says, pointer.place(source.length).offset)
         length = min(length, max(0, source.length - start))  # behind the end are zeros
         room -= length
         if room < 0:
@@ -181,19 +263,32 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
             values = np.frombuffer(data.ljust(-(-len(data) // width) * width, b"\0"), ">u8")
             values = values.astype(np.uint64)
             offsets = values & np.uint64(c.BME_TABLE_ENTRY_OFFSET_MASK)
-            bad = values & np.uint64(c.BME_TABLE_ENTRY_RESERVED_MASK) != 0
+            reserved = values & np.uint64(c.BME_TABLE_ENTRY_RESERVED_MASK) != 0
             ones = values & np.uint64(c.BME_TABLE_ENTRY_FLAG_ALL_ONES) != 0
-            bad |= (offsets != 0) & (ones | (offsets & np.uint64(cluster - 1) != 0))
+            reserved |= ones & (offsets != 0)
+            bad = reserved | (offsets & np.uint64(cluster - 1) != 0)
             if bad.any():
-                entry_at = at // width + int(np.argmax(bad))
-                raise Aborted(f"bitmaps[{index}].bitmap_table[{entry_at}] breaks a rule")
+                first = int(np.argmax(bad))
+                path = f"bitmaps[{index}].bitmap_table[{at // width + first}]"
+                rule = "bitmaps/reserved" if reserved[first] else "bitmaps/cluster-offset"
+                says = f"{path} is {int(values[first]):#x}, where QEMU gives the check up"
+                raise Aborted(says, start + at + first * width, rule)
             yield index, at // width, offsets.astype(np.int64)
 
 
-def _field(metadata: Metadata, name: str) -> int | None:
-    """Where a field of the header stands."""
-    from qcowspec.structures import lay_open
+def fault(
+    pointer: Pointer, length: int, region: Region | None = None, note: str = ""
+) -> Iterator[Fault]:
+    """The fault at a field, if anybody asks for it.
 
-    part = metadata.header_part
-    fields = [] if part is None else list(lay_open(part).walk())
-    return next((int(field.offset) for field in fields if field.name == name), None)
+    Args:
+        pointer: The field.
+        length: Bytes of the image file.
+        region: What it locates, if that is at fault.
+        note: What else there is to say.
+    """
+    place = pointer.place(length)
+    note, cluster = place.note or note, None if region is None else region.offset
+    if region is not None and not note and region.offset < length:
+        note = f"{region.path} has {region.length:,} bytes from there on"
+    yield Fault(place.path, place.offset, place.value, cluster, note=note)

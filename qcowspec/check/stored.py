@@ -25,14 +25,12 @@ Numbers = npt.NDArray[np.int64]
 BATCH = 1 << 20
 """Bytes of blocks that are held at a time."""
 
-SOME = 8
-"""Refcounts past the end of the file that are told one by one."""
-
 
 class StoredRefcounts:
     """The refcount table, and the blocks behind it, read when they are asked for.
 
     Attributes:
+        geometry: The image's sizes.
         entries: The refcount table, shape (entries,), dtype ``uint64``.
         offsets: Host offsets of the blocks, in bytes; 0 where there is none.
         unreadable: Where QEMU fails to read the block.
@@ -48,10 +46,10 @@ class StoredRefcounts:
             offset: Where the refcount table starts, in bytes.
             count: Its entries; bounded by the rules.
         """
-        self._source, self._geometry = source, geometry
+        self._source, self.geometry = source, geometry
         length = count * c.REFTABLE_ENTRY_SIZE
         data = source.read_at(offset, length)
-        self.count, self._offset = count, offset
+        self.count = count
         padded = data.ljust(units.align_up(len(data), c.REFTABLE_ENTRY_SIZE), b"\0")
         self.entries = np.frombuffer(padded, ">u8").astype(np.uint64)
         self.offsets = units.refcount_block_offset(self.entries)
@@ -64,7 +62,7 @@ class StoredRefcounts:
     @property
     def per_block(self) -> int:
         """Refcounts in a block."""
-        return self._geometry.refcount_block_entries
+        return self.geometry.refcount_block_entries
 
     def load(self, first: int, out: Counts) -> None:
         """Fill an array of zeros with the refcounts of neighbouring clusters.
@@ -76,7 +74,7 @@ class StoredRefcounts:
         per, behind = self.per_block, first + len(out)
         low, high = first // per, min(len(self.offsets), -(-behind // per))
         chosen = self._held(np.arange(low, max(low, high)))
-        size = self._geometry.cluster_size
+        size = self.geometry.cluster_size
         for part, rows in read_tables(self._source, self.offsets[chosen], size, batch=BATCH):
             counts = self.unpacked(rows)
             for row, index in enumerate(chosen[part].tolist()):
@@ -97,7 +95,7 @@ class StoredRefcounts:
         index = clusters // self.per_block
         wanted = known & (index < len(self.offsets))
         blocks = self._held(np.unique(index[wanted]))
-        size = self._geometry.cluster_size
+        size = self.geometry.cluster_size
         for part, rows in read_tables(self._source, self.offsets[blocks], size, batch=BATCH):
             counts, here = self.unpacked(rows), blocks[part]
             row = np.searchsorted(here, index)
@@ -115,17 +113,17 @@ class StoredRefcounts:
             known[within] = ~self.unreadable[index[within]]
         return known
 
-    def past(self, clusters: int) -> tuple[int, list[tuple[int, int, int]]]:
+    def past(self, clusters: int, most: int | None) -> tuple[int, list[tuple[int, int]]]:
         """Refcounts that are not zero, of clusters that the file does not have.
 
         Args:
             clusters: How many clusters it has.
+            most: How many of the refcounts are given; None for all.
 
         Returns:
-            How many there are, and of some of them the cluster, the refcount, and the byte where it
-            stands.
+            How many there are, and of some of them the cluster and the refcount.
         """
-        per, found, some = self.per_block, 0, list[tuple[int, int, int]]()
+        per, found, some = self.per_block, 0, list[tuple[int, int]]()
         blocks = self._held(np.arange(clusters // per, len(self.offsets)))
         # Many entries may point at one block: it is read once, and counts for each of them.
         whole = blocks[blocks * per >= clusters]
@@ -133,34 +131,26 @@ class StoredRefcounts:
         split = blocks[blocks * per < clusters]
         order = np.concatenate([split, whole[at]])
         weights = [1] * len(split) + times.tolist()
-        size = self._geometry.cluster_size
+        size = self.geometry.cluster_size
         for part, rows in read_tables(self._source, self.offsets[order], size, batch=BATCH):
             counts = self.unpacked(rows)
             for row, index in enumerate(order[part].tolist()):
                 skip = max(0, clusters - index * per)
                 used = np.flatnonzero(counts[row, skip:]) + skip
                 found += len(used) * weights[part.start + row]
-                for entry in used[: max(0, SOME - len(some))].tolist():
-                    value, place = int(counts[row, entry]), self.place(index, entry)
-                    some.append((index * per + entry, value, place))
+                room = None if most is None else max(0, most - len(some))
+                for entry in used[:room].tolist():
+                    some.append((index * per + entry, int(counts[row, entry])))
         return found, some
 
     def place(self, index: int, entry: int) -> int:
         """Host offset of the byte that a refcount stands in, or starts in."""
-        bits = self._geometry.refcount_bits
+        bits = self.geometry.refcount_bits
         return int(self.offsets[index]) + entry * bits // BITS_PER_BYTE
-
-    def path(self, cluster: int) -> tuple[str, int | None]:
-        """Where the refcount of a cluster is, or what should locate it; None behind the table."""
-        index, entry = divmod(cluster, self.per_block)
-        if index >= len(self.offsets) or not self.offsets[index]:
-            place = self._offset + index * c.REFTABLE_ENTRY_SIZE
-            return f"refcount_table[{index}]", place if index < self.count else None
-        return f"refcount_blocks[{index}][{entry}]", self.place(index, entry)
 
     def unpacked(self, rows: npt.NDArray[np.uint8]) -> Counts:
         """Refcounts of blocks, shape (blocks, bytes) to (blocks, refcounts)."""
-        order = self._geometry.refcount_order
+        order = self.geometry.refcount_order
         if order >= WHOLE_BYTES:
             return rows.view(f">u{1 << (order - WHOLE_BYTES)}")
         if order == 0:

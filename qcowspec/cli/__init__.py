@@ -45,7 +45,13 @@ Examples:
 
 
 class Commands(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A group whose commands are imported when they are called.
+
+    Attributes:
+        failed: Exit status of the command that was called, where it could not do its work.
+    """
+
+    failed: int
 
     def list_commands(self, context: click.Context) -> list[str]:
         """All commands, in the order in which the help shows them."""
@@ -56,6 +62,7 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"qcowspec.cli.{name}").command
+        self.failed = getattr(command, "failed", USAGE)
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -76,15 +83,16 @@ def main() -> None:
     """Run the command line."""
     # Whoever reads our output may stop when they have seen enough; that is the end, and no error.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    qcowspec.failed = USAGE
     try:
         status = qcowspec.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
-        status = USAGE
+        status = qcowspec.failed
     except OSError as error:  # of the output: those of an image are QcowErrors
         click.echo(f"qcowspec: the output cannot be written: {error.strerror}", err=True)
-        os._exit(USAGE)  # a second flush at exit would only fail again
+        os._exit(qcowspec.failed)  # a second flush at exit would only fail again
     except (click.Abort, KeyboardInterrupt):
         status = INTERRUPTED
     except SystemExit as ended:

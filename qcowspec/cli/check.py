@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import FORMATS, say, styler, write
-from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing
+from qcowspec.cli.progress import Bar
+from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, sharing
 from qcowspec.errors import QcowError
+
+if TYPE_CHECKING:
+    from qcowspec.image import Image
 
 DAMAGED = 2
 
 
+class ChecksImage(TakesImages):
+    """A command whose status 2 says that an image is damaged, and nothing else."""
+
+    failed = FAILED
+
+
 @click.command(
     "check",
-    cls=TakesImages,
+    cls=ChecksImage,
     epilog=f"""\b
 Examples:
   qcowspec check disk.qcow2
@@ -32,19 +42,21 @@ the disk share, refcounts past the end of the file, broken compressed clusters (
 chain that loops (--allow). No key is needed, and no second file.
 
 {PERMISSIONS}
-Exit status, as qemu-img's: 0 nothing found; 1 not opened, or not completed; 2 errors; 3 leaks.
-Version 1, which qemu-img does not check, has the same.
+Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad usage; 2 errors;
+3 leaks. Version 1, which qemu-img does not check, has the same.
 """,
 )
 @click.argument("image", metavar="IMAGE")
 @click.option("--output", type=click.Choice(["human", "json"]), default="human")
 @click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
 @allowing
+@sharing
 @click.option("--explain", is_flag=True, help="Name the owners of each cluster at fault.")
 @click.option("--deep", is_flag=True, help="Inflate every compressed cluster.")
 @click.option("--strict", is_flag=True, help="Exit with 2 for what qemu-img does not look at.")
 @click.option("--limit", type=click.IntRange(0), default=8, help="Places told of each rule.")
 @click.option("--all", "all_", is_flag=True, help="Tell every place.")
+@click.option("-r", "--repair", metavar="leaks|all", hidden=True)
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing but the exit status.")
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours."
@@ -60,6 +72,7 @@ def command(
     strict: bool,
     limit: int,
     all_: bool,
+    repair: str | None,
     quiet: bool,
     color: str,
 ) -> None:
@@ -69,15 +82,19 @@ def command(
     from qcowspec.cli.reading import laid_open
     from qcowspec.report.check import as_json, lines
 
+    if repair is not None:
+        raise click.UsageError(
+            "check never writes to an image. To repair one: qemu-img check -r leaks|all, on a copy"
+        )
     try:
-        with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet) as bar:
+        with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
             report = check(
                 opened,
                 shown=None if all_ else limit,
                 explain=explain,
                 deep=deep,
                 chain=bool(allow),
-                progress=bar,
+                progress=lambda what, done, of: bar.at(SAYS[what], done, of),
             )
     except QcowError as error:
         say(error)
@@ -87,7 +104,7 @@ def command(
             document = as_json(report, image)
             write([json.dumps(document, indent=4, ensure_ascii=False), "\n"])
         else:
-            write(lines(report, styler(color)))
+            write(lines(report, styler(color), whole=all_))
     if report.why is not None:
         click.echo(f"qcowspec: {image}: the check was not completed: {report.why}", err=True)
     status = report.figures.status
@@ -96,24 +113,18 @@ def command(
     sys.exit(status)
 
 
+def _bar(image: Image, *, quiet: bool) -> Bar:
+    """The bar; of a small disk's check not before it takes longer than it should."""
+    table = image.l1_table
+    tables = 0 if table is None else table.count
+    return Bar("check", tables, hidden=quiet, after=0 if tables >= LONG else LATE)
+
+
 LONG = 1 << 12
-"""L2 tables from which on a bar is worth showing."""
+"""Entries of the L1 table from which on a bar is worth showing at once."""
 
+LATE = 0.5
+"""Seconds after which it is anyway: tables come from a server, or clusters are inflated."""
 
-class _bar:  # noqa: N801 - used like the function it wraps
-    """A progress bar on a terminal; called with how much was done."""
-
-    def __init__(self, image: Any, quiet: bool) -> None:
-        table = image.l1_table
-        total = 0 if table is None else table.count
-        hidden = quiet or total < LONG or not sys.stderr.isatty()
-        self._bar: Any = click.progressbar(
-            length=max(1, total), label="check", file=sys.stderr, hidden=hidden
-        )
-
-    def __enter__(self) -> Any:
-        self._bar.__enter__()
-        return self._bar.update
-
-    def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)
+SAYS = {"tables": "check", "compressed clusters": "inflate", "owners": "explain"}
+"""What the bar says is done, by what is gone through."""

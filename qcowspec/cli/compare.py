@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import FORMATS, say, write
+from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import CHOICES, PERMISSIONS, allowing, key_of, sharing
 from qcowspec.errors import QcowError
 
@@ -81,15 +82,14 @@ def _compared(left: Disk, right: Disk, *, strict: bool, hidden: bool) -> Answer:
     """The answer, or the exit that fits what failed."""
     from qcowspec.transfer.compare import Comparison, Step
 
-    bar: Any
-    length = max(1, left.size, right.size)
-    with click.progressbar(length=length, label="compare", file=sys.stderr, hidden=hidden) as bar:
-        comparison = Comparison(left, right, strict=strict, progress=bar.update)
+    with Bar("compare", max(left.size, right.size), hidden=hidden) as bar:
+        comparison = Comparison(left, right, strict=strict, progress=bar.add)
         try:
             return comparison.run()
         except QcowError as error:
-            say(error)
-            sys.exit(NOT_READ if comparison.step is Step.READING else NO_STATUS)
+            failed = error
+    say(failed)
+    sys.exit(NOT_READ if comparison.step is Step.READING else NO_STATUS)
 
 
 def _finish(answer: Answer, *, quiet: bool) -> NoReturn:

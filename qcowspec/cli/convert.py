@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
 
 import click
 
 from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import say
+from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened
 from qcowspec.errors import QcowError
 from qcowspec.report.words import printable
@@ -73,20 +72,18 @@ def command(
                 _is_same(output, layer.data.name) for layer in disk.layers
             ):
                 raise click.UsageError(f"{output} is a file that is read from")
-            hidden = quiet or not sys.stderr.isatty()
-            bar: Any
-            with click.progressbar(
-                length=max(1, disk.size),
-                label=os.path.basename(output),
-                file=sys.stderr,
-                hidden=hidden,
-                item_show_func=_rate(),
-            ) as bar:
+            name, rate = os.path.basename(output), Rate()
+            with Bar(name, disk.size, hidden=quiet, keep=True, says=rate.words) as bar:
+
+                def progress(count: int) -> None:
+                    rate.done += count
+                    bar.add(count)
+
                 convert(
                     disk,
                     output,
                     threads=threads,
-                    progress=lambda count: bar.update(count, count),
+                    progress=progress,
                     resume={"snapshot": snapshot, "like_qemu": like_qemu} if resume else None,
                 )
     except QcowError as error:
@@ -97,16 +94,19 @@ def command(
         sys.exit(FAILED)
 
 
-def _rate() -> Callable[[int | None], str]:
-    """What shows how many guest bytes a second are done."""
-    start, done = time.monotonic(), 0
+class Rate:
+    """How many guest bytes a second are done.
 
-    def shown(count: int | None) -> str:
-        nonlocal done
-        done += count or 0
-        return f"{done / MIB / max(time.monotonic() - start, 0.001):,.0f} MiB/s"
+    Attributes:
+        done: Guest bytes that are.
+    """
 
-    return shown
+    def __init__(self) -> None:
+        self.done, self._start = 0, time.monotonic()
+
+    def words(self) -> str:
+        """The rate, as text."""
+        return f"{self.done / MIB / max(time.monotonic() - self._start, 0.001):,.0f} MiB/s"
 
 
 MIB = 1 << 20

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from qcowspec.cli.output import fail
+from qcowspec.cli.output import UNREADABLE, say
 from qcowspec.errors import QcowError
 
 KINDS = """\
@@ -26,7 +27,12 @@ class TakesImages(click.Command):
 
     ``--source-spec FILE`` stands where an image stands, so that `convert`, `compare` and commands
     with any number of images need no rules of their own for it.
+
+    Attributes:
+        failed: Exit status for bad usage, and for output that cannot be written.
     """
+
+    failed = UNREADABLE
 
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
@@ -45,7 +51,8 @@ class TakesImages(click.Command):
         try:
             return super().parse_args(ctx, list(_replaced(args)))
         except QcowError as error:
-            fail(error)
+            say(error)
+            sys.exit(self.failed)
 
 
 def _replaced(args: list[str]) -> Iterator[str]:

@@ -13,10 +13,11 @@ from typing import Any
 
 from qcowspec.check import Report
 from qcowspec.check.effects import Effect
-from qcowspec.check.findings import Fault, Group
+from qcowspec.check.findings import Fault, Group, Owned
 from qcowspec.check.ownership import words
 from qcowspec.metadata import Format
 from qcowspec.report.style import Style, plain_style
+from qcowspec.report.words import printable
 
 BEYOND = "beyond-qemu"
 """The key of what qemu-img does not look at."""
@@ -49,18 +50,25 @@ def as_json(report: Report, name: str) -> dict[str, Any]:
     return document
 
 
-def lines(report: Report, style: Style = plain_style) -> Iterator[str]:
-    """The report as text: what was found, and qemu-img's summary."""
+def lines(report: Report, style: Style = plain_style, *, whole: bool = False) -> Iterator[str]:
+    """The report as text: what was found, and qemu-img's summary.
+
+    Args:
+        report: The report.
+        style: Paints text.
+        whole: Whether every place was kept.
+    """
     judged, beyond = _parts(report)
     for group in judged:
-        yield from _told(group, style)
-    yield from summary(report)
+        yield from _told(group, style, whole=whole)
+    if report.why is None:
+        yield from summary(report)
     if report.format is Format.QCOW:
         yield "qemu-img has no check for version 1: all of this is beyond it.\n"
     if beyond:
         yield "\nBeyond what qemu-img check looks at:\n"
     for group in beyond:
-        yield from _told(group, style)
+        yield from _told(group, style, whole=whole)
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -111,41 +119,67 @@ def _group(group: Group) -> dict[str, Any]:
 
 def _fault(group: Group, fault: Fault) -> dict[str, Any]:
     """One place; keys that have nothing to say are left out."""
-    kinds = words(fault.value) if group.rule.id in BY_OWNERS else None
+    kinds = words(fault.value or 0) if group.rule.id in BY_OWNERS else None
     told: dict[str, Any] = {
         "path": fault.path,
         "offset": fault.offset,
         "value": fault.value if kinds is None else None,
         "expected": fault.expected,
         "cluster": fault.cluster,
+        "guest": fault.guest,
         "kinds": kinds,
-        "owners": list(fault.owners) or None,
+        "note": fault.note or None,
+        "owners": [_said({"path": one.path, "guest": one.guest}) for one in fault.owners] or None,
     }
+    return _said(told)
+
+
+def _said(told: dict[str, Any]) -> dict[str, Any]:
+    """Those keys that have something to say."""
     return {key: value for key, value in told.items() if value is not None}
 
 
-def _told(group: Group, style: Style) -> Iterator[str]:
+def _told(group: Group, style: Style, *, whole: bool) -> Iterator[str]:
     """A group: the rule, and a line a place."""
     times = "" if group.count == 1 else f", {group.count:,} times"
     label = style(LABELS[group.effect], "meaning" if group.effect is Effect.BEYOND else "bad")
     yield f"{label} {style(group.rule.id, 'title')}{times}. The rule: {group.rule.says}\n"
     for fault in group.faults:
         yield f"  {_line(group, fault, style)}\n"
-        for owner in fault.owners:
-            yield f"      referenced by {style(owner, 'name')}\n"
-    if len(group.faults) < group.count:
-        yield f"  … {group.count - len(group.faults):,} more (--all tells each)\n"
+        for owner in _others(fault):
+            yield f"      owner: {style(owner.path, 'name')}{_guest(owner.guest, style)}\n"
+    if not group.faults or len(group.faults) >= group.count:
+        return
+    more = f"  … {group.count - len(group.faults):,} more"
+    yield (
+        f"{more}, the same entries by way of other tables\n"
+        if whole
+        else f"{more} (--all tells each)\n"
+    )
+
+
+def _others(fault: Fault) -> tuple[Owned, ...]:
+    """The owners, unless there is none but the entry at fault itself."""
+    return () if [one.path for one in fault.owners] == [fault.path] else fault.owners
 
 
 def _line(group: Group, fault: Fault, style: Style) -> str:
-    place = "" if fault.offset is None else f" at {style(hex(fault.offset), 'offset')}"
+    """One place: of what is about a cluster the cluster first, of all else the entry."""
+    place = f"{fault.path} at {style(hex(fault.offset), 'offset')}"
+    note = f": {printable(fault.note)}" if fault.note else ""
+    cluster = "" if fault.cluster is None else f"cluster at {style(hex(fault.cluster), 'offset')}"
+    value = fault.value or 0
     if group.rule.id in BY_OWNERS:
-        said = f" belongs to: {', '.join(words(fault.value))}"
-        return f"cluster at {style(hex(fault.cluster or 0), 'offset')}{said}"
-    value = fault.value if fault.expected is not None else hex(fault.value)
-    said = f"{fault.path}{place} is {style(str(value), 'value')}"
+        return f"{cluster} belongs to: {', '.join(words(value))}"
     if fault.expected is not None:
-        said += f"; references: {fault.expected}"
-    if fault.cluster is not None and fault.cluster != fault.value:
-        said += f"; cluster at {style(hex(fault.cluster), 'offset')}"
-    return said
+        counted = f"refcount {style(str(value), 'value')}, references {fault.expected}"
+        return f"{cluster}: {counted}; {place}{note}"
+    said = place if fault.value is None else f"{place} is {style(hex(value), 'value')}"
+    if cluster and fault.cluster != fault.value:
+        said += f"; {cluster}"
+    return f"{said}{_guest(fault.guest, style)}{note}"
+
+
+def _guest(offset: int | None, style: Style) -> str:
+    """Where the guest sees it."""
+    return "" if offset is None else f"; guest offset {style(hex(offset), 'offset')}"

@@ -91,7 +91,7 @@ class Comparison:
             strict: Sizes and allocation have to be the same too.
             progress: Is told how many bytes were done, again and again.
         """
-        self._one, self._other, self._progress = one, other, progress
+        self._one, self._other, self._progress, self._told = one, other, progress, 0
         self._strict = strict
         self.step = Step.STATUS
 
@@ -146,12 +146,19 @@ class Comparison:
         self.step = Step.READING
         one, other = piece.left.result(), piece.right.result()
         self.step = Step.STATUS
-        if one == other:
-            return None
         starts = piece.ranges.starts
+        if one == other:
+            self._tell(int(starts[-1] + piece.ranges.lengths[-1]))
+            return None
         at = int(starts[0]) + _first(one, other)
         start = int(starts[np.searchsorted(starts, at, side="right") - 1])
         return at - (at - start) % c.BDRV_SECTOR_SIZE
+
+    def _tell(self, behind: int) -> None:
+        """Tell how far it is: to a guest offset, which may be one that it was at before."""
+        if self._progress is not None and behind > self._told:
+            self._progress(behind - self._told)
+            self._told = behind
 
     def _batches(
         self, start: int, end: int, strict: Strict | None
@@ -179,8 +186,7 @@ class Comparison:
             yield Ranges(starts[wanted], lengths[wanted]), limit
             if limit is not None:
                 return
-            if self._progress is not None:
-                self._progress(high - at)
+            self._tell(int(high))
             if one.end == high:
                 one = next(streams[0], None)
             if other.end == high:

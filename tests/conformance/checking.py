@@ -3,7 +3,8 @@
     python -m tests.conformance.checking --count N --seed S
     python -m tests.conformance.checking --used N --seed S
 
-What is compared: all that `qemu-img check --output=json` counts, and the exit status. A mutant that
+What is compared: all that `qemu-img check --output=json` counts, and the exit status; and each of
+our findings has to have a rule, and a place in the file. A mutant that
 QEMU does not open says nothing about a check and is only counted; so is one that QEMU takes too
 long for, or dies of.
 """
@@ -25,14 +26,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from qcow_parsers import constants as c
+
 import qcowspec
-from qcowspec.check import check
+from qcowspec.check import Report, check
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations import mutate
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.image import lay_open
+from qcowspec.rules import BY_ID
+from qcowspec.units import align_up
 from tests.conformance.agreement import installed
 from tests.conformance.random_images import written
 
@@ -65,11 +70,17 @@ class Seed:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a check says: the exit status, and the figures; None where it gives none."""
+    """What a check says: the exit status, and the figures; None where it gives none.
+
+    Attributes:
+        said: What it prints to stderr, or what would stand there.
+        lost: Of ours, the findings that name no rule, or no byte of the file.
+    """
 
     status: int
     figures: dict[str, int] | None
     said: str = ""
+    lost: tuple[str, ...] = ()
 
 
 def seeds() -> Iterator[Seed]:
@@ -166,9 +177,19 @@ def ours(path: Path | bytes) -> Answer:
         except qcowspec.QcowError as error:
             return Answer(1, None, f"Could not open: {error}")
     figures = report.figures
-    return Answer(
-        figures.status, figures.as_json() if figures.completed else None, report.why or ""
-    )
+    told = figures.as_json() if figures.completed else None
+    return Answer(figures.status, told, report.why or "", tuple(lost(report, image.source.length)))
+
+
+def lost(report: Report, length: int) -> Iterator[str]:
+    """Findings without a rule, a fault, or a place in the file; there should be none."""
+    behind = align_up(length, c.BDRV_SECTOR_SIZE)  # so much does QEMU read
+    for group in report.findings:
+        if group.rule.id not in BY_ID or not group.faults:
+            yield f"{group.rule.id}, {group.count} times"
+        for fault in group.faults:
+            if not 0 <= fault.offset < behind:
+                yield f"{group.rule.id}: {fault}"
 
 
 def compared(folder: Path, seed: int, number: int) -> tuple[str, str]:
@@ -189,6 +210,8 @@ def held(path: Path, chosen: Seed, done: tuple[str, ...]) -> tuple[str, str]:
     if "Could not open" in expected.said and expected.figures is None:
         return "unopened", chosen.name
     got = ours(path)
+    if got.lost:
+        return "differs", f"{chosen.name} {done}: no place for {got.lost}"
     if (got.status, got.figures) == (expected.status, expected.figures):
         return "agrees", chosen.name
     return "differs", f"{chosen.name} {done}: ours {got}; QEMU's {expected}"

@@ -17,7 +17,7 @@ from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
 from qcowspec.report.check import summary
-from tests.conformance.checking import DATA, beside, compared, ours, rows, theirs
+from tests.conformance.checking import DATA, beside, compared, lost, ours, rows, theirs
 
 MUTANTS = int(os.environ.get("QCOWSPEC_CHECKED", "120"))
 STEP = 60
@@ -69,6 +69,7 @@ def test_a_check_finds_what_the_vector_breaks(vector: Vector) -> None:
     with lay_open(vectors.image(vector)) as image:
         report = check(image)
 
+    assert list(lost(report, image.source.length)) == []
     assert (vector.rule in {group.rule.id for group in report.findings}) == vector.breaks
 
 

@@ -16,8 +16,10 @@ import qcowspec
 from qcowspec.check import check, owners, qcow2
 from qcowspec.check.counting import Window
 from qcowspec.check.effects import EFFECTS, Effect
-from qcowspec.check.findings import Group
+from qcowspec.check.findings import Group, Owned
+from qcowspec.check.l1 import Names
 from qcowspec.check.ownership import Owner, overlapping, words
+from qcowspec.check.regions import L1Table
 from qcowspec.check.stored import StoredRefcounts
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.bases import base
@@ -202,7 +204,23 @@ def test_an_overlap_is_explained_by_both_owners() -> None:
 
     fault = groups(vectors.image(vector))["check/overlap"].faults[0]
 
-    assert fault.owners == ("l1_table", "l2_tables[0][0]")
+    assert fault.owners == (Owned("l1_table"), Owned("l2_tables[0][0]", 0))
+
+
+def test_an_entry_is_named_by_the_first_of_the_tables_that_have_it() -> None:
+    random = Random(2)
+    geometry = Geometry(3, 9, 6, 8, 4)
+    for _ in range(50):
+        tables = [
+            L1Table(f"snapshots[{n}].", 8 * random.randrange(20), random.randrange(1, 9), False)
+            for n in range(random.randrange(1, 9))
+        ]
+        names = Names(tables, geometry)
+        for place in range(0, 8 * 32, 8):
+            has = [t for t in tables if t.offset <= place < t.offset + 8 * t.count]
+            index = (place - has[0].offset) // 8 if has else 0
+            expected = f"{has[0].prefix}l1_table[{index}]" if has else "l1_table[?]"
+            assert (names.entry(place), names.index(place)) == (expected, index)
 
 
 # --- hostile images -------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from qcowspec.fuzzing import vectors
 from tools.make_test_data import DATA
 
@@ -27,7 +29,10 @@ def test_a_leak_is_told_with_its_rule_and_place() -> None:
 
     assert done.returncode == 3
     assert done.stdout.startswith("Leaked check/leaked-cluster. The rule: ")
-    assert "refcount_blocks[0][6] at 0x200c is 1; references: 0; cluster at 0x6000" in done.stdout
+    assert (
+        "\n  cluster at 0x6000: refcount 1, references 0; refcount_blocks[0][6] at 0x200c\n"
+        in done.stdout
+    )
 
 
 def test_json_has_the_findings_beside_the_figures() -> None:
@@ -35,7 +40,7 @@ def test_json_has_the_findings_beside_the_figures() -> None:
     said = json.loads(done.stdout)
 
     assert said["corruptions"] == 1
-    assert said["beyond-qemu"] == []
+    assert [group["rule"] for group in said["beyond-qemu"]] == ["header/corrupt"]
     assert [(group["rule"], group["count"]) for group in said["findings"]] == [
         ("check/refcount-too-low", 1)
     ]
@@ -58,7 +63,8 @@ def test_an_overlap_that_refcounts_hide_is_beyond_qemu(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("No errors were found on the image.\n")
     assert "cluster at 0x4000 belongs to: l1-table, data" in done.stdout
-    assert "      referenced by l2_tables[0][0]\n" in done.stdout
+    assert "      owner: l1_table\n" in done.stdout
+    assert "      owner: l2_tables[0][0]; guest offset 0x0\n" in done.stdout
     assert run("--strict", path).returncode == 2
 
 
@@ -88,6 +94,32 @@ def test_an_image_that_does_not_open_is_1(tmp_path: Path) -> None:
     assert "[header/cluster-bits]" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--no-such"], ["-r", "leaks", DATA / "v3-leaks.qcow2"], ["--source-spec", "no/such"]],
+    ids=lambda arguments: str(arguments[:1]),
+)
+def test_status_2_is_for_damage_and_bad_usage_is_1(arguments: list[object]) -> None:
+    done = run(*arguments)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_output_that_cannot_be_written_is_1() -> None:
+    command = [sys.executable, "-m", "qcowspec", "check", str(DATA / "v3-zlib.qcow2")]
+
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == b"qcowspec: the output cannot be written: No space left on device\n"
+
+
+def test_an_image_that_a_guest_uses_is_asked_for_as_with_qemu_img() -> None:
+    assert run("-U", DATA / "v3-zlib.qcow2").returncode == 0
+
+
 def test_quiet_says_nothing() -> None:
     done = run("-q", DATA / "v3-leaks.qcow2")
 
@@ -110,6 +142,10 @@ def test_a_chain_that_loops_is_found_where_it_may_be_followed(tmp_path: Path) ->
 
     assert done.returncode == 0
     assert "BEYOND backing/loop" in done.stdout
+    assert (
+        f"backing_file_name at 0x88: {other}: The backing file 'one.qcow2' is already part"
+        in done.stdout
+    )
 
 
 def _backed_by(name: bytes) -> bytes:

@@ -1,0 +1,116 @@
+"""Where the file says where something lies: the byte that a finding is about.
+
+In: structures as bytes, and clusters. Out: a `Place`, which the file has, whatever is wrong with
+what it leads to. Refuses: nothing; where an entry lies past the end of the file, the field that
+located its table is the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qcow_parsers import constants as c
+
+from qcowspec.check.findings import Fault
+from qcowspec.check.stored import StoredRefcounts
+from qcowspec.metadata import Metadata
+from qcowspec.structures import Part, lay_open
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A byte of the image file, by name.
+
+    Attributes:
+        path: The structure and field, or index, as a dump shows them.
+        offset: Where it stands in the image file, in bytes.
+        value: What stands there; 0 for a refcount that stands nowhere.
+        note: Why it stands for something else; empty if it does not.
+    """
+
+    path: str
+    offset: int
+    value: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A field that says where a structure lies, or how long it is.
+
+    Attributes:
+        part: Gives the structure that it is a field of; asked when the place is.
+        field: Its name.
+        behind: What locates that structure; None for the header and its extensions.
+    """
+
+    part: Callable[[], Part[Any]]
+    field: str
+    behind: Pointer | None = None
+
+    def place(self, length: int) -> Place:
+        """Where the field stands: looked up only here, for hardly any is asked for.
+
+        Args:
+            length: Bytes of the image file. A structure past its end reads as zeros.
+        """
+        part = self.part()
+        whole = lay_open(part)
+        field = next((field for field in whole.walk() if field.name == self.field), whole)
+        if field.offset >= length and self.behind is not None:
+            place = self.behind.place(length)
+            return replace(place, note=f"{part.name} lies past the end of the file")
+        value = field.value if isinstance(field.value, int) else 0
+        return Place(f"{part.name}.{self.field}", int(field.offset), value)
+
+
+class RefcountPlaces:
+    """Where the refcount of a cluster stands, or what keeps it from standing anywhere."""
+
+    def __init__(self, stored: StoredRefcounts, metadata: Metadata, length: int) -> None:
+        """Take what is known of the refcount table.
+
+        Args:
+            stored: The refcounts.
+            metadata: The image.
+            length: Bytes of the image file.
+        """
+        header = metadata.header_part
+        assert header is not None
+        self._stored, self._length = stored, length
+        self._offset = int(metadata.qcow2_header.refcount_table_offset)
+        self._table = Pointer(lambda: header, "refcount_table_offset").place(length)
+        self._size = Pointer(lambda: header, "refcount_table_clusters").place(length)
+
+    def fault(self, cluster: int, value: int, expected: int | None = None) -> Fault:
+        """A fault about a cluster, at its refcount; see `Fault`."""
+        place, bits = self.of(cluster), self._stored.geometry.cluster_bits
+        return Fault(
+            place.path, place.offset, value, cluster << bits, expected=expected, note=place.note
+        )
+
+    def of(self, cluster: int) -> Place:
+        """The refcount of a cluster; else what keeps it from being: an entry, a header's field."""
+        stored = self._stored
+        index, entry = divmod(cluster, stored.per_block)
+        if index >= stored.count:
+            return _instead(self._size, "the refcount table ends before this cluster")
+        at = self._offset + index * c.REFTABLE_ENTRY_SIZE
+        if at >= self._length:
+            return _instead(self._table, "the refcount table goes past the end of the file")
+        block = Place(f"refcount_table[{index}]", at)
+        if not stored.offsets[index]:
+            return _instead(block, "there is no refcount block")
+        if stored.unreadable[index]:
+            return _instead(block, "the refcount block cannot be read")
+        where = stored.place(index, entry)
+        if where >= self._length:
+            return _instead(block, "the refcount block goes past the end of the file")
+        return Place(f"refcount_blocks[{index}][{entry}]", where)
+
+
+def _instead(place: Place, why: str) -> Place:
+    """The place of what leads to a refcount, which is 0 then."""
+    return replace(place, value=0, note=why)
