@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
-from qcowspec.gate import Gate
+from qcowspec.chain.references import data_file_closed
+from qcowspec.errors import Unreadable
+from qcowspec.gate import RAW, Gate, seen_from
 from qcowspec.mapping import RawWalk, Walk, walk_of
-from qcowspec.metadata import Metadata
+from qcowspec.metadata import Metadata, Reference
 from qcowspec.source import Source
 from qcowspec.sources import open_beside
 from qcowspec.units import align_up
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
     from qcowspec.crypto import Decryptor
     from qcowspec.mapping import Mapping
-
-RAW = "raw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Layer:
         walk: Where its bytes are, run by run.
         metadata: What opening read of it; None of a raw file.
         decryptor: Decrypts its data; None of one that is not encrypted.
+        given: Its name before links were followed: names in it are looked up from there.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Layer:
     walk: Walk
     metadata: Metadata | None = None
     decryptor: Decryptor | None = None
+    given: str = ""
 
     @property
     def size(self) -> int:
@@ -81,6 +83,7 @@ def qcow_layer(
     snapshot: Qcow2.Snapshot | None = None,
     like_qemu: bool = False,
     decryptor: Decryptor | None = None,
+    given: str | None = None,
 ) -> Layer:
     """An image that opened without a broken rule.
 
@@ -90,7 +93,7 @@ def qcow_layer(
         Refused: The gate does not open its data file.
         Invalid: The passphrase is wrong.
         Unsupported: It is encrypted, and there is no passphrase, or the cipher is not known here.
-        Unreadable: Its data file cannot be opened.
+        Unsupported: Its data file cannot be opened.
     """
     header = metadata.header
     assert header is not None
@@ -100,7 +103,19 @@ def qcow_layer(
 
         decryptor = unlock(metadata, source, secret)
     walk = walk_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
+    given = given or source.name
     data = source
     if metadata.data_file is not None and bool(metadata.qcow2_header.has_data_file):
-        data = open_beside(source, gate.admit(source.name, metadata.data_file.name, "data file"))
-    return Layer(source.name, str(metadata.format), source, data, walk, metadata, decryptor)
+        data = _data_file(metadata, metadata.data_file, source, gate, given)
+    return Layer(source.name, str(metadata.format), source, data, walk, metadata, decryptor, given)
+
+
+def _data_file(
+    metadata: Metadata, reference: Reference, source: Source, gate: Gate, given: str
+) -> Source:
+    """The external data file; it is never probed: all of it is data."""
+    try:
+        name = seen_from(source.name, given, reference.name)
+        return open_beside(source, gate.admit(source.name, name, "data file"))
+    except Unreadable as error:
+        raise data_file_closed(metadata, reference, source.name, error) from error
