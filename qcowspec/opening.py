@@ -13,6 +13,7 @@ from qcowspec.errors import NotQcow, Unsupported
 from qcowspec.foreign import PROBED, SIGNATURES, claimant
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
+from qcowspec.rules import Finding
 from qcowspec.source import AsyncSource, Source
 
 MAGIC = 4
@@ -69,9 +70,23 @@ def check_opened(machine: Machine, name: str) -> None:
             offset=SIGNATURES[VDI][0],
             path=name,
         )
-    refused = machine.judge.first("qemu")
-    if refused is not None:
-        error = refused.error()
+    _refuse(machine.judge.first("qemu"), name)
+
+
+def check_readable(machine: Machine, name: str) -> None:
+    """Refuse an image that QEMU opens for a look at it, and not for its data.
+
+    What the tables and the data themselves break is found when they are read.
+
+    Raises:
+        Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
+    """
+    _refuse(machine.judge.first_for_data(), name)
+
+
+def _refuse(finding: Finding | None, name: str) -> None:
+    if finding is not None:
+        error = finding.error()
         error.path = name
         raise error
 

@@ -66,12 +66,12 @@ def open_behind(
             f"names one more backing file than the {c.POLICY_MAX_CHAIN} that are followed",
             path=above.name,
         )
+    stated = stated_format(metadata, reference, above.name)
     try:
         name = seen_from(above.name, given, reference.name)
         path = gate.admit(above.name, name, "backing file")
         if any(_is_same(path, other) for other in met):
             raise broken("loop", metadata, reference, above.name)
-        stated = stated_format(metadata, reference, above.name)
         source = open_beside(above, path)
     except Unreadable as error:
         raise closed(metadata, reference, above.name, error) from error

@@ -11,6 +11,7 @@ from threading import Lock
 from qcowspec.chain.behind import open_behind
 from qcowspec.chain.layers import Layer, qcow_layer, raw_layer
 from qcowspec.gate import Gate
+from qcowspec.opening import check_readable
 
 
 class Chain:
@@ -70,6 +71,7 @@ class Chain:
         try:
             if found.machine is None:
                 return raw_layer(found.source)
+            check_readable(found.machine, found.source.name)
             return qcow_layer(
                 found.machine.image,
                 found.source,
