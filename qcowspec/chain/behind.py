@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from qcow_parsers import constants as c
 
 from qcowspec.chain.references import broken, check_raw, closed, stated_format
-from qcowspec.errors import NotQcow, Unreadable, Unsupported
+from qcowspec.errors import NotQcow, Unreadable
 from qcowspec.gate import RAW, Gate, looked_up, seen_from
 from qcowspec.machine import Machine
 from qcowspec.metadata import Metadata
@@ -62,10 +62,7 @@ def open_behind(
     if reference is None or not reference.name:
         return None
     if len(met) >= c.POLICY_MAX_CHAIN:
-        raise Unsupported(
-            f"names one more backing file than the {c.POLICY_MAX_CHAIN} that are followed",
-            path=above.name,
-        )
+        raise broken("chain-depth", metadata, reference, above.name)
     stated = stated_format(metadata, reference, above.name)
     try:
         name = seen_from(above.name, given, reference.name)

@@ -231,8 +231,6 @@ class LayerReader:
             return self._inflate(payload, self._cluster_size)
         except NotInflatable as error:
             rule = "l2/v1-compressed-data" if self._is_v1 else "l2/compressed-data"
-            if (run.host_offset or 0) > c.QCOW_MAX_CLUSTER_OFFSET:  # never of version 1
-                rule = "l2/compressed-offset"
             raise self._error(rule, run) from error
 
     def _keep(self, key: Key, data: bytes) -> None:

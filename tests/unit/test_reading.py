@@ -19,6 +19,7 @@ UNREADABLE = [case for case in everything() if case.fails]
 OTHER: Mapping[str, str] = {
     "rules/encryption/luks-unlock/zeros": "encryption/luks-key",
     "rules/l2/compressed-data-file/compressed": "backing/data-file-opens",
+    "rules/l2/compressed-offset/bit-56": "l2/compressed-data",
     "rules/l2/data-file-offset/next": "backing/data-file-opens",
     "rules/l2/subcluster-bitmap/unallocated": "l2/subcluster-unallocated",
 }
