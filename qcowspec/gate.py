@@ -58,9 +58,11 @@ class Allow:
         """Say what may be opened.
 
         Args:
-            places: ``same-dir`` for files in the directory of the image that names them; ``any``
-                for all on the same machine or server, and for an image on a server those of this
-                machine too; directories, or URLs of them, for all that is in them or below.
+            places: ``same-dir`` for files in the directory of the image that names them, as the
+                image is named, were it a link; ``any`` for all on the same machine or server, and
+                for an image on a server those of this machine too; directories, or URLs of them,
+                for all that is in them or below. The directories that lead to the image, and to
+                a place, are taken at the user's word.
         """
         self._places = tuple(places)
 
@@ -74,10 +76,12 @@ class Allow:
         if there is not None:
             return self._on_server(there, image, name, purpose)
         path = _path(image, name, purpose)
-        real = os.path.realpath(path)
-        if not any(_is_within(real, image, place) for place in self._places):
-            raise _refused(image, name, purpose, f"which is {real!r}, outside of what you allow")
         try:
+            # Even `realpath` fails where a link on the way is swapped for a file meanwhile.
+            real = os.path.realpath(path)
+            if not any(_is_within(real, image, place) for place in self._places):
+                reason = f"which is {real!r}, outside of what you allow"
+                raise _refused(image, name, purpose, reason)
             mode = os.stat(real).st_mode
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
@@ -281,7 +285,9 @@ def _is_within(real: str, image: str, place: str) -> bool:
     if place == SAME_DIR:
         if is_url(image):
             return False
-        return os.path.dirname(real) == os.path.dirname(os.path.realpath(image))
+        # Not the directory that the image really is in: who may write beside it can put a link to
+        # elsewhere in its place. The directory's own path is the user's word.
+        return os.path.dirname(real) == os.path.realpath(os.path.dirname(image))
     if is_url(place):
         return False
     folder = os.path.realpath(place)
