@@ -156,7 +156,9 @@ def seen_from(opened: str, image: str, name: bytes) -> bytes:
     if os.path.dirname(opened) == os.path.dirname(image) or name.startswith(JSON):
         return name
     path = looked_up(image, name)
-    return name if path is None or b"\0" in name else os.fsencode(os.path.abspath(path))
+    if path is None or b"\0" in name:
+        return name
+    return os.fsencode(os.path.join(os.getcwd(), path))  # ".." behind a link leads elsewhere
 
 
 def is_url(name: str) -> bool:
