@@ -158,7 +158,8 @@ def seen_from(opened: str, image: str, name: bytes) -> bytes:
     path = looked_up(image, name)
     if path is None or b"\0" in name:
         return name
-    return os.fsencode(os.path.join(os.getcwd(), path))  # ".." behind a link leads elsewhere
+    here = "" if os.path.isabs(path) else os.getcwd()
+    return os.fsencode(os.path.join(here, path))  # not `abspath`: ".." behind a link is elsewhere
 
 
 def is_url(name: str) -> bool:

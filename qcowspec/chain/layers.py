@@ -84,10 +84,12 @@ def qcow_layer(
     like_qemu: bool = False,
     decryptor: Decryptor | None = None,
     given: str | None = None,
+    keyless: bool = False,
 ) -> Layer:
     """An image that opened without a broken rule.
 
-    With the decryptor of another layer of this image the passphrase is not tried again.
+    With the decryptor of another layer of this image the passphrase is not tried again. A layer
+    that may be keyless opens without one as well, for a look at its tables.
 
     Raises:
         Refused: The gate does not open its data file.
@@ -99,9 +101,12 @@ def qcow_layer(
     assert header is not None
     assert metadata.format is not None
     if int(header.crypt_method) and decryptor is None:
-        from qcowspec.crypto import unlock
+        from qcowspec.crypto import Locked, unlock
 
-        decryptor = unlock(metadata, source, secret)
+        if keyless and secret is None:
+            decryptor = Locked(metadata, source)
+        else:
+            decryptor = unlock(metadata, source, secret)
     walk = walk_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
     given = given or source.name
     data = source

@@ -21,11 +21,21 @@ class Chain:
         layers: Those that are open.
     """
 
-    def __init__(self, top: Layer, gate: Gate, secret: bytes | None = None) -> None:
-        """Begin with the image itself, whose file stays its owner's; one passphrase opens all."""
+    def __init__(
+        self, top: Layer, gate: Gate, secret: bytes | None = None, *, keyless: bool = False
+    ) -> None:
+        """Begin with the image itself, whose file stays its owner's; one passphrase opens all.
+
+        Args:
+            top: The image.
+            gate: Who says which files are opened.
+            secret: The passphrase.
+            keyless: Whether layers whose passphrase is missing are opened for their tables.
+        """
         self.layers = [top]
         self._gate = gate
         self._secret = secret
+        self._keyless = keyless
         self._lock = Lock()
 
     def layer(self, depth: int) -> Layer | None:
@@ -78,6 +88,7 @@ class Chain:
                 self._gate,
                 secret=self._secret,
                 given=found.given,
+                keyless=self._keyless,
             )
         except BaseException:
             found.source.close()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from qcow_parsers import constants as c
 
-from qcowspec.crypto.decryptor import Decryptor
+from qcowspec.crypto.decryptor import Buffer, Decryptor
 from qcowspec.errors import BY_KIND, QcowError
 from qcowspec.metadata import Format, Metadata
 from qcowspec.rules import BY_ID
@@ -67,6 +67,31 @@ def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decr
     except QcowError as error:
         error.path = error.path or source.name
         raise
+
+
+class Locked:
+    """Stands for the decryptor of an image that is looked at without its passphrase.
+
+    The tables are not encrypted; whoever asks for data is refused as `unlock` refuses.
+    """
+
+    physical = True
+
+    def __init__(self, metadata: Metadata, source: Source) -> None:
+        self._metadata, self._source = metadata, source
+
+    def decrypt(self, data: Buffer, offset: int) -> bytes:
+        """Refuse.
+
+        Raises:
+            Unsupported: There is no passphrase.
+        """
+        unlock(self._metadata, self._source, None)
+        raise AssertionError("an image that is not encrypted is not locked")
+
+    def decrypt_into(self, data: Buffer, offset: int, out: bytearray | memoryview) -> None:
+        """Refuse; see `decrypt`."""
+        self.decrypt(data, offset)
 
 
 def _broken(metadata: Metadata, rule_id: str, advice: str = "") -> QcowError:
