@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -62,3 +63,35 @@ def test_what_opens_and_cannot_be_read_is_refused_by_its_rule_and_place(
     assert caught.value.rule == OTHER.get(case.id, case.rule)
     assert caught.value.offset is not None
     assert caught.value.path == str(path)
+
+
+class Counted(io.BytesIO):
+    """A file that knows how often it was read."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read, and count."""
+        self.reads += 1
+        return super().read(size)
+
+
+def test_compressed_clusters_that_lie_together_are_fetched_together_and_once() -> None:
+    count, size = 256, 4096
+    clusters = {n: Cluster(b"%d" % n, PACKED) for n in range(count)}
+    spec = ImageSpec(size=count * size, cluster_bits=12, clusters=clusters)
+    file = Counted(build.image(spec))
+    expected = b"".join((b"%d" % n).ljust(size, b"\0") for n in range(count))
+
+    with qcowspec.open(file) as image:
+        image.pread(0, 1)
+        before = file.reads
+        data = image.pread(0, image.size)
+        at_first = file.reads - before
+        again = image.pread(100, image.size - 200)
+        in_all = file.reads - before
+
+    assert data == expected
+    assert again == expected[100:-100]
+    assert at_first <= count // 16
+    assert in_all == at_first
