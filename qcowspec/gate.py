@@ -58,9 +58,11 @@ class Allow:
         """Say what may be opened.
 
         Args:
-            places: ``same-dir`` for files in the directory of the image that names them; ``any``
-                for all on the same machine or server, and for an image on a server those of this
-                machine too; directories, or URLs of them, for all that is in them or below.
+            places: ``same-dir`` for files in the directory of the image that names them, as the
+                image is named, were it a link; ``any`` for all on the same machine or server, and
+                for an image on a server those of this machine too; directories, or URLs of them,
+                for all that is in them or below. The directories that lead to the image, and to
+                a place, are taken at the user's word.
         """
         self._places = tuple(places)
 
@@ -74,10 +76,12 @@ class Allow:
         if there is not None:
             return self._on_server(there, image, name, purpose)
         path = _path(image, name, purpose)
-        real = os.path.realpath(path)
-        if not any(_is_within(real, image, place) for place in self._places):
-            raise _refused(image, name, purpose, f"which is {real!r}, outside of what you allow")
         try:
+            # Even `realpath` fails where a link on the way is swapped for a file meanwhile.
+            real = os.path.realpath(path)
+            if not any(_is_within(real, image, place) for place in self._places):
+                reason = f"which is {real!r}, outside of what you allow"
+                raise _refused(image, name, purpose, reason)
             mode = os.stat(real).st_mode
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
@@ -125,6 +129,39 @@ def _path(image: str, name: bytes, purpose: str) -> str:
     return os.path.join(os.path.dirname(image), os.fsdecode(plain))
 
 
+def looked_up(image: str, name: bytes) -> str | None:
+    """Where a name is looked for, links not followed; None where that is not on this machine.
+
+    Args:
+        image: The image that has the name, as it was named itself, links not followed.
+        name: The name, verbatim.
+    """
+    plain = _plain(name)
+    if plain is None or not plain or is_url(image):
+        return None
+    return os.path.join(os.path.dirname(image), os.fsdecode(plain))
+
+
+def seen_from(opened: str, image: str, name: bytes) -> bytes:
+    """A name as the gate is to be asked for it, where the image was reached through a link.
+
+    QEMU looks beside the link, and not where the link leads; the gate is told the image by where it
+    really is, as that is what counts.
+
+    Args:
+        opened: The image that has the name, as it was opened.
+        image: The same, as it was named, links not followed.
+        name: The name, verbatim.
+    """
+    if os.path.dirname(opened) == os.path.dirname(image) or name.startswith(JSON):
+        return name
+    path = looked_up(image, name)
+    if path is None or b"\0" in name:
+        return name
+    here = "" if os.path.isabs(path) else os.getcwd()
+    return os.fsencode(os.path.join(here, path))  # not `abspath`: ".." behind a link is elsewhere
+
+
 def is_url(name: str) -> bool:
     """Whether an image's name, as it is shown, is a URL or a chain of URLs, and no path."""
     return URL.match(name) is not None
@@ -148,7 +185,8 @@ def _there(image: str, name: bytes) -> Place | None:
 def _plain(name: bytes) -> bytes | None:
     """The file name in a name; None where it is for another protocol than plain files."""
     if name.startswith(JSON):
-        return _in_json(name)
+        found = _in_json(name)
+        return None if found is None else found[0]
     if name.startswith(FILE):
         return name.removeprefix(FILE)
     return None if PROTOCOL.match(name) else name
@@ -159,27 +197,88 @@ DEPTH = 4
 """Drivers on top of one another in a ``json:`` name: a format and a file are two."""
 
 
-def _in_json(name: bytes) -> bytes | None:
-    """The file name in a ``json:`` name of a QCOW or raw image in a plain file."""
+def stated_driver(name: bytes) -> str | None:
+    """The driver that a ``json:`` name states; None where it states none, and of other names.
+
+    Returns:
+        ``qcow``, ``qcow2`` or ``raw``; `PLAIN` where no format stands on top of the file: QEMU then
+        reads it as it is, and fails if the image states a format as well.
+    """
+    found = _in_json(name) if name.startswith(JSON) else None
+    return None if found is None else found[1]
+
+
+def _in_json(name: bytes) -> tuple[bytes, str | None] | None:
+    """The file and the driver in a ``json:`` name of a QCOW or raw image in a plain file.
+
+    None of a name that says anything else: a raw image may begin anywhere in its file, and a QCOW
+    image may be given other files than it names.
+    """
     import json
 
     try:
-        node: Any = json.loads(name.removeprefix(JSON))
+        top: Any = json.loads(name.removeprefix(JSON), object_pairs_hook=_once)
+        node = top
+        if _driver(node) in (None, *FORMATS):
+            node = _below(node)
+            for _ in range(DEPTH):
+                if _driver(node) == RAW:  # raw on raw is raw
+                    node = _below(node)
+        if _driver(node) not in (None, PLAIN) or not _says_only(node, "driver", "filename"):
+            return None
+        filename = node.get("filename")
+        if not isinstance(filename, str) or PROTOCOL.match(filename.encode()):
+            return None
+        return filename.encode(), _driver(top)
     except (ValueError, RecursionError):
         return None
-    for _ in range(DEPTH):
-        if not isinstance(node, dict):
-            return None
-        filename = node.get("filename", node.get("file.filename"))
-        if isinstance(filename, str) and node.get("driver") in (None, "file", *FORMATS):
-            return os.fsencode(filename) if not PROTOCOL.match(filename.encode()) else None
-        if node.get("driver") not in (None, *FORMATS):
-            return None
-        node = node.get("file")
-    return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys differ; QEMU takes no other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
+
+
+def _driver(node: Any) -> Any:
+    """The driver of a node; what is no node has none that is known."""
+    return node.get("driver") if isinstance(node, dict) else node
+
+
+def _below(node: dict[str, Any]) -> Any:
+    """The node below a format; its keys may be written into it, as in ``file.filename``."""
+    if not _says_only(node, "driver", "file"):
+        raise ValueError("an option that is not known here")
+    dotted = {key.removeprefix("file."): node[key] for key in node if key.startswith("file.")}
+    if dotted and "file" in node:
+        raise ValueError("the node below is given twice")
+    return dotted or node.get("file", "")
+
+
+def _says_only(node: Any, *keys: str) -> bool:
+    """Whether a node says no more than this, and how its file is to be accessed."""
+    known = {*keys, *ACCESS}
+    return isinstance(node, dict) and all(key.partition(".")[0] in known for key in node)
 
 
 FORMATS = ("qcow", "qcow2", "raw")
+RAW, PLAIN = "raw", "file"
+ACCESS = frozenset(
+    {
+        "aio",
+        "auto-read-only",
+        "cache",
+        "detect-zeroes",
+        "discard",
+        "force-share",
+        "locking",
+        "node-name",
+        "read-only",
+    }
+)
+"""Options that change no byte of what is read."""
 
 
 def _is_within(real: str, image: str, place: str) -> bool:
@@ -189,7 +288,9 @@ def _is_within(real: str, image: str, place: str) -> bool:
     if place == SAME_DIR:
         if is_url(image):
             return False
-        return os.path.dirname(real) == os.path.dirname(os.path.realpath(image))
+        # Not the directory that the image really is in: who may write beside it can put a link to
+        # elsewhere in its place. The directory's own path is the user's word.
+        return os.path.dirname(real) == os.path.realpath(os.path.dirname(image))
     if is_url(place):
         return False
     folder = os.path.realpath(place)

@@ -18,7 +18,7 @@ from qcowspec.errors import Invalid, QcowError
 from qcowspec.gate import Deny, Gate, gate_of
 from qcowspec.machine import Machine, State
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
-from qcowspec.opening import check_opened, laid_open
+from qcowspec.opening import check_opened, check_readable, laid_open
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
@@ -48,6 +48,7 @@ class Image:
         self.secret: bytes | None = None
         self.like_qemu = False
         self._disks: dict[str | None, tuple[Chain, Disk]] = {}
+        self._locked: dict[str | None, tuple[Chain, Disk]] = {}
         self.state: State = machine.state
         self.metadata: Metadata = machine.image
         self.judge = machine.judge
@@ -133,36 +134,46 @@ class Image:
 
     # --- the guest's bytes ------------------------------------------------------------------------
 
-    def disk(self, snapshot: str | None = None) -> Disk:
+    def disk(self, snapshot: str | None = None, *, keyless: bool = False) -> Disk:
         """The virtual disk, to read from.
 
         Args:
             snapshot: The id or the name of an internal snapshot; None for the active state.
+            keyless: For a look at the tables, which are never encrypted: without a passphrase the
+                disk is opened all the same, and fails where encrypted data are asked for.
 
         Raises:
             Invalid: The image breaks a rule for which QEMU refuses it, or has no such snapshot.
             Refused: The gate does not open its data file.
+            Unsupported: It is encrypted, and the passphrase is missing or wrong; or its data file
+                cannot be opened.
         """
-        known = self._disks.get(snapshot)
+        disks = self._locked if keyless and self.secret is None else self._disks
+        known = disks.get(snapshot)
         if known is None:
-            from qcowspec.chain import Chain
-            from qcowspec.chain.layers import qcow_layer
-            from qcowspec.guest import Disk
-
-            self.check_opened()
-            opened = [chain.layers[0].decryptor for chain, _ in list(self._disks.values())]
-            top = qcow_layer(
-                self.metadata,
-                self.source,
-                self.gate,
-                secret=self.secret,
-                snapshot=None if snapshot is None else self.snapshot(snapshot),
-                like_qemu=self.like_qemu,
-                decryptor=opened[0] if opened else None,
-            )
-            chain = Chain(top, self.gate, self.secret)
-            known = self._disks[snapshot] = chain, Disk(chain)
+            known = disks[snapshot] = self._opened(snapshot, keyless=disks is self._locked)
         return known[1]
+
+    def _opened(self, snapshot: str | None, *, keyless: bool) -> tuple[Chain, Disk]:
+        from qcowspec.chain import Chain
+        from qcowspec.chain.layers import qcow_layer
+        from qcowspec.guest import Disk
+
+        self.check_opened()
+        check_readable(self.machine, self.source.name)
+        unlocked = [chain.layers[0].decryptor for chain, _ in list(self._disks.values())]
+        top = qcow_layer(
+            self.metadata,
+            self.source,
+            self.gate,
+            secret=self.secret,
+            snapshot=None if snapshot is None else self.snapshot(snapshot),
+            like_qemu=self.like_qemu,
+            decryptor=unlocked[0] if unlocked else None,
+            keyless=keyless,
+        )
+        chain = Chain(top, self.gate, self.secret, keyless=keyless)
+        return chain, Disk(chain)
 
     def pread(self, offset: int, length: int, *, snapshot: str | None = None) -> bytes:
         """Read guest bytes; fewer come only where the disk ends. See `Disk.pread`."""
@@ -256,9 +267,10 @@ class Image:
 
     def close(self) -> None:
         """Give the files back."""
-        for chain, _ in self._disks.values():
-            chain.close()
-        self._disks.clear()
+        for disks in (self._disks, self._locked):
+            for chain, _ in disks.values():
+                chain.close()
+            disks.clear()
         self.source.close()
 
     def __enter__(self) -> Image:

@@ -115,6 +115,7 @@ class Machine:
         need: The bytes it wants now; None when it is done.
         image: What it has read.
         judge: What it has found.
+        told: Whether the format was stated; if not, the probe decides.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Machine:
         brief: bool = False,
     ) -> None:
         self.state = State.PROBE
+        self.told = format is not None
         self.image = Metadata(format=format, length=length)
         self.judge = Judge(self.image, brief=brief)
         self._policy = policy

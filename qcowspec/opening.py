@@ -9,13 +9,18 @@ from __future__ import annotations
 from qcow_parsers import constants as c
 
 from qcowspec.drivers import Elsewhere, drive, drive_async
-from qcowspec.errors import NotQcow
+from qcowspec.errors import NotQcow, Unsupported
+from qcowspec.foreign import PROBED, SIGNATURES, claimant
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
+from qcowspec.rules import Finding
 from qcowspec.source import AsyncSource, Source
 
-PROBED = 4
+MAGIC = 4
 """Bytes of the magic number."""
+
+VDI = "VDI"
+"""The one image format whose signature may stand in a QCOW image."""
 
 
 def laid_open(source: Source, format: str | None = None) -> Machine:
@@ -55,10 +60,33 @@ def check_opened(machine: Machine, name: str) -> None:
 
     Raises:
         Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
+        Unsupported: It could be a VDI image as well, and nobody has stated which it is.
     """
-    refused = machine.judge.first("qemu")
-    if refused is not None:
-        error = refused.error()
+    if not machine.told and VDI in machine.image.foreign:
+        # Both drivers bid 100, and QEMU's list has vdi's before those of QCOW.
+        raise Unsupported(
+            "has VDI's signature too, and QEMU reads it as vdi unless its format is stated"
+            " (format= in Python, -f in a command, or in the image that names it)",
+            offset=SIGNATURES[VDI][0],
+            path=name,
+        )
+    _refuse(machine.judge.first("qemu"), name)
+
+
+def check_readable(machine: Machine, name: str) -> None:
+    """Refuse an image that QEMU opens for a look at it, and not for its data.
+
+    What the tables and the data themselves break is found when they are read.
+
+    Raises:
+        Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
+    """
+    _refuse(machine.judge.first_for_data(), name)
+
+
+def _refuse(finding: Finding | None, name: str) -> None:
+    if finding is not None:
+        error = finding.error()
         error.path = name
         raise error
 
@@ -74,8 +102,10 @@ def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow
             f"has QCOW's magic and version {found.version}, which no version of the format has",
             path=name,
         )
+    driver = claimant(start, None)
+    other = "" if driver is None else f", but QEMU reads it as {driver}"
     return NotQcow(
-        f"is no QCOW image: it begins with {start.hex(' ')},"
-        f" not with {c.QCOW_MAGIC.to_bytes(PROBED, 'big').hex(' ')} ('QFI' and 0xfb)",
+        f"is no QCOW image{other}: it begins with {start[:MAGIC].hex(' ')},"
+        f" not with {c.QCOW_MAGIC.to_bytes(MAGIC, 'big').hex(' ')} ('QFI' and 0xfb)",
         path=name,
     )

@@ -48,6 +48,20 @@ def refused_by(profile: str) -> frozenset[str]:
 
 
 @cache
+def refused_for_data() -> frozenset[str]:
+    """The ids of the rules whose breach makes QEMU refuse an image only where it reads its data.
+
+    Of some, a structure that is read anyway shows that they are broken; the others are found when
+    the data are read.
+    """
+    return frozenset(
+        rule.id
+        for rule in RULES
+        if rule.qemu.verdict == "rejects" and rule.qemu.when == "data" and _stands(rule, None)
+    )
+
+
+@cache
 def reported_by(profile: str) -> frozenset[str]:
     """The ids of the rules of its own whose breach a profile only reports."""
     if check_profile(profile)[0] != "untrusted":

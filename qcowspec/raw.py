@@ -33,8 +33,8 @@ class RawImage:
         self.size = self.source.length
         self._disk = Disk(Chain(raw_layer(self.source), Deny()))
 
-    def disk(self, snapshot: str | None = None) -> Disk:
-        """The virtual disk.
+    def disk(self, snapshot: str | None = None, *, keyless: bool = False) -> Disk:
+        """The virtual disk, which needs no passphrase.
 
         Raises:
             Invalid: A snapshot is asked for.

@@ -21,7 +21,7 @@ from qcowspec.errors import BY_KIND, QcowError, Value
 from qcowspec.metadata import Format, Metadata
 from qcowspec.predicates import AFTER, FUNCTIONS, VALUES
 from qcowspec.predicates.binding import After
-from qcowspec.profiles import PROFILES, check_profile, refused_by, refuses
+from qcowspec.profiles import PROFILES, check_profile, refused_by, refused_for_data, refuses
 from qcowspec.structures import Field, Part, lay_open, layout_name
 
 __all__ = [
@@ -155,8 +155,14 @@ class Judge:
 
     def in_order(self, profile: str) -> list[Finding]:
         """The findings for which a profile refuses the image, in QEMU's own order."""
-        refused = refused_by(profile)
-        found = [finding for finding in self.findings if finding.rule in refused]
+        return self._among(refused_by(profile))
+
+    def first_for_data(self) -> Finding | None:
+        """The finding for which QEMU opens the image for `qemu-img info`, and not for its data."""
+        return next(iter(self._among(refused_for_data())), None)
+
+    def _among(self, rules: frozenset[str]) -> list[Finding]:
+        found = [finding for finding in self.findings if finding.rule in rules]
         return sorted(found, key=lambda finding: finding.place or _LAST)
 
     def _finding(self, rule: Rule, part: Part[Any], parsed: object) -> Finding:

@@ -550,6 +550,44 @@ FOREIGN_MBR: Final[int] = 43605  # number
 """A boot sector, and with it a DOS partition table, ends in this 16-bit number, little endian. qcowspec's own. Source: the PC's boot convention; named by us."""
 FOREIGN_MBR_OFFSET: Final[int] = 510  # bytes
 """Where it stands in the file. qcowspec's own. Source: the PC's boot convention; named by us."""
+VMDK3_MAGIC: Final[int] = 0x434f5744  # number
+"""A sparse extent of VMware's first kind begins with COWD. QEMU's own. Source: block/vmdk.c."""
+VMDK4_MAGIC: Final[int] = 0x4b444d56  # number
+"""A sparse extent of VMware's later kinds begins with KDMV. QEMU's own. Source: block/vmdk.c."""
+FOREIGN_VMDK_DESCRIPTOR: Final[str] = "version="
+"""A VMDK descriptor's first line that is neither comment nor blank; a digit and the line's end follow. QEMU's own. Source: block/vmdk.c: vmdk_probe; literal, named by us."""
+FOREIGN_VMDK_VERSION_MAXIMUM: Final[int] = 3  # number
+"""The highest version that this line may name; the lowest is 1. QEMU's own. Source: block/vmdk.c: vmdk_probe; literal, named by us."""
+FOREIGN_VHDX: Final[str] = "vhdxfile"
+"""A VHDX disk's file begins so. QEMU's own. Source: block/vhdx.c: vhdx_probe; literal, named by us."""
+QED_MAGIC: Final[int] = 0x00444551  # number
+"""A QED image begins with this 32-bit number, little endian: QED and a zero byte. QEMU's own. Source: block/qed.h."""
+FOREIGN_PARALLELS: Final[str] = "WithoutFreeSpace"
+"""A Parallels disk begins so, with sectors in its table. QEMU's own. Source: block/parallels.c: HEADER_MAGIC; named by us."""
+FOREIGN_PARALLELS_EXT: Final[str] = "WithouFreSpacExt"
+"""A Parallels disk begins so, with clusters in its table. QEMU's own. Source: block/parallels.c: HEADER_MAGIC2; named by us."""
+FOREIGN_PARALLELS_VERSION: Final[int] = 2  # number
+"""The version behind it, 32 bits, little endian. QEMU's own. Source: block/parallels.c: HEADER_VERSION; named by us."""
+FOREIGN_BOCHS: Final[str] = "Bochs Virtual HD Image"
+"""A Bochs disk begins with this and a zero byte, in 32 bytes. QEMU's own. Source: block/bochs.c: HEADER_MAGIC; named by us."""
+FOREIGN_BOCHS_TYPE: Final[str] = "Redolog"
+"""What follows, with a zero byte, in 16 bytes. QEMU's own. Source: block/bochs.c: REDOLOG_TYPE; named by us."""
+FOREIGN_BOCHS_SUBTYPE: Final[str] = "Growing"
+"""What follows that, with a zero byte, in 16 bytes. QEMU's own. Source: block/bochs.c: GROWING_TYPE; named by us."""
+FOREIGN_BOCHS_TYPE_OFFSET: Final[int] = 32  # bytes
+"""Where the type stands. QEMU's own. Source: block/bochs.c: struct bochs_header; literal, named by us."""
+FOREIGN_BOCHS_SUBTYPE_OFFSET: Final[int] = 48  # bytes
+"""Where the subtype stands. QEMU's own. Source: block/bochs.c: struct bochs_header; literal, named by us."""
+FOREIGN_BOCHS_VERSION_OFFSET: Final[int] = 64  # bytes
+"""Where the version stands, 32 bits, little endian. QEMU's own. Source: block/bochs.c: struct bochs_header; literal, named by us."""
+FOREIGN_BOCHS_V1: Final[int] = 0x00010000  # number
+"""One of two versions. QEMU's own. Source: block/bochs.c: HEADER_V1; named by us."""
+FOREIGN_BOCHS_V2: Final[int] = 0x00020000  # number
+"""The other. QEMU's own. Source: block/bochs.c: HEADER_VERSION; named by us."""
+FOREIGN_CLOOP: Final[str] = "#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1"
+"""A compressed loop file begins with this script and a line's end. QEMU's own. Source: block/cloop.c: cloop_probe; literal, named by us."""
+FOREIGN_DMG_SUFFIX: Final[str] = ".dmg"
+"""A file whose name ends so, and is longer, is dmg's if no signature is there. QEMU's own. Source: block/dmg.c: dmg_probe; literal, named by us."""
 
 
 class BlockdevQcow2Version(IntEnum):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qcow_parsers import constants as c
 
-from qcowspec.gate import Gate
+from qcowspec.chain.references import data_file_closed
+from qcowspec.errors import Unreadable
+from qcowspec.gate import RAW, Gate, seen_from
 from qcowspec.mapping import RawWalk, Walk, walk_of
-from qcowspec.metadata import Metadata
+from qcowspec.metadata import Metadata, Reference
 from qcowspec.source import Source
 from qcowspec.sources import open_beside
 from qcowspec.units import align_up
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
     from qcowspec.crypto import Decryptor
     from qcowspec.mapping import Mapping
-
-RAW = "raw"
 
 
 class Layer(NamedTuple):
@@ -37,6 +37,7 @@ class Layer(NamedTuple):
         walk: Where its bytes are, run by run.
         metadata: What opening read of it; None of a raw file.
         decryptor: Decrypts its data; None of one that is not encrypted.
+        given: Its name before links were followed: names in it are looked up from there.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Layer(NamedTuple):
     walk: Walk
     metadata: Metadata | None = None
     decryptor: Decryptor | None = None
+    given: str = ""
 
     @property
     def size(self) -> int:
@@ -79,26 +81,44 @@ def qcow_layer(
     snapshot: Qcow2.Snapshot | None = None,
     like_qemu: bool = False,
     decryptor: Decryptor | None = None,
+    given: str | None = None,
+    keyless: bool = False,
 ) -> Layer:
     """An image that opened without a broken rule.
 
-    With the decryptor of another layer of this image the passphrase is not tried again.
+    With the decryptor of another layer of this image the passphrase is not tried again. A layer
+    that may be keyless opens without one as well, for a look at its tables.
 
     Raises:
         Refused: The gate does not open its data file.
         Invalid: The passphrase is wrong.
         Unsupported: It is encrypted, and there is no passphrase, or the cipher is not known here.
-        Unreadable: Its data file cannot be opened.
+        Unsupported: Its data file cannot be opened.
     """
     header = metadata.header
     assert header is not None
     assert metadata.format is not None
     if int(header.crypt_method) and decryptor is None:
-        from qcowspec.crypto import unlock
+        from qcowspec.crypto import Locked, unlock
 
-        decryptor = unlock(metadata, source, secret)
+        if keyless and secret is None:
+            decryptor = Locked(metadata, source)
+        else:
+            decryptor = unlock(metadata, source, secret)
     walk = walk_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
+    given = given or source.name
     data = source
     if metadata.data_file is not None and bool(metadata.qcow2_header.has_data_file):
-        data = open_beside(source, gate.admit(source.name, metadata.data_file.name, "data file"))
-    return Layer(source.name, str(metadata.format), source, data, walk, metadata, decryptor)
+        data = _data_file(metadata, metadata.data_file, source, gate, given)
+    return Layer(source.name, str(metadata.format), source, data, walk, metadata, decryptor, given)
+
+
+def _data_file(
+    metadata: Metadata, reference: Reference, source: Source, gate: Gate, given: str
+) -> Source:
+    """The external data file; it is never probed: all of it is data."""
+    try:
+        name = seen_from(source.name, given, reference.name)
+        return open_beside(source, gate.admit(source.name, name, "data file"))
+    except Unreadable as error:
+        raise data_file_closed(metadata, reference, source.name, error) from error

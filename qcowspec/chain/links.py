@@ -1,26 +1,17 @@
 """From a layer to the one behind it.
 
-In: the topmost layer. Out: the others, opened when somebody needs them. Refuses: loops, chains
-without end, what the gate refuses, and backing files that do not open.
-
-Source: block.c: bdrv_open_backing_file, bdrv_find_backing_image.
+In: the topmost layer. Out: the others, opened when somebody needs them. Refuses: what
+`qcowspec.chain.behind` refuses, and wrong passphrases.
 """
 
 from __future__ import annotations
 
-import os
 from threading import Lock
 
-from qcow_parsers import constants as c
-
-from qcowspec.chain.layers import RAW, Layer, qcow_layer, raw_layer
-from qcowspec.errors import BY_KIND, NotQcow, QcowError, Unreadable, Unsupported
+from qcowspec.chain.behind import open_behind
+from qcowspec.chain.layers import Layer, qcow_layer, raw_layer
 from qcowspec.gate import Gate
-from qcowspec.metadata import Format, Metadata, Reference
-from qcowspec.opening import check_opened, laid_open
-from qcowspec.rules import BY_ID
-from qcowspec.source import Source
-from qcowspec.sources import open_beside
+from qcowspec.opening import check_readable
 
 
 class Chain:
@@ -30,11 +21,21 @@ class Chain:
         layers: Those that are open.
     """
 
-    def __init__(self, top: Layer, gate: Gate, secret: bytes | None = None) -> None:
-        """Begin with the image itself, whose file stays its owner's; one passphrase opens all."""
+    def __init__(
+        self, top: Layer, gate: Gate, secret: bytes | None = None, *, keyless: bool = False
+    ) -> None:
+        """Begin with the image itself, whose file stays its owner's; one passphrase opens all.
+
+        Args:
+            top: The image.
+            gate: Who says which files are opened.
+            secret: The passphrase.
+            keyless: Whether layers whose passphrase is missing are opened for their tables.
+        """
         self.layers = [top]
         self._gate = gate
         self._secret = secret
+        self._keyless = keyless
         self._lock = Lock()
 
     def layer(self, depth: int) -> Layer | None:
@@ -43,8 +44,9 @@ class Chain:
         Raises:
             Refused: The gate does not open it.
             Invalid: The chain comes back to itself, or the file breaks a rule.
-            Unsupported: The chain is too long, or of a format that is not known.
-            Unreadable: It cannot be opened.
+            Unsupported: The chain is too long, or the file cannot be opened, or is of a format that
+                is not known or not read here.
+            Unreadable: It can be opened, and not read.
         """
         with self._lock:
             while depth >= len(self.layers):
@@ -70,71 +72,24 @@ class Chain:
 
     def _open_behind(self, layer: Layer) -> Layer | None:
         """The layer behind another one."""
-        metadata = layer.metadata
-        if metadata is None or metadata.backing is None or not metadata.backing.name:
+        if layer.metadata is None:
             return None
-        if len(self.layers) >= c.POLICY_MAX_CHAIN:
-            raise Unsupported(
-                f"names one more backing file than the {c.POLICY_MAX_CHAIN} that are followed",
-                path=layer.name,
+        met = [other.name for other in self.layers]
+        found = open_behind(layer.metadata, layer.source, layer.given, met, self._gate)
+        if found is None:
+            return None
+        try:
+            if found.machine is None:
+                return raw_layer(found.source)
+            check_readable(found.machine, found.source.name)
+            return qcow_layer(
+                found.machine.image,
+                found.source,
+                self._gate,
+                secret=self._secret,
+                given=found.given,
+                keyless=self._keyless,
             )
-        reference = metadata.backing
-        path = self._gate.admit(layer.name, reference.name, "backing file")
-        if any(_is_same(path, other.name) for other in self.layers):
-            raise _broken("loop", metadata, reference, layer.name)
-        try:
-            return _opened(layer.source, path, reference.format, self._gate, self._secret)
-        except Unreadable as error:
-            raise _broken("file-opens", metadata, reference, layer.name) from error
-
-
-def _opened(
-    above: Source, path: str, format: bytes | None, gate: Gate, secret: bytes | None
-) -> Layer:
-    """A backing file, in the format that the image says, or else by the probe."""
-    known = (None, b"", *(name.encode() for name in (*Format, RAW)))
-    if format not in known:
-        row = BY_ID["backing/format-known"]
-        shown = repr((format or b"").decode("utf-8", "backslashreplace"))
-        raise BY_KIND[row.kind](row.message.format(value=shown), rule=row.id, path=path)
-    source = open_beside(above, path)
-    try:
-        if format == RAW.encode():
-            return raw_layer(source)
-        try:
-            machine = laid_open(source, (format or b"").decode() or None)
-        except NotQcow:
-            if format:
-                raise
-            return raw_layer(source)  # what no other driver claims is raw
-        check_opened(machine, source.name)
-        return qcow_layer(machine.image, source, gate, secret=secret)
-    except BaseException:
-        source.close()
-        raise
-
-
-def _is_same(path: str, other: str) -> bool:
-    """Whether two paths, or URLs, are one file."""
-    if path == other:
-        return True
-    try:
-        return os.path.samefile(path, other)
-    except OSError:
-        return False
-
-
-def _broken(what: str, metadata: Metadata, reference: Reference, path: str) -> QcowError:
-    """The error of a rule about the backing file."""
-    prefix = "v1-" if metadata.format is Format.QCOW else ""
-    row = BY_ID[f"backing/{prefix}{what}"]
-    shown = repr(reference.name.decode("utf-8", "backslashreplace"))
-    return BY_KIND[row.kind](
-        row.message.format(value=shown),
-        rule=row.id,
-        stage=row.stage,
-        offset=reference.offset,
-        field=f"header.{row.field}",
-        value=reference.name,
-        path=path,
-    )
+        except BaseException:
+            found.source.close()
+            raise

@@ -23,8 +23,9 @@ def follow(image: Image, findings: Findings) -> None:
     Raises:
         QcowError: It cannot be followed.
     """
-    top = qcow_layer(image.metadata, image.source, image.gate, secret=image.secret)
-    chain = Chain(top, image.gate, image.secret)
+    key = image.secret
+    top = qcow_layer(image.metadata, image.source, image.gate, secret=key, keyless=True)
+    chain = Chain(top, image.gate, key, keyless=True)
     try:
         chain.open_all()
     except QcowError as error:

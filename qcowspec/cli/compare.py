@@ -31,8 +31,8 @@ Examples:
   qcowspec compare --strict --allow same-dir overlay.qcow2 flat.qcow2
 
 {PERMISSIONS}
-A file that is no QCOW image is taken for a raw disk. Without --strict, disks of different sizes are
-the same if the longer one ends with zeros.
+A file that no format of QEMU claims is taken for a raw disk. Without --strict, disks of different
+sizes are the same if the longer one ends with zeros.
 
 Exit status, as qemu-img's: 0 the same; 1 they differ; 2 one cannot be opened, or bad usage; 3 a
 table cannot be read or breaks a rule; 4 bytes cannot be read.

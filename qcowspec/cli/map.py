@@ -26,8 +26,9 @@ Examples:
   qcowspec map --output json --since monday --snapshot tuesday disk.qcow2
 
 {PERMISSIONS}
-The JSON is that of qemu-img map, version 7.2; --compressed adds the key that 8.2 has. SIZE is a
-number of bytes, or one with k, M, G, T, P or E behind it.
+The JSON is that of qemu-img map, version 7.2; --compressed adds the key that 8.2 has. An encrypted
+image needs no passphrase, unless --exact reads its bytes; one that is given has to be right.
+SIZE is a number of bytes, or one with k, M, G, T, P or E behind it.
 
 Exit status: 0; 1 the image cannot be read, 2 bad usage.
 """,
@@ -69,7 +70,7 @@ def command(
         raise click.UsageError("--exact goes with --since")
     try:
         with opened(image, format_, allow, secret) as source:
-            disk = source.disk(snapshot)
+            disk = source.disk(snapshot, keyless=not exact)
             disk.open_all()
             people = output == "human"
             status = block_status(disk, start_offset, max_length, compressed=people or compressed)

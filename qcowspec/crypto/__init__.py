@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from qcowspec.crypto.decryptor import Decryptor
 from qcowspec.crypto.secret import read_secret
-from qcowspec.crypto.unlocking import unlock
+from qcowspec.crypto.unlocking import Locked, unlock
 
-__all__ = ["Decryptor", "read_secret", "unlock"]
+__all__ = ["Decryptor", "Locked", "read_secret", "unlock"]

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from qcow_parsers import constants as c
 
-from qcowspec.crypto.decryptor import Decryptor
+from qcowspec.crypto.decryptor import Buffer, Decryptor
 from qcowspec.errors import BY_KIND, QcowError
 from qcowspec.metadata import Format, Metadata
 from qcowspec.rules import BY_ID
 from qcowspec.source import Source
+from qcowspec.structures import lay_open
 
 METHODS = c.QcowCryptMethod
 
@@ -52,13 +53,13 @@ def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decr
         key_rule = "encryption/v1-key"
     try:
         if passphrase is None:
-            raise _broken(key_rule, method, f" A passphrase is given by {HOW}.")
-        text = _text(passphrase, key_rule)
+            raise _broken(metadata, key_rule, f" A passphrase is given by {HOW}.")
+        text = _text(metadata, passphrase, key_rule)
         if luks:
             from qcowspec.crypto.luks import unlock_luks
 
             if metadata.luks is None or metadata.crypto_extension is None:
-                raise _broken("encryption/crypto-present", method)
+                raise _broken(metadata, "encryption/crypto-present")
             return unlock_luks(metadata.luks, metadata.crypto_extension, source, text)
         from qcowspec.crypto.legacy import legacy_aes
 
@@ -68,19 +69,57 @@ def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decr
         raise
 
 
-def _broken(rule_id: str, value: int, advice: str = "") -> QcowError:
+class Locked:
+    """Stands for the decryptor of an image that is looked at without its passphrase.
+
+    The tables are not encrypted; whoever asks for data is refused as `unlock` refuses.
+    """
+
+    physical = True
+
+    def __init__(self, metadata: Metadata, source: Source) -> None:
+        self._metadata, self._source = metadata, source
+
+    def decrypt(self, data: Buffer, offset: int) -> bytes:
+        """Refuse.
+
+        Raises:
+            Unsupported: There is no passphrase.
+        """
+        unlock(self._metadata, self._source, None)
+        raise AssertionError("an image that is not encrypted is not locked")
+
+    def decrypt_into(self, data: Buffer, offset: int, out: bytearray | memoryview) -> None:
+        """Refuse; see `decrypt`."""
+        self.decrypt(data, offset)
+
+
+def _broken(metadata: Metadata, rule_id: str, advice: str = "") -> QcowError:
     """The error of a rule of the catalogue, with its own sentence, and what to do."""
-    rule = BY_ID[rule_id]
+    assert metadata.header is not None
+    value = int(metadata.header.crypt_method)
+    return _error(metadata, rule_id, BY_ID[rule_id].message.format(value=value) + advice, value)
+
+
+def _error(metadata: Metadata, rule_id: str, message: str, value: int | None = None) -> QcowError:
+    """An error about the method of encryption, which stands in the header."""
+    rule, part = BY_ID[rule_id], metadata.header_part
+    assert part is not None
+    fields = lay_open(part).walk()
     return BY_KIND[rule.kind](
-        rule.message.format(value=value) + advice,
+        message,
         rule=rule.id,
         stage=rule.stage,
-        field=f"header.{rule.field}",
+        offset=next((found.offset for found in fields if found.name == METHOD), None),
+        field=f"header.{METHOD}",
         value=value,
     )
 
 
-def _text(passphrase: bytes, rule_id: str) -> bytes:
+METHOD = "crypt_method"
+
+
+def _text(metadata: Metadata, passphrase: bytes, rule_id: str) -> bytes:
     """The passphrase, if QEMU takes it: UTF-8 without a zero byte."""
     try:
         passphrase.decode("utf-8")
@@ -90,11 +129,6 @@ def _text(passphrase: bytes, rule_id: str) -> bytes:
         valid = b"\0" not in passphrase
     if not valid:
         # Raised out here: the exception above, which holds the passphrase, is no part of it.
-        rule = BY_ID[rule_id]
-        raise BY_KIND[rule.kind](
-            "The passphrase is no UTF-8 text, or has a zero byte; QEMU takes no such one.",
-            rule=rule.id,
-            stage=rule.stage,
-            field=f"header.{rule.field}",
-        )
+        message = "The passphrase is no UTF-8 text, or has a zero byte; QEMU takes no such one."
+        raise _error(metadata, rule_id, message)
     return passphrase

@@ -97,11 +97,8 @@ class LayerReader:
             Malformed: The cluster does not inflate.
             Unreadable: A source failed.
         """
-        key = run.host_offset, run.compressed_length
-        with self._lock:
-            data = self._kept.get(key)
-            if data is not None:
-                self._kept.move_to_end(key)
+        key = _key(run)
+        data = self._recalled(key)
         if data is None:
             data = self._inflated(run, next(self._payloads([run])))
             self._keep(key, data)
@@ -128,7 +125,7 @@ class LayerReader:
         packed: dict[Key, list[Run]] = {}  # each payload is fetched and inflated once
         for run in runs:
             if run.kind is Kind.COMPRESSED:
-                packed.setdefault((run.host_offset, run.compressed_length), []).append(run)
+                packed.setdefault(_key(run), []).append(run)
             elif run.kind is Kind.DATA:
                 at = run.offset - base
                 self._read(run, buffer[at : at + run.length])
@@ -194,21 +191,28 @@ class LayerReader:
     def _unpack(
         self, groups: Sequence[Sequence[Run]], buffer: memoryview, base: int, *, keep: bool
     ) -> None:
-        """Inflate payloads, each for the runs that share it."""
-        if keep:
-            for group in groups:
-                for run in group:
-                    at = run.offset - base
-                    buffer[at : at + run.length] = self.packed(run)
-            return
-        payloads = self._payloads([group[0] for group in groups])
-        for group, payload in zip(groups, payloads, strict=True):
+        """Inflate payloads, each for the runs that share it; those that are kept are not read."""
+        wanted = []
+        for group in groups:
+            data = self._recalled(_key(group[0])) if keep else None
+            if data is None:
+                wanted.append(group)
+            else:
+                self._spread(data, group, buffer, base)
+        payloads = self._payloads([group[0] for group in wanted])
+        for group, payload in zip(wanted, payloads, strict=True):
             data = self._inflated(group[0], payload)
-            for run in group:
-                within, at = run.offset % self._cluster_size, run.offset - base
-                buffer[at : at + run.length] = (
-                    data if run.length == self._cluster_size else data[within : within + run.length]
-                )
+            if keep:
+                self._keep(_key(group[0]), data)
+            self._spread(data, group, buffer, base)
+
+    def _spread(self, data: bytes, group: Sequence[Run], buffer: memoryview, base: int) -> None:
+        """Write a cluster's bytes where the runs that share it want them."""
+        for run in group:
+            within, at = run.offset % self._cluster_size, run.offset - base
+            buffer[at : at + run.length] = (
+                data if run.length == self._cluster_size else data[within : within + run.length]
+            )
 
     def _payloads(self, runs: Sequence[Run]) -> Iterator[Payload]:
         """The payloads of compressed runs, neighbours in the file fetched together."""
@@ -238,6 +242,14 @@ class LayerReader:
             rule = "l2/v1-compressed-data" if self._is_v1 else "l2/compressed-data"
             raise self._error(rule, run) from error
 
+    def _recalled(self, key: Key) -> bytes | None:
+        """A cluster that is kept."""
+        with self._lock:
+            data = self._kept.get(key)
+            if data is not None:
+                self._kept.move_to_end(key)
+        return data
+
     def _keep(self, key: Key, data: bytes) -> None:
         with self._lock:
             self._kept[key] = data
@@ -256,3 +268,7 @@ class LayerReader:
             value=value,
             path=self.layer.name,
         )
+
+
+def _key(run: Run) -> Key:
+    return run.host_offset, run.compressed_length

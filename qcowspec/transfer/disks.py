@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from qcowspec.chain.layers import RAW
-from qcowspec.errors import NotQcow
+from qcowspec import foreign
+from qcowspec.errors import NotQcow, Unsupported
+from qcowspec.gate import RAW
 from qcowspec.guest import Disk
 from qcowspec.image import open as open_image
 from qcowspec.raw import RawImage
@@ -28,10 +29,14 @@ def any_disk(
 
     Args:
         path: The file.
-        format: ``qcow``, ``qcow2`` or ``raw``; None for the probe, by which raw is what no QCOW
-            driver claims.
+        format: ``qcow``, ``qcow2`` or ``raw``; None for the probe, by which raw is what no driver
+            of QEMU's claims.
         allow: Which second files may be opened.
         secret: The passphrase of an encrypted image.
+
+    Raises:
+        Unsupported: The file's format is not stated, and QEMU's probe finds one not read here.
+        QcowError: What opening an image raises.
     """
     is_raw = RAW in (format, stated_format(path))
     try:
@@ -47,4 +52,12 @@ def any_disk(
             yield disk
         return
     with RawImage(path) as raw:
+        start = b"" if is_raw else raw.source.read_at(0, foreign.PROBED)
+        driver = foreign.claimant(start, path)
+        if driver is not None:
+            raise Unsupported(
+                f"is read as {driver} by QEMU, a format that is not read here: convert it to raw"
+                " or qcow2, or if it is raw, say so (format='raw', -f raw or -F raw)",
+                path=path,
+            )
         yield raw.disk()

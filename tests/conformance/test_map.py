@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from qcowspec import open as qcowspec_open
 from qcowspec.cli import qcowspec
+from qcowspec.errors import Unsupported
+from qcowspec.mapping import Kind
 from tests.conformance.conftest import EVERY_IMAGE
 from tests.conformance.random_images import mutated, seeds_once, written
 from tools.make_test_data import DATA, Image
@@ -54,6 +56,54 @@ def test_json_of_every_image(image: Image) -> None:
     result = ours("--output", "json", image.name, key=image.passphrase)
 
     assert (result.exit_code, result.stdout) == (expected.returncode, expected.stdout)
+
+
+ENCRYPTED = [image for image in EVERY_IMAGE if image.passphrase is not None]
+
+
+@pytest.mark.parametrize("image", ENCRYPTED, ids=lambda image: image.name)
+def test_an_encrypted_image_is_mapped_without_its_passphrase(image: Image) -> None:
+    expected = theirs("--output=json", *image.open_options).stdout
+
+    assert "key-secret' is required" in theirs("-f", image.format, image.name).stderr
+    assert ours("--output", "json", image.name).stdout == expected
+    assert ours(image.name).stdout == ours(image.name, key=image.passphrase).stdout
+
+
+def test_a_passphrase_that_is_given_has_to_be_right() -> None:
+    result = ours("v3-luks.qcow2", key="another")
+
+    assert (result.exit_code, "[encryption/luks-unlock]" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("image", ENCRYPTED, ids=lambda image: image.name)
+def test_a_disk_for_a_look_at_its_tables_gives_no_ciphertext(image: Image) -> None:
+    with qcowspec_open(DATA / image.name, allow="same-dir") as opened:
+        disk = opened.disk(keyless=True)
+        data = next(run for depth, run in disk.runs() if depth == 0 and run.kind is Kind.DATA)
+        for read in (
+            lambda: disk.pread(data.offset, 512),
+            lambda: disk.pread(data.offset + 1, 5),
+            lambda: disk.pread(0, disk.size),
+            lambda: disk.readinto(data.offset, bytearray(4096)),
+            lambda: disk.read_extents([(data.offset, 512)]),
+        ):
+            with pytest.raises(Unsupported, match="-key]"):
+                read()
+        with pytest.raises(Unsupported, match="-key]"):
+            opened.pread(0, 512)
+
+
+def test_a_backing_file_that_is_encrypted_needs_no_passphrase_either(tmp_path: Path) -> None:
+    path = tmp_path / "overlay.qcow2"
+    backing = ["-b", str(DATA / "v3-luks.qcow2"), "-F", "qcow2"]
+    command = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", *backing, str(path), "1M"]
+    subprocess.run(command, check=True)
+
+    result = ours("--output", "json", "--allow", "any", path)
+
+    assert result.exit_code == 0
+    assert any(entry["depth"] == 1 and entry["data"] for entry in json.loads(result.stdout))
 
 
 @pytest.mark.parametrize("image", EVERY_IMAGE, ids=lambda image: image.name)

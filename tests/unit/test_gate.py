@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,8 @@ from qcowspec import build
 from qcowspec.build import ImageSpec
 from qcowspec.errors import QcowError, Refused, Unreadable
 from qcowspec.gate import Allow, Deny, gate_of
+from qcowspec.sources import open_beside
+from qcowspec.sources.memory import Memory
 
 PURPOSE = "backing file"
 
@@ -245,3 +251,89 @@ def test_a_directory_that_is_swapped_for_a_link_is_not_followed(tmp_path: Path) 
     gate = Swapped(tmp_path / "images/sub", tmp_path / "outside")
     with qcowspec.open(image, allow=gate) as opened, pytest.raises(QcowError):
         opened.pread(0, 7)
+
+
+# --- Races ----------------------------------------------------------------------------------------
+
+OPENS = 2000
+SECONDS = 4.0
+"""How often a file is opened while it is swapped, at least; and how long to go on until it was."""
+
+
+def swap_folder(root: Path) -> None:
+    """Put a link to the outside in a directory's place, and take it away again."""
+    (root / "images/sub").rename(root / "images/away")
+    (root / "images/sub").symlink_to(root / "outside")
+    (root / "images/sub").unlink()
+    (root / "images/away").rename(root / "images/sub")
+
+
+def swap_upper_folder(root: Path) -> None:
+    """The same with a directory above it, within which the same names lead to the outside."""
+    (root / "images").rename(root / "away")
+    (root / "images").symlink_to(root / "mirror")
+    (root / "images").unlink()
+    (root / "away").rename(root / "images")
+
+
+def swap_file(root: Path) -> None:
+    """Put a link to the outside in the file's place, and the file back, with nothing between."""
+    base, link = root / "images/sub/base", root / "images/sub/link"
+    kept = root / "images/sub/kept"
+    link.symlink_to(root / "outside/base")
+    os.link(base, kept)
+    link.replace(base)
+    kept.replace(base)
+
+
+@pytest.mark.parametrize("swap", [swap_folder, swap_upper_folder, swap_file])
+def test_while_links_come_and_go_no_byte_of_the_outside_is_read(
+    swap: Callable[[Path], None], tmp_path: Path
+) -> None:
+    for folder in ("images/sub", "outside", "mirror"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "mirror/sub").symlink_to(tmp_path / "outside")
+    (tmp_path / "images/sub/base").write_bytes(b"allowed")
+    (tmp_path / "outside/base").write_bytes(b"secret!")
+    image, gate = str(tmp_path / "images/a.qcow2"), Allow([str(tmp_path / "images")])
+    over = threading.Event()
+
+    def swapping() -> None:
+        while not over.is_set():
+            swap(tmp_path)
+
+    swapper = threading.Thread(target=swapping)
+    swapper.start()
+    seen: Counter[bytes] = Counter()
+    end = time.monotonic() + SECONDS
+    try:
+        while time.monotonic() < end and (seen.total() < OPENS or len(seen) < 2):
+            try:
+                source = open_beside(Memory(b""), gate.admit(image, b"sub/base", PURPOSE))
+            except QcowError:
+                seen[b""] += 1
+                continue
+            seen[source.read_at(0, 7)] += 1
+            source.close()
+    finally:
+        over.set()
+        swapper.join()
+
+    assert set(seen) <= {b"allowed", b""}
+    assert seen.total() >= OPENS
+
+
+def test_a_link_in_the_place_of_the_image_does_not_move_same_dir(tmp_path: Path) -> None:
+    for folder in ("images", "outside"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "outside/secret").write_bytes(b"secret".ljust(512))
+    (tmp_path / "images/base").symlink_to(tmp_path / "outside/secret")
+    path = tmp_path / "images/a.qcow2"
+    spec = ImageSpec(size=1 << 16, backing_name=b"base", backing_format=b"raw")
+    path.write_bytes(build.image(spec))
+
+    with qcowspec.open(path, allow="same-dir") as image:
+        path.unlink()
+        path.symlink_to(tmp_path / "outside/anything")
+        with pytest.raises(Refused):
+            image.pread(0, 6)

@@ -1,0 +1,107 @@
+"""The file behind an image: looked for, let in by the gate, and opened in the right format.
+
+In: an image's metadata, its file, and the files that were met above. Out: `Behind`. Refuses: loops,
+chains without end, what the gate refuses, and files that QEMU would not open or not take for raw.
+
+Source: block.c: bdrv_open_backing_file, bdrv_make_absolute_filename.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qcow_parsers import constants as c
+
+from qcowspec.chain.references import broken, check_raw, closed, stated_format
+from qcowspec.errors import NotQcow, Unreadable
+from qcowspec.gate import RAW, Gate, looked_up, seen_from
+from qcowspec.machine import Machine
+from qcowspec.metadata import Metadata
+from qcowspec.opening import check_opened, laid_open
+from qcowspec.source import Source
+from qcowspec.sources import open_beside
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A backing file, open; it is its owner's to close.
+
+    Attributes:
+        source: The file.
+        given: Its name before links were followed: what it names itself is looked up from there.
+        machine: What was read of it; None of a raw file.
+    """
+
+    source: Source
+    given: str
+    machine: Machine | None
+
+
+def open_behind(
+    metadata: Metadata, above: Source, given: str, met: Sequence[str], gate: Gate
+) -> Behind | None:
+    """Open the file behind an image; None where it has none.
+
+    Args:
+        metadata: What is known of the image.
+        above: The image's file.
+        given: Its name before links were followed.
+        met: The names of all files of the chain so far, the image's included.
+        gate: Who says whether the file may be opened.
+
+    Raises:
+        Refused: The gate does not open it.
+        Invalid: The chain comes back to itself, or the file breaks a rule.
+        Unsupported: The chain is too long, the file cannot be opened, or is of a format that is not
+            known or not read here.
+        Unreadable: It can be opened, and not read.
+    """
+    reference = metadata.backing
+    if reference is None or not reference.name:
+        return None
+    if len(met) >= c.POLICY_MAX_CHAIN:
+        raise broken("chain-depth", metadata, reference, above.name)
+    stated = stated_format(metadata, reference, above.name)
+    try:
+        name = seen_from(above.name, given, reference.name)
+        path = gate.admit(above.name, name, "backing file")
+        if any(_is_same(path, other) for other in met):
+            raise broken("loop", metadata, reference, above.name)
+        source = open_beside(above, path)
+    except Unreadable as error:
+        raise closed(metadata, reference, above.name, error) from error
+    try:
+        return Behind(
+            source,
+            looked_up(given, reference.name) or path,
+            None if stated == RAW else _laid_open(source, stated, metadata, above.name),
+        )
+    except BaseException:
+        source.close()
+        raise
+
+
+def _laid_open(source: Source, format: str | None, above: Metadata, path: str) -> Machine | None:
+    """What is read of a file, in the format that the image says, or else by the probe."""
+    try:
+        machine = laid_open(source, format)
+    except NotQcow:
+        if format is not None:
+            raise
+        assert above.backing is not None
+        check_raw(source, above, above.backing, path)
+        return None
+    check_opened(machine, source.name)
+    return machine
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Whether two paths, or URLs, are one file."""
+    if path == other:
+        return True
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
