@@ -72,6 +72,8 @@ class LayerReader:
         self._is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
         self.is_direct = not self._is_v1 and layer.decryptor is None
         self._read_at = layer.data.read_at
+        # What a conversion reads of a server is not worth keeping, nor reading ahead.
+        self._read_once = getattr(layer.source, "read_once", layer.source.read_at)
         self._cluster_size = layer.walk.cluster_size
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._lock = Lock()
@@ -199,7 +201,7 @@ class LayerReader:
                 wanted.append(group)
             else:
                 self._spread(data, group, buffer, base)
-        payloads = self._payloads([group[0] for group in wanted])
+        payloads = self._payloads([group[0] for group in wanted], once=not keep)
         for group, payload in zip(wanted, payloads, strict=True):
             data = self._inflated(group[0], payload)
             if keep:
@@ -214,8 +216,9 @@ class LayerReader:
                 data if run.length == self._cluster_size else data[within : within + run.length]
             )
 
-    def _payloads(self, runs: Sequence[Run]) -> Iterator[Payload]:
+    def _payloads(self, runs: Sequence[Run], *, once: bool = False) -> Iterator[Payload]:
         """The payloads of compressed runs, neighbours in the file fetched together."""
+        read = self._read_once if once else self.layer.source.read_at
         first = 0
         while first < len(runs):
             start = runs[first].host_offset or 0
@@ -226,7 +229,7 @@ class LayerReader:
                     break
                 behind, last = max(behind, at + length), last + 1
             wanted = behind - start
-            data = self.layer.source.read_at(start, wanted)
+            data = read(start, wanted)
             if len(data) < wanted:  # QEMU reads zeros behind the end of the file
                 data = data.ljust(wanted, b"\0")
             view = memoryview(data)

@@ -30,6 +30,9 @@ MOST = 4 << 20
 CACHE = 16 << 20
 """Bytes of small reads that are kept."""
 
+ONCE = 128 << 10
+"""The same of a read whose bytes nobody wants again, nor those behind it."""
+
 GAP = 16 << 10
 """Bytes between two tables that cost less than a request of its own."""
 
@@ -153,6 +156,11 @@ class Remote:
         buffer = bytearray(length)
         self._fill_wide(offset, memoryview(buffer))
         return bytes(buffer)
+
+    def read_once(self, offset: int, length: int) -> bytes:
+        """The same for bytes that are wanted once: they are not kept, and not read ahead of."""
+        length = min(length, self.length - offset)
+        return self._exact(offset, length) if length >= ONCE else self.read_at(offset, length)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         """Read bytes straight into a buffer, as many as it holds.
