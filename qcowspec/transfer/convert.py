@@ -25,8 +25,13 @@ JOB = 1 << 20
 What has been read is written while it is still in the processor's cache: 2 MiB take a fifth longer.
 """
 
-FAR_JOB = 2 << 20
+FAR_JOB = 4 << 20
 """The same where bytes come from a server: a request costs more than a cache that is too small."""
+
+FAR_THREADS = 4
+"""Threads where bytes come from a server: their jobs fill a gigabit a second over 100 ms; with more
+of them the buffers are too large for the processor's cache.
+"""
 
 HOLE = 1 << 20
 """Bytes of a run from which on the file is asked for its holes."""
@@ -64,7 +69,7 @@ def convert(
         disk: What to read.
         path: The file's final name; it appears when all is written.
         threads: How many threads read and write; one for each processor where it is left out, and
-            not less than the requests that a server may be sent at once.
+            not less than `FAR_THREADS` where bytes come from a server.
         progress: Is told how many guest bytes were done since it was told last.
         resume: Go on with what an interrupted call has written, if the image and these options (a
             snapshot's name, …) are the same; and keep what is written if this one is interrupted.
@@ -74,8 +79,8 @@ def convert(
         Unwritable: The file cannot be written.
     """
     disk.open_all()
-    at_once = max(getattr(layer.data, "in_flight", 0) for layer in disk.layers)
-    count = threads or max(default_threads(), at_once)
+    is_far = any(hasattr(layer.data, "in_flight") for layer in disk.layers)
+    count = threads or max(default_threads(), FAR_THREADS if is_far else 1)
     with _file(disk, path, resume) as file:
         work = _Work(disk, file)
         told = 0
@@ -86,7 +91,7 @@ def convert(
                 done, told = work.passed - told, work.passed
                 progress(done)
 
-        found = jobs(disk, FAR_JOB if at_once else JOB)
+        found = jobs(disk, FAR_JOB if is_far else JOB)
         left = (job for job in found if not file.has(job.start, job.end))
         Crew(left, work, count).run(report)
         work.passed = disk.size

@@ -15,16 +15,16 @@ from click.testing import CliRunner, Result
 
 import qcowspec
 from qcowspec.cli import qcowspec as cli
-from qcowspec.transfer.convert import convert
+from qcowspec.transfer.convert import FAR_JOB, convert
 from qcowspec.transfer.output import Unwritable
 from qcowspec.transfer.resume import RECORD, ResumableFile
 from tests.remote.faults import proxy
 from tests.remote.servers import Nginx
 
-SIZE = 40 << 20
+SIZE = 20 * FAR_JOB
 """Bytes of the disk: twenty jobs."""
 
-LATE = 32 << 20
+LATE = 16 * FAR_JOB
 """Where the file's end begins, at which opening looks for other formats' footers."""
 
 
@@ -51,7 +51,7 @@ def test_what_was_fetched_is_not_fetched_again(nginx: Nginx, image: Path, tmp_pa
     out = tmp_path / "out.raw"
     with proxy(nginx.url) as between:
         url = f"{between.url}/large.qcow2"
-        broken_from = 20 << 20
+        broken_from = 10 * FAR_JOB
 
         def gone(asked: str) -> str | None:
             return "other etag" if broken_from <= _start(asked) < LATE else None
@@ -68,7 +68,7 @@ def test_what_was_fetched_is_not_fetched_again(nginx: Nginx, image: Path, tmp_pa
         assert run("--resume", "-m", "2", url, out).exit_code == 0
 
         large = {asked for asked in between.asked if _length(asked) >= 1 << 20}
-        before = {asked for asked in fetched if _start(asked) < broken_from - (8 << 20)}
+        before = {asked for asked in fetched if _start(asked) < broken_from - 4 * FAR_JOB}
         assert large & {asked for asked in before if _length(asked) >= 1 << 20} == set()
     assert out.read_bytes() == image.with_suffix(".raw").read_bytes()
     assert os.listdir(tmp_path) == ["out.raw"]
@@ -164,7 +164,7 @@ def test_a_killed_process_is_gone_on_with(image: Path, nginx: Nginx, tmp_path: P
     out = tmp_path / "out.raw"
 
     def stalled(asked: str) -> str | None:
-        return "stall" if 20 << 20 <= _start(asked) < LATE else None
+        return "stall" if 10 * FAR_JOB <= _start(asked) < LATE else None
 
     with proxy(nginx.url, stalled) as between:
         url = f"{between.url}/large.qcow2"

@@ -82,7 +82,7 @@ def bounded(command: list[str], seconds: float) -> float | None:
 def main() -> None:
     """Measure, and print a line a flavour."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mib", type=int, default=512)
+    parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", action="append")
     parser.add_argument("--delay", type=float, default=0.0)
