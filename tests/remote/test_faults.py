@@ -9,8 +9,11 @@ import os
 import random
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,7 @@ from qcowspec.sources.http import open_http
 from qcowspec.sources.retries import Patience
 from qcowspec.sources.s3 import open_s3_url
 from tests.conftest import ACCESS_KEY, SECRET_KEY, Store
+from tests.remote import servers
 from tests.remote.faults import CHANGED, HOSTILE, PASSING, Proxy, proxy
 from tests.remote.servers import Nginx
 
@@ -249,3 +253,34 @@ def test_no_more_than_eight_requests_are_under_way(nginx: Nginx, served: Path) -
 def test_a_server_that_is_not_there_is_said() -> None:
     with pytest.raises(Unreadable, match="the server takes no connection"):
         qcowspec.open("http://127.0.0.1:9/disk.qcow2")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """An S3 endpoint that knows nobody: it refuses whatever key it is shown."""
+    with servers.s3(tmp_path_factory.mktemp("guarded")) as url:
+        store = Store(url, "images")
+        store.system().mkdir(store.bucket)
+        store.put("faulty", DATA)
+        connection = HTTPConnection(url.removeprefix("http://"))
+        connection.request("POST", "/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"})
+        assert connection.getresponse().status == HTTPStatus.OK
+        connection.close()
+        yield store
+
+
+def test_a_store_that_refuses_the_key_is_said_without_it(
+    guarded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{guarded.url}/{guarded.bucket}/faulty"
+    with pytest.raises(Unreadable, match="the store refuses these credentials") as by_url:
+        open_s3_url(url, ACCESS_KEY, SECRET_KEY, LONGER)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", guarded.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    with pytest.raises(Unreadable, match="the store refuses these credentials") as by_name:
+        qcowspec.open(f"s3://{guarded.bucket}/faulty")
+    for said in (by_url, by_name):
+        shown = "".join(traceback.format_exception(said.value))
+        assert SECRET_KEY not in shown
+        assert ACCESS_KEY not in shown
