@@ -29,7 +29,8 @@ class Gate(Protocol):
 
         Args:
             image: The image that asks, as the user named it.
-            name: The name that stands in the image, verbatim.
+            name: The name that stands in the image, verbatim; made absolute where the image, a
+                backing file itself, was reached through a link, beside which QEMU looks.
             purpose: What the file is to the image: ``backing file`` or ``data file``.
 
         Raises:

@@ -42,11 +42,12 @@ def stated_format(metadata: Metadata, reference: Reference, path: str) -> str | 
         return RAW if driver == PLAIN else driver
     if name in foreign.DRIVERS:
         raise _unread(metadata, reference, path, f"whose format is given as {name}")
-    if name not in (*Format, RAW):
+    if name not in (*Format, RAW, PLAIN):
         raise _format_unknown(metadata, name, path)
-    if driver == PLAIN:
+    if reference.name.startswith(JSON) and (name == PLAIN) != (driver == PLAIN):
+        # The description has one node less than the driver wants, or one more.
         raise broken("file-opens", metadata, reference, path)
-    return name
+    return RAW if name == PLAIN else name
 
 
 def check_raw(source: Source, metadata: Metadata, reference: Reference, path: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -285,8 +286,22 @@ def test_a_key_twice_is_refused_as_qemu_refuses_it(inner: Path) -> None:
         ours(image)
 
 
-def test_a_format_over_a_description_without_one_fails_as_in_qemu(inner: Path) -> None:
-    image = overlay(inner, name=f"json:{json.dumps(FILE)}", format="qcow2")
+@pytest.mark.parametrize("name", ["base", f"json:{json.dumps(FILE)}"])
+def test_a_plain_file_for_a_format_is_raw(name: str, inner: Path) -> None:
+    with inner.open("ab") as file:
+        file.write(b"an odd end")
+    image = overlay(inner, name=name, format="file")
+
+    assert ours(image) == theirs(image)
+
+
+@pytest.mark.parametrize(
+    ("node", "stated"), [(FILE, "qcow2"), (FILE, "raw"), ({"file": FILE}, "file")]
+)
+def test_a_format_over_a_description_that_does_not_fit_fails_as_in_qemu(
+    node: dict[str, Any], stated: str, inner: Path
+) -> None:
+    image = overlay(inner, name=f"json:{json.dumps(node)}", format=stated)
 
     assert theirs(image) is None
     with pytest.raises(Unsupported, match=r"\[backing/file-opens\]"):

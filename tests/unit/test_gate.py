@@ -255,9 +255,9 @@ def test_a_directory_that_is_swapped_for_a_link_is_not_followed(tmp_path: Path) 
 
 # --- Races ----------------------------------------------------------------------------------------
 
-OPENS = 2000
-SECONDS = 4.0
-"""How often a file is opened while it is swapped, at least; and how long to go on until it was."""
+OPENS, SECONDS = 2000, 4.0
+"""How often a file is opened while it is swapped, at least; and how long to go on, at most, until
+it was opened once and refused once."""
 
 
 def swap_folder(root: Path) -> None:
@@ -307,7 +307,7 @@ def test_while_links_come_and_go_no_byte_of_the_outside_is_read(
     seen: Counter[bytes] = Counter()
     end = time.monotonic() + SECONDS
     try:
-        while time.monotonic() < end and (seen.total() < OPENS or len(seen) < 2):
+        while seen.total() < OPENS or (len(seen) < 2 and time.monotonic() < end):
             try:
                 source = open_beside(Memory(b""), gate.admit(image, b"sub/base", PURPOSE))
             except QcowError:
@@ -320,7 +320,6 @@ def test_while_links_come_and_go_no_byte_of_the_outside_is_read(
         swapper.join()
 
     assert set(seen) <= {b"allowed", b""}
-    assert seen.total() >= OPENS
 
 
 def test_a_link_in_the_place_of_the_image_does_not_move_same_dir(tmp_path: Path) -> None:

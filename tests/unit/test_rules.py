@@ -56,7 +56,7 @@ def test_a_rule_is_decided_once_or_it_stands_why_not(rule: Rule) -> None:
 def test_a_rule_that_nobody_decides_is_one_that_no_opening_needs(rule: str) -> None:
     when: dict[str, tuple[str | None, ...]] = {
         undecided.ENTRIES: ("data", "check", None),
-        undecided.FILES: ("data", "chain"),
+        undecided.FILES: ("data", "chain", None),
         undecided.KEYS: ("data",),
         undecided.WRITING: ("write",),
         undecided.STREAMS: (None,),
