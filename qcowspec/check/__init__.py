@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from qcow_parsers import constants as c
 
 from qcowspec.check.figures import Figures
+from qcowspec.check.findings import SHOWN, Findings, Progress
 from qcowspec.errors import Invalid
 from qcowspec.metadata import Format
 from qcowspec.rules import BY_ID
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
-    from qcowspec.check.findings import Findings, Progress
     from qcowspec.check.ownership import OwnerMap
     from qcowspec.image import Image
     from qcowspec.rules import Finding, Judge
@@ -41,9 +41,6 @@ GIVES_UP = frozenset(
 )
 """Rules that opening for a check leaves out, and whose breach ends the check without a figure
 (block/qcow2-snapshot.c: qcow2_check_read_snapshot_table)."""
-
-SHOWN = 8
-"""Places that are told of each rule where nothing else is asked for."""
 
 LARGEST = 1 << 28
 """Clusters that an owner map has at most; larger ones are asked for piece by piece."""
@@ -121,7 +118,6 @@ def check(
         Malformed, Invalid, Unsupported: A rule is broken for which QEMU does not check the image.
         Refused, Unreadable: The chain is followed, and cannot be.
     """
-    from qcowspec.check.findings import Findings
     from qcowspec.check.regions import Aborted
 
     _refuse(image, profile)
@@ -173,7 +169,6 @@ def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:
         ValueError: The image is of version 1, which has no clusters in the file; or there are too
             many at once.
     """
-    from qcowspec.check.findings import Findings
     from qcowspec.check.qcow2 import Qcow2Check, owner_map
     from qcowspec.check.regions import Aborted
 

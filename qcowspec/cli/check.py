@@ -86,11 +86,12 @@ def command(
         raise click.UsageError(
             "check never writes to an image. To repair one: qemu-img check -r leaks|all, on a copy"
         )
+    shown = None if all_ else limit
     try:
         with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
             report = check(
                 opened,
-                shown=None if all_ else limit,
+                shown=shown,
                 explain=explain,
                 deep=deep,
                 chain=bool(allow),
@@ -104,7 +105,7 @@ def command(
             document = as_json(report, image)
             write([json.dumps(document, indent=4, ensure_ascii=False), "\n"])
         else:
-            write(lines(report, styler(color), whole=all_))
+            write(lines(report, styler(color), shown=shown))
     if report.why is not None:
         click.echo(f"qcowspec: {image}: the check was not completed: {report.why}", err=True)
     status = report.figures.status

@@ -13,7 +13,7 @@ from typing import Any
 
 from qcowspec.check import Report
 from qcowspec.check.effects import Effect
-from qcowspec.check.findings import Fault, Group, Owned
+from qcowspec.check.findings import SHOWN, Fault, Group, Owned
 from qcowspec.check.ownership import words
 from qcowspec.metadata import Format
 from qcowspec.report.style import Style, plain_style
@@ -50,17 +50,19 @@ def as_json(report: Report, name: str) -> dict[str, Any]:
     return document
 
 
-def lines(report: Report, style: Style = plain_style, *, whole: bool = False) -> Iterator[str]:
+def lines(
+    report: Report, style: Style = plain_style, *, shown: int | None = SHOWN
+) -> Iterator[str]:
     """The report as text: what was found, and qemu-img's summary.
 
     Args:
         report: The report.
         style: Paints text.
-        whole: Whether every place was kept.
+        shown: How many places of a rule were kept at most; None for all.
     """
     judged, beyond = _parts(report)
     for group in judged:
-        yield from _told(group, style, whole=whole)
+        yield from _told(group, style, shown)
     if report.why is None:
         yield from summary(report)
     if report.format is Format.QCOW:
@@ -68,7 +70,7 @@ def lines(report: Report, style: Style = plain_style, *, whole: bool = False) ->
     if beyond:
         yield "\nBeyond what qemu-img check looks at:\n"
     for group in beyond:
-        yield from _told(group, style, whole=whole)
+        yield from _told(group, style, shown)
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -139,7 +141,7 @@ def _said(told: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None}
 
 
-def _told(group: Group, style: Style, *, whole: bool) -> Iterator[str]:
+def _told(group: Group, style: Style, shown: int | None) -> Iterator[str]:
     """A group: the rule, and a line a place."""
     times = "" if group.count == 1 else f", {group.count:,} times"
     label = style(LABELS[group.effect], "meaning" if group.effect is Effect.BEYOND else "bad")
@@ -148,14 +150,11 @@ def _told(group: Group, style: Style, *, whole: bool) -> Iterator[str]:
         yield f"  {_line(group, fault, style)}\n"
         for owner in _others(fault):
             yield f"      owner: {style(owner.path, 'name')}{_guest(owner.guest, style)}\n"
-    if not group.faults or len(group.faults) >= group.count:
-        return
-    more = f"  … {group.count - len(group.faults):,} more"
-    yield (
-        f"{more}, the same entries by way of other tables\n"
-        if whole
-        else f"{more} (--all tells each)\n"
-    )
+    if group.faults and len(group.faults) < group.count:
+        # An entry that several tables share counts for each of them, and has one place.
+        whole = shown is None or len(group.faults) < shown
+        more = f"  … {group.count - len(group.faults):,} more"
+        yield f"{more}, at the same places\n" if whole else f"{more} (--all tells each)\n"
 
 
 def _others(fault: Fault) -> tuple[Owned, ...]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from qcowspec.fuzzing import vectors
+from qcowspec.fuzzing.bases import base
+from qcowspec.fuzzing.drafts import Draft
 from tools.make_test_data import DATA
 
 
@@ -118,6 +120,19 @@ def test_output_that_cannot_be_written_is_1() -> None:
 
 def test_an_image_that_a_guest_uses_is_asked_for_as_with_qemu_img() -> None:
     assert run("-U", DATA / "v3-zlib.qcow2").returncode == 0
+
+
+def test_an_entry_that_snapshots_share_counts_for_each_and_is_told_once(tmp_path: Path) -> None:
+    draft = Draft(base("v3-snapshots"))
+    draft.set(draft.find("l2_tables[0][0]"), 1 << 55)
+    path = tmp_path / "shared.qcow2"
+    path.write_bytes(draft.data)
+
+    told = [run(*options, path).stdout.splitlines() for options in ([], ["--all"])]
+
+    assert [lines[0].partition(".")[0] for lines in told] == ["ERROR check/past-end, 3 times"] * 2
+    assert [lines[1].partition(" is ")[0] for lines in told] == ["  l2_tables[0][0] at 0x2000"] * 2
+    assert [lines[2] for lines in told] == ["  … 2 more, at the same places"] * 2
 
 
 def test_quiet_says_nothing() -> None:
