@@ -18,7 +18,7 @@ from qcowspec.errors import Invalid, QcowError
 from qcowspec.gate import Deny, Gate, gate_of
 from qcowspec.machine import Machine, State
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
-from qcowspec.opening import check_opened, laid_open
+from qcowspec.opening import check_opened, check_readable, laid_open
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
@@ -148,7 +148,7 @@ class Image:
             from qcowspec.chain.layers import qcow_layer
             from qcowspec.guest import Disk
 
-            self.check_opened()
+            check_readable(self.machine, self.source.name)
             opened = [chain.layers[0].decryptor for chain, _ in list(self._disks.values())]
             top = qcow_layer(
                 self.metadata,

@@ -63,6 +63,20 @@ def check_opened(machine: Machine, name: str) -> None:
         raise error
 
 
+def check_readable(machine: Machine, name: str) -> None:
+    """Refuse an image that QEMU opens for `qemu-img info`, and not for its data.
+
+    Raises:
+        Malformed, Invalid, Unsupported: The first such rule, in QEMU's order, that it breaks.
+    """
+    check_opened(machine, name)
+    refused = machine.judge.first_at_data()
+    if refused is not None:
+        error = refused.error()
+        error.path = name
+        raise error
+
+
 def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow:
     """What to say of a file that no QCOW driver claims, by its length and its first bytes."""
     found = machine.image.probe

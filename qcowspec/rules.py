@@ -155,11 +155,15 @@ class Judge:
         """The finding that a profile reports: the first in QEMU's own order, if QEMU has one."""
         return next(iter(self.in_order(profile)), None)
 
+    def first_at_data(self) -> Finding | None:
+        """The finding for which QEMU refuses an image when it opens it for its data only."""
+        return min((f for f in self.findings if f.rule in _AT_DATA), key=_in_place, default=None)
+
     def in_order(self, profile: str) -> list[Finding]:
         """The findings for which a profile refuses the image, in QEMU's own order."""
         refused = refused_by(profile)
         found = [finding for finding in self.findings if finding.rule in refused]
-        return sorted(found, key=lambda finding: finding.place or _LAST)
+        return sorted(found, key=_in_place)
 
     def _finding(self, rule: Rule, part: Part[Any], parsed: object) -> Finding:
         if self.brief:
@@ -188,6 +192,14 @@ class Judge:
 
 _LAST = (10_000_000,)
 """Behind every place that QEMU has."""
+
+_AT_DATA = {r.id for r in RULES if (r.qemu.verdict, r.qemu.when) == ("rejects", "data")}
+"""The rules that QEMU takes when it opens an image for its data, and not for `qemu-img info`."""
+
+
+def _in_place(finding: Finding) -> tuple[int, ...]:
+    return finding.place or _LAST
+
 
 WALKS = (
     ("extensions/area-remainder", "bitmaps/bitmap-directory-size"),

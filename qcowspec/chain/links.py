@@ -17,7 +17,7 @@ from qcowspec.chain.layers import RAW, Layer, qcow_layer, raw_layer
 from qcowspec.errors import BY_KIND, NotQcow, QcowError, Unreadable, Unsupported
 from qcowspec.gate import Gate
 from qcowspec.metadata import Format, Metadata, Reference
-from qcowspec.opening import check_opened, laid_open
+from qcowspec.opening import check_readable, laid_open
 from qcowspec.rules import BY_ID
 from qcowspec.source import Source
 from qcowspec.sources import open_beside
@@ -107,7 +107,7 @@ def _opened(
             if format:
                 raise
             return raw_layer(source)  # what no other driver claims is raw
-        check_opened(machine, source.name)
+        check_readable(machine, source.name)
         return qcow_layer(machine.image, source, gate, secret=secret)
     except BaseException:
         source.close()
