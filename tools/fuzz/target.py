@@ -50,7 +50,7 @@ def mutate(data: bytes, longest: int, seed: int) -> bytes:
 
 corpus.tame(bytes(corpus.SMALL))  # builds an image, once
 gc.freeze()  # what is imported is never garbage
-gc.set_threshold(100_000, 20, 20)
+gc.set_threshold(20_000, 10, 10)
 signal.signal(signal.SIGVTALRM, _too_long)
 atheris.Setup(sys.argv, undergo, custom_mutator=mutate)
 atheris.Fuzz()
