@@ -16,6 +16,7 @@ from importlib import import_module
 import click
 
 from qcowspec import __version__
+from qcowspec.cli.completion import taught
 
 COMMANDS = {
     "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
@@ -54,7 +55,7 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"qcowspec.cli.{name}").command
-        return command
+        return taught(command)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""
