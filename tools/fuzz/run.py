@@ -80,12 +80,14 @@ def main() -> int:
     arguments = _arguments()
     folder: Path = arguments.output
     (folder / "finds").mkdir(parents=True, exist_ok=True)
-    if not (folder / "words").exists():
+    if not (folder / "small").is_dir():
         small, large = corpus.write(folder / "small", folder / "large")
         print(f"{small} small and {large} large inputs to begin with")
         (folder / "words").write_text(corpus.dictionary())
     state = folder / STATE
-    done = json.loads(state.read_text()) if state.exists() else {"executions": 0, "slices": 0}
+    done = {"executions": 0, "slices": 0} | (
+        json.loads(state.read_text()) if state.exists() else {}
+    )
     end = time.monotonic() + arguments.seconds
     well = True
     while well and done["executions"] < arguments.runs and (left := end - time.monotonic()) > 0:
