@@ -3,8 +3,8 @@
     python tools/findings.py CAMPAIGN...
 
 A campaign's folder is called as the preset that it ran; others of the same preset have a + and
-something more. What bears on a reader's security is listed with its rule and its build spec, and
-described no further.
+something more. What the document says of readers of which no campaign is given stays as it is. What
+bears on a reader's security is listed with its rule and its build spec, and described no further.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ READERS = {
     "libqcow": "libqcow 20260703 by its Python binding, reading all of the disk",
     "dissect": "dissect.hypervisor 3.21 with backports.zstd, reading all of the disk",
     "oslo": "oslo.utils 10.2.0, `detect_file_format` and `safety_check`",
+    "qcowinfo": "libqcow 20201213's `qcowinfo` (Debian 12)",
+    "7z-read": "7-Zip 26.01, `7z e -so -tqcow`, reading all of the disk",
 }
 
 HEAD = """# What campaigns found
@@ -148,9 +150,22 @@ def main() -> None:
     campaigns: dict[str, list[Path]] = {}
     for name in map(Path, sys.argv[1:]):
         campaigns.setdefault(name.name.partition("+")[0], []).append(name)
-    parts = [HEAD.format(private=PRIVATE)]
-    parts += [section(reader, campaigns[reader]) for reader in READERS if reader in campaigns]
-    (DOCS / "findings.md").write_text("\n".join(parts), "utf-8")
+    document = DOCS / "findings.md"
+    known = written(document.read_text("utf-8")) if document.exists() else {}
+    known |= {reader: section(reader, folders) for reader, folders in campaigns.items()}
+    parts = [
+        HEAD.format(private=PRIVATE),
+        *(known[reader] for reader in READERS if reader in known),
+    ]
+    document.write_text("\n".join(parts), "utf-8")
+
+
+def written(text: str) -> dict[str, str]:
+    """The sections of a document, by reader."""
+    sections = [f"## {each}" for each in text.split("\n## ")[1:]]
+    titles = {title: reader for reader, title in READERS.items()}
+    found = {titles[each.partition("\n")[0].removeprefix("## ")]: each for each in sections}
+    return {reader: each.rstrip("\n") + "\n" for reader, each in found.items()}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python tools/kit.py [--check | --planted]
 
 `--check` writes nothing, and exits with 1 where the record is stale. `--planted` takes each rule in
-turn out of our own validator or reader, and says which case of the kit tells.
+turn out of our own validator or reader, runs that on the kit as `qcowspec kit run` does it, and
+says which case tells, by which mark.
 
 What the record says is our judge's and our reader's word; `tests/conformance/test_kit.py` holds it
 against QEMU.
@@ -11,15 +12,15 @@ against QEMU.
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
+from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.cases import everything
 from qcowspec.fuzzing.kit.expectations import RECORD, as_text, expect
-from qcowspec.fuzzing.kit.planted import ELSEWHERE, caught, planted
+from qcowspec.fuzzing.kit.planted import ELSEWHERE, Caught, caught, planted
 
 
 def record() -> str:
@@ -31,43 +32,24 @@ def record() -> str:
     return as_text(found)
 
 
-SECONDS = 30.0
-"""What a validator without a rule may take: without a rule that bounds, it may never end."""
-
-
-class Hang(Exception):
-    """There was no verdict in time."""
-
-
-def planted_bug(rule: str) -> tuple[str, str] | None:
-    """How the kit sees that a rule is missing, and by which case; None if it does not see it."""
-
-    def late(*_: object) -> None:
-        raise Hang
-
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    try:
-        found = caught(rule)
-    except Hang:
-        return "hang", rule
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    if found.verdict is not None:
-        return "verdict", found.verdict
-    return None if found.reason is None else ("reason", found.reason)
-
-
 def planted_bugs() -> int:
     """Say for each rule how it is caught; how many are not."""
     counted: Counter[str] = Counter()
-    for rule in planted():
-        found = planted_bug(rule)
-        counted[found[0] if found else "missed"] += 1
-        print(f"{rule:40} {' by '.join(found) if found else 'MISSED'}")
+    with tempfile.TemporaryDirectory() as folder:
+        kit = Path(folder)
+        making.make(kit)
+        rows = scoring.cases(kit)
+        for rule in planted():
+            found = caught(rule, kit, rows)
+            counted[found.kind if found else "missed"] += 1
+            print(f"{rule:40} {_said(found) if found else 'MISSED'}", flush=True)
     total = sum(counted.values())
     print(f"{total} rules: {dict(counted)}; {len(ELSEWHERE)} are no matter of opening or reading")
     return counted["missed"]
+
+
+def _said(found: Caught) -> str:
+    return f"{found.kind:11} {found.case}  ({found.held.profile})"
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from typing import NoReturn
 import click
 
 from qcowspec import __version__
+from qcowspec.cli.completion import taught
 
 COMMANDS = {
     "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
@@ -63,7 +64,7 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"qcowspec.cli.{name}").command
         self.failed = getattr(command, "failed", USAGE)
-        return command
+        return taught(command)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""

@@ -34,7 +34,7 @@ MIB = 1 << 20
     epilog="""\b
 Examples:
   qcowspec fuzz --target 'qemu-img info -f {format} {}' -n 10000 -o campaign
-  qcowspec fuzz --target './reader {} > {out}' --reads disk.qcow2 -o campaign
+  qcowspec fuzz --target './reader {} {out}' --reads disk.qcow2 -o campaign
   qcowspec fuzz --preset dissect -n 50000 -j 4 -o campaign
   qcowspec fuzz --target python:mypackage.qcow:check --profile untrusted -o campaign
   qcowspec fuzz --preset qemu-img -n 20000 -o campaign    goes on where it was left

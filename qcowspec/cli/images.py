@@ -48,6 +48,8 @@ class TakesImages(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the specs where their images stand, then go on as usual."""
+        if ctx.resilient_parsing:  # a shell asks what may follow: nothing is read
+            return super().parse_args(ctx, args)
         try:
             return super().parse_args(ctx, list(_replaced(args)))
         except QcowError as error:

@@ -73,12 +73,16 @@ Examples:
   qcowspec kit run --reads '{out}' --target './reader {} {out}' kit
   qcowspec kit run --reads stdout --target './reader {}' --only 'reading/*' kit
   qcowspec kit run --preset dissect --json -j 2 kit > score.json
+  qcowspec kit run --names all --target 'qcowspec validate --json -f {format} {}' kit
 
 {} stands for the image's path, {format} for its format, {out} for the raw file that a reader is to
 write, {secret} for the passphrase of encrypted images. Without {format} the reader is held to what
 it finds when it probes; without {secret} it must not give the bytes of encrypted images. A command
 is run in the image's folder, and is no shell's. A Python target, python:module:function, is called
-with the path; it raises, or returns the SHA-256 of the disk.
+with the path and the words behind it; it raises, or returns the SHA-256 of the disk, or a dict with
+verdict (accept or reject), content and rules. With --names a command writes the ids of rules to
+stderr, in square brackets, or to stdout a JSON object that has them in the list rules, or as the
+rule of each of its errors.
 
 Exit status: 0 all is right; 1 something is not; 2 the reader cannot be run, or bad usage.
 """,
@@ -90,6 +94,11 @@ Exit status: 0 all is right; 1 something is not; 2 the reader cannot be run, or 
     "--reads",
     type=click.Choice(["stdout", "{out}"]),
     help="Where the reader puts the guest's bytes; without it, it only opens.",
+)
+@click.option(
+    "--names",
+    type=click.Choice(["any", "all"]),
+    help="The reader names a rule for which it rejects an image, or all of them.",
 )
 @click.option("-p", "--profile", help="Whose verdict counts; qemu unless the preset has another.")
 @click.option(
@@ -108,6 +117,7 @@ def run(
     name: str | None,
     preset: str | None,
     reads: str | None,
+    names: str | None,
     profile: str | None,
     only: tuple[str, ...],
     jobs: int,
@@ -127,7 +137,7 @@ def run(
     limits = Limits(timeout, memory * MIB)
     with ExitStack() as stack:
         try:
-            found = _scored(stack, reader, limits, folder, only, jobs, python)
+            found = _scored(stack, reader, names, limits, folder, only, jobs, python)
         except (QcowError, TargetError, Unfit) as error:
             _stop(str(error))
         except OSError as error:
@@ -164,6 +174,7 @@ def _reader(name: str | None, preset: str | None, profile: str | None, reads: st
 def _scored(
     stack: ExitStack,
     reader: Preset,
+    names: str | None,
     limits: Limits,
     folder: str | None,
     only: tuple[str, ...],
@@ -174,13 +185,21 @@ def _scored(
     from qcowspec.fuzzing.kit.cases import SECRET
 
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qcowspec-")))
-    held = scoring.Held.of(reader.target, reader.profile, reads=reader.reads)
+    held = scoring.Held.of(reader.target, reader.profile, reads=reader.reads, names=names)
     command = reader.target.replace(scoring.KEY, SECRET)
     targets = []
     for number in range(jobs):
         place = scratch / str(number)
         place.mkdir()
-        made = target(command, limits, place, python=python, stdout=reader.stdout, beside=True)
+        made = target(
+            command,
+            limits,
+            place,
+            python=python,
+            stdout=reader.stdout,
+            beside=True,
+            names=names is not None,
+        )
         stack.callback(made.close)
         targets.append(made)
     kit = Path(folder) if folder is not None else scratch / "kit"

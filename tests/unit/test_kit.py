@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from jsonschema import validate  # type: ignore[import-untyped]
 from qcow_parsers.catalogue import RULES
 
 from qcowspec.cli import qcowspec
+from qcowspec.fuzzing.campaign.naming import named
 from qcowspec.fuzzing.campaign.outcomes import Outcome
 from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.cases import STREAM, Case, everything
@@ -176,6 +178,105 @@ def test_what_cannot_be_run_is_2_and_a_sentence(words: list[str], kit: Path) -> 
 
 def test_a_folder_without_a_kit_is_2(tmp_path: Path) -> None:
     assert run(tmp_path, "--target", "true {}").exit_code == 2
+
+
+SAYS = """#!/bin/sh
+case "$2" in
+    brackets) echo "no: [$3] it is broken [twice]" >&2 ;;
+    json) echo "{\\"rules\\": [\\"$3\\"]}" ;;
+esac
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "rule", "names", "kinds"),
+    [
+        ("brackets", "l1/table-offset", "any", {}),
+        ("json", "l1/table-offset", "any", {}),
+        ("json", "l1/table-offset", "all", {"misnamed": 1}),
+        ("json", "header/magic", "any", {"misnamed": 1}),
+        ("silent", "l1/table-offset", "any", {"misnamed": 1}),
+    ],
+)
+def test_a_command_names_rules_in_brackets_or_as_json(
+    how: str, rule: str, names: str, kinds: dict[str, int], kit: Path, tmp_path: Path
+) -> None:
+    says = tmp_path / "says"
+    says.write_text(SAYS)
+    says.chmod(0o755)
+    command = f"{says} {{}} {how} {rule} {{format}}"
+    line = ("--only", "rules/l1/table-offset/bit-63", "-p", "untrusted", "--names", names)
+
+    result = run(kit, *line, "--json", "--target", command)
+
+    assert json.loads(result.stdout)["kinds"] == kinds
+
+
+def test_our_validator_names_what_the_kit_names(kit: Path) -> None:
+    target = f"{sys.executable} -m qcowspec validate --json -p spec -f {{format}} {{}}"
+    only = ("--only", "rules/l1/*")
+
+    result = run(kit, *only, "-p", "spec", "--names", "all", "-j", "2", "--target", target)
+
+    assert result.exit_code == 0, result.output
+
+
+def test_a_reader_that_names_has_to_be_told_the_format(kit: Path) -> None:
+    result = run(kit, "--names", "any", "--target", "true {}")
+
+    assert (result.exit_code, "{format}" in result.output) == (2, True)
+
+
+NAMED = {
+    "id": "a/b", "read": None, "why": None, "secret": None, "guest": None,
+    "verdict": {"qemu": "rejects"}, "rules": {"qemu": ["a/b", "a/c"]},
+    "broken": ["a/b", "a/c", "a/d"],
+}  # fmt: skip
+FAILS = NAMED | {
+    "verdict": {"qemu": "accepts"}, "rules": {"qemu": []}, "read": "fails", "why": "l2/x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "row", "rules", "mark"),
+    [
+        ("any", NAMED, ("a/b",), "right"),
+        ("any", NAMED, ("a/d",), "misnamed"),
+        ("any", NAMED, ("a/b", "z/z"), "misnamed"),
+        ("all", NAMED, ("a/c", "a/b"), "right"),
+        ("all", NAMED, ("a/c", "a/b", "a/d"), "right"),
+        ("all", NAMED, ("a/b",), "misnamed"),
+        (None, NAMED, (), "right"),
+        ("all", FAILS, ("l2/x",), "right"),
+        ("any", FAILS, ("a/b",), "misnamed"),
+        ("any", FAILS | {"why": None}, (), "right"),
+    ],
+)
+def test_marks_of_names(
+    names: str | None, row: scoring.Row, rules: tuple[str, ...], mark: str
+) -> None:
+    held = Held(reads=True, told=True, names=names)
+
+    assert held.mark(row, Outcome("rejects", rules=rules)) == mark
+
+
+def test_an_old_kit_has_no_names() -> None:
+    with pytest.raises(Unfit, match="make the kit anew"):
+        Held(told=True, names="any").mark(NAMED | {"rules": None}, Outcome("rejects"))
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "rules"),
+    [
+        (b'{"rules": ["a/b", 3], "errors": [{"rule": "a/c"}, 5]}', "", ("a/b", "a/c")),
+        (b'{"warnings": [{"rule": null}], "errors": 4}', "", ()),
+        (b"[" * 100_000, "x [a/b-c] [A/b] [a/b-c] [1/2]", ("a/b-c", "1/2")),
+        (b"\xff", "[nothing]", ()),
+    ],
+)
+def test_names_are_found(stdout: bytes, stderr: str, rules: tuple[str, ...]) -> None:
+    assert named(stdout, stderr) == rules
 
 
 LOCKED = {

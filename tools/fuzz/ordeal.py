@@ -17,10 +17,10 @@ from qcowspec.report import document, text, tree
 
 PROFILES = ("qemu", "spec", "untrusted", "librbd")
 
-PIECES = 400
+PIECES = 300
 """Pieces of a dump, and runs of a mapping, that are looked at: a large image has millions."""
 
-RANGE = 1 << 13
+RANGE = 1 << 12
 """Bytes of a range that is read."""
 
 

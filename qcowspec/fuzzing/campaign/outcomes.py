@@ -24,11 +24,13 @@ class Outcome:
         answer: It accepts or rejects the image; or what befell it.
         detail: What it said, or the signal or error that ended it; one line.
         content: SHA-256 of the guest's bytes that it put out, where it did.
+        rules: The ids of the rules that it named, where it was asked to; see `naming`.
     """
 
     answer: Answer
     detail: str = ""
     content: str | None = None
+    rules: tuple[str, ...] = ()
 
     @property
     def signature(self) -> str:

@@ -20,11 +20,12 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from qcowspec.fuzzing.campaign.naming import MOST, in_object, named
 from qcowspec.fuzzing.campaign.outcomes import Outcome, of_process
 from qcowspec.fuzzing.campaign.worker import MOST_CONTENT
 
@@ -42,7 +43,8 @@ WRITTEN = 1 << 30
 """Bytes of a file that a reader may write."""
 
 PYTHON = "python:"
-"""What a target's name begins with that is a callable: ``python:module:function``."""
+"""What a target's name begins with that is a callable: ``python:module:function``. Words behind it
+are further arguments, as text: ``python:module:function {format}``."""
 
 
 class TargetError(Exception):
@@ -87,6 +89,7 @@ def target(
     python: str = sys.executable,
     stdout: bool = False,
     beside: bool = False,
+    names: bool = False,
 ) -> Target:
     """A target by what the user calls it.
 
@@ -97,13 +100,14 @@ def target(
         python: The interpreter that runs a callable.
         stdout: Whether a command puts out the guest's bytes on stdout.
         beside: Whether a command is run in the image's folder, where data files are looked up.
+        names: Whether a command names the rules for which it rejects an image; see `naming`.
 
     Raises:
         TargetError: It cannot be one.
     """
     if name.startswith(PYTHON):
         return Callable_(name.removeprefix(PYTHON), limits, scratch, python)
-    return Command(name, limits, scratch, stdout=stdout, beside=beside)
+    return Command(name, limits, scratch, stdout=stdout, beside=beside, names=names)
 
 
 class Command:
@@ -117,9 +121,10 @@ class Command:
         *,
         stdout: bool = False,
         beside: bool = False,
+        names: bool = False,
     ) -> None:
         self._words = shlex.split(command)
-        self._stdout, self._beside = stdout, beside
+        self._stdout, self._beside, self._names = stdout, beside, names
         if beside and self._words and "/" in self._words[0]:
             self._words[0] = os.path.abspath(self._words[0])
         if not any(IMAGE in word for word in self._words):
@@ -127,6 +132,7 @@ class Command:
         self._limits = limits
         self._said = scratch / "said"
         self._output = scratch / "output.raw"
+        self._answer = scratch / "answer"
 
     def run(self, image: Path, format: str) -> Outcome:
         """Run the program on an image; see `Target.run`."""
@@ -136,22 +142,27 @@ class Command:
         words = [_filled(word, stands) for word in self._words]
         self._output.unlink(missing_ok=True)
         with ExitStack() as stack:
-            said = stack.enter_context(self._said.open("wb"))
-            out = stack.enter_context(self._output.open("wb")) if self._stdout else None
+            stderr = stack.enter_context(self._said.open("wb"))
+            goes = self._output if self._stdout else self._answer if self._names else None
+            out = None if goes is None else stack.enter_context(goes.open("wb"))
             folder = image.parent if self._beside else None
-            process = _start(words, self._limits, said=said, out=out, folder=folder)
+            process = _start(words, self._limits, said=stderr, out=out, folder=folder)
             status = _wait(process, self._limits.seconds)
         if status is None:
             return Outcome("hang", f"more than {self._limits.seconds:g} s")
-        outcome = of_process(status, _end(self._said).replace(str(image), "image"))
+        said = _end(self._said)
+        outcome = of_process(status, said.replace(str(image), "image"))
+        if self._names:
+            outcome = replace(outcome, rules=named(_start_of(self._answer), said))
         if outcome.answer == "accepts" and self._output.is_file():
-            return Outcome("accepts", content=_digest(self._output))
+            return replace(outcome, content=_digest(self._output))
         return outcome
 
     def close(self) -> None:
         """Take away what it wrote."""
         self._said.unlink(missing_ok=True)
         self._output.unlink(missing_ok=True)
+        self._answer.unlink(missing_ok=True)
 
 
 class Callable_:  # noqa: N801 - typing has the name without the stroke
@@ -159,7 +170,7 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
 
     def __init__(self, name: str, limits: Limits, scratch: Path, python: str) -> None:
         worker = Path(__file__).with_name("worker.py")
-        self._words = [python, str(worker), name]
+        self._words = [python, str(worker), *shlex.split(name)]
         self._limits = limits
         self._said = scratch / "said"
         self._process: subprocess.Popen[bytes] | None = None
@@ -176,13 +187,14 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
                 raise TargetError(hello["error"] if hello else _end(self._said) or "says nothing")
         assert process.stdin is not None
         try:
-            process.stdin.write(os.fsencode(image) + b"\n")
+            process.stdin.write(os.fsencode(image) + b"\0" + format.encode() + b"\n")
             process.stdin.flush()
             answer = self._answer(process, self._limits.seconds)
         except BrokenPipeError:
             answer = None
         if answer is not None:
-            return Outcome(answer["answer"], answer["detail"], answer.get("content"))
+            rules = in_object(answer)
+            return Outcome(answer["answer"], answer["detail"], answer.get("content"), rules)
         return self._ended(process)
 
     def close(self) -> None:
@@ -293,6 +305,14 @@ def _end(path: Path) -> str:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - SAID))
         return file.read().decode("utf-8", "replace")
+
+
+def _start_of(path: Path) -> bytes:
+    """The first of what a file has, where there is one; a byte more than is looked at."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(MOST + 1)
 
 
 def _digest(path: Path) -> str:

@@ -1,11 +1,13 @@
 """Calls a Python reader on one image after another: the other end of `targets.Callable_`.
 
-In: on stdin, a path a line. Out: on stdout, an answer a line, as JSON. Refuses: a callable that
-cannot be imported, in its first line.
+In: on stdin, a path and a format a line, with a NUL between them. Out: on stdout, an answer a line,
+as JSON. Refuses: a callable that cannot be imported, in its first line.
 
 It is run as a file, by whatever interpreter has the reader, and so imports nothing of ours. A
-callable takes a path; it returns nothing, or the SHA-256 of the guest's bytes as text. An error of
-the reader's own, or one that says that a file is no good (`ValueError`, `EOFError`, `OSError`,
+callable takes a path, and what further words stand behind its name. It returns nothing, or the
+SHA-256 of the guest's bytes as text, or a mapping: ``verdict``, ``accept`` or ``reject``;
+``content``, that SHA-256; ``rules``, the ids of the rules that it names. An error of the reader's
+own, or one that says that a file is no good (`ValueError`, `EOFError`, `OSError`,
 `NotImplementedError`), rejects the image; any other is a crash.
 """
 
@@ -16,7 +18,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +34,10 @@ STEP = 1 << 20
 
 MOST_CONTENT = 1 << 28
 """Bytes of a disk that is read; a larger one is opened only, as the oracle does with it."""
+
+
+FORMAT = "{format}"
+"""What stands among the further words for the format that the image is to be taken for."""
 
 
 def oslo(path: str) -> None:
@@ -75,7 +81,7 @@ class Preset:
 
     module: str
     package: str
-    read: Callable[[str], str | None]
+    read: Callable[..., Any]
 
 
 PRESETS = {
@@ -104,9 +110,9 @@ def _found(name: str) -> Preset:
     return Preset(module, module.partition(".")[0], read)
 
 
-def _answer(reader: Preset, path: str) -> dict[str, str]:
+def _answer(reader: Preset, path: str, further: list[str]) -> dict[str, Any]:
     try:
-        content = reader.read(path)
+        found = reader.read(path, *further)
     except MemoryError:
         return {"answer": "memory", "detail": "MemoryError"}
     except Exception as error:
@@ -118,13 +124,15 @@ def _answer(reader: Preset, path: str) -> dict[str, str]:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{os.path.basename(frame.filename)}:{frame.name}"
         return {"answer": "crash", "detail": f"{kind.__name__} in {where}"}
-    answer = {"answer": "accepts", "detail": ""}
-    return answer | {"content": content} if isinstance(content, str) else answer
+    said = dict(found) if isinstance(found, Mapping) else {"content": found}
+    answer = {"answer": "rejects" if said.get("verdict") == "reject" else "accepts", "detail": ""}
+    kinds = {"content": str, "rules": list | tuple}
+    return answer | {key: said[key] for key in kinds if isinstance(said.get(key), kinds[key])}
 
 
 def main() -> None:
     """Answer until there is nothing more to answer."""
-    name, out = sys.argv[1], sys.stdout
+    name, further, out = sys.argv[1], sys.argv[2:], sys.stdout
     sys.stdout = sys.stderr  # a reader may print; the pipe is ours
     try:
         reader = _found(name)
@@ -133,10 +141,12 @@ def main() -> None:
         return
     _say(out, {"ready": name})
     for line in sys.stdin.buffer:
-        _say(out, _answer(reader, os.fsdecode(line.rstrip(b"\n"))))
+        path, _, taken_for = os.fsdecode(line.rstrip(b"\n")).partition("\0")
+        words = [word.replace(FORMAT, taken_for) for word in further]
+        _say(out, _answer(reader, path, words))
 
 
-def _say(out: TextIO, answer: dict[str, str]) -> None:
+def _say(out: TextIO, answer: dict[str, Any]) -> None:
     out.write(json.dumps(answer) + "\n")
     out.flush()
 

@@ -1,25 +1,34 @@
 """Planted bugs: our own validator and reader with one rule taken out, and whether the kit sees it.
 
-In: a rule's id. Out: the cases that tell. Refuses: nothing.
+In: a kit, and a rule's id. Out: the first case that tells. Refuses: nothing.
 
-A row is taken out of the judge's table, and cases that break its rule are judged anew: no other
-case can come out differently. Rules that only reading decides are taken out of the reader: where it
-would fail by that rule, it gives zeros. A rule of neither kind is not the kit's: see `ELSEWHERE`.
+These are readers as any other: `scoring` runs them on the kit and marks what they do, as ``qcowspec
+kit run`` does it. A row is taken out of the judge's table, and the cases that break its rule are
+judged anew: no other case can come out differently. Rules that only reading decides are taken out
+of the reader: where it would fail by that rule, it gives something. A rule of neither kind is not
+the kit's: see `ELSEWHERE`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import signal
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
+from typing import Any
 
 from qcow_parsers.catalogue import RULES
 
 from qcowspec import rules
-from qcowspec.fuzzing.judging import judge
-from qcowspec.fuzzing.kit.cases import Case, everything
-from qcowspec.fuzzing.kit.expectations import FAILS, PROFILES, Expectation, on_record
+from qcowspec.errors import QcowError
+from qcowspec.fuzzing.campaign.outcomes import Outcome
+from qcowspec.fuzzing.campaign.targets import Target
+from qcowspec.fuzzing.kit import readers, scoring
+from qcowspec.fuzzing.kit.cases import SECRET
+from qcowspec.fuzzing.kit.expectations import PROFILES
+from qcowspec.fuzzing.kit.scoring import ALL, RIGHT, Held, Row
+from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.predicates import UNDECIDED
 
 LATER = ("check", "write", None)
@@ -29,12 +38,16 @@ ELSEWHERE = frozenset(rule.id for rule in RULES if rule.id in UNDECIDED and rule
 """Rules that only a check, a rewrite or a stream decides: no verdict and no byte tells of them."""
 
 
-LOCKED: Mapping[str, tuple[str, bool]] = {
-    "encryption/v1-key": ("qcow", True),
-    "encryption/aes-key": ("qcow2", True),
-    "encryption/luks-key": ("qcow2", False),
+SIGNS = {
+    "l2/compressed-offset": "l2/compressed-data",  # the bits above go into the offset
+    "backing/file-opens": None,
+    "backing/v1-file-opens": None,
+    "backing/data-file-opens": None,
 }
-"""Rules by which a reader without the passphrase fails: on images of what format, AES or LUKS."""
+"""By which rule our reader fails, or that it does by none, where it is not the one that is out."""
+
+SECONDS = 30.0
+"""What a validator without a rule may take: without a rule that bounds, it may never end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +56,19 @@ class Caught:
 
     Attributes:
         rule: The rule.
-        verdict: A case whose verdict, or whose reading, is another without the rule.
-        reason: If there is none: one that is refused all the same, with fewer rules named.
+        case: The case that tells.
+        kind: The mark that it gets.
+        held: What the reader was held to.
     """
 
     rule: str
-    verdict: str | None = None
-    reason: str | None = None
+    case: str
+    kind: str
+    held: Held
+
+
+class Hang(Exception):
+    """There was no answer in time."""
 
 
 def planted() -> tuple[str, ...]:
@@ -71,54 +90,101 @@ def without(rule: str) -> Iterator[None]:
         rules._rules_on.cache_clear()
 
 
-def caught(rule: str) -> Caught:
-    """What the kit sees of our validator, or of our reader, without a rule."""
-    if rule in UNDECIDED:
-        # A reader that does not know it gives bytes, where it has to fail for it alone.
-        for case in everything() if rule in LOCKED else ():
-            if LOCKED[rule] == (case.format, case.aes) and case.secret is not None:
-                return Caught(rule, case.id)
-        failing = (case.id for case in _about()[rule] if on_record()[case.id].read == FAILS)
-        return Caught(rule, next(failing, None))
-    reason = None
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """A bound on time, in the main thread.
+
+    Raises:
+        Hang: It is over.
+    """
+
+    def late(*_: object) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def name(path: str, format: str, profile: str, rule: str) -> dict[str, Any]:
+    """Our validator without a rule, as a Python target; see `readers.name`."""
     with without(rule):
-        for case in _about()[rule]:
-            expected = on_record()[case.id]
-            found = judge(_image(case), case.format)
-            if found.verdicts(PROFILES) != dict(expected.verdict):
-                return Caught(rule, case.id)
-            if found.broken(PROFILES) != expected.rules:
-                reason = reason or case.id
-    return Caught(rule, None, reason)
+        return readers.name(path, format, profile)
 
 
-@cache
-def _about() -> Mapping[str, tuple[Case, ...]]:
-    """The cases that break each rule, the smallest images first."""
-    found: dict[str, list[Case]] = {rule.id: [] for rule in RULES}
-    for case in everything():
-        for rule in _breaks(case, on_record()[case.id]):
-            found[rule].append(case)
-    return {
-        rule: tuple(sorted(cases, key=lambda case: on_record()[case.id].length))
-        for rule, cases in found.items()
-    }
+@dataclass(frozen=True)
+class Validator:
+    """Our validator without a rule, as a target in this process."""
+
+    rule: str
+    profile: str
+
+    def run(self, image: Path, format: str) -> Outcome:
+        """Judge an image."""
+        try:
+            with within(SECONDS):
+                found = name(str(image), format, self.profile, self.rule)
+        except Hang:
+            return Outcome("hang", f"more than {SECONDS:g} s")
+        answer: Any = REJECTS if found["verdict"] == "reject" else ACCEPTS
+        return Outcome(answer, rules=tuple(found["rules"]))
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-def _breaks(case: Case, expected: Expectation) -> set[str]:
-    late = (expected.why, case.rule if case.fails and expected.read == FAILS else None)
-    return {*expected.rules, *(rule for rule in late if rule is not None)}
+@dataclass(frozen=True)
+class Reader:
+    """Our reader without a rule, as a target in this process."""
+
+    rule: str
+    secret: str | None = None
+
+    def run(self, image: Path, format: str) -> Outcome:
+        """Read an image; where that fails by the rule, give bytes all the same."""
+        try:
+            return Outcome("accepts", content=readers.read(str(image), format, self.secret))
+        except QcowError as error:
+            found = SIGNS.get(self.rule, self.rule) == error.rule
+            return Outcome("accepts" if found else "rejects", str(error))
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-KEPT: dict[str, bytes] = {}
-SMALL = 1 << 20
+def caught(rule: str, kit: Path, rows: Sequence[Row]) -> Caught | None:
+    """How a kit sees that our validator, or our reader, lacks a rule; None if it does not.
+
+    Args:
+        rule: The rule.
+        kit: The kit's folder.
+        rows: Its cases, as `scoring.cases` reads them.
+    """
+    about = sorted((row for row in rows if _is_about(row, rule)), key=lambda row: row["length"])
+    for held, target in _runs(rule):
+        for mark in scoring.marks(about, kit, held, [target]):
+            if mark.kind not in (None, RIGHT):
+                return Caught(rule, mark.row["id"], str(mark.kind), held)
+    return None
 
 
-def _image(case: Case) -> bytes:
-    """A case's image; small ones are kept, because several rules ask for them."""
-    data = KEPT.get(case.id)
-    if data is None:
-        data = case.image()
-        if len(data) <= SMALL:
-            KEPT[case.id] = data
-    return data
+def _runs(rule: str) -> Iterator[tuple[Held, Target]]:
+    """How a reader without a rule is run: by its verdicts alone first, then by what it names."""
+    if rule in UNDECIDED:
+        yield Held(reads=True, told=True), Reader(rule)
+        yield Held(reads=True, told=True, unlocks=True), Reader(rule, SECRET)
+        return
+    for names in (None, ALL):
+        for profile in PROFILES:
+            yield Held(profile, told=True, names=names), Validator(rule, profile)
+
+
+def _is_about(row: Row, rule: str) -> bool:
+    """Whether a case can come out differently without a rule."""
+    if rule in UNDECIDED:
+        return row["why"] == rule or row["secret"] is not None
+    return rule in row["broken"]

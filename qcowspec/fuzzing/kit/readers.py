@@ -1,11 +1,13 @@
 """Our own reader and validator, as targets: ``python:qcowspec.fuzzing.kit.readers:read``.
 
-In: a path. Out: SHA-256 of the disk, or nothing. Refuses: as the library does.
+In: a path. Out: SHA-256 of the disk, or nothing, or a verdict with its rules. Refuses: as the
+library does.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any
 
 from qcowspec.errors import Invalid
 from qcowspec.image import open as open_image
@@ -14,9 +16,9 @@ from qcowspec.verdict import validate
 STEP = 1 << 20
 
 
-def read(path: str) -> str:
+def read(path: str, format: str | None = None, secret: str | None = None) -> str:
     """Read all of a disk, and the files beside the image where it names them."""
-    with open_image(path, allow="same-dir") as image:
+    with open_image(path, format=format, allow="same-dir", secret=secret) as image:
         digest = sha256()
         for offset in range(0, image.size, STEP):
             digest.update(image.pread(offset, min(STEP, image.size - offset)))
@@ -31,6 +33,13 @@ def judge(path: str) -> None:
 def judge_upload(path: str) -> None:
     """Judge an image as an operator does who was sent it."""
     _judge(path, "untrusted")
+
+
+def name(path: str, format: str, profile: str = "qemu") -> dict[str, Any]:
+    """Judge an image, and name the rules for which the profile rejects it, or is warned."""
+    verdict = validate(path, profile=profile, format=format)
+    found = (*verdict.errors, *verdict.warnings)
+    return {"verdict": verdict.verdict, "rules": [each.rule for each in found]}
 
 
 def _judge(path: str, profile: str) -> None:

@@ -3,8 +3,8 @@
 In: the manifest of a kit, and readers. Out: a `Score`. Refuses: a manifest that is none, as
 `Unfit`.
 
-A reader that opens answers by its exit status; one that reads also gives the disk's bytes. What it
-is held to is the manifest's: nothing is judged here.
+A reader that opens answers by its exit status; one that reads also gives the disk's bytes; one that
+names says which rules an image breaks. It is held to the manifest: nothing is judged here.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ RIGHT = "right"
 PRIVATE = (*FAULTS, "ciphertext")
 """What may bear on the security of whoever uses the reader: to be reported privately first."""
 
+ANY, ALL = "any", "all"
+"""What a reader has to name that names rules: one for which it rejects the image, or all that are
+broken and count for its profile. It may name others that are broken."""
+
 Row = Mapping[str, Any]
 
 
@@ -46,17 +50,25 @@ class Held:
         reads: Whether it gives the disk's bytes.
         told: Whether it is told the format, or finds it out.
         unlocks: Whether it is given the passphrase.
+        names: Whether it names `ANY` or `ALL` of the broken rules that count; None for none.
     """
 
     profile: str = "qemu"
     reads: bool = False
     told: bool = False
     unlocks: bool = False
+    names: str | None = None
 
     @staticmethod
-    def of(target: str, profile: str, *, reads: bool) -> Held:
-        """What a target is held to, by what stands in its command."""
-        return Held(profile, reads, FORMAT in target, KEY in target)
+    def of(target: str, profile: str, *, reads: bool, names: str | None = None) -> Held:
+        """What a target is held to, by what stands in its command.
+
+        Raises:
+            Unfit: It is to name rules, and is not told the format: the kit has them for that.
+        """
+        if names is not None and FORMAT not in target:
+            raise Unfit(f"a reader that names rules has to be told the format: {FORMAT}")
+        return Held(profile, reads, FORMAT in target, KEY in target, names)
 
     def answer(self, row: Row) -> str | None:
         """What a reader has to do with a case: accept or reject; None if it is not asked.
@@ -81,14 +93,35 @@ class Held:
             return None
         if outcome.answer in FAULTS:
             return outcome.answer
-        if outcome.answer == REJECTS:
-            return RIGHT if wanted == REJECTS else "rejected"
-        if wanted == REJECTS:
+        if outcome.answer == REJECTS and wanted == ACCEPTS:
+            return "rejected"
+        if outcome.answer == ACCEPTS and wanted == REJECTS:
             opens = row["verdict" if self.told else "probed"][self.profile] == ACCEPTS
             return "ciphertext" if opens and row["read"] == BYTES else "accepted"
-        if self.reads and outcome.content != row["guest"]["sha256"]:
+        if self.reads and wanted == ACCEPTS and outcome.content != row["guest"]["sha256"]:
             return "wrong-bytes"
-        return RIGHT
+        return "misnamed" if self.misses(row, outcome) else RIGHT
+
+    def misses(self, row: Row, outcome: Outcome) -> bool:
+        """Whether a reader that names rules names one that is not broken, or leaves out one.
+
+        Raises:
+            Unfit: The kit is an old one, which has no rules by profile.
+        """
+        if self.names is None:
+            return False
+        if self.profile not in (rules := row.get("rules") or {}):
+            raise Unfit(f"{row['id']} has no rules of {self.profile}: make the kit anew")
+        must, named = set(rules[self.profile]), set(outcome.rules)
+        if outcome.answer == REJECTS and row["verdict"][self.profile] == ACCEPTS:
+            must = {row["why"]} - {None}  # it opens, and cannot be read
+            if not must:
+                return False
+        if named - must - set(row["broken"]):
+            return True
+        if self.names == ALL:
+            return not must <= named
+        return outcome.answer == REJECTS and named.isdisjoint(must)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +133,14 @@ class Mark:
         kind: `RIGHT`, or what was wrong; None if it was not asked.
         detail: What the reader said.
         profile: Whose verdict counted.
+        named: The rules that it named.
     """
 
     row: Row
     kind: str | None
     detail: str = ""
     profile: str = "qemu"
+    named: tuple[str, ...] = ()
 
     @property
     def private(self) -> bool:
@@ -117,6 +152,8 @@ class Mark:
         row = self.row
         found = {"kind": self.kind, "case": row["id"], "rule": row["rule"]}
         found |= {"feature": row["feature"], "says": row["says"], "detail": self.detail}
+        if self.kind == "misnamed":
+            found |= {"named": list(self.named), "rules": row["rules"][self.profile]}
         if self.private:
             found["note"] = "report privately first"
         return found
@@ -164,6 +201,7 @@ class Score:
             "schema": "qcowspec.kit-score/1",
             "profile": held.profile,
             "reads": held.reads,
+            "names": held.names,
             "cases": len(self.marks),
             "asked": self.asked,
             "right": self.right,
@@ -248,7 +286,11 @@ def marks(
             outcome = reader.run((folder / row["image"]).absolute(), row["format"])
         finally:
             free.put(reader)
-        return Mark(row, held.mark(row, outcome), outcome.detail, held.profile)
+        kind = held.mark(row, outcome)
+        return Mark(row, kind, outcome.detail, held.profile, outcome.rules)
 
+    if len(targets) == 1:
+        yield from map(one, rows)
+        return
     with ThreadPoolExecutor(len(targets)) as pool:
         yield from pool.map(one, rows)

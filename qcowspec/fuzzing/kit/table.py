@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from qcowspec.fuzzing.campaign.outcomes import FAULTS
 from qcowspec.fuzzing.kit.scoring import RIGHT, Score
 
-COLUMNS = ("asked", "right", "accepted", "rejected", "wrong bytes", "faults")
+COLUMNS = ("asked", "right", "accepted", "rejected", "wrong bytes", "misnamed", "faults")
 
 
 def lines(score: Score, *, findings: bool = True) -> Iterator[str]:
@@ -48,5 +48,6 @@ def _counts(count: dict[str, int]) -> list[int]:
         count.get("accepted", 0),
         count.get("rejected", 0),
         bad,
+        count.get("misnamed", 0),
         faults,
     ]

@@ -24,6 +24,13 @@ Needs the extra ``fuzz``: ``pip install qcowspec[fuzz]``.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+if find_spec("hypothesis") is None:
+    raise ModuleNotFoundError(
+        f"{__name__} needs hypothesis: pip install 'qcowspec[fuzz]'", name="hypothesis"
+    )
+
 from qcowspec.fuzzing.strategies.entries import (
     bitmap_table_entries,
     l1_entries,
