@@ -38,13 +38,8 @@ ELSEWHERE = frozenset(rule.id for rule in RULES if rule.id in UNDECIDED and rule
 """Rules that only a check, a rewrite or a stream decides: no verdict and no byte tells of them."""
 
 
-SIGNS = {
-    "l2/compressed-offset": "l2/compressed-data",  # the bits above go into the offset
-    "backing/file-opens": None,
-    "backing/v1-file-opens": None,
-    "backing/data-file-opens": None,
-}
-"""By which rule our reader fails, or that it does by none, where it is not the one that is out."""
+SIGNS = {"l2/compressed-offset": "l2/compressed-data"}  # the bits above go into the offset
+"""By which rule our reader fails, where it is not the one that is out."""
 
 SECONDS = 30.0
 """What a validator without a rule may take: without a rule that bounds, it may never end."""
