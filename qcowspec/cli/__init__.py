@@ -18,7 +18,6 @@ from typing import NoReturn
 import click
 
 from qcowspec import __version__
-from qcowspec.cli.completion import taught
 
 COMMANDS = {
     "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
@@ -45,6 +44,10 @@ Examples:
 """
 
 
+ASKED_BY_SHELL = "_QCOWSPEC_COMPLETE"
+"""What click has a shell set when it wants to know what may follow."""
+
+
 class Commands(click.Group):
     """A group whose commands are imported when they are called.
 
@@ -64,6 +67,10 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"qcowspec.cli.{name}").command
         self.failed = getattr(command, "failed", USAGE)
+        if ASKED_BY_SHELL not in os.environ:
+            return command
+        from qcowspec.cli.completion import taught
+
         return taught(command)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
