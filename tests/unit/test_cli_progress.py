@@ -154,12 +154,21 @@ def test_no_color_takes_the_colours_away(long: Path, set_: dict[str, str]) -> No
     assert ("\x1b[" in sent.replace(ERASE, "")) == (not set_)
 
 
+def heard() -> None:
+    """Interruptions are heard again: a shell has what it runs in the background ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interruption_takes_the_bar_away_and_is_status_130(tmp_path: Path) -> None:
     path = image(tmp_path / "endless.qcow2", 1 << 20)  # reads half a GiB of zeros
     command = [sys.executable, "-m", "qcowspec", "check", str(path)]
     with terminal() as (ours, theirs):
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=theirs, env=os.environ | {"TERM": "xterm"}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=os.environ | {"TERM": "xterm"},
+            preexec_fn=heard,
         )
         os.close(theirs)
         sent = ""
