@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qcowspec.mapping.base import Mapping
 
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
+ALL_ALLOCATED = c.QCOW_OFLAG_SUB_ALLOC_RANGE
 OF_DATA = c.L2E_OFFSET_MASK | c.QCOW_OFLAG_COMPRESSED
 """Bits that tell clusters of data from one another: where, and that it is not compressed."""
 
@@ -109,24 +110,29 @@ class Qcow2Walk(TableWalk):
             kind, marks = Kind.DATA, data
         alike = min(_ones(marks >> first), SUBCLUSTERS - first)
         behind = cluster + (first + alike) * step
-        while (
-            kind is Kind.DATA
-            and behind < end
-            and behind - cluster == self.cluster_size
-            and index + self._words < len(entries)
-        ):
-            index += self._words
-            entry, bitmap = entries[index], entries[index + 1]
-            next_ = host + self.cluster_size
-            whole = bitmap == c.QCOW_OFLAG_SUB_ALLOC_RANGE
-            if entry & OF_DATA != next_ or not whole:
-                break  # with a data file, next_ is where the next cluster has to be
-            cluster, host, behind = behind, next_, behind + self.cluster_size
+        if kind is Kind.DATA and behind - cluster == self.cluster_size:
+            behind = self._whole_behind(entries, index, host, behind, end)
         length = min(behind, end) - offset
         if not located:
             return Run(kind, GuestOffset(offset), length)
         at = host - (cluster - offset)
         return Run(kind, GuestOffset(offset), length, HostOffset(at))
+
+    def _whole_behind(self, entries: Slice, index: int, host: int, behind: int, end: int) -> int:
+        """Where whole clusters of data end that follow a cluster, in the guest and in the file.
+
+        With a data file, what follows in the file is where the next cluster has to be.
+        """
+        size, words, count = self.cluster_size, self._words, len(entries)
+        index, following = index + words, host + size
+        while (
+            behind < end
+            and index < count
+            and entries[index] & OF_DATA == following
+            and entries[index + 1] == ALL_ALLOCATED
+        ):
+            behind, index, following = behind + size, index + words, following + size
+        return behind
 
 
 def _ones(bits: int) -> int:
