@@ -12,6 +12,7 @@ import atexit
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -91,35 +92,52 @@ def main() -> None:
     """Run the command line."""
     # Whoever reads our output may stop when they have seen enough; that is the end, and no error.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    _replace_closed_streams()
     qcowspec.failed = USAGE
     try:
-        status = qcowspec.main(standalone_mode=False)
+        status = _run()
         sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        status = qcowspec.failed
     except OSError as error:  # of the output: those of an image are QcowErrors
-        click.echo(f"qcowspec: the output cannot be written: {error.strerror}", err=True)
-        os._exit(qcowspec.failed)  # a second flush at exit would only fail again
+        status = qcowspec.failed
+        with suppress(OSError):
+            click.echo(f"qcowspec: the output cannot be written: {error.strerror}", err=True)
     except (click.Abort, KeyboardInterrupt):
         status = INTERRUPTED
-    except SystemExit as ended:
-        if not isinstance(ended.code, int | None):
-            raise
-        status = ended.code
-    _leave(status or 0)
+    _leave(status)
 
 
 USAGE = 2
 INTERRUPTED = 128 + signal.SIGINT
 
 
+def _replace_closed_streams() -> None:
+    """Give the standard streams that whoever started us has closed a place where nothing is.
+
+    Python has None for them, on which a print would fail. What is written to stdout is refused by
+    the system, as it should be; what goes to stderr is lost.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115 - open until the process ends, as all of them
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def _run() -> int:
+    """The exit status of the command, in whichever way it gives it."""
+    try:
+        return qcowspec.main(standalone_mode=False) or 0
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except click.ClickException as error:
+        error.show()
+        return qcowspec.failed
+
+
 def _leave(status: int) -> NoReturn:
     """End the process, and let the system free its memory: Python needs 10 ms for that."""
     atexit._run_exitfuncs()
-    try:
-        sys.stdout.flush()
+    with suppress(OSError):  # nobody is there to be told
         sys.stderr.flush()
-    except OSError:  # nobody is there to be told
-        status = status or USAGE
     os._exit(status)
