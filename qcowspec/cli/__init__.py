@@ -92,7 +92,10 @@ def main() -> None:
     """Run the command line."""
     # Whoever reads our output may stop when they have seen enough; that is the end, and no error.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    _replace_closed_streams()
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from qcowspec.sources.standard import replace_closed
+
+        replace_closed()
     qcowspec.failed = USAGE
     try:
         status = _run()
@@ -108,20 +111,6 @@ def main() -> None:
 
 USAGE = 2
 INTERRUPTED = 128 + signal.SIGINT
-
-
-def _replace_closed_streams() -> None:
-    """Give the standard streams that whoever started us has closed a place where nothing is.
-
-    Python has None for them, on which a print would fail. What is written to stdout is refused by
-    the system, as it should be; what goes to stderr is lost.
-    """
-    if sys.stdin is None:
-        sys.stdin = open(os.devnull)  # noqa: SIM115 - open until the process ends, as all of them
-    if sys.stdout is None:
-        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _run() -> int:

@@ -1,0 +1,23 @@
+"""Standard streams that whoever started us has closed.
+
+In: the process's own streams. Out: the same, none of them missing. Refuses: nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def replace_closed() -> None:
+    """Give closed streams a place where nothing is; they stay open until the process ends.
+
+    Python has None for them, on which a print would fail. What is written to stdout is refused by
+    the system, as it should be; what goes to stderr is lost.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
