@@ -31,6 +31,7 @@ __all__ = [
     "Finding",
     "Judge",
     "check_profile",
+    "error_of",
     "refuses",
 ]
 
@@ -76,6 +77,37 @@ class Finding(NamedTuple):
             field=self.field,
             value=self.value,
         )
+
+
+def error_of(
+    rule: str,
+    value: Value,
+    *,
+    offset: int | None,
+    field: str,
+    path: str | None = None,
+    message: str | None = None,
+) -> QcowError:
+    """The error of a rule that no judge finds: data are read, or other files opened, by then.
+
+    Args:
+        rule: The rule's id.
+        value: What stands at fault.
+        offset: Where it stands in the image file, in bytes.
+        field: Its path.
+        path: The image, as the user named it.
+        message: One sentence; the rule's own, with the value, where it is left out.
+    """
+    row = BY_ID[rule]
+    return BY_KIND[row.kind](
+        row.message.format(value=value) if message is None else message,
+        rule=rule,
+        stage=row.stage,
+        offset=offset,
+        field=field,
+        value=value,
+        path=path,
+    )
 
 
 class Judge:
@@ -170,7 +202,7 @@ class Judge:
             place = _place(rule, self.image)
             return Finding(rule.id, rule.stage, rule.kind, None, None, None, rule.says, place)
         laid_open = self._laid_open(part)
-        at = next((f for f in laid_open.walk() if f.name == rule.field), laid_open)
+        at = laid_open.named(rule.field)
         if rule.id in VALUES:
             value = VALUES[rule.id](parsed, self.image)
         else:

@@ -86,6 +86,10 @@ class Field:
         for child in self.fields:
             yield from child.walk()
 
+    def named(self, name: str) -> Field:
+        """The first field of that name; this one where there is none."""
+        return next((field for field in self.walk() if field.name == name), self)
+
 
 def lay_open(part: Part[Any]) -> Field:
     """Read a structure with the offset of every field.

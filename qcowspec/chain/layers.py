@@ -92,8 +92,8 @@ def qcow_layer(
     Raises:
         Refused: The gate does not open its data file.
         Invalid: The passphrase is wrong.
-        Unsupported: It is encrypted, and there is no passphrase, or the cipher is not known here.
-        Unsupported: Its data file cannot be opened.
+        Unsupported: It is encrypted, and there is no passphrase, or the cipher is not known here;
+            or its data file cannot be opened.
     """
     header = metadata.header
     assert header is not None

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from qcow_parsers import constants as c
 
 from qcowspec import foreign
-from qcowspec.errors import BY_KIND, QcowError, Unreadable, Unsupported
+from qcowspec.errors import QcowError, Unreadable, Unsupported
 from qcowspec.gate import JSON, PLAIN, RAW, stated_driver
 from qcowspec.metadata import Format, Metadata, Reference
-from qcowspec.rules import BY_ID
+from qcowspec.rules import BY_ID, error_of
 
 if TYPE_CHECKING:
     from qcow_parsers.catalogue import Rule
@@ -87,14 +87,13 @@ def _unread(metadata: Metadata, reference: Reference, path: str, why: str) -> Un
 def _format_unknown(metadata: Metadata, name: str, path: str) -> QcowError:
     row = BY_ID["backing/format-known"]
     place, offset = _extension(metadata, c.QCOW2_EXT_MAGIC_BACKING_FORMAT)
-    return BY_KIND[row.kind](
-        row.message.format(value=repr(name)),
-        rule=row.id,
-        stage=row.stage,
+    return error_of(
+        row.id,
+        metadata.backing_format,
         offset=offset,
         field=f"{place}.{row.field}",
-        value=metadata.backing_format,
         path=path,
+        message=row.message.format(value=repr(name)),
     )
 
 
@@ -133,15 +132,9 @@ def _error(
     row: Rule, reference: Reference, path: str, field: str, offset: int | None, why: str
 ) -> QcowError:
     message = row.message.format(value=_shown(reference))
-    return BY_KIND[row.kind](
-        f"{message.removesuffix('.')}: {why}" if why else message,
-        rule=row.id,
-        stage=row.stage,
-        offset=offset,
-        field=field,
-        value=reference.name,
-        path=path,
-    )
+    if why:
+        message = f"{message.removesuffix('.')}: {why}"
+    return error_of(row.id, reference.name, offset=offset, field=field, path=path, message=message)
 
 
 def _reason(error: Unreadable) -> str:

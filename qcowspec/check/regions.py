@@ -211,22 +211,28 @@ def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
 
 
 def _bitmap_regions(metadata: Metadata) -> Iterator[Region]:
-    extension, part = metadata.bitmaps_extension, metadata.bitmaps_part
-    if extension is None or part is None or not bitmaps(metadata):
+    extension = metadata.bitmaps_extension
+    if extension is None or not bitmaps(metadata):
         return
     offset, size = extension.bitmap_directory_offset, extension.bitmap_directory_size
-    directory = Pointer(lambda: part, "bitmap_directory_offset")
-    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, offset, size, directory)
+    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, offset, size, _directory_pointer(metadata))
     for index, entry in enumerate(bitmaps(metadata)):
         path, size = f"bitmaps[{index}].bitmap_table", entry.bitmap_table_size
-        pointer = Pointer(partial(metadata.bitmaps.part, index), "bitmap_table_offset", directory)
-        yield Region(
-            path,
-            Owner.BITMAP_TABLE,
-            entry.bitmap_table_offset,
-            size * c.BME_TABLE_ENTRY_SIZE,
-            pointer,
-        )
+        length, pointer = size * c.BME_TABLE_ENTRY_SIZE, _bitmap_pointer(metadata, index)
+        yield Region(path, Owner.BITMAP_TABLE, entry.bitmap_table_offset, length, pointer)
+
+
+def _directory_pointer(metadata: Metadata) -> Pointer:
+    """The field that says where the bitmap directory starts."""
+    part = metadata.bitmaps_part
+    assert part is not None
+    return Pointer(lambda: part, "bitmap_directory_offset")
+
+
+def _bitmap_pointer(metadata: Metadata, index: int) -> Pointer:
+    """The field that says where a bitmap's table starts."""
+    directory = _directory_pointer(metadata)
+    return Pointer(partial(metadata.bitmaps.part, index), "bitmap_table_offset", directory)
 
 
 def bitmaps(metadata: Metadata) -> list[Qcow2.BitmapDirectoryEntry]:
@@ -251,9 +257,9 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
     for index, entry in enumerate(bitmaps(metadata)):
         start, length = entry.bitmap_table_offset, entry.bitmap_table_size * width
         if start + length > c.BDRV_MAX_LENGTH:
-            pointer = Pointer(partial(metadata.bitmaps.part, index), "bitmap_table_offset")
+            place = _bitmap_pointer(metadata, index).place(source.length)
             says = f"bitmaps[{index}].bitmap_table ends at an offset that no file has"
-            raise Aborted(says, pointer.place(source.length).offset)
+            raise Aborted(says, place.offset)
         length = min(length, max(0, source.length - start))  # behind the end are zeros
         room -= length
         if room < 0:

@@ -22,8 +22,8 @@ from qcowspec.crypto.decryptor import Decryptor
 from qcowspec.crypto.modes import Cbc, Ctr, Ecb, Mode, Xts
 from qcowspec.crypto.sectors import SectorDecryptor
 from qcowspec.crypto.vectors import Generator, essiv, plain, plain64
-from qcowspec.errors import BY_KIND, QcowError, Unsupported, Value
-from qcowspec.rules import BY_ID
+from qcowspec.errors import QcowError, Unsupported, Value
+from qcowspec.rules import BY_ID, error_of
 from qcowspec.source import Source
 from qcowspec.units import align_up
 
@@ -287,25 +287,11 @@ KEY_OFFSET_AT = c.QCRYPTO_BLOCK_LUKS_SALT_LEN + 8
 
 def _broken(rule_id: str, value: Value, field: str, offset: int, advice: str) -> QcowError:
     """The error of a rule of the catalogue, with its own sentence, and what to do."""
-    rule = BY_ID[rule_id]
-    return BY_KIND[rule.kind](
-        rule.message.format(value=value) + advice,
-        rule=rule.id,
-        stage=rule.stage,
-        offset=offset,
-        field=f"luks_header.{field}",
-        value=value,
-    )
+    message = BY_ID[rule_id].message.format(value=value) + advice
+    return error_of(rule_id, value, offset=offset, field=f"luks_header.{field}", message=message)
 
 
 def _refused(message: str, field: str, value: int, offset: int) -> QcowError:
     """A reason of its own why no slot opens; QEMU has no rule for it, or fails as for that one."""
-    rule = BY_ID["encryption/luks-unlock"]
-    return BY_KIND[rule.kind](
-        message,
-        rule=rule.id,
-        stage=rule.stage,
-        offset=offset,
-        field=f"luks_header.{field}",
-        value=value,
-    )
+    rule = "encryption/luks-unlock"
+    return error_of(rule, value, offset=offset, field=f"luks_header.{field}", message=message)

@@ -12,9 +12,9 @@ from __future__ import annotations
 from qcow_parsers import constants as c
 
 from qcowspec.crypto.decryptor import Buffer, Decryptor
-from qcowspec.errors import BY_KIND, QcowError
+from qcowspec.errors import QcowError
 from qcowspec.metadata import Format, Metadata
-from qcowspec.rules import BY_ID
+from qcowspec.rules import BY_ID, error_of
 from qcowspec.source import Source
 from qcowspec.structures import lay_open
 
@@ -103,17 +103,9 @@ def _broken(metadata: Metadata, rule_id: str, advice: str = "") -> QcowError:
 
 def _error(metadata: Metadata, rule_id: str, message: str, value: int | None = None) -> QcowError:
     """An error about the method of encryption, which stands in the header."""
-    rule, part = BY_ID[rule_id], metadata.header_part
-    assert part is not None
-    fields = lay_open(part).walk()
-    return BY_KIND[rule.kind](
-        message,
-        rule=rule.id,
-        stage=rule.stage,
-        offset=next((found.offset for found in fields if found.name == METHOD), None),
-        field=f"header.{METHOD}",
-        value=value,
-    )
+    assert metadata.header_part is not None
+    at = lay_open(metadata.header_part).named(METHOD)
+    return error_of(rule_id, value, offset=at.offset, field=f"header.{METHOD}", message=message)
 
 
 METHOD = "crypt_method"

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from qcow_parsers import constants as c
 
 from qcowspec.chain import Layer
-from qcowspec.errors import BY_KIND, QcowError
+from qcowspec.errors import QcowError
 from qcowspec.guest.inflate import Inflate, NotInflatable, Payload, deflated, zstandard_frames
 from qcowspec.mapping import Kind, Run
 from qcowspec.metadata import Format
-from qcowspec.rules import BY_ID
+from qcowspec.rules import BY_ID, error_of
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
@@ -260,16 +260,15 @@ class LayerReader:
                 self._kept.popitem(last=False)
 
     def _error(self, rule: str, run: Run) -> QcowError:
-        row = BY_ID[rule]
-        value = run.compressed_length if rule == "l2/v1-compressed-data" else run.host_offset
-        return BY_KIND[row.kind](
-            row.message.format(value=value if rule == "l2/v1-compressed-data" else hex(value or 0)),
-            rule=rule,
-            stage=row.stage,
+        row, is_length = BY_ID[rule], rule == "l2/v1-compressed-data"
+        value = run.compressed_length if is_length else run.host_offset
+        return error_of(
+            rule,
+            value,
             offset=run.host_offset,
             field=f"l2_entry.{row.field}",
-            value=value,
             path=self.layer.name,
+            message=row.message.format(value=value if is_length else hex(value or 0)),
         )
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qcow_parsers import constants as c
 
-from qcowspec.errors import BY_KIND, QcowError, Value
+from qcowspec.errors import QcowError, Value
 from qcowspec.mapping.runs import Kind
 from qcowspec.metadata import Format, Metadata, Table
-from qcowspec.rules import BY_ID
+from qcowspec.rules import BY_ID, error_of
 from qcowspec.source import Source
 from qcowspec.units import Geometry, HostOffset
 
@@ -50,14 +50,13 @@ class Volume(NamedTuple):
         """
         row = BY_ID[rule]
         shown = hex(value) if isinstance(value, int) else value
-        return BY_KIND[row.kind](
-            row.message.format(value=shown),
-            rule=rule,
-            stage=row.stage,
+        return error_of(
+            rule,
+            value,
             offset=offset,
             field=f"{field}.{row.field}",
-            value=value,
             path=self.source.name,
+            message=row.message.format(value=shown),
         )
 
 
