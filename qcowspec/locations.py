@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from qcowspec.errors import Unreadable
@@ -24,8 +24,7 @@ KEPT = "%/:@!$&'()*+,;=~-._"
 PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A URL of a server, taken apart.
 
     Attributes:
@@ -35,8 +34,11 @@ class Location:
     """
 
     name: str
-    url: str = field(repr=False)
-    credentials: tuple[str, str] | None = field(default=None, repr=False)
+    url: str
+    credentials: tuple[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Location({self.name!r})"  # the others may hold secrets
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -102,8 +104,7 @@ UNSAFE = re.compile(r"[\x00-\x1f\x7f\\?#]|%2f|%5c|%00", re.IGNORECASE)
 """What no name that is looked up on a server may have: it would be read differently there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A file or a directory on a server: scheme, host (or bucket), and an absolute path."""
 
     scheme: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from qcow_parsers import constants as c
 
@@ -24,8 +24,7 @@ from qcowspec.source import Source
 from qcowspec.sources import open_beside
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(NamedTuple):
     """A backing file, open; it is its owner's to close.
 
     Attributes:
