@@ -14,16 +14,31 @@ import io
 import os
 import socket
 import ssl
+import struct
+import sys
 import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
 from threading import Lock
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from qcowspec.locations import origin_of
 from qcowspec.sources.retries import Patience, Transient
+
+HEAD = 16 << 10
+"""Bytes that are read at once of what is no body."""
+
+SYSTEM_PROXIES = ("darwin", "win32")
+"""Where a proxy may be set elsewhere than in the environment."""
+
+MOMENT = 0.001
+"""Seconds of the shortest wait: none at all would be one without end."""
+
+MICROSECONDS = 1_000_000
+
+TIMEVAL = struct.Struct("@ll")
+"""struct timeval: tv_sec, tv_usec."""
 
 Origin = tuple[str, str, int]
 
@@ -51,13 +66,48 @@ class _Clocked(io.RawIOBase):
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self._socket.settimeout(min(left, self._silence))
+        _bound(self._socket, min(left, self._silence))
         count: int | None = self._raw.readinto(buffer)
         return count
 
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+class _Waiting(_Clocked):
+    """The same where the kernel keeps the time.
+
+    A large piece is one call, not one for each segment that arrives, and Python's threads queue for
+    its lock less often.
+    """
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if left < self._silence:
+            _bound(self._socket, left)
+        # A large read is asked for only where a body has as much left.
+        whole = socket.MSG_WAITALL if len(buffer) > HEAD else 0
+        return self._socket.recv_into(buffer, 0, whole)
+
+
+def _bound(sock: socket.socket, seconds: float) -> None:
+    """Bound each wait for a socket in time.
+
+    A plain one blocks, and the kernel bounds it: Python's own way takes three system calls for one,
+    and lets its lock go for each.
+    """
+    if isinstance(sock, ssl.SSLSocket):
+        sock.settimeout(seconds)
+        return
+    if sock.gettimeout() is not None:
+        sock.settimeout(None)
+    seconds = max(seconds, MOMENT)
+    interval = TIMEVAL.pack(int(seconds), int(seconds % 1 * MICROSECONDS))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, interval)
 
 
 class Connections:
@@ -117,7 +167,7 @@ class Connections:
         if connection.sock is None:
             connection.connect()
         assert connection.sock is not None
-        connection.sock.settimeout(self._patience.silence)
+        _bound(connection.sock, self._patience.silence)
         connection.putrequest(
             "GET", url if through else target, skip_accept_encoding=True, skip_host=False
         )
@@ -166,7 +216,12 @@ def _response(sock: socket.socket, deadline: float, silence: float) -> Any:
     def made(*words: Any, **named: Any) -> HTTPResponse:
         response = HTTPResponse(*words, **named)
         raw: Any = response.fp.detach()
-        response.fp = io.BufferedReader(_Clocked(raw, sock, deadline, silence), 16 << 10)
+        response.fp = io.BufferedReader(
+            (_Clocked if isinstance(sock, ssl.SSLSocket) else _Waiting)(
+                raw, sock, deadline, silence
+            ),
+            HEAD,
+        )
         return response
 
     return made
@@ -174,6 +229,12 @@ def _response(sock: socket.socket, deadline: float, silence: float) -> Any:
 
 def _proxy(scheme: str, host: str) -> tuple[str, int, dict[str, str]] | None:
     """The proxy that the environment names for a server: host, port, headers."""
+    if sys.platform not in SYSTEM_PROXIES and not any(
+        name.lower().endswith("_proxy") for name in os.environ
+    ):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # 5 ms, for few
+
     url = getproxies().get(scheme)
     if not url or proxy_bypass(host):
         return None
@@ -206,7 +267,7 @@ def _failure(error: Exception) -> Transient | Untrusted | Unsendable:
 
 def transient(error: Exception) -> Transient | Untrusted | Unsendable:
     """What to make of a failure on the way."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, BlockingIOError)):
         return Transient("the server does not answer")
     if isinstance(error, ssl.SSLError):
         return Untrusted("no secure connection comes about" + _because(error.reason))

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 from qcowspec.errors import QcowError, Unreadable
@@ -26,13 +27,14 @@ from qcowspec.sources.connections import (
     basic,
     transient,
 )
-from qcowspec.sources.remote import Identity, Remote
+from qcowspec.sources.remote import Remote
 from qcowspec.sources.retries import PATIENCE, Patience, Transient
+from qcowspec.sources.transport import Identity
 
 REDIRECTS = 5
 """How many redirects are followed."""
 
-PIECE = 256 << 10
+PIECE = 1 << 20
 """Bytes of a body that are read at a time; what came before a fault is kept in such steps."""
 
 LONGEST = 2**63 - 1
@@ -62,8 +64,7 @@ class RangesIgnored(Exception):
     """The server sends the whole file; it is small enough for that where `length` says so."""
 
 
-@dataclass(slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """A response, and all that is needed to be done with it."""
 
     url: str
@@ -72,6 +73,53 @@ class _Answer:
 
     def header(self, name: str) -> str:
         return (self.response.getheader(name) or "").strip()
+
+
+class _Body:
+    """The body of an answer; see `Body`."""
+
+    def __init__(self, answer: _Answer, length: int, connections: Connections) -> None:
+        self._answer, self._left, self._connections = answer, length, connections
+
+    def read_into(self, buffer: memoryview) -> int:
+        """See `Body.read_into`."""
+        response = self._answer.response
+        wanted, done, failure = min(len(buffer), self._left), 0, None
+        try:
+            while done < wanted and (
+                count := response.readinto(buffer[done : min(done + PIECE, wanted)])
+            ):
+                done += count
+        except (OSError, HTTPException, ValueError) as error:
+            failure = _passing(self._answer, error)
+        self._left -= done
+        if done < wanted:
+            self.close()
+            if not done:
+                raise failure or Transient("what comes ends early")
+        elif not self._left:
+            _done(self._answer, self._connections)
+        return done
+
+    def close(self) -> None:
+        """See `Body.close`."""
+        if self._left:
+            self._answer.connection.close()
+
+
+def _passing(answer: _Answer, error: Exception) -> Transient:
+    """What to make of a body that breaks off."""
+    answer.connection.close()
+    found = transient(error)
+    return found if isinstance(found, Transient) else Transient("the connection breaks")
+
+
+def _done(answer: _Answer, connections: Connections) -> None:
+    """Keep the connection of an answer that was read to its end."""
+    if answer.response.will_close or not answer.response.isclosed():
+        answer.connection.close()
+    else:
+        connections.keep(answer.url, answer.connection)
 
 
 class HttpTransport:
@@ -94,7 +142,7 @@ class HttpTransport:
         answer = self._ask(self._location.url, 0, length, None, deadline)
         status = answer.response.status
         if status == HTTPStatus.OK and answer.header("Content-Length") == "0":
-            self._done(answer)
+            _done(answer, self._connections)
             return self._opened(Identity(0), answer.url), b""
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             found = UNSATISFIED.fullmatch(answer.header("Content-Range"))
@@ -110,23 +158,24 @@ class HttpTransport:
             raise self._wrong(answer)
         identity = Identity(total, answer.header("ETag"), answer.header("Last-Modified"))
         data = bytearray(end)
-        if self._read(answer, memoryview(data)) < end:
-            raise Transient("what comes ends early")
+        with closing(_Body(answer, end, self._connections)) as body:
+            if body.read_into(memoryview(data)) < end:
+                raise Transient("what comes ends early")
         return self._opened(identity, answer.url), bytes(data)
 
-    def fetch(self, offset: int, buffer: memoryview, deadline: float) -> int:
-        """See `Transport.fetch`."""
+    def begin(self, offset: int, length: int, deadline: float) -> _Body:
+        """See `Transport.begin`."""
         assert self._identity is not None
-        answer = self._ask(self._url, offset, len(buffer), self._identity, deadline)
+        answer = self._ask(self._url, offset, length, self._identity, deadline)
         self._check_same(answer)
         start, end, total = self._range(answer)
-        if start != offset or end > offset + len(buffer):
+        if start != offset or end > offset + length:
             raise self._wrong(answer)
         if total != self._identity.length:
             answer.connection.close()
             raise self._error(CHANGED)
         self._url = answer.url
-        return self._read(answer, buffer[: end - start])
+        return _Body(answer, end - start, self._connections)
 
     def whole(self, most: int, deadline: float) -> tuple[Identity, list[bytes]]:
         """Read the file from its beginning to its end, of a server that knows no ranges.
@@ -150,13 +199,13 @@ class HttpTransport:
                     answer.connection.close()
                     raise self._error(NO_RANGES)
         except (OSError, HTTPException, ValueError) as error:
-            failure = self._passing(answer, error)
+            failure = _passing(answer, error)
         if failure is not None:
             raise failure
         if stated.isdecimal() and int(stated) != size:
             answer.connection.close()
             raise Transient("what comes ends early")
-        self._done(answer)
+        _done(answer, self._connections)
         identity = Identity(size, answer.header("ETag"), answer.header("Last-Modified"))
         return identity, pieces
 
@@ -292,37 +341,6 @@ class HttpTransport:
         if status == HTTPStatus.OK:
             answer.connection.close()
             raise self._error(NO_RANGES)
-
-    def _read(self, answer: _Answer, buffer: memoryview) -> int:
-        """The body, or as much of it as comes."""
-        done, failure = 0, None
-        try:
-            while done < len(buffer):
-                count = answer.response.readinto(buffer[done : done + PIECE])
-                if not count:
-                    break
-                done += count
-        except (OSError, HTTPException, ValueError) as error:
-            failure = self._passing(answer, error)
-        if done == len(buffer) and answer.response.isclosed():
-            self._done(answer)
-            return done
-        answer.connection.close()  # there is more of it, or nothing at all
-        if not done:
-            raise failure or Transient("what comes ends early")
-        return done
-
-    def _passing(self, answer: _Answer, error: Exception) -> Transient:
-        answer.connection.close()
-        found = transient(error)
-        return found if isinstance(found, Transient) else Transient("the connection breaks")
-
-    def _done(self, answer: _Answer) -> None:
-        """Keep the connection of an answer that was read to its end."""
-        if answer.response.will_close or not answer.response.isclosed():
-            answer.connection.close()
-        else:
-            self._connections.keep(answer.url, answer.connection)
 
     def _opened(self, identity: Identity, url: str) -> Identity:
         self._identity, self._url = identity, url

@@ -8,15 +8,17 @@ Refuses: what the server refuses, and what takes too long.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from threading import BoundedSemaphore, Lock
-from typing import Protocol
+from threading import Lock
+from typing import TYPE_CHECKING
 
-from qcowspec.errors import QcowError, Unreadable
 from qcowspec.source import Source
 from qcowspec.sources.blocks import Blocks
-from qcowspec.sources.retries import PATIENCE, Patience, Transient, persistently
+from qcowspec.sources.requests import IN_FLIGHT, InOrder, Requests
+from qcowspec.sources.retries import PATIENCE, Patience
+from qcowspec.sources.transport import Transport
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 FIRST = 256 << 10
 """Bytes of the first request: header, refcount table, refcounts and L1 table of most images."""
@@ -36,74 +38,6 @@ ONCE = 128 << 10
 GAP = 16 << 10
 """Bytes between two tables that cost less than a request of its own."""
 
-IN_FLIGHT = 8
-"""Requests at once, at most."""
-
-PROGRESS = 64 << 10
-"""Bytes that have to come for an attempt to count as a step forward."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which version of a file is read.
-
-    Attributes:
-        length: Its bytes.
-        etag: What the server calls the version; empty where it does not say.
-        modified: When it was changed last, in the server's words; empty where it does not say.
-    """
-
-    length: int
-    etag: str = ""
-    modified: str = ""
-
-
-class Transport(Protocol):
-    """A way to fetch ranges of one file; its methods may be called from several threads.
-
-    Attributes:
-        name: The file, as it may be shown.
-        seekable: Whether ranges can be had; known once it is open.
-    """
-
-    name: str
-
-    def open(self, length: int, deadline: float) -> tuple[Identity, bytes]:
-        """Find the file.
-
-        Args:
-            length: Bytes of its beginning that are wanted.
-            deadline: When to give up, by the monotonic clock.
-
-        Returns:
-            What it is, and its beginning; less of it only where the file ends.
-
-        Raises:
-            Transient: It may go better the next time.
-            Unreadable: It will not.
-        """
-        ...
-
-    def fetch(self, offset: int, buffer: memoryview, deadline: float) -> int:
-        """Read a range of the file that `open` found, or some of it.
-
-        Returns:
-            How many bytes are in the buffer; at least one.
-
-        Raises:
-            Transient: It may go better the next time.
-            Unreadable: It will not, or the file is no longer the same.
-        """
-        ...
-
-    def beside(self, name: str) -> Source | None:
-        """Open another file of this server, with the same credentials; None for other places."""
-        ...
-
-    def close(self) -> None:
-        """Hang up."""
-        ...
-
 
 class Remote:
     """A file on a server as a `Source`; may be used by several threads.
@@ -114,8 +48,6 @@ class Remote:
         identity: Which version of it is read.
         in_flight: How many requests may be under way at once.
         gap: Bytes between two tables that are rather fetched than skipped.
-        requests: How many ranges were asked for, first attempts only.
-        transferred: Bytes that came of them.
     """
 
     in_flight = IN_FLIGHT
@@ -128,23 +60,27 @@ class Remote:
             Unreadable: It cannot be had.
         """
         self.name = transport.name
-        self.requests, self.transferred = 0, 0
-        self._transport, self._patience = transport, patience
-        self._room = BoundedSemaphore(IN_FLIGHT)
+        self._requests = Requests(transport, patience)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = Lock()
         try:
-            found = persistently(lambda deadline: transport.open(FIRST, deadline), patience, FIRST)
-            if isinstance(found, Transient):
-                raise self._failed(found, None)
+            self.identity, start = self._requests.open(FIRST)
         except BaseException:
             transport.close()
             raise
-        self.identity, start = found
         self.length = self.identity.length
-        self._count(len(start))
-        self._blocks = Blocks(self.length, self._fetch, self._later, capacity=CACHE)
+        self._blocks = Blocks(self.length, self._straight, self._later, capacity=CACHE)
         self._blocks.put(start)
+
+    @property
+    def requests(self) -> int:
+        """How many ranges were asked for, first attempts only."""
+        return self._requests.made
+
+    @property
+    def transferred(self) -> int:
+        """Bytes that came of them."""
+        return self._requests.transferred
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`."""
@@ -188,9 +124,13 @@ class Remote:
             return [self._exact(*each) for each in ranges]
         return list(self._executor().map(lambda each: self._exact(*each), ranges))
 
+    def in_order(self, offset: int, length: int) -> Stretch:
+        """The file, for one who reads so many bytes of it in order: one request brings them all."""
+        return Stretch(self, self._requests, offset, length)
+
     def beside(self, name: str) -> Source | None:
         """Open another file of this server, with the same credentials; None for other places."""
-        return self._transport.beside(name)
+        return self._requests.transport.beside(name)
 
     def close(self) -> None:
         """Hang up; harmless when called again."""
@@ -198,7 +138,7 @@ class Remote:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
-        self._transport.close()
+        self._requests.transport.close()
 
     def _exact(self, offset: int, length: int) -> bytes:
         """A range as it is, from what is here, or else from the server."""
@@ -215,52 +155,23 @@ class Remote:
     def _fill(self, offset: int, buffer: memoryview) -> None:
         """Fill a buffer, a request for each piece."""
         for start in range(0, len(buffer), MOST):
-            self._request(offset + start, buffer[start : start + MOST])
+            self._requests.fill(offset + start, buffer[start : start + MOST])
 
     def _fill_wide(self, offset: int, buffer: memoryview) -> None:
         """Fill a buffer, several requests at a time. Not for threads of our own pool."""
         if len(buffer) <= MOST:
-            self._request(offset, buffer)
+            self._requests.fill(offset, buffer)
             return
         starts = range(0, len(buffer), MOST)
         work = [
-            self._executor().submit(self._request, offset + at, buffer[at : at + MOST])
+            self._executor().submit(self._requests.fill, offset + at, buffer[at : at + MOST])
             for at in starts
         ]
+        from concurrent.futures import wait
+
         wait(work)
         for each in work:
             each.result()
-
-    def _fetch(self, offset: int, length: int) -> bytes:
-        return self._straight(offset, length)
-
-    def _request(self, offset: int, buffer: memoryview) -> None:
-        """One range, whole, however often it takes."""
-        done = 0
-
-        def attempt(deadline: float) -> bool | None:
-            nonlocal done
-            came = self._transport.fetch(offset + done, buffer[done:], deadline)
-            done += came
-            if done == len(buffer):
-                return True
-            if came < PROGRESS:
-                raise Transient("what comes ends early")
-            return None
-
-        with self._room:
-            found = persistently(attempt, self._patience, len(buffer))
-        self._count(done)
-        if isinstance(found, Transient):
-            raise self._failed(found, offset + done)
-
-    def _failed(self, failure: Transient, offset: int | None) -> QcowError:
-        return Unreadable(f"cannot be read: {failure.reason}", path=self.name, offset=offset)
-
-    def _count(self, length: int) -> None:
-        with self._lock:
-            self.requests += 1
-            self.transferred += length
 
     def _later(self, work: Callable[[], None], otherwise: Callable[[], None]) -> None:
         """Do something beside; whoever needs what comes of it meets its errors."""
@@ -268,7 +179,45 @@ class Remote:
         future.add_done_callback(lambda done: otherwise() if done.cancelled() else None)
 
     def _executor(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor  # for which small images need not wait
+
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="qcowspec-read")
             return self._pool
+
+
+class Stretch:
+    """A file on a server as a `Source`, for one who reads a stretch of it once, and in order.
+
+    For one thread. It holds a request's place until it is closed.
+    """
+
+    def __init__(self, file: Remote, requests: Requests, offset: int, length: int) -> None:
+        self.name, self.length = file.name, file.length
+        self._file, self._at, self._end = file, offset, min(offset + length, file.length)
+        self._range: InOrder | None = None
+        if self._at < self._end:
+            self._range = requests.in_order(offset, self._end - offset)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read bytes; see `Source.read_at`."""
+        buffer = bytearray(max(0, min(length, self.length - offset)))
+        self.read_into(offset, memoryview(buffer))
+        return bytes(buffer)
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """See `Remote.read_into`. What is not next ends the stretch, and is fetched by itself."""
+        count = max(0, min(len(buffer), self.length - offset))
+        if self._range is None or offset != self._at or count > self._end - offset:
+            self.close()
+            return self._file.read_into(offset, buffer)
+        self._range.fill(buffer[:count])
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        """Be done with the stretch; harmless when called again. The file stays open."""
+        if self._range is not None:
+            self._range.close()
+            self._range = None

@@ -13,6 +13,8 @@ import asyncio
 import os
 import re
 import time
+from collections.abc import Callable, Coroutine
+from contextlib import closing, suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -22,8 +24,10 @@ from qcowspec.locations import shown
 from qcowspec.source import Source
 from qcowspec.sources.filesystems import missing
 from qcowspec.sources.http import CHANGED, CONTENT_RANGE, PASSING, PIECE
-from qcowspec.sources.remote import IN_FLIGHT, Identity, Remote
+from qcowspec.sources.remote import Remote
+from qcowspec.sources.requests import IN_FLIGHT
 from qcowspec.sources.retries import PATIENCE, Patience, Transient
+from qcowspec.sources.transport import Identity
 
 AMAZON = re.compile(r"(?:(?P<bucket>.+)\.)?(?P<host>s3[.-].*amazonaws\.com(?:\.cn)?)")
 """A host of Amazon's, with the bucket in front where the URL is of that style."""
@@ -42,6 +46,38 @@ ABSENT = ("NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404")
 GONE = ("PreconditionFailed", "InvalidRange", "412", "416")
 
 
+class _Body:
+    """The body of an answer; see `Body`."""
+
+    def __init__(self, transport: S3Transport, body: Any, deadline: float) -> None:
+        self._transport, self._body, self._deadline = transport, body, deadline
+
+    def read_into(self, buffer: memoryview) -> int:
+        """See `Body.read_into`."""
+        done: int = self._transport.awaited(self._read(buffer), self._deadline)
+        if not done:
+            raise Transient("what comes ends early")
+        return done
+
+    async def _read(self, buffer: memoryview) -> int:
+        done = 0
+        try:
+            while done < len(buffer):
+                piece = await self._body.read(min(PIECE, len(buffer) - done))
+                if not piece:
+                    break
+                buffer[done : done + len(piece)] = piece
+                done += len(piece)
+        except Exception:
+            if not done:
+                raise
+        return done
+
+    def close(self) -> None:
+        """See `Body.close`."""
+        self._transport.later(self._body.close)
+
+
 class S3Transport:
     """An object; see `Transport`."""
 
@@ -57,42 +93,44 @@ class S3Transport:
 
     def open(self, length: int, deadline: float) -> tuple[Identity, bytes]:
         """See `Transport.open`."""
-        buffer = bytearray(length)
-        found = self._call(0, memoryview(buffer), {}, deadline)
-        if found is None:  # it has no byte, and so no range
+        head = self._call(0, length, {}, deadline)
+        if head is None:  # it has no byte, and so no range
             head = self._guarded(self._system.call_s3, "head_object", **self._place)
             if head.get("ContentLength") != 0:
                 raise self._error("cannot be read: the store has no range of it")
             self._identity = Identity(0)
             return self._identity, b""
-        head, count = found
-        _, end, total = self._range(head)
-        if end != min(length, total):
-            raise self._error("cannot be read: the store answers with another range")
-        if count < end:
-            raise Transient("what comes ends early")
+        with closing(_Body(self, head["Body"], deadline)) as body:
+            _, end, total = self._range(head)
+            if end != min(length, total):
+                raise self._error("cannot be read: the store answers with another range")
+            data = bytearray(end)
+            if body.read_into(memoryview(data)) < end:
+                raise Transient("what comes ends early")
         self._identity = Identity(total, head.get("ETag", ""), str(head.get("LastModified", "")))
         if head.get("VersionId") not in (None, "null"):
             self._version = {"VersionId": head["VersionId"]}
-        return self._identity, bytes(buffer[:end])
+        return self._identity, bytes(data)
 
-    def fetch(self, offset: int, buffer: memoryview, deadline: float) -> int:
-        """See `Transport.fetch`."""
+    def begin(self, offset: int, length: int, deadline: float) -> _Body:
+        """See `Transport.begin`."""
         known = self._identity
         assert known is not None
         about = {**self._version, **({"IfMatch": known.etag} if known.etag else {})}
-        found = self._call(offset, buffer, about, deadline)
-        if found is None:
+        head = self._call(offset, length, about, deadline)
+        if head is None:
             raise self._error(CHANGED)
-        head, count = found
-        start, _, total = self._range(head)
-        if start != offset:
-            raise self._error("cannot be read: the store answers with another range")
-        if total != known.length or head.get("ETag", "") != known.etag:
-            raise self._error(CHANGED)
-        if not count:
-            raise Transient("what comes ends early")
-        return count
+        body = _Body(self, head["Body"], deadline)
+        try:
+            start, _, total = self._range(head)
+            if start != offset:
+                raise self._error("cannot be read: the store answers with another range")
+            if total != known.length or head.get("ETag", "") != known.etag:
+                raise self._error(CHANGED)
+        except QcowError:
+            body.close()
+            raise
+        return body
 
     def beside(self, name: str) -> Source | None:
         """See `Transport.beside`."""
@@ -107,52 +145,44 @@ class S3Transport:
         """Nothing is hung up: another image may be behind the same connections."""
 
     def _call(
-        self, offset: int, buffer: memoryview, about: dict[str, str], deadline: float
-    ) -> tuple[dict[str, Any], int] | None:
+        self, offset: int, length: int, about: dict[str, str], deadline: float
+    ) -> dict[str, Any] | None:
         """Ask for a range; None where there is none."""
-        from fsspec.asyn import sync
-
-        wanted = {**self._place, **about, "Range": f"bytes={offset}-{offset + len(buffer) - 1}"}
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Transient("the store does not answer")
-        found: tuple[dict[str, Any], int] | None = self._guarded(
-            sync, self._system.loop, self._get, wanted, buffer, left
-        )
+        wanted = {**self._place, **about, "Range": f"bytes={offset}-{offset + length - 1}"}
+        found: dict[str, Any] | None = self.awaited(self._answer(wanted), deadline)
         return found
 
-    async def _get(
-        self, wanted: dict[str, str], buffer: memoryview, left: float
-    ) -> tuple[dict[str, Any], int] | None:
-        return await asyncio.wait_for(self._got(wanted, buffer), left)
-
-    async def _got(
-        self, wanted: dict[str, str], buffer: memoryview
-    ) -> tuple[dict[str, Any], int] | None:
+    async def _answer(self, wanted: dict[str, str]) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError
 
         try:
-            answer = await self._system._call_s3(
-                "get_object", **wanted
-            )  # the async half of call_s3
+            # The async half of call_s3.
+            answer: dict[str, Any] = await self._system._call_s3("get_object", **wanted)
         except (OSError, ClientError) as error:
             if "InvalidRange" in _codes(error):
                 return None
             raise
-        done, body = 0, answer["Body"]
-        try:
-            while done < len(buffer):
-                piece = await body.read(min(PIECE, len(buffer) - done))
-                if not piece:
-                    break
-                buffer[done : done + len(piece)] = piece
-                done += len(piece)
-        except Exception:
-            if not done:
-                raise
-        finally:
-            body.close()
-        return answer, done
+        return answer
+
+    def awaited(self, work: Coroutine[Any, Any, Any], deadline: float) -> Any:
+        """Do something on the loop of s3fs, until a deadline, and say what goes wrong in our words.
+
+        Raises:
+            Transient: It may go better the next time.
+            QcowError: It will not.
+        """
+        from fsspec.asyn import sync
+
+        left = deadline - time.monotonic()
+        if left <= 0:
+            work.close()
+            raise Transient("the store does not answer")
+        return self._guarded(sync, self._system.loop, asyncio.wait_for, work, left)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Have something done by the loop of s3fs, whenever it comes to it."""
+        with suppress(RuntimeError):  # at the end of a process there is none any more
+            self._system.loop.call_soon_threadsafe(work)
 
     def _range(self, head: dict[str, Any]) -> tuple[int, int, int]:
         found = CONTENT_RANGE.fullmatch(head.get("ContentRange", ""))

@@ -9,50 +9,24 @@ zeros and write a job at a time, in buffers of their own. Python's lock is free 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from itertools import dropwhile
+from typing import Any
 
-from qcowspec.chain import Layer
 from qcowspec.guest import Disk
-from qcowspec.mapping import Kind, Run
+from qcowspec.guest.layers import LayerReader
+from qcowspec.mapping import Run
 from qcowspec.transfer.crew import Crew, default_threads
+from qcowspec.transfer.jobs import JOB, Job, cut, is_far, jobs
 from qcowspec.transfer.output import SparseFile
-from qcowspec.units import GuestOffset, HostOffset
-
-JOB = 1 << 20
-"""Guest bytes of a job, at most, but for a larger compressed cluster.
-
-What has been read is written while it is still in the processor's cache: 2 MiB take a fifth longer.
-"""
-
-FAR_JOB = 4 << 20
-"""The same where bytes come from a server: a request costs more than a cache that is too small."""
 
 FAR_THREADS = 4
 """Threads where bytes come from a server: their jobs fill a gigabit a second over 100 ms; with more
 of them the buffers are too large for the processor's cache.
 """
 
-HOLE = 1 << 20
-"""Bytes of a run from which on the file is asked for its holes."""
-
 Progress = Callable[[int], None]
-
-
-class Job(NamedTuple):
-    """Some neighbouring runs of one layer, that fit into a buffer together.
-
-    Attributes:
-        depth: The layer's.
-        start: Guest offset of the first byte.
-        end: Guest offset behind the last byte.
-        runs: Of data or compressed, in guest order; what lies between them is zeros.
-    """
-
-    depth: int
-    start: int
-    end: int
-    runs: list[Run]
 
 
 def convert(
@@ -79,8 +53,8 @@ def convert(
         Unwritable: The file cannot be written.
     """
     disk.open_all()
-    is_far = any(hasattr(layer.data, "in_flight") for layer in disk.layers)
-    count = threads or max(default_threads(), FAR_THREADS if is_far else 1)
+    far = any(map(is_far, disk.layers))
+    count = threads or max(default_threads(), FAR_THREADS if far else 1)
     with _file(disk, path, resume) as file:
         work = _Work(disk, file)
         told = 0
@@ -91,9 +65,7 @@ def convert(
                 done, told = work.passed - told, work.passed
                 progress(done)
 
-        found = jobs(disk, FAR_JOB if is_far else JOB)
-        left = (job for job in found if not file.has(job.start, job.end))
-        Crew(left, work, count).run(report)
+        Crew(jobs(disk), work, count).run(report)
         work.passed = disk.size
         report()
         file.finish()
@@ -111,7 +83,7 @@ class _Work:
     """What a thread does with a job.
 
     Attributes:
-        passed: Guest offset up to which jobs were begun.
+        passed: Guest offset up to which something was done.
     """
 
     def __init__(self, disk: Disk, file: SparseFile) -> None:
@@ -119,55 +91,34 @@ class _Work:
         self.passed = 0
 
     def __call__(self, job: Job) -> None:
-        buffer, size = getattr(self._own, "buffer", None), job.end - job.start
+        if job.in_order and (len(job.runs) > 1 or job.end - job.start > JOB):
+            self._copy_in_order(job)
+        elif not self._file.has(job.start, job.end):
+            self._copy(self._disk.reader_of(job.depth), job.runs, job.start, job.end - job.start)
+
+    def _copy_in_order(self, job: Job) -> None:
+        pieces = [piece for run in job.runs for piece in cut(run, JOB)]
+        left = list(dropwhile(self._is_done, pieces))
+        if not left:
+            return
+        layer = self._disk.reader_of(job.depth).layer
+        data: Any = layer.data
+        length = sum(piece.length for piece in left)
+        with closing(data.in_order(left[0].host_offset, length)) as stretch:
+            reader = LayerReader(layer._replace(data=stretch))
+            for piece in left:
+                self._copy(reader, [piece], piece.offset, piece.length)
+
+    def _is_done(self, piece: Run) -> bool:
+        return self._file.has(piece.offset, piece.offset + piece.length)
+
+    def _copy(self, reader: LayerReader, runs: list[Run], start: int, size: int) -> None:
+        buffer = getattr(self._own, "buffer", None)
         if buffer is None or len(buffer) < size:
             buffer = self._own.buffer = memoryview(bytearray(max(JOB, size)))
         view = buffer[:size]
-        if sum(run.length for run in job.runs) < len(view):
-            view[:] = bytes(len(view))
-        self._disk.reader_of(job.depth).fill(job.runs, view, job.start, alone=True)
-        self._file.write(job.start, view)
-        self.passed = max(self.passed, job.end)
-
-
-def jobs(disk: Disk, size: int = JOB) -> Iterator[Job]:
-    """All that there is to read of a disk, in guest order.
-
-    Args:
-        disk: What to read.
-        size: Guest bytes of a job, at most, but for a larger compressed cluster.
-    """
-    held: list[Run] = []
-    depth, start = 0, 0
-    for at, run in disk.runs():
-        if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
-            continue
-        for piece in _pieces(disk.layers[at], run, size):
-            end = piece.offset + piece.length
-            if held and (at != depth or end - start > size):
-                yield Job(depth, start, held[-1].offset + held[-1].length, held)
-                held = []
-            if not held:
-                depth, start = at, piece.offset
-            held.append(piece)
-    if held:
-        yield Job(depth, start, held[-1].offset + held[-1].length, held)
-
-
-def _pieces(layer: Layer, run: Run, size: int) -> Iterator[Run]:
-    """A run in pieces of a buffer's size, without the holes of the image file."""
-    if run.kind is not Kind.DATA or run.length < size:
-        yield run
-        return
-    assert run.host_offset is not None
-    host, ahead = int(run.host_offset), run.host_offset - run.offset
-    ranges = getattr(layer.data, "data_ranges", None)
-    stretches: Iterable[tuple[int, int]] = [(host, host + run.length)]
-    if ranges is not None and layer.decryptor is None and run.length >= HOLE:
-        stretches = ranges(host, run.length)
-    for begin, behind in stretches:
-        while begin < behind:
-            # Buffers end at multiples of their size, so that files are written in whole pages.
-            until = min(behind, (begin - ahead) // size * size + size + ahead)
-            yield Run(run.kind, GuestOffset(begin - ahead), until - begin, HostOffset(begin))
-            begin = until
+        if sum(run.length for run in runs) < size:
+            view[:] = bytes(size)
+        reader.fill(runs, view, start, alone=True)
+        self._file.write(start, view)
+        self.passed = max(self.passed, start + size)

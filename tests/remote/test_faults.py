@@ -25,6 +25,7 @@ from qcowspec.sources import spool
 from qcowspec.sources.http import open_http
 from qcowspec.sources.retries import Patience
 from qcowspec.sources.s3 import open_s3_url
+from qcowspec.sources.transport import Body
 from tests.conftest import ACCESS_KEY, SECRET_KEY, Store
 from tests.remote import servers
 from tests.remote.faults import CHANGED, HOSTILE, PASSING, Proxy, proxy
@@ -138,7 +139,7 @@ def test_a_store_that_stalls_is_given_up_on(store: Store) -> None:
     with proxy(store.url) as between:
         url = f"{between.url}/{store.bucket}/faulty"
         source = open_s3_url(url, ACCESS_KEY, SECRET_KEY, LONGER)
-        source._patience = HURRIED  # type: ignore[attr-defined]
+        source._requests.patience = HURRIED  # type: ignore[attr-defined]
         between.plan = lambda asked: "stall"
 
         with pytest.raises(Unreadable, match="the store does not answer"):
@@ -178,7 +179,7 @@ def test_hostile_answers_are_errors(
     if upstream[0] == "s3" and fault in ("packed", "multipart", "drip", "endless head"):
         return  # the first two are about the object there; the others cost seconds
     source = opened(faulty, upstream)
-    source._patience = HURRIED  # type: ignore[attr-defined]
+    source._requests.patience = HURRIED  # type: ignore[attr-defined]
     faulty.plan = lambda asked: fault
 
     with pytest.raises(Unreadable, match=r"faulty: (at byte \d+: )?(cannot be read|has changed)"):
@@ -231,19 +232,26 @@ def test_no_more_than_eight_requests_are_under_way(nginx: Nginx, served: Path) -
         def __getattr__(self, name: str) -> object:
             return getattr(self._inner, name)
 
-        def fetch(self, offset: int, buffer: memoryview, deadline: float) -> int:
+        def begin(self, offset: int, length: int, deadline: float) -> Ending:
             with lock:
                 counts[0] += 1
                 counts[1] = max(counts)
-            try:
-                time.sleep(0.01)
-                return self._inner.fetch(offset, buffer, deadline)  # type: ignore[attr-defined, no-any-return]
-            finally:
-                with lock:
-                    counts[0] -= 1
+            time.sleep(0.01)
+            return Ending(self._inner.begin(offset, length, deadline))  # type: ignore[attr-defined]
+
+    class Ending:
+        """A body that says when it is done with."""
+
+        def __init__(self, inner: Body) -> None:
+            self.read_into, self._inner = inner.read_into, inner
+
+        def close(self) -> None:
+            self._inner.close()
+            with lock:
+                counts[0] -= 1
 
     source = open_http(f"{nginx.url}/faulty", SHORT)
-    source._transport = Counting(source._transport)  # type: ignore[attr-defined]
+    source._requests.transport = Counting(source._requests.transport)  # type: ignore[attr-defined]
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(lambda at: source.read_at(at * 70_000, 600_000), range(32)))
 

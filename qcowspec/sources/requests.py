@@ -1,0 +1,136 @@
+"""Ranges of a file on a server: asked for again where something fails in passing.
+
+In: a `Transport`. Out: whole ranges, in one buffer or in several. Refuses: what the server refuses,
+and what takes too long.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from threading import BoundedSemaphore, Lock
+
+from qcowspec.errors import QcowError, Unreadable
+from qcowspec.sources.retries import Patience, Transient, persistently
+from qcowspec.sources.transport import Body, Identity, Transport
+
+IN_FLIGHT = 8
+"""Requests at once, at most."""
+
+PROGRESS = 64 << 10
+"""Bytes that have to come for an attempt to count as a step forward."""
+
+
+class Requests:
+    """Requests for ranges of one file; any number of threads may make them.
+
+    Attributes:
+        name: The file, as it may be shown: without secrets.
+        transport: What brings them.
+        patience: How long they may take.
+        room: For as many as may be under way at once.
+        made: How many ranges were asked for, first attempts only.
+        transferred: Bytes that came of them.
+    """
+
+    def __init__(self, transport: Transport, patience: Patience) -> None:
+        self.name = transport.name
+        self.made, self.transferred = 0, 0
+        self.transport, self.patience = transport, patience
+        self.room = BoundedSemaphore(IN_FLIGHT)
+        self._lock = Lock()
+
+    def open(self, length: int) -> tuple[Identity, bytes]:
+        """Find the file; see `Transport.open`.
+
+        Raises:
+            Unreadable: It cannot be had.
+        """
+        found = persistently(
+            lambda deadline: self.transport.open(length, deadline), self.patience, length
+        )
+        if isinstance(found, Transient):
+            raise self.failed(found, None)
+        self.count(len(found[1]))
+        return found
+
+    def fill(self, offset: int, buffer: memoryview) -> None:
+        """Fill a buffer with one range.
+
+        Raises:
+            Unreadable: The server fails, or the file is no longer the same.
+        """
+        with closing(self.in_order(offset, len(buffer))) as stretch:
+            stretch.fill(buffer)
+
+    def in_order(self, offset: int, length: int) -> InOrder:
+        """A range that is read bit by bit, from its beginning to its end."""
+        return InOrder(self, offset, length)
+
+    def count(self, length: int) -> None:
+        """Note a range that was had, and how many bytes of it came."""
+        with self._lock:
+            self.made += 1
+            self.transferred += length
+
+    def failed(self, failure: Transient, offset: int | None) -> QcowError:
+        """The error of a range that cannot be had."""
+        return Unreadable(f"cannot be read: {failure.reason}", path=self.name, offset=offset)
+
+
+class InOrder:
+    """A range that is read from its beginning to its end: one request, if nothing fails.
+
+    It is one of those under way until it is closed; for one thread.
+    """
+
+    def __init__(self, requests: Requests, offset: int, length: int) -> None:
+        self._requests, self._patience = requests, requests.patience
+        self._begun, self._at, self._end = offset, offset, offset + length
+        self._body: Body | None = None
+        requests.room.acquire()
+        self._is_open = True
+
+    def fill(self, buffer: memoryview) -> None:
+        """Read on, as many bytes as the buffer holds; there must be so many, and it be open.
+
+        Raises:
+            Unreadable: The server fails, or the file is no longer the same.
+        """
+        done = 0
+
+        def attempt(deadline: float) -> bool | None:
+            nonlocal done
+            if self._body is None:
+                self._body = self._requests.transport.begin(
+                    self._at, self._end - self._at, deadline
+                )
+            try:
+                came = self._body.read_into(buffer[done:])
+            except Transient:
+                self._let_go()
+                raise
+            done += came
+            self._at += came
+            if done == len(buffer):
+                return True
+            self._let_go()
+            if came < PROGRESS:
+                raise Transient("what comes ends early")
+            return None
+
+        found = persistently(attempt, self._patience, self._end - self._at)
+        if isinstance(found, Transient):
+            raise self._requests.failed(found, self._at)
+
+    def close(self) -> None:
+        """Be done with it; harmless when called again."""
+        if self._is_open:
+            self._is_open = False
+            self._let_go()
+            self._requests.room.release()
+            self._requests.count(self._at - self._begun)
+
+    def _let_go(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
