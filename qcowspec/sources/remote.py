@@ -138,7 +138,7 @@ class Remote:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
-        self._requests.transport.close()
+        self._requests.close()
 
     def _exact(self, offset: int, length: int) -> bytes:
         """A range as it is, from what is here, or else from the server."""

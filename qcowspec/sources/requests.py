@@ -38,6 +38,7 @@ class Requests:
         self.transport, self.patience = transport, patience
         self.room = BoundedSemaphore(IN_FLIGHT)
         self._lock = Lock()
+        self._is_closed = False
 
     def open(self, length: int) -> tuple[Identity, bytes]:
         """Find the file; see `Transport.open`.
@@ -65,6 +66,21 @@ class Requests:
     def in_order(self, offset: int, length: int) -> InOrder:
         """A range that is read bit by bit, from its beginning to its end."""
         return InOrder(self, offset, length)
+
+    def begin(self, offset: int, length: int, deadline: float) -> Body:
+        """Ask for a range.
+
+        Raises:
+            Transient, Unreadable: See `Transport.begin`; the latter also when it was hung up.
+        """
+        if self._is_closed:  # perhaps by another thread, and this one shall end
+            raise Unreadable("cannot be read: it was closed meanwhile", path=self.name)
+        return self.transport.begin(offset, length, deadline)
+
+    def close(self) -> None:
+        """Ask for nothing more, and hang up."""
+        self._is_closed = True
+        self.transport.close()
 
     def count(self, length: int) -> None:
         """Note a range that was had, and how many bytes of it came."""
@@ -101,9 +117,7 @@ class InOrder:
         def attempt(deadline: float) -> bool | None:
             nonlocal done
             if self._body is None:
-                self._body = self._requests.transport.begin(
-                    self._at, self._end - self._at, deadline
-                )
+                self._body = self._requests.begin(self._at, self._end - self._at, deadline)
             try:
                 came = self._body.read_into(buffer[done:])
             except Transient:

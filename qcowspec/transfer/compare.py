@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -73,6 +74,18 @@ class _Piece:
     right: Future[bytes | bytearray]
 
 
+@contextmanager
+def _one_thread() -> Iterator[ThreadPoolExecutor]:
+    """A thread that is not waited for when something fails: a server may let it wait."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
 class Comparison:
     """A comparison of two disks.
 
@@ -119,7 +132,7 @@ class Comparison:
         behind = start >= min(self._one.size, self._other.size)
         # A piece is compared while the next one is read: two buffers for each disk.
         buffers = itertools.cycle([(bytearray(PIECE), bytearray(PIECE)) for _ in range(2)])
-        with ThreadPoolExecutor(1) as left, ThreadPoolExecutor(1) as right:
+        with _one_thread() as left, _one_thread() as right:
             waiting: _Piece | None = None
             for batch, limit in self._batches(start, end, strict):
                 for piece in _pieces(batch):

@@ -10,10 +10,17 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
+
+GRACE = 1.0
+"""Seconds in which the others may end what they are at, when one has failed or all shall stop.
+
+Who waits for a server may wait for minutes. Such a thread is left alone: it takes no other job.
+"""
 
 POLL = 0.1
 """Seconds between two looks at whether all is done, where no job has said so."""
@@ -46,21 +53,23 @@ class Crew(Generic[Job]):
             report: Called in this thread when jobs were done.
 
         Raises:
-            BaseException: The first that a job, or the iterator, raised.
+            BaseException: The first that a job, or the iterator, raised. A job that waits for a
+                server may go on meanwhile.
         """
         for thread in self._threads:
             thread.start()
         try:
             # Counted, not asked whether they live: a thread that has said its last word still does.
-            while self._working:
+            while self._working and not self._stop:
                 self._done.wait(POLL)
                 self._done.clear()
                 if report is not None:
                     report()
-        finally:  # also of an interrupt: nobody writes to a file that is being taken away
+        finally:  # also of an interrupt
             self._stop = True
+            end = time.monotonic() + GRACE
             for thread in self._threads:
-                thread.join()
+                thread.join(max(0.0, end - time.monotonic()))
         if self._error is not None:
             raise self._error
 

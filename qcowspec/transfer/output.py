@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import struct
+import threading
 from types import TracebackType
 
 BLOCK = 4096
@@ -34,6 +35,32 @@ class Unwritable(Exception):
     """The output cannot be written; says why in a few words."""
 
 
+class Door:
+    """Lets in whoever writes to a file, until the file is given up or done."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside, self._is_shut = 0, False
+
+    def shut(self) -> None:
+        """Let nobody in any more, and wait for those who are inside."""
+        with self._changed:
+            self._is_shut = True
+            while self._inside:
+                self._changed.wait()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self._is_shut:
+                raise Unwritable("was given up")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+
 class SparseFile:
     """A file under a temporary name beside its final one, renamed when it is whole.
 
@@ -53,6 +80,7 @@ class SparseFile:
             Unwritable: It cannot be made.
         """
         self._path = path
+        self._door = Door()
         if os.path.exists(path) and not os.path.isfile(path):
             raise Unwritable("is no regular file")
         self._partial = f"{path}.{os.urandom(4).hex()}.partial"
@@ -71,8 +99,12 @@ class SparseFile:
         """Write bytes, but for blocks of zeros. May be called from several threads.
 
         Raises:
-            Unwritable: The file system is full, or fails.
+            Unwritable: The file system is full, or fails; or the file was given up meanwhile.
         """
+        with self._door:
+            self._put(offset, data)
+
+    def _put(self, offset: int, data: memoryview) -> None:
         try:
             for start, end in _not_zero(data):
                 if end - start >= RESERVED:
@@ -104,6 +136,7 @@ class SparseFile:
         Raises:
             Unwritable: It cannot be renamed, or the file system fails.
         """
+        self._door.shut()
         try:
             os.close(self._fd)
             self._fd = -1
@@ -113,6 +146,7 @@ class SparseFile:
 
     def discard(self) -> None:
         """Take it away, unless it has its final name."""
+        self._door.shut()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

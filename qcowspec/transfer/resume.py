@@ -27,7 +27,7 @@ from typing import Any
 
 from qcowspec.guest import Disk
 from qcowspec.source import Source
-from qcowspec.transfer.output import SparseFile, Unwritable, reason_of
+from qcowspec.transfer.output import Door, SparseFile, Unwritable, reason_of
 
 RECORD = struct.Struct("<QQII")
 """Offset, length and CRC of a piece, and the CRC of these three."""
@@ -95,6 +95,7 @@ class ResumableFile(SparseFile):
         if os.path.exists(path) and not os.path.isfile(path):
             raise Unwritable("is no regular file")
         self._path = path
+        self._door = Door()
         self._partial = f"{path}.partial"
         self._journal_path = f"{path}.partial.journal"
         self._fd = self._journal = -1
@@ -121,7 +122,11 @@ class ResumableFile(SparseFile):
 
     def write(self, offset: int, data: memoryview) -> None:
         """See `SparseFile.write`."""
-        super().write(offset, data)
+        with self._door:
+            self._put(offset, data)
+            self._note(offset, data)
+
+    def _note(self, offset: int, data: memoryview) -> None:
         body = BODY.pack(offset, len(data), zlib.crc32(data))
         with self._lock:
             self._noted.append(body + zlib.crc32(body).to_bytes(4, "little"))
@@ -140,6 +145,7 @@ class ResumableFile(SparseFile):
 
     def discard(self) -> None:
         """Keep what is written, for the next time."""
+        self._door.shut()
         try:
             with self._lock:
                 if self._fd >= 0 and self._journal >= 0:

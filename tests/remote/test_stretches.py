@@ -52,7 +52,13 @@ def made(disk: Path, image: Path, flavour: str) -> Path:
     form, options = FLAVOURS[flavour]
     words = ["qemu-img", "convert", "-O", form, "--object", f"secret,id=s,data={PASSPHRASE}"]
     chosen = ["-o", options] if options else []
-    subprocess.run([*words, *chosen, str(disk), str(image)], check=True)
+    command = [*words, *chosen, str(disk), str(image)]
+    for _ in range(20):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # QEMU times the key derivation and gives up where the clock ticks too coarsely.
+        if "Unable to get accurate CPU usage" not in done.stderr:
+            break
+    done.check_returncode()
     return image
 
 
