@@ -6,12 +6,13 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import UNREADABLE, fail, write
+from qcowspec.cli.progress import Bar
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
 from qcowspec.fuzzing.campaign.targets import FORMAT, Limits, Target, TargetError, target
@@ -203,21 +204,14 @@ def _bytes(path: str) -> tuple[str, bytes]:
 
 
 def _run(campaign: Campaign, count: int, *, quiet: bool) -> None:
-    done = campaign.progress.done
-    hidden = quiet or not sys.stderr.isatty()
-    bar: Any
-    with click.progressbar(
-        length=count,
-        label="mutants",
-        file=sys.stderr,
-        hidden=hidden,
-        item_show_func=lambda progress: (
-            "" if progress is None else plural(len(progress.findings), "finding")
-        ),
-    ) as bar:
-        bar.update(done)
-        for progress in campaign.run():
-            bar.update(1, progress)
+    progress = campaign.progress
+
+    def found() -> str:
+        return plural(len(progress.findings), "finding")
+
+    with Bar("mutants", count, hidden=quiet, says=found, begun=progress.done) as bar:
+        for _ in campaign.run():
+            bar.add(1)
 
 
 def _summary(progress: Progress) -> list[str]:

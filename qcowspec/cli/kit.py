@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qcowspec.cli.output import UNREADABLE, write
+from qcowspec.cli.progress import Bar
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
 from qcowspec.fuzzing.campaign.targets import Limits, TargetError, target
@@ -56,8 +57,8 @@ def make(folder: str) -> None:
 
     rows: list[dict[str, Any]] = []
     try:
-        with _bar("images", making.count()) as bar:
-            rows = making.make(Path(folder), lambda: bar.update(1))
+        with Bar("images", making.count()) as bar:
+            rows = making.make(Path(folder), lambda: bar.add(1))
     except (QcowError, Unfit) as error:
         _stop(str(error))
     except OSError as error:
@@ -209,17 +210,11 @@ def _scored(
     if not rows:
         raise Unfit(f"{kit} has no such case")
     score = scoring.Score(held)
-    with _bar("images", len(rows)) as bar:
+    with Bar("images", len(rows)) as bar:
         for mark in scoring.marks(rows, kit, held, targets):
             score.marks.append(mark)
-            bar.update(1)
+            bar.add(1)
     return score
-
-
-def _bar(label: str, length: int) -> Any:
-    return click.progressbar(
-        length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()
-    )
 
 
 def _stop(says: str) -> None:

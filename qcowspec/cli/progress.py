@@ -50,6 +50,7 @@ class Bar:
         after: float = 0,
         keep: bool = False,
         says: Callable[[], str] | None = None,
+        begun: int = 0,
     ) -> None:
         """Draw nothing yet.
 
@@ -60,10 +61,12 @@ class Bar:
             after: Seconds before which it is not drawn: many a command is done by then.
             keep: Whether the bar is left standing where the command ends well.
             says: What stands behind the bar.
+            begun: How much was done before, at another time.
         """
         self._label, self._length, self._keep, self._says = label, length, keep, says
         self._hidden, self._after = hidden or not shown(), after
-        self._done, self._drawn, self._next, self._start = 0, False, 0.0, 0.0
+        self._drawn, self._next, self._start = False, 0.0, 0.0
+        self._done = self._begun = begun
 
     def add(self, count: int) -> None:
         """So much more is done."""
@@ -72,7 +75,7 @@ class Bar:
     def at(self, label: str, done: int, length: int) -> None:
         """So much is done, of so much, of what may be something else than before."""
         if label != self._label:
-            self._start = time.monotonic()
+            self._start, self._begun = time.monotonic(), 0
         self._label, self._done, self._length = label, done, length
         if time.monotonic() >= self._next:
             self._draw()
@@ -102,7 +105,7 @@ class Bar:
     def line(self, columns: int) -> str:
         """The bar as text, no wider than a terminal of so many columns has room for."""
         part = min(1.0, self._done / self._length) if self._length > 0 else 1.0
-        behind = [f"{int(part * 100):3}%", self._left(part)]
+        behind = [f"{int(part * 100):3}%", self._left()]
         if self._says is not None:
             behind.append(self._says())
         tail = "  ".join(word for word in behind if word)
@@ -112,12 +115,13 @@ class Bar:
         full = int(part * width)
         return f"{label}  [{'#' * full}{'-' * (width - full)}]  {tail}"[: max(0, columns - SPARE)]
 
-    def _left(self, part: float) -> str:
+    def _left(self) -> str:
         """How long the rest takes, if it goes on as it did; empty where that is a guess."""
         passed = time.monotonic() - self._start
-        if part <= 0 or part >= 1 or passed < 1:
+        done, left = self._done - self._begun, self._length - self._done
+        if done <= 0 or left <= 0 or passed < 1:
             return ""
-        left = int(passed / part - passed)
+        left = int(passed * left / done)
         hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
         return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 

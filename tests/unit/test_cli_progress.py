@@ -232,3 +232,16 @@ def test_what_is_done_is_never_more_than_all(done: int, length: int) -> None:
 
 def test_a_name_cannot_move_the_cursor() -> None:
     assert "\x1b" not in Bar("\x1b[2J", 1).line(80)
+
+
+def test_what_was_done_before_says_nothing_of_how_long_the_rest_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("qcowspec.cli.progress.time.monotonic", lambda: now[0])
+    with Bar("mutants", 1000, hidden=True, begun=900) as bar:
+        now[0] += 10
+        assert bar.line(80).endswith("]   90%")  # nothing was done yet that it could go by
+        bar.add(10)
+
+        assert bar.line(80).endswith("]   91%  1:30")
