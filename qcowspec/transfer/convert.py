@@ -22,9 +22,7 @@ from qcowspec.transfer.jobs import JOB, Job, cut, is_far, jobs
 from qcowspec.transfer.output import SparseFile
 
 FAR_THREADS = 4
-"""Threads where bytes come from a server, at least: their jobs fill a gigabit a second over 100 ms.
-With three, compressed images take half as long again on two processors, and plain ones a 20th less.
-"""
+"""Threads where bytes come from a server, at least: they fill a gigabit a second over 100 ms."""
 
 Progress = Callable[[int], None]
 

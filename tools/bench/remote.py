@@ -2,9 +2,10 @@
 
     python tools/bench/remote.py [--mib N] [--runs N] [--only NAME] [--delay MILLISECONDS]
 
-One nginx on loopback serves both, turn by turn; whole processes, from start to exit. Needs nginx,
-and Debian's qemu-block-extra. The disk is that of convert.py. With --delay each request takes so
-much longer, as over a distance; loopback has none. The least of several runs counts. Requests and
+One nginx on loopback serves both, one after the other; whole processes, from start to exit. Needs
+nginx, and Debian's qemu-block-extra. The disk is that of convert.py. With --delay each request takes
+so much longer, as over a distance; loopback has none. The least of several runs counts, each
+program's together: the first after another program's takes up to half as long again. Requests and
 bytes are nginx's own count.
 
 Ours is held against the better of `qemu-img convert` and `qemu-img convert -m 1`. With its usual
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import os
 import subprocess
 import sys
@@ -107,24 +107,22 @@ def main() -> None:
                 aim = FLAVOURS[image.stem][1]
                 target = f"{url}/{image.name}"
                 theirs = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", target, str(out)]
-                commands = (
+                counts = []
+                times = []
+                for command in (
                     [*theirs[:2], "-m", "1", *theirs[2:]],
                     [ours, "convert", "-q", target, str(out)],
-                )
-                times, counts = [math.inf, math.inf], [(0, 0), (0, 0)]
-                for _ in range(
-                    options.runs
-                ):  # in turn, for the machine has better minutes and worse
-                    for index, command in enumerate(commands):
-                        before = len(server.asked())
-                        times[index] = min(times[index], least(command, out, 1))
-                        asked = server.asked()[before:]
-                        counts[index] = len(asked), sum(each.sent for each in asked)
+                ):
+                    before = len(server.asked())
+                    times.append(least(command, out, options.runs))
+                    asked = server.asked()[before:]
+                    counts.append((len(asked), sum(each.sent for each in asked)))
                 equal = subprocess.run(["cmp", "-s", str(raw), str(out)], check=False).returncode
                 wide = bounded(theirs, 10 * times[0] + 30)
                 times[0] = min(times[0], wide or times[0])
                 shown = "  ".join(
-                    f"{who} {taken:6.2f} s {requests:6} requests {sent / (1 << 20):5.0f} MiB"
+                    f"{who} {taken:6.2f} s {requests / options.runs:6.0f} requests"
+                    f" {sent / options.runs / (1 << 20):5.0f} MiB"
                     for who, taken, (requests, sent) in zip(
                         ("qemu-img", "ours"), times, counts, strict=True
                     )
