@@ -3,8 +3,8 @@
     python tools/bench/remote.py [--mib N] [--runs N] [--only NAME] [--delay MILLISECONDS]
 
 One nginx on loopback serves both, one after the other; whole processes, from start to exit. Needs
-nginx, and Debian's qemu-block-extra. The disk is that of convert.py. With --delay each request takes
-so much longer, as over a distance; loopback has none. The least of several runs counts, each
+nginx, and Debian's qemu-block-extra. The disk is that of convert.py. With --delay each request
+takes so much longer, as over a distance; loopback has none. The least of several runs counts, each
 program's together: the first after another program's takes up to half as long again. Requests and
 bytes are nginx's own count.
 
