@@ -52,7 +52,11 @@ class Unsendable(Exception):
 
 
 class _Clocked(io.RawIOBase):
-    """A socket's bytes, until a deadline: a byte a second is no way to be kept for ever."""
+    """A socket's bytes, until a deadline: a byte a second is no way to be kept for ever.
+
+    Of a plain socket a large piece is one call, not one for each segment that arrives: Python's
+    threads queue for its lock less often.
+    """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float, silence: float):
         super().__init__()
@@ -66,31 +70,18 @@ class _Clocked(io.RawIOBase):
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        _bound(self._socket, min(left, self._silence))
-        count: int | None = self._raw.readinto(buffer)
-        return count
+        if left < self._silence:  # which the socket is bounded by since the request
+            _bound(self._socket, left)
+        if isinstance(self._socket, ssl.SSLSocket):
+            count: int | None = self._raw.readinto(buffer)
+            return count
+        # A large read is asked for only where a body has as much left.
+        whole = socket.MSG_WAITALL if len(buffer) > HEAD else 0
+        return self._socket.recv_into(buffer, 0, whole)
 
     def close(self) -> None:
         self._raw.close()
         super().close()
-
-
-class _Waiting(_Clocked):
-    """The same where the kernel keeps the time.
-
-    A large piece is one call, not one for each segment that arrives, and Python's threads queue for
-    its lock less often.
-    """
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        if left < self._silence:
-            _bound(self._socket, left)
-        # A large read is asked for only where a body has as much left.
-        whole = socket.MSG_WAITALL if len(buffer) > HEAD else 0
-        return self._socket.recv_into(buffer, 0, whole)
 
 
 def _bound(sock: socket.socket, seconds: float) -> None:
@@ -216,12 +207,7 @@ def _response(sock: socket.socket, deadline: float, silence: float) -> Any:
     def made(*words: Any, **named: Any) -> HTTPResponse:
         response = HTTPResponse(*words, **named)
         raw: Any = response.fp.detach()
-        response.fp = io.BufferedReader(
-            (_Clocked if isinstance(sock, ssl.SSLSocket) else _Waiting)(
-                raw, sock, deadline, silence
-            ),
-            HEAD,
-        )
+        response.fp = io.BufferedReader(_Clocked(raw, sock, deadline, silence), HEAD)
         return response
 
     return made

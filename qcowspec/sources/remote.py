@@ -8,6 +8,7 @@ Refuses: what the server refuses, and what takes too long.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from qcowspec.sources.retries import PATIENCE, Patience
 from qcowspec.sources.transport import Transport
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor
 
 FIRST = 256 << 10
 """Bytes of the first request: header, refcount table, refcounts and L1 table of most images."""
@@ -167,8 +168,6 @@ class Remote:
             self._executor().submit(self._requests.fill, offset + at, buffer[at : at + MOST])
             for at in starts
         ]
-        from concurrent.futures import wait
-
         wait(work)
         for each in work:
             each.result()
@@ -179,7 +178,7 @@ class Remote:
         future.add_done_callback(lambda done: otherwise() if done.cancelled() else None)
 
     def _executor(self) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor  # for which small images need not wait
+        from concurrent.futures import ThreadPoolExecutor  # which small images do without
 
         with self._lock:
             if self._pool is None:

@@ -49,7 +49,6 @@ class Transport(Protocol):
 
     Attributes:
         name: The file, as it may be shown.
-        seekable: Whether ranges can be had; known once it is open.
     """
 
     name: str

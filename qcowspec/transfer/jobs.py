@@ -48,7 +48,7 @@ class Job(NamedTuple):
     start: int
     end: int
     runs: list[Run]
-    in_order: bool = False
+    in_order: bool
 
 
 def is_far(layer: Layer) -> bool:
@@ -57,39 +57,20 @@ def is_far(layer: Layer) -> bool:
 
 
 def jobs(disk: Disk) -> Iterator[Job]:
-    """All that there is to read of a disk, in guest order."""
-    return _far(disk) if any(map(is_far, disk.layers)) else _near(disk)
-
-
-def _near(disk: Disk) -> Iterator[Job]:
-    held: list[Run] = []
-    depth, start = 0, 0
-    for at, run in disk.runs():
-        if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
-            continue
-        for piece in _pieces(disk.layers[at], run, JOB):
-            end = piece.offset + piece.length
-            if held and (at != depth or end - start > JOB):
-                yield _job(depth, held)
-                held = []
-            if not held:
-                depth, start = at, piece.offset
-            held.append(piece)
-    if held:
-        yield _job(depth, held)
-
-
-def _far(disk: Disk) -> Iterator[Job]:
+    """All that there is to read of a disk whose files are open, in guest order."""
+    layers = disk.layers
+    far = [is_far(layer) for layer in layers]
+    size = FAR_JOB if any(far) else JOB
     held: list[Run] = []
     depth, start, behind, total, in_order = 0, 0, 0, 0, False
     for at, run in disk.runs():
         if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
             continue
-        streams = run.kind is Kind.DATA and is_far(disk.layers[at])
-        for piece in _pieces(disk.layers[at], run, STRETCH if streams else FAR_JOB):
+        streams = far[at] and run.kind is Kind.DATA
+        for piece in _pieces(layers[at], run, STRETCH if streams else size):
             total += piece.length
             follows = in_order and streams and piece.host_offset == behind and total <= STRETCH
-            fits = piece.offset + piece.length - start <= FAR_JOB
+            fits = piece.offset + piece.length - start <= size
             if held and (at != depth or not (follows or fits)):
                 yield _job(depth, held, in_order)
                 held = []
@@ -103,7 +84,7 @@ def _far(disk: Disk) -> Iterator[Job]:
         yield _job(depth, held, in_order)
 
 
-def _job(depth: int, runs: list[Run], in_order: bool = False) -> Job:
+def _job(depth: int, runs: list[Run], in_order: bool) -> Job:
     return Job(depth, runs[0].offset, runs[-1].offset + runs[-1].length, runs, in_order)
 
 
