@@ -64,6 +64,8 @@ def _read_directory(
             if not judge(part, entry):
                 return False
             image.bitmaps.add(part)
+            image.reaches(at + len(part.data) - len(entry.padding))
+            image.reaches(entry.bitmap_table_offset + entry.bitmap_table_bytes)
             if tables_sound and _has_table(entry, tables):
                 tables_sound = yield from _read_table(image, window, judge, part.name, entry)
             offset, index = offset + entry.entry_size, index + 1

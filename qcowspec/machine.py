@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from qcowspec import backing, bitmaps, extensions, header, probe, tables
+from qcowspec import backing, bitmaps, clusters, extensions, header, probe, tables
 from qcowspec.metadata import Format, Metadata
 from qcowspec.needs import Need, Reading, Window
 from qcowspec.rules import Finding, Judge
@@ -30,6 +30,7 @@ class State(StrEnum):
     REFCOUNTS = "REFCOUNTS"
     SNAPSHOTS = "SNAPSHOTS"
     BITMAPS = "BITMAPS"
+    CLUSTERS = "CLUSTERS"
     BACKING = "BACKING"
     READY = "READY"
     REJECTED = "REJECTED"
@@ -61,13 +62,18 @@ NEXT: Mapping[State, Mapping[Event, State]] = MappingProxyType(
         },
         State.EXTENSIONS: {Event.V2: State.L1, Event.REFUSED: State.REJECTED},
         State.L1: {
-            Event.V1: State.BACKING,
+            Event.V1: State.CLUSTERS,
             Event.V2: State.REFCOUNTS,
             Event.REFUSED: State.REJECTED,
         },
         State.REFCOUNTS: {Event.V2: State.SNAPSHOTS, Event.REFUSED: State.REJECTED},
         State.SNAPSHOTS: {Event.V2: State.BITMAPS, Event.REFUSED: State.REJECTED},
-        State.BITMAPS: {Event.V2: State.BACKING, Event.REFUSED: State.REJECTED},
+        State.BITMAPS: {Event.V2: State.CLUSTERS, Event.REFUSED: State.REJECTED},
+        State.CLUSTERS: {
+            Event.V1: State.BACKING,
+            Event.V2: State.BACKING,
+            Event.REFUSED: State.REJECTED,
+        },
         State.BACKING: {
             Event.V1: State.READY,
             Event.V2: State.READY,
@@ -88,6 +94,7 @@ STAGES: Mapping[State, Stage] = MappingProxyType(
         State.REFCOUNTS: tables.read_refcounts,
         State.SNAPSHOTS: tables.read_snapshots,
         State.BITMAPS: bitmaps.read,
+        State.CLUSTERS: clusters.read,
         State.BACKING: backing.read,
     }
 )
@@ -125,10 +132,20 @@ class Machine:
         format: Format | None = None,
         length: int | None = None,
         brief: bool = False,
+        entries: bool = False,
     ) -> None:
+        """Begin.
+
+        Args:
+            policy: Whether the image is refused, asked after each stage.
+            format: The image's format, where the probe is not to decide.
+            length: Bytes of the image file; None of a stream.
+            brief: Whether findings say no more than their rule.
+            entries: Whether the entries of all tables are read and judged, too.
+        """
         self.state = State.PROBE
         self.told = format is not None
-        self.image = Metadata(format=format, length=length)
+        self.image = Metadata(format=format, length=length, judges_entries=entries)
         self.judge = Judge(self.image, brief=brief)
         self._policy = policy
         self._work = self._run()

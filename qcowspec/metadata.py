@@ -227,6 +227,11 @@ class Metadata:
         slack: Bytes of the first cluster that are not zero and belong to nothing.
         luks_headers: The LUKS headers that the extensions point at, by their offset.
         bitmap_tables_length: Bytes of all bitmap tables that are up to date, each counted once.
+        judges_entries: Whether the entries of the tables are read and judged, too.
+        entries_left: Whether some tables were not read all the same: there are too many, or a
+            stream has gone by.
+        reach: Host offset where the last structure or cluster ends that lies past the end of the
+            file, as far as that was looked at; 0 where none does.
     """
 
     length: int | None = None
@@ -257,6 +262,9 @@ class Metadata:
     slack: int = 0
     luks_headers: dict[int, Part[Luks1.Header]] = field(default_factory=dict)
     bitmap_tables_length: int = 0
+    judges_entries: bool = False
+    entries_left: bool = False
+    reach: int = 0
 
     @property
     def turn(self) -> Turn:
@@ -289,6 +297,11 @@ class Metadata:
     def qcow2_header(self) -> Qcow2.Header:
         """The header, in the stages that only v2 and v3 have."""
         return cast("Qcow2.Header", self.header)
+
+    def reaches(self, end: int) -> None:
+        """Note where a structure or a cluster ends, in bytes."""
+        if self.length is not None and end > self.length:
+            self.reach = max(self.reach, end)
 
     def present(self, offset: int, length: int) -> int:
         """How many of the bytes [offset, offset + length) stand in the file."""

@@ -20,10 +20,16 @@ class Need(NamedTuple):
     """A request for the bytes [offset, offset + length) of the image file.
 
     The answer is shorter only where the file ends.
+
+    Attributes:
+        offset: Where they start in the image file, in bytes.
+        length: Their number.
+        optional: Nothing depends on them: a stream that did not keep them answers with none.
     """
 
     offset: HostOffset
     length: int
+    optional: bool = False
 
 
 Reading = Generator[Need, bytes, T]

@@ -11,6 +11,8 @@ from functools import cache
 
 from qcow_parsers.catalogue import RULES, Rule
 
+from qcowspec.entries import HOLDS
+
 PROFILES = ("qemu", "librbd", "spec", "untrusted")
 """QEMU's verdict, librbd's reader's, the format's document's, an operator's."""
 
@@ -57,7 +59,10 @@ def refused_for_data() -> frozenset[str]:
     return frozenset(
         rule.id
         for rule in RULES
-        if rule.qemu.verdict == "rejects" and rule.qemu.when == "data" and _stands(rule, None)
+        if rule.qemu.verdict == "rejects"
+        and rule.qemu.when == "data"
+        and _stands(rule, None)
+        and rule.id not in HOLDS  # an entry is judged when it is read
     )
 
 
@@ -74,6 +79,13 @@ def tolerated_by(profile: str) -> frozenset[str]:
     """The ids of the rules whose breach a profile is warned of: QEMU's, the document's, its own."""
     known = refused_by("qemu") | refused_by("spec") | reported_by(profile)
     return known - refused_by(profile)
+
+
+@cache
+def judges_entries(profile: str) -> bool:
+    """Whether a profile refuses an image for what an entry of a table says."""
+    refused = refused_by(profile)
+    return any(rule.id in HOLDS and rule.id in refused for rule in RULES)
 
 
 def refuses(rule: Rule, profile: str) -> bool:

@@ -15,8 +15,10 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES, Rule
 
+from qcowspec.entries import HOLDS
 from qcowspec.errors import BY_KIND, QcowError, Value
 from qcowspec.metadata import Format, Metadata
 from qcowspec.predicates import AFTER, FUNCTIONS, VALUES
@@ -171,6 +173,37 @@ class Judge:
             for _, instance, function in _rules_on(layout, image.format, image.version, None)
         )
 
+    def entries(self, layout: str, view: Any, named: Callable[[int], tuple[int, str]]) -> None:
+        """Judge table entries, one or an array of them, by the rules about their layout.
+
+        Args:
+            layout: The layout's name, such as ``qcow2::l2_entry``.
+            view: The entries, decoded as `qcowspec.entries.KINDS` says.
+            named: From an entry's place in the array to its host offset and its path.
+        """
+        for rule, holds in _rules_on_entries(layout, self.image.format, self.image.version):
+            kept = holds(view)
+            if kept is True or (kept is not False and kept.all()):
+                continue
+            broken = [0] if kept is False else (~kept).nonzero()[0]
+            room = max(0, KEPT_PER_RULE - self.counts[rule.id])
+            self.counts[rule.id] += len(broken)
+            for index in broken[:room]:
+                self.findings.append(self._entry_finding(rule, view, int(index), named))
+
+    def _entry_finding(
+        self, rule: Rule, view: Any, index: int, named: Callable[[int], tuple[int, str]]
+    ) -> Finding:
+        """What is broken about one entry; the word that the rule is about stands for it."""
+        offset, path = named(index)
+        words = view.words
+        if rule.field == BITMAP:
+            words, offset = view.bitmap, offset + c.L2E_SIZE_NORMAL
+        value = words if isinstance(words, int) else int(words[index])
+        message = rule.message.format(value=f"{value:#x}")
+        place = _place(rule, self.image)
+        return Finding(rule.id, rule.stage, rule.kind, offset, path, value, message, place)
+
     def header(self, after: After | None = None) -> None:
         """Judge the header by the rules of all stages: the bounds of most tables stand there.
 
@@ -260,6 +293,25 @@ def _place(rule: Rule, image: Metadata) -> tuple[int, ...]:
     turns = [turn.index for turn in image.turns]
     loops = [number for pair in zip(_walks(rule), turns, strict=False) for number in pair]
     return (*loops, order)
+
+
+BITMAP = "alloc_bitmap"
+"""The field of an extended L2 entry that stands behind the entry itself."""
+
+
+@cache
+def _rules_on_entries(
+    layout: str, image_format: Format | None, version: int | None
+) -> tuple[tuple[Rule, Callable[[Any], Any]], ...]:
+    """The rules about the entries of a table, in images of one version."""
+    return tuple(
+        (rule, HOLDS[rule.id])
+        for rule in RULES
+        if rule.on == layout
+        and rule.id in HOLDS
+        and image_format in rule.formats
+        and version in rule.versions
+    )
 
 
 @cache

@@ -64,6 +64,8 @@ def read_snapshots(image: Metadata, window: Window, judge: Judge) -> Reading[boo
             if not judge(part, entry):
                 return False
             image.snapshots.add(part)
+            image.reaches(part.offset + len(part.data) - len(entry.padding))
+            image.reaches(entry.l1_table_offset + entry.l1_size * c.L1E_SIZE)
             offset += entry.entry_size
     return True
 

@@ -13,7 +13,7 @@ from qcowspec.drivers import drive
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.needs import Need
-from qcowspec.profiles import tolerated_by
+from qcowspec.profiles import judges_entries, tolerated_by
 from qcowspec.rules import BY_ID, Finding
 from qcowspec.source import Source
 from qcowspec.sources import Target, open_source
@@ -67,7 +67,12 @@ def validate(
     source: Any = target if hasattr(target, "read_at") else open_source(target)
     try:
         chosen = None if format is None else Format(format)
-        machine = Machine(thorough(profile), format=chosen, length=source.length)
+        machine = Machine(
+            thorough(profile),
+            format=chosen,
+            length=source.length,
+            entries=judges_entries(profile),
+        )
         return of(drive(machine, source), source.name, profile)
     finally:
         if source is not target:

@@ -512,6 +512,8 @@ BLOCK_OPT_COMPRESSION_TYPE: Final[str] = "compression_type"
 """Method of compressed clusters: zlib or zstd. QEMU's own. Source: include/block/block_int-common.h."""
 BLOCK_OPT_EXTL2: Final[str] = "extended_l2"
 """Sets the incompatible bit for extended L2 entries. QEMU's own. Source: include/block/block_int-common.h."""
+LIBRBD_OFFSET_MASK: Final[int] = 0x3fffffffffffffff  # mask
+"""The bits of an L1 or L2 entry that librbd takes for an offset in versions 2 and 3. librbd's own. Source: librbd QCOWFormat.cc: handle_read_v2_header (m_cluster_mask); named by us."""
 POLICY_MAX_DISK_SIZE: Final[int] = 70368744177664  # bytes
 """The largest disk that the untrusted profile accepts: 64 TiB. qcowspec's own. Source: qcowspec: untrusted profile; named by us."""
 POLICY_MAX_HEADER_EXTENSIONS: Final[int] = 4096  # count

@@ -67,7 +67,7 @@ def judge(image: bytes, format: str | None = None) -> Judgement:
         format: What to take it for; None if the probe decides.
     """
     chosen = None if format is None else Format(format)
-    machine = Machine(lambda state, judge: False, format=chosen, length=len(image))
+    machine = Machine(lambda state, judge: False, format=chosen, length=len(image), entries=True)
     drive(machine, Memory(image))
     found = machine.image.format
     return Judgement(None if found is None else str(found), machine.judge)

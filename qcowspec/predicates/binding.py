@@ -16,7 +16,7 @@ from qcowspec.metadata import Metadata
 
 Predicate = Callable[[Any, Metadata], bool]
 Showing = Callable[[Any, Metadata], Value]
-After = Literal["extensions", "snapshots", "bitmaps", "backing"]
+After = Literal["extensions", "snapshots", "bitmaps", "clusters", "backing"]
 """A stage that has to be done before a rule about what came earlier can be decided."""
 
 FUNCTIONS: dict[str, Predicate] = {}

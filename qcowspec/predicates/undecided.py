@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ENTRIES = "about an entry of a table that only a look at guest data, or a check, goes through"
+from qcowspec.entries import HOLDS
+
+DATA = "needs a cluster inflated"
+ENTRIES = "about an entry of a table, which is judged where a profile or a dump asks for it"
 FILES = "needs another file, which only the gate opens, or the list of a build's formats"
 KEYS = "needs a key"
 STREAMS = "about how the bytes come, which whoever reads a stream knows"
@@ -15,28 +18,9 @@ WHOLE = "about the whole image, which a check alone goes through"
 WRITING = "about a rewrite of the header, and nothing is written here"
 
 UNDECIDED: Mapping[str, str] = {
-    "l1/reserved": ENTRIES,
-    "l1/copied-unused": ENTRIES,
-    "l2/table-offset": ENTRIES,
-    "l2/zero-in-v2": ENTRIES,
-    "l2/compressed-data-file": ENTRIES,
-    "l2/cluster-offset": ENTRIES,
-    "l2/data-file-offset": ENTRIES,
-    "l2/subcluster-bitmap": ENTRIES,
-    "l2/subcluster-unallocated": ENTRIES,
-    "l2/compressed-data": ENTRIES,
-    "l2/compressed-offset": ENTRIES,
-    "l2/compressed-copied": ENTRIES,
-    "l2/compressed-bitmap": ENTRIES,
-    "l2/reserved": ENTRIES,
-    "l2/copied-unallocated": ENTRIES,
-    "l2/extended-zero": ENTRIES,
-    "l2/v1-table-read": ENTRIES,
-    "l2/v1-compressed-data": ENTRIES,
-    "l2/v1-cluster-offset": ENTRIES,
-    "l2/v1-cluster-read": ENTRIES,
-    "refcounts/reserved": ENTRIES,
-    "refcounts/block-offset": ENTRIES,
+    **dict.fromkeys(HOLDS, ENTRIES),
+    "l2/compressed-data": DATA,
+    "l2/v1-compressed-data": DATA,
     "backing/data-file-opens": FILES,
     "backing/file-opens": FILES,
     "backing/format-known": FILES,

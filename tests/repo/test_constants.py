@@ -79,7 +79,7 @@ def test_a_constant_has_the_keys_of_the_schema(row: Row) -> None:
     assert len(forms) == 1
     assert required <= row.keys() <= required | forms | {"seed", "seed_name"}
     assert row["unit"] in UNITS
-    assert row["limit"] in {"format", "qemu", "policy"}
+    assert row["limit"] in {"format", "qemu", "librbd", "policy"}
 
 
 @pytest.mark.parametrize("row", named(CONSTANTS))

@@ -47,7 +47,7 @@ _CONSTANT = {
     "name": _NAME,
     **_VALUES,
     "unit": _TEXT,
-    "limit": Key(rows.one_of("format", "qemu", "policy")),
+    "limit": Key(rows.one_of("format", "qemu", "librbd", "policy")),
     "meaning": _TEXT,
     "source": _SOURCE,
     **_SEED,
