@@ -30,7 +30,7 @@ from qcowspec.rules import Judge
 from qcowspec.units import BITS_PER_BYTE, Geometry, HostOffset
 
 WORK = 1 << 30
-"""Bytes of L2 tables that are read of any image; of a larger file, as many as it has bytes."""
+"""Bytes of L2 tables that are read where all are wanted; of a larger file, as many as it has."""
 
 LITTLE = 4 << 20
 """Bytes of L2 tables that are read where nobody asked for a look at their entries."""
@@ -63,13 +63,13 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     if image.geometry is None or image.l1_table is None:
         return True
     _tables_end(image)
-    if image.judges_entries:
+    if image.entries:
         _judge_words(image, judge, image.l1_table, _layout(image, "l1_entry"))
         if image.refcount_table is not None:
             table = image.refcount_table
             _judge_words(image, judge, table, "qcow2::refcount_table_entry")
     yield from _last_refcount(image)
-    if image.judges_entries or _is_cut(image):
+    if image.entries or _is_cut(image):
         yield from _entries(image, judge)
     judge.header("clusters")
     return True
@@ -103,20 +103,21 @@ def _highest(image: Metadata, table: Table) -> int:
 
 
 def _followed(
-    image: Metadata, kind: str, words: Words, indices: Sequence[int]
+    image: Metadata, kind: str, words: Words, indices: Any
 ) -> tuple[Sequence[int], Sequence[int]]:
     """The host offsets, above 0, that entries name and a reader follows; the index of each."""
     geometry = image.geometry
     assert geometry is not None
-    offsets = KINDS[_layout(image, kind)](words, Frame(geometry)).offset
+    entries = KINDS[_layout(image, kind)](words, Frame(geometry))
+    offsets = entries.offset
     aligned = geometry.cluster_size - 1 if image.format is Format.QCOW2 else 0
     kept = (offsets != 0) & (offsets & aligned == 0) & (offsets <= c.BDRV_MAX_LENGTH)
     if isinstance(offsets, int):
         return ((offsets,), indices) if kept else ((), ())
-    return offsets[kept].tolist(), indices[kept].tolist()  # type: ignore[call-overload]
+    return offsets[kept].tolist(), indices[kept].tolist()
 
 
-def _words(data: bytes) -> Iterator[tuple[Words, Sequence[int]]]:
+def _words(data: bytes) -> Iterator[tuple[Words, Any]]:
     """The entries that are not zero, and the index of each: one by one, or all as arrays."""
     size = Table.ENTRY_SIZE
     data = data[: len(data) // size * size]
@@ -142,7 +143,7 @@ def _judge_words(image: Metadata, judge: Judge, table: Table, layout: str) -> No
     frame = Frame(image.geometry, length=image.length)
     for words, indices in _words(table.data):
 
-        def named(at: int, indices: Sequence[int] = indices) -> tuple[int, str]:
+        def named(at: int, indices: Any = indices) -> tuple[int, str]:
             index = int(indices[at])
             return table.offset + index * table.ENTRY_SIZE, f"{table.name}[{index}]"
 
@@ -154,15 +155,11 @@ def _judge_words(image: Metadata, judge: Judge, table: Table, layout: str) -> No
 
 def _last_refcount(image: Metadata) -> Reading[None]:
     """Note the last cluster that has a refcount, where it begins past the end of the file."""
-    table, geometry, length = image.refcount_table, image.geometry, image.length
-    if table is None or length is None:
+    geometry, length, found = image.geometry, image.length, _last_block(image)
+    if found is None or length is None:
         return
     assert geometry is not None
-    found = len(table.data.rstrip(b"\0"))
-    index = -(-found // table.ENTRY_SIZE) - 1
-    if index < 0:
-        return
-    offset = units.refcount_block_offset(table.values()[index])
+    index, offset = found
     per_block, size = geometry.refcount_block_entries, geometry.cluster_size
     if offset % size or (index + 1) * per_block * size <= length:
         return
@@ -170,6 +167,17 @@ def _last_refcount(image: Metadata) -> Reading[None]:
     last = index * per_block + _last_used(block, geometry.refcount_order)
     if last >= index * per_block and last * size >= length:
         image.reaches((last + 1) * size)
+
+
+def _last_block(image: Metadata) -> tuple[int, int] | None:
+    """Index of the last refcount block, and its host offset; None where there is none."""
+    table = image.refcount_table
+    used = b"" if table is None else table.data.rstrip(b"\0")
+    if table is None or not used:
+        return None
+    index = (len(used) - 1) // table.ENTRY_SIZE
+    entry = int.from_bytes(table.data[index * table.ENTRY_SIZE :][: table.ENTRY_SIZE], "big")
+    return index, units.refcount_block_offset(entry)
 
 
 def _last_used(block: bytes, order: int) -> int:
@@ -203,13 +211,28 @@ def _is_cut(image: Metadata) -> bool:
     return used * geometry.l2_table_size <= LITTLE
 
 
+def located(image: Metadata) -> Iterator[Need]:
+    """What this stage will ask for, as far as the tables of the header tell: for a stream."""
+    table, blocks, geometry = image.l1_table, image.refcount_table, image.geometry
+    if geometry is None or table is None:
+        return
+    if blocks is not None and (last := _last_block(image)) is not None:
+        yield Need(HostOffset(last[1]), geometry.cluster_size)
+    if image.entries:
+        offsets = _place(image, table, "", 0, set()).offsets
+        for run in _runs(offsets, geometry.l2_table_size):
+            yield Need(HostOffset(offsets[run.start]), len(run) * geometry.l2_table_size)
+
+
 # --- L2 tables ------------------------------------------------------------------------------------
 
 
 def _entries(image: Metadata, judge: Judge) -> Reading[None]:
     """Read all L2 tables, in the order of the file, and judge their entries if that is wanted."""
-    geometry, left = image.geometry, max(WORK, image.length or 0)
+    geometry, left = image.geometry, image.entries or LITTLE
     assert geometry is not None
+    if left >= WORK:
+        left = max(left, image.length or 0)
     places = yield from _places(image, judge)
     size = geometry.l2_table_size
     data_file = image.format is Format.QCOW2 and bool(image.qcow2_header.has_data_file)
@@ -219,11 +242,13 @@ def _entries(image: Metadata, judge: Judge) -> Reading[None]:
             offset = int(place.offsets[run.start])
             if image.length is not None and offset >= image.length:
                 continue  # past the end there are zeros
-            wanted = (run.stop - run.start) * size
-            optional = bool(place.prefix) or not image.judges_entries
-            if (left := left - wanted) < 0:
+            if (fit := min(len(run), left // size)) < len(run):
                 image.entries_left = True
+            if not fit:
                 return
+            run, left = run[:fit], left - fit * size
+            wanted = fit * size
+            optional = bool(place.prefix) or not image.entries
             data = yield Need(HostOffset(offset), wanted, optional)
             if not data:
                 image.entries_left = True  # a stream has gone by
@@ -241,7 +266,7 @@ def _places(image: Metadata, judge: Judge) -> Reading[list[Place]]:
     assert table is not None
     seen: set[int] = set()
     found = [_place(image, table, "", header.size, seen)]
-    if not image.judges_entries:
+    if not image.entries:
         return found
     for index, snapshot in enumerate(image.snapshots):
         count = min(snapshot.l1_size, c.QCOW_MAX_L1_SIZE // c.L1E_SIZE)
@@ -296,7 +321,7 @@ def _table(
         first = indices[0] if isinstance(entries, int) else indices
         guest = base + first * geometry.cluster_size
         view = KINDS[layout](entries, frame, guest, bitmap)
-        if image.judges_entries:
+        if image.entries:
             judge.entries(layout, view, named)
         if not frame.data_file:
             image.reaches(reach(view))

@@ -151,7 +151,7 @@ class L2Entries:
 
     @cached_property
     def data_length(self) -> Words:
-        """Bytes from a standard cluster's start to the end of its data; none past the disk's end."""
+        """Bytes from a standard cluster's start to its data's end; none past the disk's end."""
         geometry = self.frame.geometry
         length: Words = geometry.cluster_size
         if self.extended:
@@ -166,7 +166,7 @@ class L2Entries:
 
     @cached_property
     def librbd_reads(self) -> Flags:
-        """librbd reads a cluster of the file: the entry is neither empty nor exactly bit 0."""
+        """Librbd reads a cluster of the file: the entry is neither empty nor exactly bit 0."""
         inside = self.guest < self.frame.size
         offset = self.librbd_offset
         return (offset != 0) & (offset != c.QCOW_OFLAG_ZERO) & inside
@@ -210,7 +210,7 @@ class Qcow1L2Entries:
 
     @cached_property
     def librbd_reads(self) -> Flags:
-        """librbd reads a cluster of the file: the entry is neither empty nor exactly 1."""
+        """Librbd reads a cluster of the file: the entry is neither empty nor exactly 1."""
         inside = self.guest < self.frame.size
         return (self.words != 0) & (self.words != c.QCOW_OFLAG_ZERO) & inside
 
@@ -312,7 +312,7 @@ def v1_table_read(entries: Qcow1L1Entries) -> Flags:
 
 @rule("l1/librbd-reserved")
 def librbd_reserved(entries: L1Entries) -> Flags:
-    """librbd reads the L2 table where it is."""
+    """Librbd reads the L2 table where it is."""
     return entries.librbd_offset == entries.offset
 
 
@@ -451,12 +451,20 @@ def _has_bytes(entries: L2Entries | Qcow1L2Entries) -> Flags:
 
 def reach(entries: L2Entries | Qcow1L2Entries) -> int:
     """Host offset where the bytes end that entries map and the file has not; 0 where it has all."""
-    missing = no(_has_bytes(entries))
+    missing = no(_has_bytes(entries)) & _plausible(entries)
     if missing is False or not (missing is True or missing.any()):
         return 0
     data = (entries.offset + entries.data_length) * (missing & entries.data)
     payload = (entries.coffset + entries.csize) * (missing & entries.compressed)
     return max(int(end) if isinstance(end, int) else int(end.max()) for end in (data, payload))
+
+
+def _plausible(entries: L2Entries | Qcow1L2Entries) -> Flags:
+    """Whether entries break no rule of the format: noise tells nothing of a file that was cut."""
+    if isinstance(entries, Qcow1L2Entries):
+        return v1_cluster_offset(entries) & v1_cluster_read(entries)
+    offset = l2_cluster_offset(entries) & l2_compressed_offset(entries)
+    return offset & l2_reserved(entries) & l2_compressed_copied(entries)
 
 
 @rule("l2/librbd-compressed")
@@ -467,7 +475,7 @@ def l2_librbd_compressed(entries: L2Entries) -> Flags:
 
 @rule("l2/librbd-offset")
 def l2_librbd_offset(entries: L2Entries) -> Flags:
-    """librbd reads a standard cluster where it is; bits 0 to 8 and 56 to 61 move it elsewhere."""
+    """Librbd reads a standard cluster where it is; bits 0 to 8 and 56 to 61 move it elsewhere."""
     placed = entries.librbd_offset == entries.offset
     return entries.compressed | no(entries.librbd_reads) | placed
 

@@ -16,6 +16,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.errors import Invalid, QcowError
 from qcowspec.gate import Deny, Gate, gate_of
+from qcowspec.looked import Looked, looked
 from qcowspec.machine import Machine, State
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
 from qcowspec.opening import check_opened, check_readable, laid_open
@@ -59,6 +60,14 @@ class Image:
         tolerated = refused_by("spec") - refused_by("qemu")
         others = [finding for finding in self.judge.findings if finding.rule in tolerated]
         return self.judge.in_order("qemu") + others
+
+    @property
+    def looked(self) -> Looked:
+        """How much of the image was looked at on opening, by the rules of QEMU and the document.
+
+        Entries of tables only where `lay_open` was asked to.
+        """
+        return looked(self.machine, refused_by("qemu") | refused_by("spec"))
 
     @property
     def format(self) -> Format:
@@ -320,12 +329,14 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
     return image
 
 
-def lay_open(target: Target, *, format: str | None = None) -> Image:
+def lay_open(target: Target, *, format: str | None = None, entries: int = 0) -> Image:
     """Open an image however broken it is, and read all that can be read.
 
     Args:
         target: The image; see `qcowspec.sources.open_source`.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        entries: Bytes of L2 tables that are read at most, to judge the entries of all tables; 0 to
+            judge none.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
@@ -334,7 +345,7 @@ def lay_open(target: Target, *, format: str | None = None) -> Image:
     """
     source = open_source(target)
     try:
-        machine = laid_open(source, format)
+        machine = laid_open(source, format, entries=entries)
     except BaseException:
         source.close()
         raise

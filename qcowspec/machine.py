@@ -83,6 +83,9 @@ NEXT: Mapping[State, Mapping[Event, State]] = MappingProxyType(
 )
 """Every transition. A state without a row is final."""
 
+ALL_ENTRIES = clusters.WORK
+"""See `Machine`."""
+
 Stage = Callable[[Metadata, Window, Judge], Reading[bool]]
 
 STAGES: Mapping[State, Stage] = MappingProxyType(
@@ -132,7 +135,7 @@ class Machine:
         format: Format | None = None,
         length: int | None = None,
         brief: bool = False,
-        entries: bool = False,
+        entries: int = 0,
     ) -> None:
         """Begin.
 
@@ -141,11 +144,12 @@ class Machine:
             format: The image's format, where the probe is not to decide.
             length: Bytes of the image file; None of a stream.
             brief: Whether findings say no more than their rule.
-            entries: Whether the entries of all tables are read and judged, too.
+            entries: Bytes of L2 tables that are read at most, to judge the entries of all tables;
+                0 to judge none, `ALL_ENTRIES` for as many as an image has.
         """
         self.state = State.PROBE
         self.told = format is not None
-        self.image = Metadata(format=format, length=length, judges_entries=entries)
+        self.image = Metadata(format=format, length=length, entries=entries)
         self.judge = Judge(self.image, brief=brief)
         self._policy = policy
         self._work = self._run()

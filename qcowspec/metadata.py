@@ -227,9 +227,10 @@ class Metadata:
         slack: Bytes of the first cluster that are not zero and belong to nothing.
         luks_headers: The LUKS headers that the extensions point at, by their offset.
         bitmap_tables_length: Bytes of all bitmap tables that are up to date, each counted once.
-        judges_entries: Whether the entries of the tables are read and judged, too.
-        entries_left: Whether some tables were not read all the same: there are too many, or a
-            stream has gone by.
+        entries: Bytes of L2 tables that are read at most, to judge the entries of all tables; 0
+            where entries are not judged.
+        entries_left: Whether some L2 tables were not read all the same: they are more than that, or
+            a stream has gone by.
         reach: Host offset where the last structure or cluster ends that lies past the end of the
             file, as far as that was looked at; 0 where none does.
     """
@@ -262,7 +263,7 @@ class Metadata:
     slack: int = 0
     luks_headers: dict[int, Part[Luks1.Header]] = field(default_factory=dict)
     bitmap_tables_length: int = 0
-    judges_entries: bool = False
+    entries: int = 0
     entries_left: bool = False
     reach: int = 0
 

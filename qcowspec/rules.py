@@ -119,6 +119,7 @@ class Judge:
         findings: The broken rules, in the order in which they were found.
         counts: How often each rule was found broken.
         stopped: The stages with a broken rule that stops: what they locate has no known place.
+        met: The layouts whose structures were judged, each with the stage that was done by then.
     """
 
     def __init__(self, image: Metadata, *, brief: bool = False) -> None:
@@ -133,6 +134,7 @@ class Judge:
         self.findings: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self.stopped: set[str] = set()
+        self.met: set[tuple[Any, After | None]] = set()
         self._shown: tuple[Part[Any], Field] | None = None
 
     def __call__(self, part: Part[Any], parsed: object, after: After | None = None) -> bool:
@@ -148,6 +150,7 @@ class Judge:
         """
         image, sound = self.image, True
         layout: Any = part.layout  # a class, whose hash mypy does not see
+        self.met.add((layout, after))
         for rule, instance, function in _rules_on(layout, image.format, image.version, after):
             if instance(parsed) if function is None else function(parsed, image):
                 continue
@@ -181,6 +184,7 @@ class Judge:
             view: The entries, decoded as `qcowspec.entries.KINDS` says.
             named: From an entry's place in the array to its host offset and its path.
         """
+        self.met.add((layout, None))
         for rule, holds in _rules_on_entries(layout, self.image.format, self.image.version):
             kept = holds(view)
             if kept is True or (kept is not False and kept.all()):
@@ -203,6 +207,17 @@ class Judge:
         message = rule.message.format(value=f"{value:#x}")
         place = _place(rule, self.image)
         return Finding(rule.id, rule.stage, rule.kind, offset, path, value, message, place)
+
+    def judged(self) -> frozenset[str]:
+        """The ids of the rules that something was held against."""
+        known = self.image.format, self.image.version
+        found: set[str] = set()
+        for layout, after in self.met:
+            if isinstance(layout, str):
+                found.update(rule.id for rule, _ in _rules_on_entries(layout, *known))
+            else:
+                found.update(rule.id for rule, _, _ in _rules_on(layout, *known, after))
+        return frozenset(found)
 
     def header(self, after: After | None = None) -> None:
         """Judge the header by the rules of all stages: the bounds of most tables stand there.

@@ -15,10 +15,12 @@ from typing import BinaryIO
 
 from qcow_parsers import constants as c
 
+from qcowspec import clusters
 from qcowspec.errors import Unreadable
-from qcowspec.machine import Machine, thorough
+from qcowspec.machine import ALL_ENTRIES, Machine, State, thorough
 from qcowspec.metadata import Format, Metadata
 from qcowspec.needs import Need, Window
+from qcowspec.profiles import judges_entries
 from qcowspec.units import HostOffset, align_up
 from qcowspec.verdict import REJECT, Verdict, lost, of
 
@@ -32,6 +34,9 @@ CAPTURED = 48 << 20
 
 ENDING = 2 * Window.STEP
 """Bytes of the stream's end that are kept: other formats have a footer there."""
+
+LATE = (State.SNAPSHOTS, State.CLUSTERS)
+"""States in which all tables are read that locate others: in versions 2 and 3, and in version 1."""
 
 ENTRIES_CAPTURED = 1 << 20
 """Bytes of a snapshot table or a bitmap directory, which say only as they go how long they are."""
@@ -49,7 +54,9 @@ class StreamJudge:
         self._profile = profile
         self._name = name
         self._format = None if format is None else Format(format)
-        self._machine = Machine(thorough(profile), format=self._format)
+        self._entries = ALL_ENTRIES if judges_entries(profile) else 0
+        self._machine = Machine(thorough(profile), format=self._format, entries=self._entries)
+        self._announced = False
         self._store = _Store()
         self._finished: Verdict | None = None
         self._lost: Need | None = None
@@ -98,18 +105,36 @@ class StreamJudge:
                 self._store.want(need)
                 return
             data = self._store.read(need)
+            if data is None and need.optional:
+                data = b""
             if data is None:
                 self._lost = need
                 return
             self._machine.feed(data)
-            for region in _announced(self._machine.image):
+            self._announce()
+
+    def _announce(self) -> None:
+        """Have the tables kept that are located by now, before a stage asks for them."""
+        image = self._machine.image
+        for region in _announced(image):
+            self._store.want(region)
+        if not self._announced and image.l1_table is not None and self._machine.state in LATE:
+            self._announced = True
+            for region in clusters.located(image):
                 self._store.want(region)
 
     def _judged_again(self) -> Verdict:
         """The verdict of a machine that knows the length of the file."""
-        machine = Machine(thorough(self._profile), format=self._format, length=self.length)
+        machine = Machine(
+            thorough(self._profile),
+            format=self._format,
+            length=self.length,
+            entries=self._entries,
+        )
         while self._lost is None and (need := machine.need) is not None:
             data = self._store.read(need)
+            if data is None and need.optional:
+                data = b""
             if data is None:
                 self._lost = need
             else:
@@ -179,7 +204,9 @@ class _Store:
             return bytes(self._start[need.offset : end])
         if need.offset >= self.length - len(self._end):
             return self._end[need.offset - self.length :][: end - need.offset]
-        for offset, (_, kept) in self._regions.items():
+        start = need.offset - need.offset % Window.STEP
+        own = [(start, self._regions[start])] if start in self._regions else []
+        for offset, (_, kept) in (*own, *self._regions.items()):
             if offset <= need.offset and end <= offset + len(kept):
                 return bytes(kept[need.offset - offset : end - offset])
         return None

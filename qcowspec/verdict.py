@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qcowspec.drivers import drive
-from qcowspec.machine import Machine, thorough
+from qcowspec.looked import Looked, looked
+from qcowspec.machine import ALL_ENTRIES, Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.needs import Need
-from qcowspec.profiles import judges_entries, tolerated_by
+from qcowspec.profiles import judges_entries, refused_by, tolerated_by
 from qcowspec.rules import BY_ID, Finding
 from qcowspec.source import Source
 from qcowspec.sources import Target, open_source
@@ -32,6 +33,7 @@ class Verdict:
         errors: The broken rules for which the profile refuses the image, the one that it reports
             first in front.
         warnings: The other broken rules of the format's document and of QEMU.
+        looked: How much of the image was looked at.
     """
 
     path: str
@@ -39,6 +41,7 @@ class Verdict:
     verdict: str
     errors: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
+    looked: Looked
 
     @property
     def accepted(self) -> bool:
@@ -71,7 +74,7 @@ def validate(
             thorough(profile),
             format=chosen,
             length=source.length,
-            entries=judges_entries(profile),
+            entries=ALL_ENTRIES if judges_entries(profile) else 0,
         )
         return of(drive(machine, source), source.name, profile)
     finally:
@@ -104,4 +107,5 @@ def of(machine: Machine, path: str, profile: str) -> Verdict:
         verdict=REJECT if errors or image_format is None else ACCEPT,
         errors=tuple(errors),
         warnings=tuple(warnings),
+        looked=looked(machine, refused_by(profile) | tolerated_by(profile)),
     )

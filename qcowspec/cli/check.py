@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qcowspec.cli.images import TakesImages
-from qcowspec.cli.output import FORMATS, say, styler, write
+from qcowspec.cli.output import FORMATS, say, styler, warn_of_end, write
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, sharing
 from qcowspec.errors import QcowError
@@ -89,6 +89,7 @@ def command(
     shown = None if all_ else limit
     try:
         with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
+            warn_of_end(opened.source.name, opened.metadata)
             report = check(
                 opened,
                 shown=shown,

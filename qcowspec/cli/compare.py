@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from qcowspec.cli.images import TakesImages
-from qcowspec.cli.output import FORMATS, say, write
+from qcowspec.cli.output import FORMATS, say, warn_of_end, write
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import CHOICES, PERMISSIONS, allowing, key_of, sharing
 from qcowspec.errors import QcowError
@@ -75,6 +75,8 @@ def command(
         except QcowError as error:
             say(error)
             sys.exit(NOT_OPENED)
+        for layer in (*left.layers, *right.layers):
+            warn_of_end(layer.name, layer.metadata)
         _finish(_compared(left, right, strict=strict, hidden=quiet or not progress), quiet=quiet)
 
 

@@ -9,7 +9,7 @@ import time
 import click
 
 from qcowspec.cli.images import TakesImages
-from qcowspec.cli.output import say
+from qcowspec.cli.output import say, warn_of_end
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened
 from qcowspec.errors import QcowError
@@ -68,6 +68,8 @@ def command(
         with opened(image, format_, allow, secret, like_qemu=like_qemu) as source:
             disk = source.disk(snapshot)
             disk.open_all()
+            for layer in disk.layers:
+                warn_of_end(layer.name, layer.metadata)
             if any(_is_same(output, layer.name) for layer in disk.layers) or any(
                 _is_same(output, layer.data.name) for layer in disk.layers
             ):

@@ -11,9 +11,11 @@ from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import fail, styler, write
 from qcowspec.errors import QcowError
 from qcowspec.image import Image, lay_open
+from qcowspec.machine import ALL_ENTRIES
 from qcowspec.report import document, text, tree
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.paths import UnknownPath, resolve
+from qcowspec.report.tables import BYTES_READ
 
 BROKEN = 1
 """Exit status where rules are broken."""
@@ -71,7 +73,11 @@ def command(
     if as_json and as_yaml:
         raise click.UsageError("--json and --yaml exclude each other")
     try:
-        opened = lay_open(image, format=None if format_ == "auto" else format_)
+        opened = lay_open(
+            image,
+            format=None if format_ == "auto" else format_,
+            entries=ALL_ENTRIES if tables else BYTES_READ,
+        )
     except QcowError as error:
         fail(error)
     with opened:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from qcowspec.cli.images import TakesImages
-from qcowspec.cli.output import FORMATS, say, write
+from qcowspec.cli.output import FORMATS, say, warn_of_end, write
 from qcowspec.cli.reading import FAILED, sharing
 from qcowspec.errors import QcowError
 
@@ -46,6 +46,7 @@ def command(
 
     try:
         with open_image(image, format=FORMATS[format_]) as opened:
+            warn_of_end(opened.source.name, opened.metadata)
             if backing_chain:
                 found = list(info_chain.chain(opened, gate_of(allow)))
             else:

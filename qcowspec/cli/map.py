@@ -7,7 +7,7 @@ import sys
 import click
 
 from qcowspec.cli.images import TakesImages
-from qcowspec.cli.output import FORMATS, say, write
+from qcowspec.cli.output import FORMATS, say, warn_of_end, write
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened, sharing
 from qcowspec.cli.sizes import size
 from qcowspec.errors import QcowError
@@ -72,6 +72,8 @@ def command(
         with opened(image, format_, allow, secret) as source:
             disk = source.disk(snapshot, keyless=not exact)
             disk.open_all()
+            for layer in disk.layers:
+                warn_of_end(layer.name, layer.metadata)
             people = output == "human"
             status = block_status(disk, start_offset, max_length, compressed=people or compressed)
             if since is not None:

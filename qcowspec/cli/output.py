@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from qcowspec.errors import QcowError
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.words import printable
+
+if TYPE_CHECKING:
+    from qcowspec.metadata import Metadata
 
 UNREADABLE = 2
 """Exit status where the image cannot be read, or is no QCOW image."""
@@ -55,6 +58,14 @@ def write(pieces: Iterable[str]) -> None:
 def say(error: QcowError) -> None:
     """Say what is wrong in one sentence."""
     click.echo(f"qcowspec: {printable(str(error))}", err=True)
+
+
+def warn_of_end(name: str, image: Metadata | None) -> None:
+    """Say first if an image's file ends too early; of a raw file nothing is known."""
+    if image is not None and image.reach:
+        from qcowspec.looked import truncated
+
+        click.echo(f"qcowspec: {printable(name)}: {truncated(image)}", err=True)
 
 
 def fail(error: QcowError) -> NoReturn:

@@ -150,16 +150,16 @@ def _located(header: Qcow2.Header, image: Metadata) -> Iterator[tuple[int, int]]
         yield directory.bitmap_directory_offset, directory.bitmap_directory_size
 
 
-# --- the operator's policy ------------------------------------------------------------------------
+# --- the whole file -------------------------------------------------------------------------------
 
 
-@decides("header/untrusted-truncated", "header/v1-untrusted-truncated", after="clusters")
-def untrusted_truncated(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
+@decides("header/truncated", "header/v1-truncated", after="clusters")
+def truncated(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
     """Nothing that was looked at lies past the end of the file."""
     return image.reach == 0
 
 
-@tells("header/untrusted-truncated", "header/v1-untrusted-truncated")
+@tells("header/truncated", "header/v1-truncated")
 def reach(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> int:
     """Where the last of it ends."""
     return image.reach

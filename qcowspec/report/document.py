@@ -34,9 +34,10 @@ def head(image: Image) -> Plain:
     }
 
 
-def findings(image: Image) -> list[Plain]:
-    """The broken rules."""
-    return [finding(found) for found in image.findings]
+def end(image: Image) -> Plain:
+    """What stands behind the structures: the broken rules, and what was not looked at."""
+    broken = [finding(found) for found in image.findings]
+    return {"findings": broken, **image.looked.as_json()}
 
 
 def finding(found: Finding) -> Plain:
@@ -96,8 +97,8 @@ def as_json(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str
     for item in nodes:
         yield from _json(item, whole=whole, indent=4, before=separator)
         separator = ",\n"
-    closing = json.dumps(findings(image), indent=2)
-    yield '\n  ],\n  "findings": ' + _indented(closing, 2).lstrip() + "\n}\n"
+    closing = json.dumps(end(image), indent=2)
+    yield "\n  ]," + closing.removeprefix("{") + "\n"
 
 
 def _json(item: Node, *, whole: bool, indent: int, before: str) -> Iterator[str]:
@@ -125,7 +126,7 @@ def as_yaml(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str
             yield "  entries:\n"
             for entry in item.rows():  # a line of JSON is YAML too
                 yield f"  - {json.dumps(row(entry))}\n"
-    yield _yaml({"findings": findings(image)})
+    yield _yaml(end(image))
 
 
 def one(item: Node | Row, *, yaml: bool, whole: bool) -> Iterator[str]:

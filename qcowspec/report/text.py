@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from qcowspec.image import Image
+from qcowspec.looked import summary, truncated, unseen
 from qcowspec.report import words
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.style import Style, plain_style
@@ -38,6 +39,8 @@ def lines(
         style: Paints the parts of a line.
     """
     yield style(headline(image), "title")
+    if image.metadata.reach:
+        yield style(truncated(image.metadata), "bad")
     for node in nodes:
         yield ""
         yield from structure(node, whole=whole, hexadecimal=hexadecimal, style=style)
@@ -138,19 +141,17 @@ INDEX_WIDTH = 14
 
 
 def _findings(image: Image, style: Style) -> Iterator[str]:
-    refused, findings = image.judge.first("qemu"), image.findings
-    if not findings:
-        yield style("No rule is broken.", "good")
-        return
-    kept = Counter(finding.rule for finding in findings)
-    broken = words.plural(sum(image.judge.counts[rule] for rule in kept), "finding")
+    refused, findings, found = image.judge.first("qemu"), image.findings, image.looked
     verdict = "QEMU opens this image" if refused is None else "QEMU refuses this image"
-    yield style(f"{verdict}; {broken}:", "title")
+    kept = Counter(finding.rule for finding in findings)
+    end = ":" if findings else "."
+    yield style(f"{verdict}. {summary(found)}{end}", "title" if findings else "good")
     for finding in findings:
         yield "  " + style(finding_words(finding), "bad")
     for rule, shown in kept.items():
         if left := image.judge.counts[rule] - shown:
             yield f"  … and {left:,} more of {rule}"
+    yield unseen(found)
 
 
 def finding_words(finding: Finding) -> str:

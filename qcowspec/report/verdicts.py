@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
+from qcowspec.looked import summary, truncated, unseen
 from qcowspec.report.document import finding, plain
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.text import finding_words
 from qcowspec.report.words import plural, printable
+from qcowspec.rules import Finding
 from qcowspec.verdict import Verdict
+
+SAME_SHOWN = 4
+"""Places of one rule that stand under a verdict for people; JSON has up to 32."""
 
 WARNINGS_SHOWN = 5
 """Warnings that stand under a verdict for people; JSON has all."""
@@ -27,6 +34,7 @@ def as_json(verdict: Verdict) -> str:
         "verdict": verdict.verdict,
         "errors": [finding(found) for found in verdict.errors],
         "warnings": [finding(found) for found in verdict.warnings],
+        **verdict.looked.as_json(),
     }
     return json.dumps(said)
 
@@ -35,8 +43,24 @@ def as_text(verdict: Verdict, style: Style = plain_style) -> str:
     """One verdict with its reasons, a line each."""
     mark = style(verdict.verdict, "good" if verdict.accepted else "bad")
     lines = [f"{printable(verdict.path)}: {mark}, {verdict.format or 'no QCOW image'}"]
-    lines += [f"  {finding_words(found)}" for found in verdict.errors]
+    if verdict.looked.reach:
+        lines.append("  " + style(truncated(verdict.looked), "bad"))
+    lines += [f"  {line}" for line in _few(verdict.errors)]
     lines += [f"  warning: {finding_words(found)}" for found in verdict.warnings[:WARNINGS_SHOWN]]
     if (more := len(verdict.warnings) - WARNINGS_SHOWN) > 0:
         lines.append(f"  … and {plural(more, 'warning')} more")
+    if verdict.format is not None:
+        lines.append(f"  {summary(verdict.looked)}. {unseen(verdict.looked)}")
     return "\n".join(lines)
+
+
+def _few(findings: tuple[Finding, ...]) -> Iterator[str]:
+    """A line each, but for those of one rule of which there are many."""
+    met: Counter[str] = Counter()
+    for found in findings:
+        met[found.rule] += 1
+        if met[found.rule] <= SAME_SHOWN:
+            yield finding_words(found)
+    for rule, count in met.items():
+        if count > SAME_SHOWN:
+            yield f"… and {count - SAME_SHOWN} more of {rule}"

@@ -10,6 +10,7 @@ import pytest
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES, Rule
 
+from qcowspec.entries import HOLDS
 from qcowspec.image import Image, lay_open
 from qcowspec.predicates import AFTER, FUNCTIONS, UNDECIDED, VALUES, undecided
 from qcowspec.profiles import check_profile, refused_by
@@ -44,7 +45,7 @@ def number(value: int, width: int) -> bytes:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_is_decided_once_or_it_stands_why_not(rule: Rule) -> None:
-    about_entries = rule.on.endswith(("::l1_entry", "::l2_entry", "::refcount_table_entry"))
+    about_entries = rule.id in HOLDS
     if rule.predicate == "instance":
         assert rule.id not in FUNCTIONS
         assert (rule.id in UNDECIDED) == about_entries
@@ -55,6 +56,7 @@ def test_a_rule_is_decided_once_or_it_stands_why_not(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", UNDECIDED, ids=str)
 def test_a_rule_that_nobody_decides_is_one_that_no_opening_needs(rule: str) -> None:
     when: dict[str, tuple[str | None, ...]] = {
+        undecided.DATA: ("data",),
         undecided.ENTRIES: ("data", "check", None),
         undecided.FILES: ("data", "chain", None),
         undecided.KEYS: ("data",),

@@ -57,7 +57,12 @@ class Extension(NamedTuple):
 '''
 
 
-_LIMITS = {"format": "Set by the format.", "qemu": "QEMU's own.", "librbd": "librbd's own.", "policy": "qcowspec's own."}
+_LIMITS = {
+    "format": "Set by the format.",
+    "qemu": "QEMU's own.",
+    "librbd": "librbd's own.",
+    "policy": "qcowspec's own.",
+}
 
 
 def _constant(row: Row) -> list[str]:
