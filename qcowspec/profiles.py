@@ -13,8 +13,8 @@ from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.entries import HOLDS
 
-PROFILES = ("qemu", "librbd", "spec", "untrusted")
-"""QEMU's verdict, librbd's reader's, the format's document's, an operator's."""
+PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
+"""Whose verdict: QEMU's, librbd's reader's today and in 2021, the document's, an operator's."""
 
 Version = tuple[int, ...]
 
@@ -98,8 +98,9 @@ def _counts(rule: Rule, name: str, version: Version | None) -> bool:
         return (
             rule.qemu.verdict == "rejects" and rule.qemu.when in AT_INFO and _stands(rule, version)
         )
-    if name == "librbd":
-        return rule.librbd == "rejects"
+    if name in ("librbd", "librbd-v1"):
+        first = name == "librbd-v1" and rule.librbd_v1 == "rejects"
+        return rule.librbd == "rejects" or first
     return rule.spec or (name == "untrusted" and rule.untrusted == "rejects")
 
 

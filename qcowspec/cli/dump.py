@@ -31,8 +31,11 @@ Examples:
   qcowspec dump --path header.cluster_bits disk.qcow2
   qcowspec dump --json disk.qcow2 | jq '.structures[].name'
 
-Exit status: 0 no rule is broken; 1 some are, and all that can be read is shown; 2 the image cannot
-be read, or is no QCOW image.
+The entries of the L2 tables that are read are judged, too. Refcounts are not held against
+references: that is `qcowspec check`.
+
+Exit status: 0 no rule that was judged is broken; 1 some are, and all that can be read is shown; 2
+the image cannot be read, or is no QCOW image.
 """,
 )
 @click.argument("image")

@@ -35,9 +35,10 @@ Examples:
   qcowspec validate --recursive --jobs 4 --json images/ > verdicts.jsonl
   curl -s https://example.com/disk.qcow2 | qcowspec validate --profile untrusted -
 
-Profiles: qemu is what the newest QEMU opens, qemu@7.2 what that version does, librbd what Ceph's
-reader does; spec is what the format's document demands; untrusted adds what an operator demands of
-an uploaded image: no backing file, no data file, nothing hidden, unknown or absurd.
+Profiles: qemu is what the newest QEMU opens, qemu@7.2 what that version opens; librbd is what
+Ceph's reader opens and reads right, librbd-v1 its first version; spec is what the format's document
+demands; untrusted adds what an operator demands of an uploaded image: no backing file, no data
+file, nothing missing, unknown or absurd. Each verdict ends with what was not looked at.
 
 Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or bad usage.
 """,

@@ -53,6 +53,7 @@ _RULE = {
     "spec": Key(rows.truth),
     "qemu": Key(lambda value: None if isinstance(value, dict) else "which is no table"),
     "librbd": Key(_VERDICT),
+    "librbd_v1": Key(rows.one_of("rejects"), required=False),
     "untrusted": Key(rows.one_of("rejects", "reports"), required=False),
     "source": Key(rows.text_or_texts),
     "why": _TEXT,
@@ -157,6 +158,7 @@ class Rule(NamedTuple):
     spec: bool  # whether the format's document demands it
     qemu: Qemu
     librbd: Literal["rejects", "accepts"]
+    librbd_v1: Literal["rejects"] | None  # what only the reader's first version refuses
     untrusted: Literal["rejects", "reports"] | None  # an operator's addition to the document
     source: tuple[str, ...]
     why: str
