@@ -71,6 +71,7 @@ def _build(
     stack: ExitStack, spec: str, output: str, data_from: str | None, data_file: str | None
 ) -> None:
     from qcowspec.fuzzing import recipes
+    from qcowspec.transfer.places import is_same
 
     inputs = _Inputs()
     text = inputs.whole(spec, recipes.LARGEST_SPEC)
@@ -85,7 +86,9 @@ def _build(
         raise click.UsageError("the spec has no data file that could be written")
     below = None if original is None else recipes.copied_from(original)
     target = _target(output, inputs.names)
-    data_target = None if data_file is None else _target(data_file, [*inputs.names, output])
+    data_target = None if data_file is None else _target(data_file, inputs.names)
+    if data_file is not None and (data_file == output or is_same(output, data_file)):
+        raise click.UsageError(f"the image and its data file cannot both be {output}")
     written = _write(output, target, made.pieces.end, made.pieces.written(below))
     if data_file is not None and data_target is not None and made.data_file is not None:
         _write(data_file, data_target, made.data_size, sorted(made.data_file.items()))
@@ -93,17 +96,16 @@ def _build(
     click.echo(says, err=any(is_stdout(path) for path in (output, data_file) if path is not None))
 
 
-def _target(path: str, others: list[str]) -> Target:
-    """Where an output goes, which must be none of the other files."""
+def _target(path: str, inputs: list[str]) -> Target:
+    """Where an output goes, which must be none of the inputs."""
     from qcowspec.transfer.places import Unwritable, is_same
 
     try:
         target = target_of(path)
     except Unwritable as error:
         unwritable(path, error, UNREADABLE)
-    for other in others:
-        if is_same(target, other):
-            raise click.UsageError(f"{path} is another file of this command, by the name {other}")
+    if any(is_same(target, name) for name in inputs):
+        raise click.UsageError(f"{path} is a file that is read from")
     return target
 
 

@@ -21,7 +21,7 @@ from qcowspec.transfer.crew import Crew, default_threads
 from qcowspec.transfer.files import writer
 from qcowspec.transfer.jobs import JOB, Job, cut, is_far, jobs
 from qcowspec.transfer.output import SparseFile
-from qcowspec.transfer.places import Target, Unwritable
+from qcowspec.transfer.places import Target, Unwritable, place_of
 from qcowspec.transfer.stream import Stream, copy_forward
 
 FAR_THREADS = 4
@@ -80,8 +80,8 @@ def _file(disk: Disk, path: Target, resume: Mapping[str, Any] | None) -> SparseF
         return writer(path, disk.size)
     from qcowspec.transfer.resume import ResumableFile, subject
 
-    if not isinstance(path, str):
-        raise Unwritable("what goes to a stream cannot be resumed")
+    if not isinstance(path, str) or not place_of(path).is_file:
+        raise Unwritable("only a regular file can be resumed")
     return ResumableFile(path, disk.size, subject(disk, resume))
 
 

@@ -144,7 +144,7 @@ def is_same(target: Target, other: str) -> bool:
         ours = os.stat(target) if isinstance(target, str) else os.fstat(target.fileno())
         theirs = os.fstat(0) if other == "-" else os.stat(other)
     except (OSError, ValueError):  # one of them is no file of this machine's, or not there yet
-        return False
+        return isinstance(target, str) and os.path.realpath(target) == os.path.realpath(other)
     if stat.S_ISBLK(ours.st_mode) and stat.S_ISBLK(theirs.st_mode):
         return ours.st_rdev == theirs.st_rdev
     return stat.S_ISREG(ours.st_mode) and os.path.samestat(ours, theirs)
