@@ -22,6 +22,7 @@ from qcowspec.fuzzing.mutations import MOST, Mutant, break_rules, mutate
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.profiles import PROFILES
 from qcowspec.transfer.files import write_bytes
+from qcowspec.transfer.places import Unwritable, is_same
 
 MANIFEST = "manifest.json"
 SCHEMA = "qcowspec.mutants/1"
@@ -126,7 +127,10 @@ def write(batch: Batch, folder: Path) -> dict[str, Any]:
     for number, seed, made in batch.mutants():
         suffix = ".qcow" if seed.format == "qcow" else ".qcow2"
         name = f"{seed.stem}-{number:06}{suffix}"
-        write_bytes(str(folder / name), made.data)
+        path = str(folder / name)
+        if any(is_same(path, each.name) for each in batch.seeds):
+            raise Unwritable(f"{name} in it is one of the images that mutants are made from")
+        write_bytes(path, made.data)
         rows.append(row(name, seed, made))
     manifest = {
         "schema": SCHEMA,
