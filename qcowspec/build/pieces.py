@@ -1,8 +1,8 @@
 """A file in pieces, most of it holes: what an image is before it is written.
 
-In: bytes and where they stand, the later over the earlier. Out: what to write where, each byte
-once, zeros left out. Refuses: more bytes than a spec has a use for, and offsets past the end of any
-file.
+In: bytes and where they stand, the later over the earlier. Out: what to write where, in order, each
+byte once, zeros left out. Refuses: more bytes than a spec has a use for, and offsets past the end
+of any file.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 
 from qcowspec.build.host import LARGEST
 from qcowspec.build.wording import wrong
@@ -79,21 +80,24 @@ class Pieces:
     def written(
         self, below: Callable[[int, int], Iterator[Chunk]] | None = None
     ) -> Iterator[Chunk]:
-        """What to write into a file of holes: offsets and bytes, in no order, zeros left out.
+        """What to write into a file of holes: offsets and bytes, in order, zeros left out.
 
         Args:
             below: What lies below all pieces: called with the start and the end of a stretch that
                 no piece covers.
         """
         covered, end = Covered(), self.end
+        own: list[Chunk] = []
         for piece in reversed(self.list):
             start, stop = piece.offset, min(piece.offset + piece.length, end)
             free = covered.claim(start, stop)
             for at, data in piece.chunks:
-                yield from _cut(start + at, data, free)
-        if below is not None:
-            for start, stop in covered.claim(0, end):
-                yield from below(start, stop)
+                own += _cut(start + at, data, free)
+        own.sort()
+        if below is None:
+            return iter(own)
+        others = (chunk for span in covered.claim(0, end) for chunk in below(*span))
+        return merge(own, others)
 
     def image(self) -> bytes:
         """The whole file in memory.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from qcowspec.cli.output import UNREADABLE, fail, write
+from qcowspec.cli.output import UNREADABLE, fail, is_stdout, target_of, unwritable
 from qcowspec.errors import QcowError, Unsupported
 from qcowspec.report.words import plural, printable
 
 if TYPE_CHECKING:
+    from qcowspec.build.pieces import Chunk
     from qcowspec.source import Source
+    from qcowspec.transfer.places import Target
 
 
 @click.command(
@@ -37,7 +38,13 @@ Exit status: 0; 2 the spec is wrong, a file cannot be read or written, or bad us
 """,
 )
 @click.argument("spec")
-@click.option("-o", "--output", metavar="IMAGE", required=True, help="The image to write.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="IMAGE",
+    required=True,
+    help="The image to write; - for standard output.",
+)
 @click.option(
     "--data-from",
     metavar="ORIGINAL",
@@ -50,62 +57,100 @@ def command(spec: str, output: str, data_from: str | None, data_file: str | None
     """Assemble an image from a description.
 
     SPEC is a file, or - for standard input. The image is written whole or not at all, with holes
-    where it is zeros.
+    where it is zeros. -o - writes it to standard output, and what is said of it to standard error.
     """
     with ExitStack() as stack:
         try:
             _build(stack, spec, output, data_from, data_file)
         except QcowError as error:
-            error.path = error.path or ("-" if spec == "-" else spec)
+            error.path = error.path or spec
             fail(error)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            click.echo(f"qcowspec: {printable(output)}: cannot be written: {reason}", err=True)
-            sys.exit(UNREADABLE)
 
 
 def _build(
     stack: ExitStack, spec: str, output: str, data_from: str | None, data_file: str | None
 ) -> None:
-    from qcowspec.fuzzing import files, recipes
+    from qcowspec.fuzzing import recipes
+    from qcowspec.transfer.places import is_same
 
-    text = _whole(spec, recipes.LARGEST_SPEC)
+    inputs = _Inputs()
+    text = inputs.whole(spec, recipes.LARGEST_SPEC)
     original: Source | None = None
     if data_from is not None:
-        original = _opened(data_from)
+        original = inputs.opened(data_from)
         stack.callback(original.close)
-    made = recipes.made(recipes.parsed(text), read=_image, has_original=original is not None)
+    made = recipes.made(recipes.parsed(text), read=inputs.image, has_original=original is not None)
     if original is not None and not made.from_dump:
         raise click.UsageError("--data-from goes with a dump; a description has its own data")
     if data_file is not None and made.data_file is None:
         raise click.UsageError("the spec has no data file that could be written")
     below = None if original is None else recipes.copied_from(original)
-    written = files.write(Path(output), made.pieces.end, made.pieces.written(below))
-    if data_file is not None and made.data_file is not None:
-        files.write(Path(data_file), made.data_size, made.data_file.items())
-    write([f"{printable(output)}: {made.pieces.end:,} bytes, {written:,} of them no hole\n"])
+    target = _target(output, inputs.names)
+    data_target = None if data_file is None else _target(data_file, inputs.names)
+    if data_file is not None and (data_file == output or is_same(output, data_file)):
+        raise click.UsageError(f"the image and its data file cannot both be {output}")
+    written = _write(output, target, made.pieces.end, made.pieces.written(below))
+    if data_file is not None and data_target is not None and made.data_file is not None:
+        _write(data_file, data_target, made.data_size, sorted(made.data_file.items()))
+    says = f"{printable(output)}: {made.pieces.end:,} bytes, {written:,} of them no hole"
+    click.echo(says, err=any(is_stdout(path) for path in (output, data_file) if path is not None))
 
 
-def _opened(path: str) -> Source:
-    from qcowspec.sources import open_source
+def _target(path: str, inputs: list[str]) -> Target:
+    """Where an output goes, which must be none of the inputs."""
+    from qcowspec.transfer.places import Unwritable, is_same
 
-    return open_source(path)
-
-
-def _image(path: str) -> bytes:
-    from qcowspec.fuzzing.drafts import LARGEST
-
-    return _whole(path, LARGEST)
-
-
-def _whole(path: str, most: int) -> bytes:
-    """A file, whole, if it is not too large for that."""
-    source = _opened(path)
     try:
-        if source.length > most:
-            raise Unsupported(
-                f"has {plural(source.length, 'byte')}; {most} are the most", path=source.name
-            )
-        return source.read_at(0, source.length)
-    finally:
-        source.close()
+        target = target_of(path)
+    except Unwritable as error:
+        unwritable(path, error, UNREADABLE)
+    if any(is_same(target, name) for name in inputs):
+        raise click.UsageError(f"{path} is a file that is read from")
+    return target
+
+
+def _write(path: str, target: Target, length: int, chunks: Iterable[Chunk]) -> int:
+    """Write an output; how many of its bytes are no hole."""
+    from qcowspec.transfer.files import write_chunks
+
+    try:
+        return write_chunks(target, length, chunks)
+    except OSError as error:
+        unwritable(path, error, UNREADABLE)
+
+
+class _Inputs:
+    """The files that a build reads.
+
+    Attributes:
+        names: Of those that were opened.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def opened(self, path: str) -> Source:
+        """A file, open."""
+        from qcowspec.sources import open_source
+
+        source = open_source(path)
+        self.names.append(source.name)
+        return source
+
+    def image(self, path: str) -> bytes:
+        """An image that a spec begins with, whole."""
+        from qcowspec.fuzzing.drafts import LARGEST
+
+        return self.whole(path, LARGEST)
+
+    def whole(self, path: str, most: int) -> bytes:
+        """A file, whole, if it is not too large for that."""
+        source = self.opened(path)
+        try:
+            if source.length > most:
+                raise Unsupported(
+                    f"has {plural(source.length, 'byte')}; {most} are the most", path=source.name
+                )
+            return source.read_at(0, source.length)
+        finally:
+            source.close()

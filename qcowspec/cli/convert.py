@@ -9,11 +9,10 @@ import time
 import click
 
 from qcowspec.cli.images import TakesImages
-from qcowspec.cli.output import say, warn_of_end
+from qcowspec.cli.output import STANDARD, say, target_of, unwritable, warn_of_end
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened
 from qcowspec.errors import QcowError
-from qcowspec.report.words import printable
 
 
 @click.command(
@@ -26,12 +25,18 @@ Examples:
   qcowspec convert --snapshot before-upgrade disk.qcow2 then.raw
   qcowspec convert --secret env:PASSPHRASE locked.qcow2 open.raw
   qcowspec convert --resume https://example.com/disk.qcow2 disk.raw
+  qcowspec convert disk.qcow2 - | sha256sum
 
 {PERMISSIONS}
-OUT is sparse, and appears under its name when all of it is written. With --resume what is written
-of it before an interruption stays beside it (OUT.partial, OUT.partial.journal), and the same
-command goes on from there, if the image has not changed. A snapshot is read at its own
-size; --like-qemu reads it at the active state's, as qemu-img convert -l does.
+OUT is sparse, and appears under its name when all of it is written. A file that is there keeps its
+owner, mode and hard links, and a link stays a link: what it leads to is written. A pipe, a device
+and - for standard output get all bytes in order, zeros too.
+
+With --resume what is written of OUT before an interruption stays beside it (OUT.partial,
+OUT.partial.journal), and the same command goes on from there, if the image has not changed.
+
+A snapshot is read at its own size; --like-qemu reads it at the active state's, as qemu-img convert
+-l does.
 
 Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage.
 """,
@@ -57,21 +62,24 @@ def command(
     resume: bool,
     quiet: bool,
 ) -> None:
-    """Write what the guest sees to a sparse raw file.
+    """Write what the guest sees to a sparse raw file; OUT may be - for standard output.
 
     All versions, compressed, encrypted and extended L2 images, snapshots and backing chains.
     """
     from qcowspec.transfer.convert import convert
-    from qcowspec.transfer.output import Unwritable
+    from qcowspec.transfer.places import Unwritable, is_same
 
+    if resume and output == STANDARD:
+        raise click.UsageError("--resume needs a file; standard output cannot be resumed")
     try:
+        target = target_of(output)
         with opened(image, format_, allow, secret, like_qemu=like_qemu) as source:
             disk = source.disk(snapshot)
             disk.open_all()
             for layer in disk.layers:
                 warn_of_end(layer.name, layer.metadata)
-            if any(_is_same(output, layer.name) for layer in disk.layers) or any(
-                _is_same(output, layer.data.name) for layer in disk.layers
+            if any(is_same(target, layer.name) for layer in disk.layers) or any(
+                is_same(target, layer.data.name) for layer in disk.layers
             ):
                 raise click.UsageError(f"{output} is a file that is read from")
             name, rate = os.path.basename(output), Rate()
@@ -83,7 +91,7 @@ def command(
 
                 convert(
                     disk,
-                    output,
+                    target,
                     threads=threads,
                     progress=progress,
                     resume={"snapshot": snapshot, "like_qemu": like_qemu} if resume else None,
@@ -92,8 +100,7 @@ def command(
         say(error)
         sys.exit(FAILED)
     except Unwritable as error:
-        click.echo(f"qcowspec: {printable(output)}: cannot be written: {error}", err=True)
-        sys.exit(FAILED)
+        unwritable(output, error, FAILED)
 
 
 class Rate:
@@ -112,11 +119,3 @@ class Rate:
 
 
 MIB = 1 << 20
-
-
-def _is_same(path: str, other: str) -> bool:
-    """Whether two paths are one file."""
-    try:
-        return os.path.samefile(path, other)
-    except OSError:
-        return False

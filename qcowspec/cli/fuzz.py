@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qcowspec.cli.images import TakesImages
-from qcowspec.cli.output import UNREADABLE, fail, write
+from qcowspec.cli.output import UNREADABLE, fail, unwritable, write
 from qcowspec.cli.progress import Bar
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
@@ -126,8 +126,10 @@ def command(
             click.echo(f"qcowspec: {printable(str(error))}", err=True)
             sys.exit(UNREADABLE)
         except OSError as error:
-            place, what = (output, "written") if again is None else (again, "read")
-            click.echo(f"qcowspec: {place}: cannot be {what}: {error.strerror}", err=True)
+            if output is not None:
+                unwritable(output, error, UNREADABLE)
+            says = f"qcowspec: {again}: cannot be read: {error.strerror}"
+            click.echo(printable(says), err=True)
             sys.exit(UNREADABLE)
     if not quiet:
         write(_summary(campaign.progress))

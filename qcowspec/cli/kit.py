@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qcowspec.cli.output import UNREADABLE, write
+from qcowspec.cli.output import UNREADABLE, unwritable, write
 from qcowspec.cli.progress import Bar
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
@@ -62,7 +62,7 @@ def make(folder: str) -> None:
     except (QcowError, Unfit) as error:
         _stop(str(error))
     except OSError as error:
-        _stop(f"{folder}: cannot be written: {error.strerror}")
+        unwritable(folder, error, UNREADABLE)
     write([f"{printable(folder)}: {plural(len(rows), 'image')}, {making.MANIFEST}\n"])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from qcowspec.cli.images import TakesImages
-from qcowspec.cli.output import UNREADABLE, fail, write
+from qcowspec.cli.output import UNREADABLE, fail, unwritable, write
 from qcowspec.errors import NotQcow, QcowError, Unsupported
 from qcowspec.fuzzing import batches
 from qcowspec.fuzzing.drafts import LARGEST
@@ -85,8 +85,7 @@ def command(
         click.echo(f"qcowspec: {error}", err=True)
         sys.exit(NOTHING_FITS)
     except OSError as error:
-        click.echo(f"qcowspec: {output}: cannot be written: {error.strerror}", err=True)
-        sys.exit(UNREADABLE)
+        unwritable(output, error, UNREADABLE)
     rejected = Counter(row["verdict"]["qemu"] for row in manifest["mutants"])["rejects"]
     write([f"{plural(count, 'mutant')} in {output}; QEMU refuses {rejected}\n"])
     sys.exit(0)

@@ -15,6 +15,10 @@ from qcowspec.report.words import printable
 
 if TYPE_CHECKING:
     from qcowspec.metadata import Metadata
+    from qcowspec.transfer.places import Target
+
+STANDARD = "-"
+"""Stands for standard input or output where a command takes a file."""
 
 UNREADABLE = 2
 """Exit status where the image cannot be read, or is no QCOW image."""
@@ -72,3 +76,35 @@ def fail(error: QcowError) -> NoReturn:
     """Say what is wrong in one sentence, and exit."""
     say(error)
     sys.exit(UNREADABLE)
+
+
+def target_of(path: str) -> Target:
+    """Where results go that a user wants under a name: - is standard output.
+
+    Raises:
+        Unwritable: Standard output is a terminal.
+    """
+    if path != STANDARD:
+        return path
+    if sys.stdout.isatty():
+        from qcowspec.transfer.places import Unwritable
+
+        raise Unwritable("standard output is a terminal; redirect it, or name a file")
+    sys.stdout.flush()
+    return sys.stdout.buffer
+
+
+def is_stdout(path: str) -> bool:
+    """Whether a result goes to standard output, where no words may come between its bytes."""
+    from qcowspec.transfer.places import place_of
+
+    return path == STANDARD or place_of(path).descriptor == 1
+
+
+def unwritable(path: str, error: OSError, status: int) -> NoReturn:
+    """Say in one sentence that a result cannot be written, and exit."""
+    from qcowspec.transfer.places import reason_of
+
+    says = f"qcowspec: {path}: cannot be written: {reason_of(error)}"
+    click.echo(printable(says), err=True)
+    sys.exit(status)

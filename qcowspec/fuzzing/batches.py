@@ -10,8 +10,7 @@ half a mutant; the manifest comes last.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -22,13 +21,12 @@ from qcowspec.fuzzing.judging import judge
 from qcowspec.fuzzing.mutations import MOST, Mutant, break_rules, mutate
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.profiles import PROFILES
+from qcowspec.transfer.files import write_bytes
+from qcowspec.transfer.places import Unwritable, is_same
 
 MANIFEST = "manifest.json"
 SCHEMA = "qcowspec.mutants/1"
 """Changes its number when a key changes its meaning or goes away; new keys may come."""
-
-PARTIAL = ".partial"
-"""What the name of a file ends with that is being written."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,10 @@ def write(batch: Batch, folder: Path) -> dict[str, Any]:
     for number, seed, made in batch.mutants():
         suffix = ".qcow" if seed.format == "qcow" else ".qcow2"
         name = f"{seed.stem}-{number:06}{suffix}"
-        _replace(folder / name, [made.data])
+        path = str(folder / name)
+        if any(is_same(path, each.name) for each in batch.seeds):
+            raise Unwritable(f"{name} in it is one of the images that mutants are made from")
+        write_bytes(path, made.data)
         rows.append(row(name, seed, made))
     manifest = {
         "schema": SCHEMA,
@@ -138,8 +139,8 @@ def write(batch: Batch, folder: Path) -> dict[str, Any]:
         "rules": list(batch.rules),
         "mutants": rows,
     }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    _replace(folder / MANIFEST, [text.encode("utf-8", "surrogateescape"), b"\n"])
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    write_bytes(str(folder / MANIFEST), text.encode("utf-8", "surrogateescape"))
     return manifest
 
 
@@ -156,13 +157,3 @@ def row(name: str, seed: Seed, mutant: Mutant) -> Mapping[str, Any]:
         "first": found.first(),
         "rules": list(found.broken(PROFILES)),
     }
-
-
-def _replace(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file as a whole or not at all."""
-    partial = path.with_name(path.name + PARTIAL)
-    try:
-        partial.write_bytes(b"".join(pieces))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

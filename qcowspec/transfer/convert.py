@@ -1,4 +1,4 @@
-"""A virtual disk to a raw file.
+"""A virtual disk to a raw file, or forward to a pipe or device.
 
 In: a disk. Out: a sparse raw file of its bytes. Refuses: what reading or writing refuses.
 
@@ -18,8 +18,11 @@ from qcowspec.guest import Disk
 from qcowspec.guest.layers import LayerReader
 from qcowspec.mapping import Run
 from qcowspec.transfer.crew import Crew, default_threads
+from qcowspec.transfer.files import writer
 from qcowspec.transfer.jobs import JOB, Job, cut, is_far, jobs
 from qcowspec.transfer.output import SparseFile
+from qcowspec.transfer.places import Target, Unwritable, place_of
+from qcowspec.transfer.stream import Stream, copy_forward
 
 FAR_THREADS = 4
 """Threads where bytes come from a server, at least: they fill a gigabit a second over 100 ms."""
@@ -29,17 +32,18 @@ Progress = Callable[[int], None]
 
 def convert(
     disk: Disk,
-    path: str,
+    path: Target,
     *,
     threads: int | None = None,
     progress: Progress | None = None,
     resume: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a disk's bytes to a raw file.
+    """Write a disk's bytes to a raw file, or to something that is written forward.
 
     Args:
         disk: What to read.
-        path: The file's final name; it appears when all is written.
+        path: The file's final name; it appears when all is written. Or a pipe, a device, or a
+            stream that is open already, which are written from front to back.
         threads: How many threads read and write; one for each processor where it is left out, and
             not less than `FAR_THREADS` where bytes come from a server.
         progress: Is told how many guest bytes were done since it was told last.
@@ -54,26 +58,30 @@ def convert(
     far = any(map(is_far, disk.layers))
     count = threads or max(default_threads(), FAR_THREADS if far else 1)
     with _file(disk, path, resume) as file:
-        work = _Work(disk, file)
         told = 0
 
-        def report() -> None:
+        def report(passed: int) -> None:
             nonlocal told
-            if progress is not None and work.passed > told:
-                done, told = work.passed - told, work.passed
+            if progress is not None and passed > told:
+                done, told = passed - told, passed
                 progress(done)
 
-        Crew(jobs(disk), work, count).run(report)
-        work.passed = disk.size
-        report()
+        if isinstance(file, Stream):
+            copy_forward(disk, file, report)
+        else:
+            work = _Work(disk, file)
+            Crew(jobs(disk), work, count).run(lambda: report(work.passed))
+        report(disk.size)
         file.finish()
 
 
-def _file(disk: Disk, path: str, resume: Mapping[str, Any] | None) -> SparseFile:
+def _file(disk: Disk, path: Target, resume: Mapping[str, Any] | None) -> SparseFile | Stream:
     if resume is None:
-        return SparseFile(path, disk.size)
+        return writer(path, disk.size)
     from qcowspec.transfer.resume import ResumableFile, subject
 
+    if not isinstance(path, str) or not place_of(path).is_file:
+        raise Unwritable("only a regular file can be resumed")
     return ResumableFile(path, disk.size, subject(disk, resume))
 
 

@@ -1,4 +1,4 @@
-"""A sparse raw file that appears whole, or not at all.
+"""A sparse file that appears whole, or not at all: what every command writes with.
 
 In: pieces of bytes at offsets. Out: a file under its final name. Refuses: a target that cannot be
 written, with `Unwritable`.
@@ -11,7 +11,12 @@ import fcntl
 import os
 import struct
 import threading
+from contextlib import suppress
 from types import TracebackType
+
+from qcowspec.transfer.places import Place, place_of, reason_of
+from qcowspec.transfer.places import Unwritable as Unwritable
+from qcowspec.transfer.settling import NEW, PRIVATE, THERE, pour, renamed, temporary
 
 BLOCK = 4096
 """Bytes of zeros that are left out, as qemu-img's ``-S 4k``."""
@@ -31,8 +36,8 @@ SPACE_RESV = struct.Struct("=hh4xqqiI16x")
 """struct space_resv: l_type, l_whence, l_start, l_len, l_sysid, l_pid, l_pad."""
 
 
-class Unwritable(Exception):
-    """The output cannot be written; says why in a few words."""
+CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+"""Errors of a folder that takes no new file."""
 
 
 class Door:
@@ -64,12 +69,15 @@ class Door:
 class SparseFile:
     """A file under a temporary name beside its final one, renamed when it is whole.
 
-    Use it as a context manager: whatever goes wrong, nothing stays.
+    Use it as a context manager: whatever goes wrong, nothing stays. Where its folder takes no
+    temporary file, one that is there is written in place, and is emptied if something goes wrong.
     """
 
     _may_reserve = True
+    _is_whole = False
+    """Whether the temporary file has all of the result, and the final one perhaps not."""
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: str | Place, size: int) -> None:
         """Make it.
 
         Args:
@@ -79,21 +87,28 @@ class SparseFile:
         Raises:
             Unwritable: It cannot be made.
         """
-        self._path = path
+        self._path = file_place(path).path
         self._door = Door()
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise Unwritable("is no regular file")
-        self._partial = f"{path}.{os.urandom(4).hex()}.partial"
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._partial: str | None = temporary(self._path)
         try:
-            self._fd = os.open(self._partial, flags, 0o666)
+            self._fd = self._opened(self._partial)
         except OSError as error:
             raise Unwritable(reason_of(error)) from error
         try:
+            os.ftruncate(self._fd, 0)
             os.ftruncate(self._fd, size)
         except OSError as error:
             self.discard()
             raise Unwritable(reason_of(error)) from error
+
+    def _opened(self, partial: str) -> int:
+        try:
+            return os.open(partial, NEW, PRIVATE)
+        except OSError as error:
+            if error.errno not in CLOSED or not os.path.lexists(self._path):
+                raise
+        self._partial = None
+        return os.open(self._path, THERE)
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write bytes, but for blocks of zeros. May be called from several threads.
@@ -131,26 +146,39 @@ class SparseFile:
             self._may_reserve = False
 
     def finish(self) -> None:
-        """Give it its final name.
+        """Give it its final name, or its bytes to the file that has it.
 
         Raises:
-            Unwritable: It cannot be renamed, or the file system fails.
+            Unwritable: It cannot have it, or the file system fails.
         """
         self._door.shut()
+        fd, self._fd = self._fd, -1
         try:
-            os.close(self._fd)
-            self._fd = -1
-            os.replace(self._partial, self._path)
+            if self._partial is None:
+                os.close(fd)
+            elif not renamed(fd, self._partial, self._path):
+                self._pour(self._partial)
         except OSError as error:
             raise Unwritable(reason_of(error)) from error
+
+    def _pour(self, partial: str) -> None:
+        self._is_whole = True
+        try:
+            pour(partial, self._path)
+        except OSError as error:
+            raise Unwritable(f"{reason_of(error)}; all of the result is in {partial}") from error
+        os.unlink(partial)
 
     def discard(self) -> None:
         """Take it away, unless it has its final name."""
         self._door.shut()
         if self._fd >= 0:
+            if self._partial is None:
+                with suppress(OSError):  # it failed already, and half of it may be there
+                    os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = -1
-        if os.path.lexists(self._partial):
+        if self._partial is not None and not self._is_whole and os.path.lexists(self._partial):
             os.unlink(self._partial)
 
     def __enter__(self) -> SparseFile:
@@ -163,6 +191,23 @@ class SparseFile:
         trace: TracebackType | None,
     ) -> None:
         self.discard()
+
+
+def file_place(path: str | Place) -> Place:
+    """The place of a regular file, there or to be made, that may be written.
+
+    Raises:
+        Unwritable: It is something else, or must not be written.
+    """
+    place = place_of(path) if isinstance(path, str) else path
+    if not place.is_file:
+        raise Unwritable("it is no regular file")
+    if place.found is not None:
+        try:  # hours before it would be seen otherwise
+            os.close(os.open(place.path, THERE))
+        except OSError as error:
+            raise Unwritable(reason_of(error)) from error
+    return place
 
 
 def _not_zero(data: memoryview) -> list[tuple[int, int]]:
@@ -185,9 +230,3 @@ def _not_zero(data: memoryview) -> list[tuple[int, int]]:
     if whole < len(data) and any(data[whole:]):
         found.append((whole, len(data)))
     return found
-
-
-def reason_of(error: OSError) -> str:
-    """The system's own words, lower case."""
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]

@@ -4,11 +4,12 @@ In: pieces of bytes at offsets, and which image they are of. Out: the file under
 where something goes wrong before, what is written so far, with a journal. Refuses: what
 `SparseFile` refuses, files of other people, and a second process at the same file.
 
-Beside OUT stand ``OUT.partial`` and ``OUT.partial.journal`` until OUT is whole. The journal begins
-with a line that says of which image the bytes are; records follow, one for each piece: where it is,
-how long, and its CRC. Bytes are synced before the records that tell of them; and when the work is
-gone on with, a piece counts only if what stands in the file still has its CRC. All else is zeros
-again before anything is written.
+Beside OUT (where it is a link, beside the file that it leads to) stand ``OUT.partial`` and
+``OUT.partial.journal`` until OUT is whole; only their owner can read them. The journal begins with
+a line that says of which image the bytes are; records follow, one for each piece: where it is, how
+long, and its CRC. Bytes are synced before the records that tell of them; and when the work is gone
+on with, a piece counts only if what stands in the file still has its CRC. All else is zeros again
+before anything is written.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from typing import Any
 
 from qcowspec.guest import Disk
 from qcowspec.source import Source
-from qcowspec.transfer.output import Door, SparseFile, Unwritable, reason_of
+from qcowspec.transfer.output import Door, SparseFile, file_place
+from qcowspec.transfer.places import Unwritable, reason_of
+from qcowspec.transfer.settling import PRIVATE
 
 RECORD = struct.Struct("<QQII")
 """Offset, length and CRC of a piece, and the CRC of these three."""
@@ -92,12 +95,10 @@ class ResumableFile(SparseFile):
         Raises:
             Unwritable: It cannot be made, or another process is at it.
         """
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise Unwritable("is no regular file")
-        self._path = path
+        self._path = file_place(path).path
         self._door = Door()
-        self._partial = f"{path}.partial"
-        self._journal_path = f"{path}.partial.journal"
+        self._partial = f"{self._path}.partial"
+        self._journal_path = f"{self._partial}.journal"
         self._fd = self._journal = -1
         self._lock = Lock()
         self._noted: list[bytes] = []
@@ -246,12 +247,14 @@ def _own(path: str) -> int:
         Unwritable: It is somebody else's, or in use.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    fd = os.open(path, flags, 0o666)
+    fd = os.open(path, flags, PRIVATE)
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink != 1:
             raise Unwritable(f"{os.path.basename(path)} is in the way, and was not made here")
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if stat.S_IMODE(found.st_mode) != PRIVATE:
+            os.fchmod(fd, PRIVATE)
     except BlockingIOError:
         os.close(fd)
         raise Unwritable("another process is writing it") from None

@@ -129,6 +129,84 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     }
 
 
+SCRATCH = {
+    "sources/spool.py", "sources/standard_input.py", "sources/standard.py",
+    "fuzzing/campaign/targets.py", "fuzzing/campaign/runs.py", "fuzzing/kit/expectations.py",
+    "cli/fuzz.py", "cli/kit.py",
+}  # fmt: skip
+"""Modules that make temporary files and take them away; no file that a user names."""
+
+WRITES = {
+    "os": {
+        "chmod", "chown", "fchmod", "fchown", "ftruncate", "link", "mkfifo", "mknod", "pwrite",
+        "remove", "removexattr", "rename", "replace", "setxattr", "symlink", "truncate", "unlink",
+    },
+    "shutil": {"copy", "copy2", "copyfile", "copyfileobj", "copytree", "move", "rmtree"},
+    "tempfile": {
+        "NamedTemporaryFile", "SpooledTemporaryFile", "TemporaryDirectory", "TemporaryFile",
+        "mkdtemp", "mkstemp",
+    },
+}  # fmt: skip
+"""Functions that change files, by their module."""
+
+METHODS = {
+    "chmod", "hardlink_to", "rename", "symlink_to", "touch", "unlink", "write_bytes", "write_text",
+}  # fmt: skip
+"""Methods of a path that do."""
+
+
+def writing(path: Path) -> Iterator[str]:
+    """The calls of a module that make, change or take away a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        module, _, function = name.rpartition(".")
+        modes = [
+            value.value
+            for value in [*node.args[:2], *(each.value for each in node.keywords)]
+            if isinstance(value, ast.Constant) and isinstance(value.value, str)
+        ]
+        opens = function == "open" and any(
+            set(mode) <= set("rwxabt+") and set(mode) & set("wxa+") for mode in modes
+        )
+        if opens or function in WRITES.get(module, ()) or (module and function in METHODS):
+            yield name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_one_room_writes_what_users_name(path: Path) -> None:
+    if room(path) == "transfer" or str(path.relative_to(ROOT / "qcowspec")) in SCRATCH:
+        return
+
+    assert list(writing(path)) == []
+
+
+@pytest.mark.parametrize("name", sorted(SCRATCH))
+def test_who_may_write_scratch_files_does(name: str) -> None:
+    assert list(writing(ROOT / "qcowspec" / name))
+
+
+@pytest.mark.parametrize(
+    ("code", "writes"),
+    [
+        ("Path(p).write_text('x')", True),
+        ("os.replace(a, b)", True),
+        ("path.open('xb', buffering=0)", True),
+        ("open(p, mode='r+b')", True),
+        ("tempfile.mkstemp()", True),
+        ("name.replace('a', 'b')", False),
+        ("write_bytes(path, data)", False),
+        ("path.open('rb')", False),
+        ("open_image('a')", False),
+    ],
+)
+def test_a_call_that_writes_is_known(tmp_path: Path, code: str, writes: bool) -> None:
+    (tmp_path / "module.py").write_text(code)
+
+    assert bool(list(writing(tmp_path / "module.py"))) == writes
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_stay_readable(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400

@@ -76,7 +76,7 @@ def test_an_output_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     done = run("build", "-", "-o", tmp_path / "none" / "made", given="{}")
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert done.stderr.endswith("cannot be written: No such file or directory\n")
+    assert done.stderr.endswith("cannot be written: no such file or directory\n")
 
 
 def test_the_examples_of_the_document_run(tmp_path: Path) -> None:

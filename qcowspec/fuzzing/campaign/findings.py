@@ -16,6 +16,7 @@ from typing import Any
 from qcowspec.fuzzing.campaign.oracle import ACCEPTS, EITHER, Expected
 from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
 from qcowspec.fuzzing.drafts import Change
+from qcowspec.transfer.files import write_bytes
 
 KINDS = {
     "accepted": "accepts what breaks {rule}",
@@ -130,13 +131,12 @@ def store(
     place = folder / finding.key.slug
     place.mkdir(parents=True, exist_ok=True)
     finding.folder = place.name
-    (place / f"image{suffix}").write_bytes(image)
-    (place / "spec.yaml").write_text(spec, encoding="utf-8")
-    (place / "reproduce.sh").write_text(
-        "\n".join(["#!/bin/sh", f"# {printable(finding.cause)}", *reproduce, ""]), encoding="utf-8"
-    )
-    text = json.dumps(finding.as_json() | {"reproduce": list(reproduce)}, indent=2)
-    (place / "finding.json").write_text(text + "\n", encoding="utf-8")
+    script = "\n".join(["#!/bin/sh", f"# {printable(finding.cause)}", *reproduce, ""])
+    text = json.dumps(finding.as_json() | {"reproduce": list(reproduce)}, indent=2) + "\n"
+    write_bytes(str(place / f"image{suffix}"), image)
+    write_bytes(str(place / "spec.yaml"), spec.encode())
+    write_bytes(str(place / "reproduce.sh"), script.encode())
+    write_bytes(str(place / "finding.json"), text.encode())
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,6 @@ folder and, where it is a program, processes of its own.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ from qcowspec.fuzzing.campaign.stock import Sample, Stock
 from qcowspec.fuzzing.campaign.targets import FORMAT, Target
 from qcowspec.fuzzing.drafts import Change
 from qcowspec.fuzzing.places import Unfit
+from qcowspec.transfer.files import write_bytes
 
 STATE = "state.json"
 SCHEMA = "qcowspec.campaign/2"
@@ -285,6 +285,4 @@ class Campaign:
             "answers": dict(progress.answers),
             "findings": rows,
         }
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        write_bytes(str(path), (json.dumps(state, indent=1) + "\n").encode())

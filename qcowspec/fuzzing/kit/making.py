@@ -13,12 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qcowspec.build.pieces import solid
-from qcowspec.fuzzing import files
 from qcowspec.fuzzing.kit.cases import Case, everything
 from qcowspec.fuzzing.kit.expectations import FAILS, Expectation, digest, on_record
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.profiles import refused_by, reported_by
+from qcowspec.transfer.files import write_bytes
 
 MANIFEST = "manifest.json"
 SCHEMA = "qcowspec.kit/1"
@@ -48,7 +47,7 @@ def make(folder: Path, done: Callable[[], None] = lambda: None) -> list[dict[str
         done()
     manifest = {"schema": SCHEMA, "cases": rows}
     text = (json.dumps(manifest, indent=1, sort_keys=False) + "\n").encode()
-    files.write(folder / MANIFEST, len(text), [(0, text)])
+    write_bytes(str(folder / MANIFEST), text)
     return rows
 
 
@@ -58,10 +57,10 @@ def _written(case: Case, expected: Expectation, folder: Path) -> dict[str, Any]:
     place.mkdir(parents=True, exist_ok=True)
     image = case.image()
     _check(case.id, case.name, image, (expected.length, expected.sha256))
-    files.write(place / case.name, len(image), solid(0, image))
+    write_bytes(str(place / case.name), image)
     for name, data in case.beside():
         _check(case.id, name, data, expected.files.get(name, (0, "")))
-        files.write(place / name, len(data), solid(0, data))
+        write_bytes(str(place / name), data)
     return row(case, expected)
 
 

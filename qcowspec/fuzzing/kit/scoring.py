@@ -25,7 +25,7 @@ from qcowspec.fuzzing.kit.expectations import BYTES
 from qcowspec.fuzzing.kit.making import MANIFEST, SCHEMA
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
-from qcowspec.transfer.output import reason_of
+from qcowspec.transfer.places import reason_of
 
 KEY = "{secret}"
 """What stands in a command for the passphrase of encrypted images."""
