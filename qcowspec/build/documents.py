@@ -23,7 +23,10 @@ from qcowspec.errors import Invalid
 
 SCHEMA = "qcowspec.dump/1"
 
-KEYS = ("schema", "file", "format", "version", "state", "structures", "findings", "data")
+SAID = ("findings", "judged", "not_looked_at", "truncated")
+"""What a dump says of its image: nothing is built from it."""
+
+KEYS = ("schema", "file", "format", "version", "state", "structures", *SAID, "data")
 NODE_KEYS = (
     *("name", "offset", "length", "layout", "arguments", "raw", "value", "meaning"),
     *("fields", "summary", "entries", "bits"),

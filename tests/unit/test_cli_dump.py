@@ -85,7 +85,7 @@ def test_1_where_a_rule_is_broken(notation: list[str], tmp_path: Path) -> None:
 def test_a_broken_image_is_shown_with_the_rule(tmp_path: Path) -> None:
     lines = dump(broken(tmp_path)).stdout.decode().splitlines()
 
-    assert lines[-1].endswith("[header/cluster-bits]")
+    assert lines[-2].endswith("[header/cluster-bits]")
 
 
 def raw_file(folder: Path) -> Path:

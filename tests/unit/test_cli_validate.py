@@ -57,6 +57,13 @@ def test_json_is_an_object_a_line(broken: Path) -> None:
         "verdict": "accept",
         "errors": [],
         "warnings": [],
+        "judged": good["judged"],
+        "not_looked_at": [
+            "table entries",
+            "refcounts against references (qcowspec check)",
+            "guest data",
+        ],
+        "truncated": None,
     }
     assert bad["verdict"] == "reject"
     assert bad["errors"][0]["rule"] == "header/cluster-bits"
@@ -67,7 +74,7 @@ def test_an_unreadable_file_does_not_keep_the_others_from_their_verdict(tmp_path
     done = run("validate", tmp_path / "none", GOOD)
 
     assert done.returncode == 2
-    assert done.stdout.endswith(b"accept, qcow2\n")
+    assert done.stdout.splitlines()[0].endswith(b"accept, qcow2")
     assert done.stderr.count(b"\n") == 1
 
 
@@ -122,10 +129,8 @@ def test_a_version_of_qemu_can_be_asked_for() -> None:
 
 
 def test_a_pipe_is_judged_as_a_stream() -> None:
-    assert (
-        run("validate", "-p", "untrusted", "-", given=GOOD.read_bytes()).stdout
-        == b"-: accept, qcow2\n"
-    )
+    done = run("validate", "-p", "untrusted", "-", given=GOOD.read_bytes())
+    assert done.stdout.splitlines()[0] == b"-: accept, qcow2"
     assert run("validate", "-p", "untrusted", "-", given=BACKED.read_bytes()).returncode == 1
     assert run("validate", "-", given=b"").returncode == 1
 

@@ -61,6 +61,9 @@ def test_the_keys_of_a_dump() -> None:
         "state",
         "structures",
         "findings",
+        "judged",
+        "not_looked_at",
+        "truncated",
     ]
 
 
