@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qcowspec.cli.images import IMAGE
 from qcowspec.cli.output import UNREADABLE, fail, write
 from qcowspec.errors import QcowError, Unsupported
 from qcowspec.report.words import plural, printable
+from qcowspec.sources import FileName, Target, Url, open_source
 
 if TYPE_CHECKING:
     from qcowspec.source import Source
@@ -36,17 +38,18 @@ something else than `raw`. Nothing is judged: what is wrong on purpose is writte
 Exit status: 0; 2 the spec is wrong, a file cannot be read or written, or bad usage.
 """,
 )
-@click.argument("spec")
+@click.argument("spec", type=IMAGE, metavar="SPEC")
 @click.option("-o", "--output", metavar="IMAGE", required=True, help="The image to write.")
 @click.option(
     "--data-from",
+    type=IMAGE,
     metavar="ORIGINAL",
     help="Take what a dump does not cover, guest data above all, from this image.",
 )
 @click.option(
     "--data-file", metavar="PATH", help="Write the data file that a short description has, here."
 )
-def command(spec: str, output: str, data_from: str | None, data_file: str | None) -> None:
+def command(spec: Target, output: str, data_from: Target | None, data_file: str | None) -> None:
     """Assemble an image from a description.
 
     SPEC is a file, or - for standard input. The image is written whole or not at all, with holes
@@ -56,7 +59,7 @@ def command(spec: str, output: str, data_from: str | None, data_file: str | None
         try:
             _build(stack, spec, output, data_from, data_file)
         except QcowError as error:
-            error.path = error.path or ("-" if spec == "-" else spec)
+            error.path = error.path or _called(spec)
             fail(error)
         except OSError as error:
             reason = error.strerror or str(error)
@@ -65,14 +68,14 @@ def command(spec: str, output: str, data_from: str | None, data_file: str | None
 
 
 def _build(
-    stack: ExitStack, spec: str, output: str, data_from: str | None, data_file: str | None
+    stack: ExitStack, spec: Target, output: str, data_from: Target | None, data_file: str | None
 ) -> None:
     from qcowspec.fuzzing import files, recipes
 
     text = _whole(spec, recipes.LARGEST_SPEC)
     original: Source | None = None
     if data_from is not None:
-        original = _opened(data_from)
+        original = open_source(data_from)
         stack.callback(original.close)
     made = recipes.made(recipes.parsed(text), read=_image, has_original=original is not None)
     if original is not None and not made.from_dump:
@@ -86,21 +89,20 @@ def _build(
     write([f"{printable(output)}: {made.pieces.end:,} bytes, {written:,} of them no hole\n"])
 
 
-def _opened(path: str) -> Source:
-    from qcowspec.sources import open_source
-
-    return open_source(path)
+def _called(spec: Target) -> str:
+    """What a spec is called, without secrets."""
+    return str(spec) if isinstance(spec, (str, FileName, Url)) else "source spec"
 
 
 def _image(path: str) -> bytes:
     from qcowspec.fuzzing.drafts import LARGEST
 
-    return _whole(path, LARGEST)
+    return _whole(FileName(path), LARGEST)  # a spec from elsewhere may name a file, and no server
 
 
-def _whole(path: str, most: int) -> bytes:
+def _whole(target: Target, most: int) -> bytes:
     """A file, whole, if it is not too large for that."""
-    source = _opened(path)
+    source = open_source(target)
     try:
         if source.length > most:
             raise Unsupported(

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import fail, styler, write
 from qcowspec.errors import QcowError
 from qcowspec.image import Image, lay_open
 from qcowspec.report import document, text, tree
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.paths import UnknownPath, resolve
+from qcowspec.sources import Target
 
 BROKEN = 1
 """Exit status where rules are broken."""
@@ -33,7 +34,7 @@ Exit status: 0 no rule is broken; 1 some are, and all that can be read is shown;
 be read, or is no QCOW image.
 """,
 )
-@click.argument("image")
+@click.argument("image", type=IMAGE, metavar="IMAGE")
 @click.option(
     "-f",
     "--format",
@@ -54,7 +55,7 @@ be read, or is no QCOW image.
     help="Colours; auto means on a terminal, unless NO_COLOR is set.",
 )
 def command(
-    image: str,
+    image: Target,
     format_: str,
     as_json: bool,
     as_yaml: bool,
