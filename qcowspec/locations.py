@@ -112,8 +112,11 @@ def shown(name: str) -> str:
     """
     pieces: list[str] = []
     for piece in name.split(CHAIN):
-        pieces.append(_without_secrets(piece))
-        if pieces[-1].endswith(HIDDEN):  # a password may hold "::" as well
+        if "@" in piece and "://" not in piece and any("://" in other for other in pieces):
+            pieces.append(HIDDEN)  # the end of a password with "::" in it
+        else:
+            pieces.append(_without_secrets(piece))
+        if pieces[-1].endswith(HIDDEN):
             break
     return CHAIN.join(pieces)
 
@@ -130,7 +133,8 @@ def _without_secrets(piece: str) -> str:
     end = AFTER_PLACE.search(rest)
     place, path = (rest, "") if end is None else (rest[: end.start()], rest[end.start() :])
     place = place.rpartition("@")[2]
-    if not SCHEME.fullmatch(scheme) or ("@" in path and ":" in place):
+    is_plain = SCHEME.fullmatch(scheme) and PLACE.fullmatch(place)
+    if not is_plain or ("@" in path and ":" in place):
         return hidden(piece)
     return f"{scheme}://{place}{path.partition('?')[0].partition('#')[0]}"
 
@@ -146,6 +150,8 @@ SPEC = "json:"
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 AFTER_PLACE = re.compile(r"[/?#]")
+PLACE = re.compile(r"[^:]*(:[0-9]*)?|\[[0-9A-Fa-f:.]*\](:[0-9]*)?")
+"""A host, or what stands in its place, and a port; anything else may be half of a password."""
 
 
 def key(*parts: object) -> str:

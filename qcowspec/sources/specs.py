@@ -40,6 +40,13 @@ CONFIG = "config://"
 """How a key begins that stands in a cluster's configuration."""
 
 
+class Spec(dict[str, Any]):
+    """A source spec, which shows nothing of itself."""
+
+    def __repr__(self) -> str:
+        return f"<{NAME}>"
+
+
 def parsed(text: str) -> Mapping[str, Any]:
     """A spec from its JSON text, with or without ``json:`` in front.
 
@@ -59,7 +66,7 @@ def parsed(text: str) -> Mapping[str, Any]:
         where = f": {error}"
     if not isinstance(found, dict):
         raise Invalid(f"is no JSON object{where}", path=NAME)
-    return found
+    return Spec(found)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
