@@ -31,6 +31,7 @@ from qcowspec.gate import Gate
 from qcowspec.locations import shown
 from qcowspec.mapping import mapping_of
 from qcowspec.sources import FileName, Url
+from qcowspec.sources.discretion import be_discreet
 from qcowspec.sources.names import exists
 
 if TYPE_CHECKING:
@@ -258,6 +259,7 @@ def _target(fo: Any, protocol: str | None, options: dict[str, Any]) -> tuple[Any
         return Url(url), _nothing
     try:
         found = fsspec.open(name, mode="rb", protocol=protocol, **options)
+        be_discreet("fsspec")
         if isinstance(found.fs, LocalFileSystem):
             return Path(found.path), _nothing
         # What is read is chosen by the tables; nothing is to be gained from reading ahead.

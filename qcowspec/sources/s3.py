@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from qcowspec.errors import QcowError, Unreadable
 from qcowspec.locations import HIDDEN, key, located, shown
 from qcowspec.source import Source
+from qcowspec.sources.discretion import be_discreet
 from qcowspec.sources.filesystems import missing
 from qcowspec.sources.http import CHANGED, CONTENT_RANGE, PASSING, PIECE
 from qcowspec.sources.remote import Remote
@@ -278,6 +279,8 @@ def _system(name: str, options: dict[str, Any], patience: Patience) -> Any:
         }
         made = S3FileSystem(skip_instance_cache=True, config_kwargs=config, **options)
         made.retries = 1
+        be_discreet("botocore")
+        be_discreet("aiobotocore")
         _SYSTEMS[wanted] = made
     return _SYSTEMS[wanted]
 

@@ -12,6 +12,7 @@ import logging
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,15 +139,24 @@ def spec_text(spec: Any, place: str) -> str:
     return "json:" + json.dumps(spec).replace("{place}", place)
 
 
+def gzip_of_spec(spec: Any, place: str) -> str:
+    return f"gzip::{spec_text(spec, place)}"
+
+
+def url_text(url: str, place: str) -> str:
+    return url.format(place=place)
+
+
+def verbatim(text: str, place: str) -> str:
+    return text
+
+
 NAMES: dict[str, Callable[[str], str]] = {
-    **{what: lambda place, url=url: url.format(place=place) for what, url in URLS.items()},
-    **{f"spec: {what}": lambda place, s=s: spec_text(s, place) for what, s in SPECS.items()},
-    **{
-        f"gzip of spec: {what}": lambda place, s=s: f"gzip::{spec_text(s, place)}"
-        for what, s in SPECS.items()
-    },
-    "spec that is cut": lambda place: f'json:{{"type":"s3","secret_key":"{SENTINEL}"',
-    "spec with a bad character": lambda place: f'json:{{"secret_key":"{SENTINEL}\x01"}}',
+    **{what: partial(url_text, url) for what, url in URLS.items()},
+    **{f"spec: {what}": partial(spec_text, spec) for what, spec in SPECS.items()},
+    **{f"gzip of spec: {what}": partial(gzip_of_spec, spec) for what, spec in SPECS.items()},
+    "spec that is cut": partial(verbatim, f'json:{{"type":"s3","secret_key":"{SENTINEL}"'),
+    "spec with a bad character": partial(verbatim, f'json:{{"secret_key":"{SENTINEL}\x01"}}'),
 }
 """Names with a sentinel, by where it stands; each of a place: host, port and path."""
 
@@ -178,7 +188,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_name_shows_a_secret(
     what: str, place: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    caplog.set_level(logging.DEBUG, "qcowspec")
+    caplog.set_level(logging.DEBUG)
     name = NAMES[what](place)
     check(shown(name))
     try:
@@ -368,6 +378,20 @@ def test_a_journal_has_no_secret(nginx: Nginx, tmp_path: Path) -> None:
     url = f"{nginx.url.replace('://', f'://u:{SENTINEL}@')}/{IMAGE}?s={SENTINEL}"
     with qcowspec.open(url) as image:
         check(json.dumps(subject(image.disk(), {})))
+
+
+def test_a_session_token_is_not_logged(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", SENTINEL)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+    open_source(f"s3://{store.bucket}/{IMAGE}").close()
+
+    assert "botocore" in caplog.text
+    check(caplog.text)
 
 
 def test_standard_input_is_no_file_of_that_name(
