@@ -15,7 +15,7 @@ from qcowspec.fuzzing import batches
 from qcowspec.fuzzing.drafts import LARGEST
 from qcowspec.fuzzing.mutations import MOST, MUTATIONS
 from qcowspec.fuzzing.places import Places, Unfit
-from qcowspec.report.words import plural
+from qcowspec.report.words import plural, printable
 from qcowspec.rules import BY_ID
 from qcowspec.sources import Target, open_source
 
@@ -82,13 +82,14 @@ def command(
     except QcowError as error:
         fail(error)
     except Unfit as error:
-        click.echo(f"qcowspec: {error}", err=True)
+        click.echo(f"qcowspec: {printable(str(error))}", err=True)
         sys.exit(NOTHING_FITS)
     except OSError as error:
-        click.echo(f"qcowspec: {output}: cannot be written: {error.strerror}", err=True)
+        where = printable(output)
+        click.echo(f"qcowspec: {where}: cannot be written: {error.strerror}", err=True)
         sys.exit(UNREADABLE)
     rejected = Counter(row["verdict"]["qemu"] for row in manifest["mutants"])["rejects"]
-    write([f"{plural(count, 'mutant')} in {output}; QEMU refuses {rejected}\n"])
+    write([f"{plural(count, 'mutant')} in {printable(output)}; QEMU refuses {rejected}\n"])
     sys.exit(0)
 
 
