@@ -28,7 +28,11 @@ from fsspec.spec import AbstractBufferedFile
 from qcowspec import image as images
 from qcowspec.errors import QcowError, Unreadable
 from qcowspec.gate import Gate
+from qcowspec.locations import shown
 from qcowspec.mapping import mapping_of
+from qcowspec.sources import FileName, Url
+from qcowspec.sources.discretion import be_discreet
+from qcowspec.sources.names import exists
 
 if TYPE_CHECKING:
     from qcowspec.guest import Disk
@@ -102,6 +106,16 @@ class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec 
     def close(self) -> None:
         """Give the image's file back; harmless when called again."""
         self._closing()
+
+    def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:
+        """See fsspec: without its password, without the passphrase and the image's own secrets."""
+        found: dict[str, Any] = super().to_dict(include_password=include_password)
+        if not include_password:
+            for name in ("secret", "target_options"):
+                found.pop(name, None)
+            if isinstance(found.get("fo"), str):
+                found["fo"] = shown(found["fo"])
+        return found
 
     # --- what fsspec asks for ---------------------------------------------------------------------
 
@@ -238,10 +252,14 @@ def _target(fo: Any, protocol: str | None, options: dict[str, Any]) -> tuple[Any
     """What `qcowspec.open` takes for an image that fsspec names, and what to call in the end."""
     if not isinstance(fo, (str, os.PathLike)):
         return fo, _nothing
-    if not options and (url := _url(os.fspath(fo), protocol)) is not None:
-        return url, _nothing
+    name = os.fspath(fo)
+    if protocol is None and (isinstance(fo, os.PathLike) or exists(name)):
+        return FileName(name), _nothing
+    if not options and (url := _url(name, protocol)) is not None:
+        return Url(url), _nothing
     try:
-        found = fsspec.open(os.fspath(fo), mode="rb", protocol=protocol, **options)
+        found = fsspec.open(name, mode="rb", protocol=protocol, **options)
+        be_discreet("fsspec")
         if isinstance(found.fs, LocalFileSystem):
             return Path(found.path), _nothing
         # What is read is chosen by the tables; nothing is to be gained from reading ahead.
@@ -250,8 +268,10 @@ def _target(fo: Any, protocol: str | None, options: dict[str, Any]) -> tuple[Any
         raise
     except Exception as error:  # any library may stand behind a protocol
         what = type(error).__name__
-        raise Unreadable(f"cannot be opened by fsspec ({what})", path=_shown(fo)) from error
-    return file, partial(_hand_back, file, found.fs)
+    else:
+        return file, partial(_hand_back, file, found.fs)
+    # Raised out here: the error above may hold all that the URL does.
+    raise Unreadable(f"cannot be opened by fsspec ({what})", path=shown(name))
 
 
 SERVERS = ("http", "https", "s3", "s3a")
@@ -264,13 +284,6 @@ def _url(name: str, protocol: str | None) -> str | None:
     if "::" in name or (stated if separator else protocol) not in SERVERS:
         return None
     return name if separator else f"{protocol}://{name}"
-
-
-def _shown(fo: str | os.PathLike[str]) -> str:
-    """A name without a password or a signature that its URL may carry."""
-    from qcowspec.sources.file_object import shown
-
-    return shown(os.fspath(fo))
 
 
 def _hand_back(file: Any, system: Any) -> None:

@@ -19,6 +19,7 @@ from qcowspec.errors import Refused, Unreadable
 
 if TYPE_CHECKING:
     from qcowspec.locations import Place
+    from qcowspec.source import Source
 
 
 class Gate(Protocol):
@@ -65,7 +66,7 @@ class Allow:
                 for all that is in them or below. The directories that lead to the image, and to
                 a place, are taken at the user's word.
         """
-        self._places = tuple(places)
+        self._places = tuple(map(_place, places))
 
     def admit(self, image: str, name: bytes, purpose: str) -> str:
         """See `Gate.admit`.
@@ -140,7 +141,7 @@ def looked_up(image: str, name: bytes) -> str | None:
     plain = _plain(name)
     if plain is None or not plain or is_url(image):
         return None
-    return os.path.join(os.path.dirname(image), os.fsdecode(plain))
+    return plain_path(os.path.join(os.path.dirname(image), os.fsdecode(plain)))
 
 
 def seen_from(opened: str, image: str, name: bytes) -> bytes:
@@ -166,6 +167,17 @@ def seen_from(opened: str, image: str, name: bytes) -> bytes:
 def is_url(name: str) -> bool:
     """Whether an image's name, as it is shown, is a URL or a chain of URLs, and no path."""
     return URL.match(name) is not None
+
+
+def plain_path(name: str) -> str:
+    """A path that nobody takes for a URL: where it looks like one, it begins with ``./``."""
+    return f"./{name}" if is_url(name) else name
+
+
+def place_of(source: Source) -> str:
+    """What the gate is told of where an image is: a path, or the URL of a file on a server."""
+    place: str = getattr(source, "place", source.name)
+    return place
 
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::)")
@@ -313,6 +325,11 @@ def _is_within_url(there: Place, image: str, place: str) -> bool:
     return there.path.startswith(folder.path.rstrip("/") + "/")
 
 
+def _place(name: str) -> str:
+    """A place that is allowed; a directory that exists is one, whatever its name looks like."""
+    return plain_path(name) if is_url(name) and os.path.isdir(name) else name
+
+
 def _refused(image: str, name: bytes, purpose: str, reason: str) -> Refused:
     return Refused(
         f"names the {purpose} {_shown(name)}, {reason}"
@@ -322,4 +339,6 @@ def _refused(image: str, name: bytes, purpose: str, reason: str) -> Refused:
 
 
 def _shown(name: bytes) -> str:
-    return repr(name[:256].decode("utf-8", "backslashreplace"))
+    from qcowspec.locations import name_of  # which few images need
+
+    return name_of(name, 256)

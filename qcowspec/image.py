@@ -319,14 +319,21 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
     """
     image = lay_open(target, format=format)
     image.gate, image.like_qemu = gate_of(allow), like_qemu
-    # What is no text becomes bytes that are no UTF-8, which `unlock` refuses without showing them.
-    image.secret = secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret
+    image.secret = passphrase(secret)
     try:
         image.check_opened()
     except QcowError:
         image.close()
         raise
     return image
+
+
+def passphrase(secret: str | bytes | None) -> bytes | None:
+    """A passphrase as bytes.
+
+    What is no text becomes bytes that are no UTF-8, which `unlock` refuses without showing them.
+    """
+    return secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret
 
 
 def lay_open(target: Target, *, format: str | None = None, entries: int = 0) -> Image:

@@ -9,10 +9,12 @@ of a name that is shown; they travel in `Location.url` and `Location.credentials
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
+from contextlib import suppress
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit, urlunsplit
 
 from qcowspec.errors import Unreadable
 
@@ -35,7 +37,7 @@ class Location(NamedTuple):
 
     name: str
     url: str
-    credentials: tuple[str, str] | None = None
+    credentials: tuple[bytes, bytes] | None = None
 
     def __repr__(self) -> str:
         return f"Location({self.name!r})"  # the others may hold secrets
@@ -52,26 +54,47 @@ def located(url: str) -> Location:
     Raises:
         Unreadable: It is no URL.
     """
-    parts = None
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-        host = None if host is None else host.encode("idna").decode("ascii")
-    except (ValueError, UnicodeError):
-        host, port = None, None
-    if parts is None or not host or any(ord(letter) <= ord(" ") for letter in host):
+    found = None
+    # Raised out here: errors of urllib's and of the codecs hold the URL, or its password.
+    with suppress(ValueError):
+        found = _located(url)
+    if found is None:
         # What of it may be shown cannot be told: a password may stand where none can.
-        raise Unreadable("is no URL that names a server", path=f"{url.partition('://')[0]}://…")
+        raise Unreadable("is no URL that names a server", path=hidden(url))
+    return found
+
+
+def _located(url: str) -> Location | None:
+    """The same; None of what names no server.
+
+    Raises:
+        ValueError: It is no URL, or has characters that no encoding knows. The text of the error
+            may hold secrets.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname, parts.port
+    host = None if host is None else host.encode("idna").decode("ascii")
+    if not host or any(ord(letter) <= ord(" ") for letter in host):
+        return None
     if ":" in host:
         host = f"[{host}]"
     place = host if port in (None, PORTS.get(parts.scheme)) else f"{host}:{port}"
-    path = quote(parts.path or "/", safe=KEPT)
-    query = quote(parts.query, safe=KEPT + "?")
+    path = quote(parts.path or "/", safe=KEPT, errors=RAW_BYTES)
+    query = quote(parts.query, safe=KEPT + "?", errors=RAW_BYTES)
     credentials = None
     if parts.username is not None:
-        credentials = (unquote(parts.username), unquote(parts.password or ""))
+        credentials = (unquoted(parts.username), unquoted(parts.password or ""))
     plain = urlunsplit((parts.scheme, place, path, "", ""))
     return Location(plain, f"{plain}?{query}" if query else plain, credentials)
+
+
+def unquoted(text: str) -> bytes:
+    """A user or a password as it is sent."""
+    return unquote_to_bytes(text.encode("utf-8", RAW_BYTES))
+
+
+RAW_BYTES = "surrogateescape"
+"""How bytes that are no UTF-8 stand in a text that comes from a command line."""
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
@@ -81,18 +104,80 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 def shown(name: str) -> str:
-    """A name as it may be shown, whatever kind of URL it is, or chain of URLs."""
-    return "::".join(_without_secrets(piece) for piece in name.split("::"))
+    """A name as it may be shown, whatever kind of URL it is, or chain of URLs.
+
+    No user, password, query or fragment is shown, and nothing of a source spec. Where it cannot be
+    told which part of a URL is its password, nothing but the scheme is. It is for names of which no
+    file is known to exist: a file's name is shown as it is.
+    """
+    pieces: list[str] = []
+    for piece in name.split(CHAIN):
+        if "@" in piece and "://" not in piece and any("://" in other for other in pieces):
+            pieces.append(HIDDEN)  # the end of a password with "::" in it
+        else:
+            pieces.append(_without_secrets(piece))
+        if pieces[-1].endswith(HIDDEN):
+            break
+    return CHAIN.join(pieces)
+
+
+CHAIN, HIDDEN = "::", "…"
 
 
 def _without_secrets(piece: str) -> str:
+    if piece.startswith(SPEC):
+        return f"{SPEC}{HIDDEN}"
     scheme, separator, rest = piece.partition("://")
     if not separator:
         return piece.partition("?")[0]
-    place, slash, path = rest.partition("/")
-    place = place.partition("?")[0].partition("#")[0].rpartition("@")[2]
-    path = path.partition("?")[0].partition("#")[0]
-    return f"{scheme}://{place}{slash}{path}"
+    end = AFTER_PLACE.search(rest)
+    place, path = (rest, "") if end is None else (rest[: end.start()], rest[end.start() :])
+    place = place.rpartition("@")[2]
+    is_plain = SCHEME.fullmatch(scheme) and PLACE.fullmatch(place)
+    if not is_plain or ("@" in path and ":" in place):
+        return hidden(piece)
+    return f"{scheme}://{place}{path.partition('?')[0].partition('#')[0]}"
+
+
+def hidden(url: str) -> str:
+    """A URL of which nothing but the scheme may be shown."""
+    scheme = url.partition("://")[0]
+    return f"{scheme}://{HIDDEN}" if SCHEME.fullmatch(scheme) else HIDDEN
+
+
+SPEC = "json:"
+"""How a source spec begins where a name may stand."""
+
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+AFTER_PLACE = re.compile(r"[/?#]")
+PLACE = re.compile(r"[^:]*(:[0-9]*)?|\[[0-9A-Fa-f:.]*\](:[0-9]*)?")
+"""A host, or what stands in its place, and a port; anything else may be half of a password."""
+
+
+def key(*parts: object) -> str:
+    """What tells one set of values from another, in a cache of this process; it holds no secret."""
+    from hashlib import blake2b  # which few images need
+
+    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), key=_SALT).hexdigest()
+
+
+_SALT = os.urandom(16)
+
+
+def name_of(data: bytes, most: int | None = None) -> str:
+    """A name that stands in an image, as it stands in a sentence: quoted, and without secrets.
+
+    Args:
+        data: The name, verbatim.
+        most: Bytes of it that are shown, at most.
+    """
+    text = data[:LONGEST].decode("utf-8", "backslashreplace")
+    safe = text if "://" not in text or text.startswith(SPEC) else shown(text)
+    return repr(safe[:most])
+
+
+LONGEST = 4096
+"""Bytes of a name that are looked at: an image's has 1023 at most."""
 
 
 # --- What an image on a server names ------------------------------------------------------------

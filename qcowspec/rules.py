@@ -352,5 +352,7 @@ def _rules_on(
 def _shown(value: Value) -> str:
     """A value as it stands in a sentence; bytes from an image are never printed raw."""
     if isinstance(value, bytes):
-        return ascii(value[:64].decode("utf-8", "backslashreplace"))
+        from qcowspec.locations import name_of  # which only a broken rule needs
+
+        return name_of(value, 64)
     return str(value)

@@ -17,7 +17,7 @@ from qcowspec.aio.reader import AsyncReader
 from qcowspec.aio.sources import OnLoop, Threaded
 from qcowspec.aio.workers import Crew
 from qcowspec.gate import Gate, gate_of
-from qcowspec.image import Image
+from qcowspec.image import Image, passphrase
 from qcowspec.metadata import Format, Reference, Structures
 from qcowspec.opening import laid_open_async
 from qcowspec.rules import Finding
@@ -253,8 +253,7 @@ def aopen(
         NotQcow, Malformed, Invalid, Unsupported, Unreadable: As `qcowspec.open` does, when the
             image is awaited.
     """
-    key = secret.encode() if isinstance(secret, str) else secret
-    return Opening(target, format, gate_of(allow), key, like_qemu)
+    return Opening(target, format, gate_of(allow), passphrase(secret), like_qemu)
 
 
 def _close(sources: Sequence[Source]) -> None:

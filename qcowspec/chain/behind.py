@@ -16,7 +16,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.chain.references import broken, check_raw, closed, stated_format
 from qcowspec.errors import NotQcow, Unreadable
-from qcowspec.gate import RAW, Gate, looked_up, seen_from
+from qcowspec.gate import RAW, Gate, looked_up, place_of, seen_from
 from qcowspec.machine import Machine
 from qcowspec.metadata import Metadata
 from qcowspec.opening import check_opened, laid_open
@@ -64,8 +64,8 @@ def open_behind(
         raise broken("chain-depth", metadata, reference, above.name)
     stated = stated_format(metadata, reference, above.name)
     try:
-        name = seen_from(above.name, given, reference.name)
-        path = gate.admit(above.name, name, "backing file")
+        name = seen_from(place_of(above), given, reference.name)
+        path = gate.admit(place_of(above), name, "backing file")
         if any(_is_same(path, other) for other in met):
             raise broken("loop", metadata, reference, above.name)
         source = open_beside(above, path)

@@ -12,7 +12,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.chain.references import data_file_closed
 from qcowspec.errors import Unreadable
-from qcowspec.gate import RAW, Gate, seen_from
+from qcowspec.gate import RAW, Gate, place_of, seen_from
 from qcowspec.mapping import RawWalk, Walk, walk_of
 from qcowspec.metadata import Metadata, Reference
 from qcowspec.source import Source
@@ -106,7 +106,7 @@ def qcow_layer(
         else:
             decryptor = unlock(metadata, source, secret)
     walk = walk_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
-    given = given or source.name
+    given = given or place_of(source)
     data = source
     if metadata.data_file is not None and bool(metadata.qcow2_header.has_data_file):
         data = _data_file(metadata, metadata.data_file, source, gate, given)
@@ -118,7 +118,7 @@ def _data_file(
 ) -> Source:
     """The external data file; it is never probed: all of it is data."""
     try:
-        name = seen_from(source.name, given, reference.name)
-        return open_beside(source, gate.admit(source.name, name, "data file"))
+        name = seen_from(place_of(source), given, reference.name)
+        return open_beside(source, gate.admit(place_of(source), name, "data file"))
     except Unreadable as error:
         raise data_file_closed(metadata, reference, source.name, error) from error

@@ -152,4 +152,6 @@ def _extension(metadata: Metadata, magic: int) -> tuple[str, int | None]:
 
 
 def _shown(reference: Reference) -> str:
-    return repr(reference.name.decode("utf-8", "backslashreplace"))
+    from qcowspec.locations import name_of  # which only an error needs
+
+    return name_of(reference.name)

@@ -13,9 +13,10 @@ import gc
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -59,6 +60,25 @@ class Commands(click.Group):
 
     failed: int
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """See click; the words are kept, so that no error repeats a secret in one of them."""
+        words = list(args)
+        with _discreet(words):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[WORDS] = words
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See click."""
+        with _discreet(ctx.meta.get(WORDS, [])):
+            return super().invoke(ctx)
+
     def list_commands(self, context: click.Context) -> list[str]:
         """All commands, in the order in which the help shows them."""
         return list(COMMANDS)
@@ -79,6 +99,26 @@ class Commands(click.Group):
         """The list of commands, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+WORDS = "qcowspec.words"
+
+
+@contextmanager
+def _discreet(words: Iterable[str]) -> Iterator[None]:
+    """Have click's errors, which repeat words that fit nowhere, show no secret of a URL or spec."""
+    try:
+        yield
+    except click.ClickException as error:
+        said = error.message
+        for word in words:
+            if "://" in word or "json:" in word:
+                from qcowspec.locations import shown
+
+                for form in (word, repr(word)[1:-1]):
+                    said = said.replace(form, shown(word))
+        error.__dict__["message"], error.args = said, (said,)
+        raise
 
 
 @click.group(

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qcowspec.cli.images import IMAGE
 from qcowspec.cli.output import UNREADABLE, fail, is_stdout, target_of, unwritable
 from qcowspec.errors import QcowError, Unsupported
 from qcowspec.report.words import plural, printable
+from qcowspec.sources import FileName, Target, Url, open_source
 
 if TYPE_CHECKING:
     from qcowspec.build.pieces import Chunk
     from qcowspec.source import Source
-    from qcowspec.transfer.places import Target
+    from qcowspec.transfer import places
 
 
 @click.command(
@@ -37,7 +39,7 @@ something else than `raw`. Nothing is judged: what is wrong on purpose is writte
 Exit status: 0; 2 the spec is wrong, a file cannot be read or written, or bad usage.
 """,
 )
-@click.argument("spec")
+@click.argument("spec", type=IMAGE, metavar="SPEC")
 @click.option(
     "-o",
     "--output",
@@ -47,13 +49,14 @@ Exit status: 0; 2 the spec is wrong, a file cannot be read or written, or bad us
 )
 @click.option(
     "--data-from",
+    type=IMAGE,
     metavar="ORIGINAL",
     help="Take what a dump does not cover, guest data above all, from this image.",
 )
 @click.option(
     "--data-file", metavar="PATH", help="Write the data file that a short description has, here."
 )
-def command(spec: str, output: str, data_from: str | None, data_file: str | None) -> None:
+def command(spec: Target, output: str, data_from: Target | None, data_file: str | None) -> None:
     """Assemble an image from a description.
 
     SPEC is a file, or - for standard input. The image is written whole or not at all, with holes
@@ -63,12 +66,12 @@ def command(spec: str, output: str, data_from: str | None, data_file: str | None
         try:
             _build(stack, spec, output, data_from, data_file)
         except QcowError as error:
-            error.path = error.path or spec
+            error.path = error.path or _called(spec)
             fail(error)
 
 
 def _build(
-    stack: ExitStack, spec: str, output: str, data_from: str | None, data_file: str | None
+    stack: ExitStack, spec: Target, output: str, data_from: Target | None, data_file: str | None
 ) -> None:
     from qcowspec.fuzzing import recipes
     from qcowspec.transfer.places import is_same
@@ -96,7 +99,12 @@ def _build(
     click.echo(says, err=any(is_stdout(path) for path in (output, data_file) if path is not None))
 
 
-def _target(path: str, inputs: list[str]) -> Target:
+def _called(spec: Target) -> str:
+    """What a spec is called, without secrets."""
+    return str(spec) if isinstance(spec, (str, FileName, Url)) else "source spec"
+
+
+def _target(path: str, inputs: list[str]) -> places.Target:
     """Where an output goes, which must be none of the inputs."""
     from qcowspec.transfer.places import Unwritable, is_same
 
@@ -109,7 +117,7 @@ def _target(path: str, inputs: list[str]) -> Target:
     return target
 
 
-def _write(path: str, target: Target, length: int, chunks: Iterable[Chunk]) -> int:
+def _write(path: str, target: places.Target, length: int, chunks: Iterable[Chunk]) -> int:
     """Write an output; how many of its bytes are no hole."""
     from qcowspec.transfer.files import write_chunks
 
@@ -129,11 +137,9 @@ class _Inputs:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def opened(self, path: str) -> Source:
+    def opened(self, target: Target) -> Source:
         """A file, open."""
-        from qcowspec.sources import open_source
-
-        source = open_source(path)
+        source = open_source(target)
         self.names.append(source.name)
         return source
 
@@ -141,11 +147,11 @@ class _Inputs:
         """An image that a spec begins with, whole."""
         from qcowspec.fuzzing.drafts import LARGEST
 
-        return self.whole(path, LARGEST)
+        return self.whole(FileName(path), LARGEST)  # a spec from elsewhere names no server
 
-    def whole(self, path: str, most: int) -> bytes:
+    def whole(self, target: Target, most: int) -> bytes:
         """A file, whole, if it is not too large for that."""
-        source = self.opened(path)
+        source = self.opened(target)
         try:
             if source.length > most:
                 raise Unsupported(

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import FORMATS, say, styler, warn_of_end, write
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, sharing
 from qcowspec.errors import QcowError
+from qcowspec.report.words import printable
+from qcowspec.sources import Target
 
 if TYPE_CHECKING:
     from qcowspec.image import Image
@@ -46,7 +48,7 @@ Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad
 3 leaks. Version 1, which qemu-img does not check, has the same.
 """,
 )
-@click.argument("image", metavar="IMAGE")
+@click.argument("image", type=IMAGE, metavar="IMAGE")
 @click.option("--output", type=click.Choice(["human", "json"]), default="human")
 @click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
 @allowing
@@ -62,7 +64,7 @@ Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours."
 )
 def command(
-    image: str,
+    image: Target,
     output: str,
     format_: str,
     allow: tuple[str, ...],
@@ -89,7 +91,8 @@ def command(
     shown = None if all_ else limit
     try:
         with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
-            warn_of_end(opened.source.name, opened.metadata)
+            name = opened.source.name
+            warn_of_end(name, opened.metadata)
             report = check(
                 opened,
                 shown=shown,
@@ -103,12 +106,15 @@ def command(
         sys.exit(FAILED)
     if not quiet:
         if output == "json":
-            document = as_json(report, image)
+            document = as_json(report, name)
             write([json.dumps(document, indent=4, ensure_ascii=False), "\n"])
         else:
             write(lines(report, styler(color), shown=shown))
     if report.why is not None:
-        click.echo(f"qcowspec: {image}: the check was not completed: {report.why}", err=True)
+        click.echo(
+            f"qcowspec: {printable(name)}: the check was not completed: {printable(report.why)}",
+            err=True,
+        )
     status = report.figures.status
     if strict and status in (0, 3) and report.findings.of(Effect.BEYOND):
         status = DAMAGED

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import FORMATS, say, warn_of_end, write
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import CHOICES, PERMISSIONS, allowing, key_of, sharing
 from qcowspec.errors import QcowError
+from qcowspec.sources import Target
 
 if TYPE_CHECKING:
     from qcowspec.guest import Disk
@@ -38,8 +39,8 @@ Exit status, as qemu-img's: 0 the same; 1 they differ; 2 one cannot be opened, o
 table cannot be read or breaks a rule; 4 bytes cannot be read.
 """,
 )
-@click.argument("one", metavar="IMAGE1")
-@click.argument("other", metavar="IMAGE2")
+@click.argument("one", type=IMAGE, metavar="IMAGE1")
+@click.argument("other", type=IMAGE, metavar="IMAGE2")
 @allowing
 @click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
 @click.option("-F", "--other-format", type=click.Choice(CHOICES), default="auto")
@@ -48,8 +49,8 @@ table cannot be read or breaks a rule; 4 bytes cannot be read.
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @sharing
 def command(
-    one: str,
-    other: str,
+    one: Target,
+    other: Target,
     allow: tuple[str, ...],
     secret: str | None,
     format_: str,

@@ -8,11 +8,12 @@ import time
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import STANDARD, say, target_of, unwritable, warn_of_end
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened
 from qcowspec.errors import QcowError
+from qcowspec.sources import Target
 
 
 @click.command(
@@ -41,7 +42,7 @@ A snapshot is read at its own size; --like-qemu reads it at the active state's, 
 Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage.
 """,
 )
-@click.argument("image", metavar="IMAGE")
+@click.argument("image", type=IMAGE, metavar="IMAGE")
 @click.argument("output", metavar="OUT")
 @click.option("-l", "--snapshot", metavar="ID|NAME", help="Read an internal snapshot.")
 @allowing
@@ -51,7 +52,7 @@ Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage
 @click.option("--resume", is_flag=True, help="Keep what is written, and go on with it next time.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
-    image: str,
+    image: Target,
     output: str,
     snapshot: str | None,
     allow: tuple[str, ...],

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import fail, styler, write
 from qcowspec.errors import QcowError
 from qcowspec.image import Image, lay_open
@@ -16,6 +16,7 @@ from qcowspec.report import document, text, tree
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.paths import UnknownPath, resolve
 from qcowspec.report.tables import BYTES_READ
+from qcowspec.sources import Target
 
 BROKEN = 1
 """Exit status where rules are broken."""
@@ -38,7 +39,7 @@ Exit status: 0 no rule that was judged is broken; 1 some are, and all that can b
 the image cannot be read, or is no QCOW image.
 """,
 )
-@click.argument("image")
+@click.argument("image", type=IMAGE, metavar="IMAGE")
 @click.option(
     "-f",
     "--format",
@@ -59,7 +60,7 @@ the image cannot be read, or is no QCOW image.
     help="Colours; auto means on a terminal, unless NO_COLOR is set.",
 )
 def command(
-    image: str,
+    image: Target,
     format_: str,
     as_json: bool,
     as_yaml: bool,

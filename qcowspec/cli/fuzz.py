@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import UNREADABLE, fail, unwritable, write
 from qcowspec.cli.progress import Bar
 from qcowspec.errors import QcowError
@@ -19,6 +19,8 @@ from qcowspec.fuzzing.campaign.targets import FORMAT, Limits, Target, TargetErro
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.profiles import PROFILES, check_profile
 from qcowspec.report.words import plural, printable
+from qcowspec.sources import Target as Seed
+from qcowspec.sources import open_source
 
 if TYPE_CHECKING:
     from qcowspec.fuzzing.campaign.runs import Campaign, Progress
@@ -56,7 +58,7 @@ finding.json, and reproduce.sh. The first of each kind, rule and signature is ke
 Exit status: 0 nothing was found; 1 something was; 2 the reader cannot be run, or bad usage.
 """,
 )
-@click.argument("seeds", nargs=-1, metavar="[SEED]...")
+@click.argument("seeds", type=IMAGE, nargs=-1, metavar="[SEED]...")
 @click.option(
     "--target",
     "name",
@@ -81,7 +83,7 @@ Exit status: 0 nothing was found; 1 something was; 2 the reader cannot be run, o
 @click.option("--only", is_flag=True, help="Make mutants of the SEEDs only.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
 def command(
-    seeds: tuple[str, ...],
+    seeds: tuple[Seed, ...],
     name: str | None,
     preset: str | None,
     output: str | None,
@@ -157,7 +159,7 @@ def _target(reader: Preset, limits: Limits, scratch: Path, python: str) -> Targe
 def _campaign(
     reader: Preset,
     targets: list[Target],
-    seeds: tuple[str, ...],
+    seeds: tuple[Seed, ...],
     scratch: Path,
     folder: Path,
     count: int,
@@ -188,13 +190,12 @@ def _again(reader: Preset, target: Target, image: Path) -> int:
     return 0 if shown.key is None else FOUND
 
 
-def _bytes(path: str) -> tuple[str, bytes]:
+def _bytes(image: Seed) -> tuple[str, bytes]:
     """An image's name, without secrets; and the image, read whole."""
     from qcowspec.errors import Unsupported
     from qcowspec.fuzzing.drafts import LARGEST
-    from qcowspec.sources import open_source
 
-    source = open_source(path)
+    source = open_source(image)
     try:
         if source.length > LARGEST:
             raise Unsupported(

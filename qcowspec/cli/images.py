@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qcowspec.cli.output import UNREADABLE, say
 from qcowspec.errors import QcowError
+from qcowspec.sources.names import named
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from qcowspec.sources import Target
+
+    Type = click.ParamType[Any]
+else:
+    Type = click.ParamType  # which older versions of click cannot subscript
 
 KINDS = """\
 
 
 An image is a path; - for standard input; a URL: https://…, s3://BUCKET/KEY, memory://…, or a chain
 such as gzip::https://…; or a source spec as librbd has them: json:{…}, or --source-spec FILE.
+A name that exists as a file is that file, whatever it looks like. Write ./* rather than *: a file
+may be called --source-spec.
 """
 """What the help of every such command says."""
 
@@ -67,15 +79,60 @@ def _replaced(args: list[str]) -> Iterator[str]:
             path = next(waiting, None)
             if path is None:
                 raise click.UsageError(f"{OPTION} needs a FILE")
-            yield _spec(path)
+            yield _Spec(path)
         elif word.startswith(f"{OPTION}="):
-            yield _spec(word.removeprefix(f"{OPTION}="))
+            yield _Spec(word.removeprefix(f"{OPTION}="))
         else:
             yield word
 
 
-def _spec(path: str) -> str:
-    from qcowspec.sources.specs import PREFIX, read_spec
+class _Spec(str):
+    """The word that stands where ``--source-spec FILE`` stood; what click says of it is no secret.
 
-    text = read_spec(path)
-    return text if text.startswith(PREFIX) else PREFIX + text
+    Attributes:
+        spec: The source spec. It is no text any more, which a file could have for a name.
+    """
+
+    spec: Mapping[str, Any]
+
+    def __new__(cls, path: str) -> _Spec:
+        """Read the file."""
+        from qcowspec.sources.specs import read_spec
+
+        word = super().__new__(cls, f"source spec {path}")
+        word.spec = read_spec(path)
+        return word
+
+
+class Image(Type):
+    """What stands where an image may: decided once, and before any image is opened.
+
+    A name that exists as a file is that file, were it removed by the time it is opened.
+    """
+
+    name = "image"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Target:
+        """What `qcowspec.sources.open_source` takes."""
+        if isinstance(value, _Spec):
+            return value.spec
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return] # converted before
+        try:
+            return named(value)
+        except QcowError as error:
+            say(error)
+            sys.exit(getattr(ctx and ctx.command, "failed", UNREADABLE))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Files may stand there."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
+IMAGE = Image()

@@ -6,10 +6,11 @@ import sys
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import FORMATS, say, warn_of_end, write
 from qcowspec.cli.reading import FAILED, sharing
 from qcowspec.errors import QcowError
+from qcowspec.sources import Target
 
 
 @click.command(
@@ -28,7 +29,7 @@ directory, any.
 Exit status: 0; 1 an image cannot be read, or QEMU would refuse it; 2 bad usage.
 """,
 )
-@click.argument("image", metavar="IMAGE")
+@click.argument("image", type=IMAGE, metavar="IMAGE")
 @click.option(
     "--output", type=click.Choice(["human", "json"]), default="human", help="Text, or JSON."
 )
@@ -37,7 +38,7 @@ Exit status: 0; 1 an image cannot be read, or QEMU would refuse it; 2 bad usage.
 @click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
 @sharing
 def command(
-    image: str, output: str, backing_chain: bool, allow: tuple[str, ...], format_: str
+    image: Target, output: str, backing_chain: bool, allow: tuple[str, ...], format_: str
 ) -> None:
     """Say what an image is: sizes, features, snapshots, bitmaps, encryption, backing file."""
     from qcowspec.gate import gate_of

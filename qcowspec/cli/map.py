@@ -6,11 +6,12 @@ import sys
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import FORMATS, say, warn_of_end, write
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, opened, sharing
 from qcowspec.cli.sizes import size
 from qcowspec.errors import QcowError
+from qcowspec.sources import Target
 
 
 @click.command(
@@ -33,7 +34,7 @@ SIZE is a number of bytes, or one with k, M, G, T, P or E behind it.
 Exit status: 0; 1 the image cannot be read, 2 bad usage.
 """,
 )
-@click.argument("image", metavar="IMAGE")
+@click.argument("image", type=IMAGE, metavar="IMAGE")
 @click.option(
     "--output",
     type=click.Choice(["human", "json"]),
@@ -50,7 +51,7 @@ Exit status: 0; 1 the image cannot be read, 2 bad usage.
 @click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
 @sharing
 def command(
-    image: str,
+    image: Target,
     output: str,
     start_offset: int,
     max_length: int | None,

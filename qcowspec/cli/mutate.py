@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import UNREADABLE, fail, unwritable, write
 from qcowspec.errors import NotQcow, QcowError, Unsupported
 from qcowspec.fuzzing import batches
 from qcowspec.fuzzing.drafts import LARGEST
 from qcowspec.fuzzing.mutations import MOST, MUTATIONS
 from qcowspec.fuzzing.places import Places, Unfit
-from qcowspec.report.words import plural
+from qcowspec.report.words import plural, printable
 from qcowspec.rules import BY_ID
-from qcowspec.sources import open_source
+from qcowspec.sources import Target, open_source
 
 
 @click.command(
@@ -40,7 +40,7 @@ Exit status: 0; 1 nothing that was asked for fits the images; 2 an image cannot 
 usage.
 """,
 )
-@click.argument("seeds", nargs=-1, metavar="SEED...")
+@click.argument("seeds", type=IMAGE, nargs=-1, metavar="SEED...")
 @click.option(
     "-n", "--count", type=click.IntRange(1), default=100, show_default=True, help="How many."
 )
@@ -55,7 +55,7 @@ usage.
 @click.option("--seed", "random_seed", type=int, default=0, show_default=True, help="Of chance.")
 @click.option("--list", "listing", is_flag=True, help="List the mutations and exit.")
 def command(
-    seeds: tuple[str, ...],
+    seeds: tuple[Target, ...],
     count: int,
     output: str | None,
     rules: tuple[str, ...],
@@ -82,12 +82,12 @@ def command(
     except QcowError as error:
         fail(error)
     except Unfit as error:
-        click.echo(f"qcowspec: {error}", err=True)
+        click.echo(f"qcowspec: {printable(str(error))}", err=True)
         sys.exit(NOTHING_FITS)
     except OSError as error:
         unwritable(output, error, UNREADABLE)
     rejected = Counter(row["verdict"]["qemu"] for row in manifest["mutants"])["rejects"]
-    write([f"{plural(count, 'mutant')} in {output}; QEMU refuses {rejected}\n"])
+    write([f"{plural(count, 'mutant')} in {printable(output)}; QEMU refuses {rejected}\n"])
     sys.exit(0)
 
 
@@ -107,9 +107,9 @@ def _check(rules: tuple[str, ...], names: tuple[str, ...]) -> None:
             raise click.UsageError(f"there is no mutation {name!r}; --list lists them")
 
 
-def _opened(path: str) -> tuple[str, Places]:
+def _opened(image: Target) -> tuple[str, Places]:
     """An image, read whole and laid open; and its name, without secrets."""
-    source = open_source(path)
+    source = open_source(image)
     try:
         if source.length > LARGEST:
             raise Unsupported(

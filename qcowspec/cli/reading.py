@@ -12,6 +12,7 @@ from qcowspec.cli.output import FORMATS
 if TYPE_CHECKING:
     from qcowspec.image import Image
     from qcowspec.raw import RawImage
+    from qcowspec.sources import Target
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,7 +54,12 @@ def sharing(command: Command) -> Command:
 
 
 def opened(
-    path: str, format_: str, allow: tuple[str, ...], secret: str | None, *, like_qemu: bool = False
+    image: Target,
+    format_: str,
+    allow: tuple[str, ...],
+    secret: str | None,
+    *,
+    like_qemu: bool = False,
 ) -> Image | RawImage:
     """An image, opened as the options, or its source spec, say.
 
@@ -63,15 +69,15 @@ def opened(
     from qcowspec.image import open as open_image
     from qcowspec.sources import stated_format
 
-    if RAW in (format_, stated_format(path)):
+    if RAW in (format_, stated_format(image)):
         from qcowspec.raw import RawImage
 
-        return RawImage(path)
+        return RawImage(image)
     key = key_of(secret)
-    return open_image(path, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
+    return open_image(image, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
 
 
-def laid_open(path: str, format_: str, allow: tuple[str, ...], secret: str | None) -> Image:
+def laid_open(target: Target, format_: str, allow: tuple[str, ...], secret: str | None) -> Image:
     """An image, however broken, with a gate and a key for whoever looks further.
 
     Raises:
@@ -81,7 +87,7 @@ def laid_open(path: str, format_: str, allow: tuple[str, ...], secret: str | Non
     from qcowspec.image import lay_open
 
     key = key_of(secret)
-    image = lay_open(path, format=FORMATS[format_])
+    image = lay_open(target, format=FORMATS[format_])
     image.gate, image.secret = gate_of(allow), key
     return image
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 
-from qcowspec.cli.images import TakesImages
+from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import UNREADABLE, say, styler, write
-from qcowspec.errors import QcowError
+from qcowspec.errors import QcowError, Unreadable
 from qcowspec.profiles import PROFILES, check_profile
 from qcowspec.report import verdicts
+from qcowspec.sources import Target
+from qcowspec.sources.names import STANDARD_INPUT, FileName
 from qcowspec.stream import judge_stream
 from qcowspec.verdict import Verdict, validate
 
@@ -43,7 +45,7 @@ file, nothing missing, unknown or absurd. Each verdict ends with what was not lo
 Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or bad usage.
 """,
 )
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", type=IMAGE, nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "-p", "--profile", default="qemu", show_default=True, help=f"Whose: {', '.join(PROFILES)}."
 )
@@ -61,7 +63,7 @@ Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or 
 @click.option("-q", "--quiet", is_flag=True, help="Print rejected images only.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
 def command(
-    images: tuple[str, ...],
+    images: tuple[Target, ...],
     profile: str,
     format_: str,
     as_json: bool,
@@ -94,28 +96,38 @@ def command(
     sys.exit(status)
 
 
-def _files(images: Iterable[str], *, recursive: bool) -> Iterator[str]:
-    """The files to judge: those named, and with `recursive` those below the directories named."""
+def _files(images: Iterable[Target], *, recursive: bool) -> Iterator[Target | QcowError]:
+    """The files to judge: those named, and with `recursive` those below the directories named.
+
+    What a walk finds is a path, whatever its name looks like. A directory that cannot be read is
+    an error in the place of its files.
+    """
     for image in images:
-        if not (recursive and os.path.isdir(image)):
+        if not (recursive and isinstance(image, FileName) and os.path.isdir(image)):
             yield image
             continue
-        for folder, folders, names in os.walk(image):
+        closed: list[OSError] = []
+        for folder, folders, names in os.walk(image, onerror=closed.append):
             folders.sort()
-            yield from (str(Path(folder, name)) for name in sorted(names))
+            yield from (FileName(str(Path(folder, name))) for name in sorted(names))
+        for error in closed:
+            reason = (error.strerror or str(error)).lower()
+            yield Unreadable(f"cannot be searched: {reason}", path=error.filename)
 
 
-def _judge(path: str, *, profile: str, format_: str | None) -> Verdict | QcowError:
+def _judge(image: Target | QcowError, *, profile: str, format_: str | None) -> Verdict | QcowError:
     try:
-        if path == "-" and not sys.stdin.seekable():
-            return judge_stream(sys.stdin.buffer, profile, format=format_, name=path)
-        return validate(path, profile=profile, format=format_)
+        if isinstance(image, QcowError):
+            return image
+        if image == STANDARD_INPUT and not sys.stdin.seekable():
+            return judge_stream(sys.stdin.buffer, profile, format=format_, name=STANDARD_INPUT)
+        return validate(image, profile=profile, format=format_)
     except QcowError as error:
         return error
 
 
 def _results(
-    judge: partial[Verdict | QcowError], paths: list[str], jobs: int
+    judge: partial[Verdict | QcowError], paths: list[Target | QcowError], jobs: int
 ) -> Iterator[Verdict | QcowError]:
     if jobs == 1 or len(paths) == 1:
         yield from map(judge, paths)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from getpass import getpass
 
 from qcow_parsers import constants as c
@@ -51,10 +52,12 @@ def _standard_input() -> bytes:
     if stdin is None or stdin.closed:
         raise Unreadable("standard input is closed; no passphrase comes in")
     if stdin.isatty():
-        try:
-            return getpass("Passphrase: ").encode("utf-8", "surrogateescape")
-        except EOFError as error:
-            raise Unreadable("no passphrase was typed") from error
+        typed = None
+        with suppress(EOFError, UnicodeError):  # of which the latter hold what was typed
+            typed = getpass("Passphrase: ").encode("utf-8", "surrogateescape")
+        if typed is None:
+            raise Unreadable("no passphrase was typed, or none that is text")
+        return typed
     try:
         data = read_small(stdin.buffer, "standard input", c.POLICY_MAX_SECRET_SIZE)
     except OSError as error:

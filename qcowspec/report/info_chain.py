@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qcowspec.chain.behind import open_behind
-from qcowspec.gate import Gate
+from qcowspec.gate import Gate, place_of
 from qcowspec.image import Image
 from qcowspec.report.info import Plain, described, described_raw
 from qcowspec.report.names import beside
@@ -29,7 +29,7 @@ def chain(image: Image, gate: Gate) -> Iterator[Plain]:
         Unreadable: A file can be opened, and not read.
     """
     name = image.source.name
-    given, met = name, [name]
+    given, met = place_of(image.source), [name]
     yield described(image, name)
     here = image
     try:

@@ -10,9 +10,13 @@ import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from qcowspec.gate import is_url
 from qcowspec.source import Source
+from qcowspec.sources.names import STANDARD_INPUT, FileName, Url, named
 
-Target = str | os.PathLike[str] | bytes | bytearray | memoryview | Mapping[str, Any] | BinaryIO
+Target = (
+    str | os.PathLike[str] | Url | bytes | bytearray | memoryview | Mapping[str, Any] | BinaryIO
+)
 """What a user calls an image."""
 
 
@@ -20,10 +24,12 @@ def open_source(target: Target, *, raw: bool = False) -> Source:
     """Open what a user calls an image.
 
     Args:
-        target: A path; ``-`` for standard input; a URL (``https://…``, ``s3://…``, ``memory://…``,
-            ``gzip::https://…``); a source spec as librbd has them, as a mapping or as
-            ``json:{…}``; the image's bytes themselves; or a binary file object, which stays its
-            owner's to close.
+        target: A text: the path of a file that exists; ``-`` for standard input; or else a URL
+            (``https://…``, ``s3://…``, ``memory://…``, ``gzip::https://…``) or a source spec as
+            librbd has them, ``json:{…}``; see `qcowspec.sources.names.named`. A `pathlib.Path`,
+            which is a path whatever it looks like: use one for names that you did not choose. A
+            source spec as a mapping; the image's bytes themselves; or a binary file object, which
+            stays its owner's to close.
         raw: Whether a source spec may say that the file is raw, and has no structures.
 
     Raises:
@@ -32,37 +38,31 @@ def open_source(target: Target, *, raw: bool = False) -> Source:
         Unsupported: Its protocol is not known, or needs a package that is not installed.
     """
     # Each kind of source is imported when it is asked for: start-up time is a promise.
-    if isinstance(target, (bytes, bytearray, memoryview)):
-        from qcowspec.sources.memory import Memory
+    if isinstance(target, str):
+        target = named(target)
+    if isinstance(target, os.PathLike):
+        from qcowspec.sources.local import LocalFile
 
-        return Memory(target)
+        return LocalFile(os.fspath(target))
     if isinstance(target, Mapping):
         from qcowspec.sources.specs import open_spec
 
         return open_spec(target, raw=raw)
-    if not isinstance(target, (str, os.PathLike)):
-        from qcowspec.sources.file_object import FileObject
+    if isinstance(target, Url):
+        from qcowspec.sources.choice import open_url
 
-        return FileObject(target)
-    name = os.fspath(target)
-    if name == "-":
+        return open_url(target.text)
+    if target == STANDARD_INPUT:
         from qcowspec.sources.standard_input import open_standard_input
 
         return open_standard_input()
-    if isinstance(target, str):  # a Path is a path
-        if name.startswith("json:"):
-            from qcowspec.sources.specs import open_spec, parsed
+    if isinstance(target, (bytes, bytearray, memoryview)):
+        from qcowspec.sources.memory import Memory
 
-            return open_spec(parsed(name), raw=raw)
-        if "::" in name or "://" in name:
-            from qcowspec.sources.choice import open_url
+        return Memory(target)
+    from qcowspec.sources.file_object import FileObject
 
-            found = open_url(name)
-            if found is not None:
-                return found
-    from qcowspec.sources.local import LocalFile
-
-    return LocalFile(name)
+    return FileObject(target)
 
 
 def open_beside(source: Source, target: str) -> Source:
@@ -82,7 +82,9 @@ def open_beside(source: Source, target: str) -> Source:
         return LocalFile(target, follow=False)
     beside = getattr(source, "beside", None)
     found: Source | None = None if beside is None else beside(target)
-    return open_source(target) if found is None else found
+    if found is not None:
+        return found
+    return open_source(Url(target) if is_url(target) else FileName(target))
 
 
 def stated_format(target: Target) -> str | None:
@@ -91,12 +93,13 @@ def stated_format(target: Target) -> str | None:
     Raises:
         Invalid: The spec is no JSON object.
     """
-    if isinstance(target, str) and target.startswith("json:"):
-        from qcowspec.sources.specs import parsed
-
-        target = parsed(target)
+    if isinstance(target, str):
+        target = named(target)
     if isinstance(target, Mapping):
         from qcowspec.sources import specs
 
         return specs.stated_format(target)
     return None
+
+
+__all__ = ["FileName", "Target", "Url", "named", "open_beside", "open_source", "stated_format"]

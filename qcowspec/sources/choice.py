@@ -1,12 +1,11 @@
 """Which source a URL leads to.
 
-In: a name that looks like a URL. Out: a `Source`; None where it is a path after all. Refuses:
-protocols that are not known.
+In: the text of a `Url`. Out: a `Source`. Refuses: protocols that are not known.
 """
 
 from __future__ import annotations
 
-from qcowspec.errors import Unsupported
+from qcowspec.errors import Unreadable, Unsupported
 from qcowspec.gate import URL
 from qcowspec.locations import HTTP, shown
 from qcowspec.source import Source
@@ -15,7 +14,7 @@ FILE = ("file", "local")
 S3 = ("s3", "s3a")
 
 
-def open_url(name: str) -> Source | None:
+def open_url(name: str) -> Source:
     """Open a URL, or a chain of them.
 
     Raises:
@@ -24,7 +23,7 @@ def open_url(name: str) -> Source | None:
     """
     found = URL.match(name)
     if found is None:
-        return None
+        raise _no_file(name)
     separator = "://" if found[0].endswith("://") else "::"
     protocol = found[0].removesuffix(separator)
     protocol, rest = protocol.lower(), name[found.end() :]
@@ -50,7 +49,12 @@ def open_url(name: str) -> Source | None:
     if is_known(protocol):
         return FsspecFile(name)
     if separator == "::":
-        return None  # colons in the name of a file
+        raise _no_file(name)  # colons in the name of a file
     raise Unsupported(
         f"is a URL of the protocol {protocol!r}, which is not known", path=shown(name)
     )
+
+
+def _no_file(name: str) -> Unreadable:
+    """The error of a name that is no URL, where no file has it: a mistyped URL may hold secrets."""
+    return Unreadable("cannot be opened: no such file or directory", path=shown(name))

@@ -21,9 +21,9 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
 from threading import Lock
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from qcowspec.locations import origin_of
+from qcowspec.locations import origin_of, unquoted
 from qcowspec.sources.retries import Patience, Transient
 
 HEAD = 16 << 10
@@ -224,24 +224,23 @@ def _proxy(scheme: str, host: str) -> tuple[str, int, dict[str, str]] | None:
     url = getproxies().get(scheme)
     if not url or proxy_bypass(host):
         return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port or 80
     except ValueError:
-        port = 0
-    if parts.hostname is None or not port:
+        return None
+    if parts.hostname is None:
         return None
     headers = {}
     if parts.username is not None:
-        headers["Proxy-Authorization"] = basic(parts.username, parts.password or "", quoted=True)
+        own = unquoted(parts.username), unquoted(parts.password or "")
+        headers["Proxy-Authorization"] = basic(*own)
     return parts.hostname, port, headers
 
 
-def basic(user: str, password: str, *, quoted: bool = False) -> str:
+def basic(user: bytes, password: bytes) -> str:
     """The header that says who one is."""
-    if quoted:
-        user, password = unquote(user), unquote(password)
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    return "Basic " + base64.b64encode(user + b":" + password).decode("ascii")
 
 
 def _failure(error: Exception) -> Transient | Untrusted | Unsendable:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 from qcowspec.errors import Unreadable
+from qcowspec.gate import is_url, plain_path
+from qcowspec.locations import shown
+from qcowspec.sources.names import exists
 
 UNNAMED = "<file>"
 
@@ -81,18 +83,11 @@ def _read(file: Any, offset: int, length: int) -> Any:
 
 def _name(file: Any) -> str:
     """What the file is called, as it may be shown."""
-    name = getattr(file, "full_name", None) or getattr(file, "name", None)
+    there = getattr(file, "full_name", None)
+    name = there or getattr(file, "name", None)
     if not isinstance(name, (str, os.PathLike)):
         return UNNAMED
-    return shown(os.fsdecode(name))
-
-
-def shown(name: str) -> str:
-    """A name, without a password or a signature that it may carry if it is a URL."""
-    if "://" not in name:
-        return name
-    try:
-        parts = urlsplit(name)
-    except ValueError:
-        return UNNAMED
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    text = os.fsdecode(name)
+    if there is None and exists(text):
+        return plain_path(text)
+    return shown(text) if is_url(text) or "://" in text else text

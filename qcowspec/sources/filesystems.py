@@ -18,6 +18,7 @@ from typing import Any
 from qcowspec.errors import Unreadable, Unsupported
 from qcowspec.locations import shown
 from qcowspec.source import Source
+from qcowspec.sources.discretion import be_discreet
 from qcowspec.sources.spool import PIECE, Spooled
 
 INSTALL = "pip install 'qcowspec[remote]'"
@@ -103,6 +104,7 @@ def _found(url: str) -> tuple[Any, str, Any]:
     from fsspec.core import url_to_fs
 
     system, path = url_to_fs(url)
+    be_discreet("fsspec")
     found = system.info(path)
     if found.get("type") == "directory":
         raise IsADirectoryError

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from qcowspec.errors import Unreadable
+from qcowspec.gate import plain_path
 
 BLOCK = 512
 """Bytes of a block as ``stat`` counts them."""
@@ -26,7 +27,7 @@ class LocalFile:
     def __init__(self, path: str, *, follow: bool = True) -> None:
         self.name = path
         try:
-            self._fd = os.open(path, FLAGS) if follow else _walked(os.path.abspath(path))
+            self._fd = _opened(path) if follow else _walked(os.path.abspath(path))
         except (OSError, ValueError) as error:
             raise Unreadable(f"cannot be opened: {_reason(error)}", path=path) from error
         try:
@@ -34,6 +35,17 @@ class LocalFile:
         except Unreadable:
             os.close(self._fd)
             raise
+
+    @property
+    def place(self) -> str:
+        """The path, which is never to be taken for a URL; see `qcowspec.gate.place_of`."""
+        return plain_path(self.name)
+
+    @property
+    def version(self) -> tuple[int, int, int] | None:
+        """Which file it is, and as of when: device, inode, nanoseconds of its last change."""
+        found = os.fstat(self._fd)
+        return found.st_dev, found.st_ino, found.st_mtime_ns
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`."""
@@ -136,8 +148,19 @@ class LocalFile:
             self._fd = -1
 
 
-FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 """Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever."""
+
+
+def _opened(path: str) -> int:
+    """Open a path, but not what has no bytes by offset: opening a device or a pipe can do things.
+
+    What is swapped for one after this look is opened, and refused then.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISSOCK(mode):  # which the system itself refuses to open
+        _check_kind(mode, path)
+    return os.open(path, FLAGS)
 
 
 def _walked(path: str) -> int:
@@ -161,15 +184,19 @@ def _walked(path: str) -> int:
 
 def _length(fd: int, path: str) -> int:
     """Length in bytes of an open file that can be read by offset."""
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISDIR(mode):
-        raise Unreadable("is a directory, not an image", path=path)
-    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        raise Unreadable("is neither a file nor a block device", path=path)
+    _check_kind(os.fstat(fd).st_mode, path)
     try:
         return os.lseek(fd, 0, os.SEEK_END)
     except OSError as error:
         raise Unreadable(f"has no length: {_reason(error)}", path=path) from error
+
+
+def _check_kind(mode: int, path: str) -> None:
+    """Refuse what has no bytes by offset."""
+    if stat.S_ISDIR(mode):
+        raise Unreadable("is a directory, not an image", path=path)
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise Unreadable("is neither a file nor a block device", path=path)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -20,8 +20,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from qcowspec.errors import QcowError, Unreadable
-from qcowspec.locations import shown
+from qcowspec.locations import HIDDEN, key, located, shown
 from qcowspec.source import Source
+from qcowspec.sources.discretion import be_discreet
 from qcowspec.sources.filesystems import missing
 from qcowspec.sources.http import CHANGED, CONTENT_RANGE, PASSING, PIECE
 from qcowspec.sources.remote import Remote
@@ -250,8 +251,8 @@ def _codes(error: BaseException | None) -> set[str]:
     return found - {str(int(HTTPStatus.OK))}
 
 
-_SYSTEMS: dict[tuple[Any, ...], Any] = {}
-"""File systems, by all that they depend on: one takes a third of a second to make."""
+_SYSTEMS: dict[str, Any] = {}
+"""File systems, by the key of all that they depend on: one takes a third of a second to make."""
 
 KEPT = 8
 """How many of them are kept."""
@@ -260,8 +261,8 @@ KEPT = 8
 def _system(name: str, options: dict[str, Any], patience: Patience) -> Any:
     """An s3fs file system of our own: its libraries do not try again, we do."""
     environment = tuple(sorted(each for each in os.environ.items() if each[0].startswith("AWS_")))
-    key = (os.getpid(), patience, environment, *sorted(options.items()))
-    if key not in _SYSTEMS:
+    wanted = key(os.getpid(), patience, environment, sorted(options.items()))
+    if wanted not in _SYSTEMS:
         try:
             from s3fs import S3FileSystem
         except ImportError:
@@ -278,8 +279,10 @@ def _system(name: str, options: dict[str, Any], patience: Patience) -> Any:
         }
         made = S3FileSystem(skip_instance_cache=True, config_kwargs=config, **options)
         made.retries = 1
-        _SYSTEMS[key] = made
-    return _SYSTEMS[key]
+        be_discreet("botocore")
+        be_discreet("aiobotocore")
+        _SYSTEMS[wanted] = made
+    return _SYSTEMS[wanted]
 
 
 def open_s3(rest: str, patience: Patience = PATIENCE) -> Source:
@@ -289,11 +292,13 @@ def open_s3(rest: str, patience: Patience = PATIENCE) -> Source:
         Unreadable: It cannot be had.
         Unsupported: s3fs is not installed.
     """
-    bucket, _, key = rest.partition("/")
+    bucket, _, wanted = rest.partition("/")
     name = shown(f"s3://{rest}")
-    if not bucket or not key or "@" in bucket:
+    if not bucket or not wanted or "@" in bucket:
         raise Unreadable("names no object: s3://BUCKET/KEY", path=name)
-    return Remote(S3Transport(bucket, key, f"s3://{rest}", {}, patience), patience)
+    if name != f"s3://{rest}":  # a key may have a question mark; what an image names there is not
+        name += f"?{HIDDEN}"  # looked up, as the name is not whole
+    return Remote(S3Transport(bucket, wanted, name, {}, patience), patience)
 
 
 def open_s3_url(
@@ -305,18 +310,21 @@ def open_s3_url(
         Unreadable: It cannot be had.
         Unsupported: s3fs is not installed.
     """
-    parts = urlsplit(url)
-    place, path = parts.netloc.rpartition("@")[2], unquote(parts.path).lstrip("/")
+    there = located(url)
+    parts = urlsplit(there.url)
+    place, path = parts.netloc, unquote(parts.path).lstrip("/")
     amazon = AMAZON.fullmatch(place)
     if amazon is not None and amazon["bucket"]:
-        place, bucket, key = amazon["host"], amazon["bucket"], path
+        place, bucket, wanted = amazon["host"], amazon["bucket"], path
     else:
-        bucket, _, key = path.partition("/")
-    if not bucket or not key:
-        raise Unreadable("names no object: https://HOST/BUCKET/KEY", path=shown(url))
+        bucket, _, wanted = path.partition("/")
+    if not bucket or not wanted:
+        raise Unreadable("names no object: https://HOST/BUCKET/KEY", path=there.name)
     options = {
         "key": access_key,
         "secret": secret_key,
         "endpoint_url": f"{parts.scheme}://{place}",
     }
-    return Remote(S3Transport(bucket, key, f"s3://{bucket}/{key}", options, patience), patience)
+    return Remote(
+        S3Transport(bucket, wanted, f"s3://{bucket}/{wanted}", options, patience), patience
+    )

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from qcowspec.errors import Invalid, QcowError, Unreadable, Unsupported
-from qcowspec.locations import HTTP
+from qcowspec.locations import HTTP, SPEC
 from qcowspec.source import Source
-
-PREFIX = "json:"
 
 NAME = "source spec"
 """What a spec is called where it names no file: its text may hold secrets."""
@@ -42,6 +40,13 @@ CONFIG = "config://"
 """How a key begins that stands in a cluster's configuration."""
 
 
+class Spec(dict[str, Any]):
+    """A source spec, which shows nothing of itself."""
+
+    def __repr__(self) -> str:
+        return f"<{NAME}>"
+
+
 def parsed(text: str) -> Mapping[str, Any]:
     """A spec from its JSON text, with or without ``json:`` in front.
 
@@ -52,7 +57,7 @@ def parsed(text: str) -> Mapping[str, Any]:
         raise Invalid(f"has more than {LARGEST} characters", path=NAME)
     where, found = "", None
     try:
-        found = json.loads(text.removeprefix(PREFIX), object_pairs_hook=_once)
+        found = json.loads(text.removeprefix(SPEC), object_pairs_hook=_once)
     except json.JSONDecodeError as error:  # whose text quotes nothing of the spec
         where = f": {error.msg.lower()} at character {error.pos}"
     except RecursionError:
@@ -61,7 +66,7 @@ def parsed(text: str) -> Mapping[str, Any]:
         where = f": {error}"
     if not isinstance(found, dict):
         raise Invalid(f"is no JSON object{where}", path=NAME)
-    return found
+    return Spec(found)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -134,8 +139,7 @@ def _open_stream(stream: Mapping[str, Any], place: str) -> Source:
 
         return LocalFile(values["file_path"])
     url = values["url"]
-    scheme = urlsplit(url).scheme.lower() if "://" in url else ""
-    if scheme not in HTTP:
+    if url.partition("://")[0].lower() not in HTTP or "://" not in url:
         raise Invalid(
             f"has a {place}url that begins with neither http:// nor https://",
             field=f"{place}url",
@@ -195,12 +199,12 @@ def _cluster(key: str, value: str) -> QcowError:
     return Unsupported(f"has the {key} {value!r}, which needs a Ceph cluster", field=key, path=NAME)
 
 
-def read_spec(path: str) -> str:
-    """The text of a spec in a file.
+def read_spec(path: str) -> Mapping[str, Any]:
+    """The spec in a file.
 
     Raises:
-        Unreadable: It cannot be read.
-        Invalid: It is too large, or no UTF-8.
+        Unreadable: It cannot be read, or is no UTF-8.
+        Invalid: It is too large, or no JSON object.
     """
     from qcowspec.sources.local import LocalFile
 
@@ -211,8 +215,9 @@ def read_spec(path: str) -> str:
         data = source.read_at(0, LARGEST)
     finally:
         source.close()
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        pass
-    raise Unreadable("is no UTF-8, and no source spec", path=path)
+    text = None
+    with suppress(UnicodeDecodeError):  # which holds all of it
+        text = data.decode()
+    if text is None:
+        raise Unreadable("is no UTF-8, and no source spec", path=path)
+    return parsed(text)

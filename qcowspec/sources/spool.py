@@ -55,6 +55,15 @@ class Spooled(LocalFile):
         self.name = name
         self._beside = beside
 
+    @property
+    def version(self) -> None:
+        """None: what was copied is another file each time."""
+
+    @property
+    def place(self) -> str:
+        """The name of what was put there: a URL."""
+        return self.name
+
     def beside(self, name: str) -> Source | None:
         """See `Transport.beside`."""
         return None if self._beside is None else self._beside(name)

@@ -14,12 +14,12 @@ from qcowspec.gate import RAW
 from qcowspec.guest import Disk
 from qcowspec.image import open as open_image
 from qcowspec.raw import RawImage
-from qcowspec.sources import stated_format
+from qcowspec.sources import Target, named, stated_format
 
 
 @contextmanager
 def any_disk(
-    path: str,
+    target: Target,
     *,
     format: str | None = None,
     allow: Iterable[str] = (),
@@ -28,7 +28,7 @@ def any_disk(
     """A disk, with all its files open.
 
     Args:
-        path: The file.
+        target: The file; see `qcowspec.sources.open_source`.
         format: ``qcow``, ``qcow2`` or ``raw``; None for the probe, by which raw is what no driver
             of QEMU's claims.
         allow: Which second files may be opened.
@@ -38,9 +38,10 @@ def any_disk(
         Unsupported: The file's format is not stated, and QEMU's probe finds one not read here.
         QcowError: What opening an image raises.
     """
-    is_raw = RAW in (format, stated_format(path))
+    target = named(target) if isinstance(target, str) else target
+    is_raw = RAW in (format, stated_format(target))
     try:
-        image = None if is_raw else open_image(path, format=format, allow=allow, secret=secret)
+        image = None if is_raw else open_image(target, format=format, allow=allow, secret=secret)
     except NotQcow:
         if format is not None:
             raise
@@ -51,13 +52,13 @@ def any_disk(
             disk.open_all()
             yield disk
         return
-    with RawImage(path) as raw:
+    with RawImage(target) as raw:
         start = b"" if is_raw else raw.source.read_at(0, foreign.PROBED)
-        driver = foreign.claimant(start, path)
+        driver = foreign.claimant(start, raw.source.name)
         if driver is not None:
             raise Unsupported(
                 f"is read as {driver} by QEMU, a format that is not read here: convert it to raw"
                 " or qcow2, or if it is raw, say so (format='raw', -f raw or -F raw)",
-                path=path,
+                path=raw.source.name,
             )
         yield raw.disk()

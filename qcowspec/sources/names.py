@@ -1,0 +1,85 @@
+"""What a name that a user gives stands for: a path, a URL, a source spec, standard input.
+
+In: a name. Out: what `open_source` takes, typed, so that nobody asks a second time. Refuses:
+nothing but a source spec that is no JSON object.
+
+A name that exists as a file is that file, whatever it looks like: a shell that expands ``*`` in an
+upload folder hands over names that strangers chose. Only a name of which the system says that no
+such file exists can be anything else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+STANDARD_INPUT = "-"
+
+SPEC = "json:"
+"""How a source spec begins where a name may stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """A path, and never anything else; its text is kept as it was given."""
+
+    text: str
+
+    def __fspath__(self) -> str:
+        return self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A URL or a chain of URLs. It may hold secrets, and shows none."""
+
+    text: str
+
+    def __str__(self) -> str:
+        from qcowspec.locations import shown
+
+        return shown(self.text)
+
+    def __repr__(self) -> str:
+        return f"Url({str(self)!r})"
+
+
+def named(name: str) -> str | FileName | Url | Mapping[str, Any]:
+    """What a name stands for.
+
+    Returns:
+        ``-`` itself, for standard input; a `FileName`; a `Url`; or a source spec, parsed.
+
+    Raises:
+        Invalid: It is no name of a file, begins with ``json:`` and is no JSON object.
+    """
+    if name == STANDARD_INPUT:
+        return name
+    if not (name.startswith(SPEC) or "::" in name or "://" in name) or exists(name):
+        return FileName(name)
+    if name.startswith(SPEC):
+        from qcowspec.sources.specs import parsed
+
+        return parsed(name)
+    return Url(name)
+
+
+def exists(name: str) -> bool:
+    """Whether a name is that of a file, directory, link or anything else that is there.
+
+    Where the system does not say (a directory may not be searched, say), it counts as one: what
+    cannot be looked at must not become a request to a server.
+    """
+    try:
+        os.lstat(name)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no path has such text
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG  # which no file can have
+    return True
