@@ -28,12 +28,14 @@ def broken(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_accepted_image_is_a_line_and_0() -> None:
+def test_an_accepted_image_is_a_verdict_and_0() -> None:
     done = run("validate", GOOD)
 
-    assert (done.returncode, done.stdout, done.stderr) == (
+    verdict, looked = done.stdout.splitlines()
+    assert looked.startswith(b"  ")
+    assert (done.returncode, verdict, done.stderr) == (
         0,
-        f"{GOOD}: accept, qcow2\n".encode(),
+        f"{GOOD}: accept, qcow2".encode(),
         b"",
     )
 
