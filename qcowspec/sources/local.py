@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from qcowspec.errors import Unreadable
+from qcowspec.errors import Changed, Unreadable
 
 BLOCK = 512
 """Bytes of a block as ``stat`` counts them."""
@@ -31,6 +31,7 @@ class LocalFile:
             raise Unreadable(f"cannot be opened: {_reason(error)}", path=path) from error
         try:
             self.length = _length(self._fd, path)
+            self._opened = _version(self._fd)
         except Unreadable:
             os.close(self._fd)
             raise
@@ -46,8 +47,10 @@ class LocalFile:
         pieces = [piece]
         while piece and (length := length - len(piece)):  # the system hands out 2 GiB at most
             offset += len(piece)
-            piece = self._once(offset, length)  # empty where the file shrank since it was opened
+            piece = self._once(offset, length)
             pieces.append(piece)
+        if length:
+            raise Changed(SHRANK, path=self.name, offset=offset)
         return b"".join(pieces)
 
     def _once(self, offset: int, length: int) -> bytes:
@@ -72,8 +75,8 @@ class LocalFile:
                 raise Unreadable(
                     f"cannot be read: {_reason(error)}", path=self.name, offset=offset + done
                 ) from error
-            if not count:  # the file shrank since it was opened
-                break
+            if not count:
+                raise Changed(SHRANK, path=self.name, offset=offset + done)
             done += count
         return done
 
@@ -129,12 +132,29 @@ class LocalFile:
         """Bytes of the disk that the file takes, by the file system's word."""
         return os.fstat(self._fd).st_blocks * BLOCK
 
+    def check_unchanged(self) -> None:
+        """Refuse a file whose bytes are not those that it had when it was opened.
+
+        A file that was replaced by another one of its name is the same here: it stays open.
+
+        Raises:
+            Changed: Its length is another, or something was written to it.
+        """
+        if _version(self._fd) != self._opened:
+            raise Changed(CHANGED, path=self.name)
+
     def close(self) -> None:
         """Close the file; harmless when called again."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
+
+SHRANK = "has shrunk while it was read; start again when nothing writes to it"
+CHANGED = (
+    "has changed while it was read, so that what was read may be of two states; start again when"
+    " nothing writes to it, or accept that with -U"
+)
 
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 """Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever."""
@@ -170,6 +190,12 @@ def _length(fd: int, path: str) -> int:
         return os.lseek(fd, 0, os.SEEK_END)
     except OSError as error:
         raise Unreadable(f"has no length: {_reason(error)}", path=path) from error
+
+
+def _version(fd: int) -> tuple[int, int]:
+    """Length of a file, and when it was written to last; a block device does not say."""
+    found = os.fstat(fd)
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else (0, 0)
 
 
 def _reason(error: OSError | ValueError) -> str:
