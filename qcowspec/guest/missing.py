@@ -51,7 +51,7 @@ def missing(disk: Disk, end: int | None = None) -> Iterator[Loss]:
             elif run.kind is Kind.DATA:
                 yield _data(layer, run)
             elif disk.reader_of(depth).is_cut(run):
-                yield _loss(run.offset, run.length, layer.source, DATA)
+                yield _loss(run.offset, run.length, layer.source, PAYLOAD)
     for depth, layer in enumerate(disk.layers):
         for gap in layer.mapping.without_entries():
             source, words = layer.source, TABLE if gap.is_cut else UNREADABLE
@@ -62,6 +62,7 @@ def missing(disk: Disk, end: int | None = None) -> Iterator[Loss]:
 
 
 DATA = "The file ends at byte {0} ({0:#x}), before these data."
+PAYLOAD = "The file ends at byte {0} ({0:#x}), before the end of these compressed data."
 TABLE = "The file ends at byte {0} ({0:#x}), before the table entries for this range."
 UNREADABLE = "The file cannot be read where the table entries for this range are."
 

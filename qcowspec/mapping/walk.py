@@ -157,8 +157,8 @@ class TableWalk(Walk):
             return True
         if table.count > FEW_TABLES:
             return next(self.arrays.without_entries(), None) is not None
-        last = length - self._volume.geometry.l2_table_size
-        return any((self._table(number) or 0) > last for number in range(table.count))
+        last = max(0, length - self._volume.geometry.l2_table_size)
+        return any((self._table(number) or last) > last for number in range(table.count))
 
     def absent(self, offset: int, end: int) -> Run:
         """What is not allocated."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qcowspec.guest.losses import Losses
-from qcowspec.guest.missing import DATA
+from qcowspec.guest.missing import DATA, PAYLOAD, TABLE
 from qcowspec.report.words import printable
 
 
@@ -47,12 +47,20 @@ def as_data(losses: Losses, size: int) -> dict[str, Any]:
     }
 
 
+PAST = {
+    DATA: ("lie past that", "as zeros"),
+    PAYLOAD: ("are compressed data that go on past that", "as if zeros followed there"),
+    TABLE: ("have their table entries past that", "as if nothing were allocated"),
+}
+"""For each reason of a loss past the end of a file, how it is told and what QEMU reads."""
+
+
 def past_end(losses: Losses) -> Iterator[str]:
     """A sentence for each file that ends before the bytes that a disk has in it."""
     for first, count in losses.by_reason().values():
-        lie, read = "lie past that", "as zeros"
-        if first.reason != DATA.format(first.place):
-            lie, read = "have their table entries past that", "as if nothing were allocated"
+        lie, read = next(
+            words for reason, words in PAST.items() if reason.format(first.place) == first.reason
+        )
         yield (
             f"{printable(first.path)}: the file ends at byte {first.place} ({first.place:#x});"
             f" {count} bytes of the disk {lie}, the first at guest offset {first.offset}"
