@@ -58,7 +58,7 @@ def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
         header.ok_magic
         and header.ok_version
         and header.ok_cluster_bits
-        and header.ok_unknown_incompatible
+        and (header.ok_unknown_incompatible or image.salvage)
         and header.ok_subcluster_size
     ):
         return False

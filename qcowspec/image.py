@@ -169,7 +169,10 @@ class Image:
         if salvage:
             if not isinstance(self._tables, Tolerant):
                 self._tables = Tolerant(self.source)
-            tables, metadata = self._tables, located(self.machine, self._tables)
+            tables, machine = self._tables, self.machine
+            if machine.image.geometry is None and not machine.image.salvage:
+                machine = laid_open(tables, self.format, salvage=True)
+            metadata = located(machine, tables)
         else:
             tables = None
             self.check_opened()
@@ -182,7 +185,7 @@ class Image:
             self.source,
             self.gate,
             secret=self.secret,
-            snapshot=None if snapshot is None else self.snapshot(snapshot),
+            snapshot=None if snapshot is None else self._snapshot(metadata, snapshot),
             like_qemu=self.like_qemu,
             decryptor=unlocked[0] if unlocked else None,
             keyless=keyless,
@@ -270,9 +273,12 @@ class Image:
         Raises:
             Invalid: The image has none of them.
         """
+        return self._snapshot(self.metadata, wanted)
+
+    def _snapshot(self, metadata: Metadata, wanted: str) -> Qcow2.Snapshot:
         key = os.fsencode(wanted)
         for name in ("id_str", "name"):
-            for found in self.snapshots:
+            for found in metadata.snapshots:
                 if getattr(found, name) == key:
                     return found
         raise Invalid(f"has no snapshot {wanted!r}", path=self.source.name)
@@ -371,7 +377,7 @@ def lay_open(
 
         tables = Tolerant(source)
     try:
-        image = Image(source, laid_open(tables, format), tables)
+        image = Image(source, laid_open(tables, format, salvage=salvage), tables)
     except BaseException:
         source.close()
         raise

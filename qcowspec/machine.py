@@ -125,10 +125,11 @@ class Machine:
         format: Format | None = None,
         length: int | None = None,
         brief: bool = False,
+        salvage: bool = False,
     ) -> None:
         self.state = State.PROBE
         self.told = format is not None
-        self.image = Metadata(format=format, length=length)
+        self.image = Metadata(format=format, length=length, salvage=salvage)
         self.judge = Judge(self.image, brief=brief)
         self._policy = policy
         self._work = self._run()

@@ -227,6 +227,8 @@ class Metadata:
         slack: Bytes of the first cluster that are not zero and belong to nothing.
         luks_headers: The LUKS headers that the extensions point at, by their offset.
         bitmap_tables_length: Bytes of all bitmap tables that are up to date, each counted once.
+        salvage: Whether features that are not known are passed over, so that all is read that the
+            known fields locate.
     """
 
     length: int | None = None
@@ -257,6 +259,7 @@ class Metadata:
     slack: int = 0
     luks_headers: dict[int, Part[Luks1.Header]] = field(default_factory=dict)
     bitmap_tables_length: int = 0
+    salvage: bool = False
 
     @property
     def turn(self) -> Turn:

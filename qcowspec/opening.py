@@ -23,18 +23,19 @@ VDI = "VDI"
 """The one image format whose signature may stand in a QCOW image."""
 
 
-def laid_open(source: Source, format: str | None = None) -> Machine:
+def laid_open(source: Source, format: str | None = None, *, salvage: bool = False) -> Machine:
     """Read all that can be read of an image.
 
     Args:
         source: The image file.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        salvage: Pass over features that are not known.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
         Unreadable: The bytes cannot be had.
     """
-    machine = drive(_machine(format, source.length), source)
+    machine = drive(_machine(format, source.length, salvage=salvage), source)
     if machine.image.format is None:
         raise _not_qcow(source.name, source.length, machine, source.read_at(0, PROBED))
     return machine
@@ -49,10 +50,10 @@ async def laid_open_async(source: AsyncSource, format: str | None, elsewhere: El
     return machine
 
 
-def _machine(format: str | None, length: int) -> Machine:
+def _machine(format: str | None, length: int, *, salvage: bool = False) -> Machine:
     """A machine that reads all that can be read."""
     chosen = None if format is None else Format(format)
-    return Machine(thorough("qemu"), format=chosen, length=length)
+    return Machine(thorough("qemu"), format=chosen, length=length, salvage=salvage)
 
 
 def check_opened(machine: Machine, name: str) -> None:

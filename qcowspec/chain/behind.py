@@ -94,7 +94,7 @@ def _laid_open(
 ) -> Machine | None:
     """What is read of a file, in the format that the image says, or else by the probe."""
     try:
-        machine = laid_open(source, format)
+        machine = laid_open(source, format, salvage=salvage)
     except NotQcow:
         if format is not None:
             raise

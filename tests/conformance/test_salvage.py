@@ -1,4 +1,4 @@
-"""What a salvage recovers, held against ``qemu-img convert --salvage`` and a cluster-wise oracle."""
+"""What a salvage recovers, against ``qemu-img convert --salvage`` and an oracle by cluster."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 import qcowspec
 from qcowspec.errors import QcowError
-from qcowspec.fuzzing.places import Places
 from qcowspec.guest import Disk
-from qcowspec.guest.losses import Losses
+from qcowspec.guest.losses import Loss, Losses
+from qcowspec.guest.missing import missing
 from tests.conformance.random_images import LARGEST, mutated, seeds_once
 
 MUTANTS = int(os.environ.get("QCOWSPEC_SALVAGED", "240"))
@@ -83,16 +83,14 @@ def check(path: Path, format_: str) -> None:
 
 
 def strict_losses(disk: Disk) -> Losses:
-    """What lies past the end, of a disk whose tables may break rules."""
-    from qcowspec.guest.missing import missing
-
+    """What lies past the end; all of a disk whose tables break rules, so that nobody knows."""
     found = Losses()
     try:
         for each in missing(disk):
             found.add(each)
     except QcowError:
         for at in range(0, disk.size, 512):
-            found.add(qcowspec.guest.losses.Loss(at, min(512, disk.size - at), "", None, ""))
+            found.add(Loss(at, min(512, disk.size - at), "", None, ""))
     return found
 
 

@@ -8,7 +8,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,9 +42,7 @@ def make(path: Path, *options: str, size: int = SIZE, format_: str = "qcow2") ->
 
 def expected(size: int = SIZE) -> bytes:
     """What the guest wrote into `make`'s image."""
-    return b"".join(
-        bytes([at // CLUSTER % 255 + 1]) * CLUSTER for at in range(0, size, CLUSTER)
-    )
+    return b"".join(bytes([at // CLUSTER % 255 + 1]) * CLUSTER for at in range(0, size, CLUSTER))
 
 
 def entry_at(data: bytes, cluster: int) -> int:
@@ -86,7 +84,9 @@ UNOPENED: dict[str, Broken] = {
     "an unaligned refcount table": _field(48, ">Q", 0x1001),
     "too many snapshots": _field(60, ">I", 1 << 20),
     "an unaligned snapshot table": lambda data: (
-        _field(60, ">I", 1)(data), _field(64, ">Q", 77)(data))[0],
+        _field(60, ">I", 1)(data),
+        _field(64, ">Q", 77)(data),
+    )[0],
     "an unknown compression type": _field(104, ">B", 9),
     "a header that is too long": _field(100, ">I", 1 << 20),
     "refcounts of an unknown width": _field(96, ">I", 60),
@@ -153,21 +153,6 @@ def test_an_unaligned_entry_loses_its_cluster_and_no_more(tmp_path: Path) -> Non
     assert found == whole
     assert (lost.offset, lost.length, lost.rule) == (5 * CLUSTER, CLUSTER, "l2/cluster-offset")
     assert (lost.path, lost.place) == (str(path), at)
-
-
-def test_a_bad_l1_entry_loses_what_it_maps_and_no_more(tmp_path: Path) -> None:
-    path = make(tmp_path / "disk.qcow2", "cluster_size=512")
-    data = bytearray(path.read_bytes())
-    (l1,) = L2.unpack_from(data, 40)
-    struct.pack_into(">Q", data, l1 + 8, L2.unpack_from(data, l1 + 8)[0] | 1 << 10 | 1 << 9)
-    data[l1 + 15] = 0
-    data[l1 + 14] |= 1  # bit 8: no multiple of 512
-    path.write_bytes(data)
-    found, losses = salvaged(path)
-
-    # Bits below 9 are reserved and masked off; with clusters of 512 bytes no offset is unaligned.
-    assert losses == [] or all(each.length <= 1 << 15 for each in losses)
-    assert found[: 1 << 15] == expected()[: 1 << 15]
 
 
 def test_an_l1_entry_that_is_unaligned_loses_its_span(tmp_path: Path) -> None:
@@ -403,6 +388,11 @@ def test_what_a_missing_backing_file_had_is_lost(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert "base.qcow2" in losses[0].reason
 
+    data = bytearray(top.read_bytes())
+    struct.pack_into(">Q", data, 72, 1 << 40)  # no more than before, if the image does not open
+    top.write_bytes(data)
+    assert [each.offset for each in salvaged(top)[1]] == [0, 131072]
+
 
 def test_what_a_missing_data_file_had_is_lost(tmp_path: Path) -> None:
     data, path = tmp_path / "disk.data", tmp_path / "disk.qcow2"
@@ -428,7 +418,7 @@ def test_an_encrypted_image_is_salvaged_with_its_passphrase(tmp_path: Path) -> N
     struct.pack_into(">Q", data, 72, 1 << 40)
     path.write_bytes(data)
 
-    found, (lost,) = salvaged(path, secret="abc")
+    found, (lost,) = salvaged(path, secret=b"abc")
 
     assert (lost.offset, lost.length) == (5 * CLUSTER, CLUSTER)
     assert found == b"\6" * lost.offset + bytes(CLUSTER) + b"\6" * (SIZE - lost.end)
@@ -454,14 +444,14 @@ def test_a_snapshot_is_salvaged(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def broken(tmp_path: Path) -> Iterator[Path]:
+def broken(tmp_path: Path) -> Path:
     path = make(tmp_path / "disk.qcow2", f"cluster_size={CLUSTER}")
     data = bytearray(path.read_bytes())
     for cluster in (5, 6, 20):
         at = entry_at(data, cluster)
         struct.pack_into(">Q", data, at, L2.unpack_from(data, at)[0] + 512)
     path.write_bytes(data)
-    yield path
+    return path
 
 
 def test_convert_lists_what_is_lost_and_says_what_was_recovered(
