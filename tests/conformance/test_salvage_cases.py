@@ -45,11 +45,11 @@ def expected(size: int = SIZE) -> bytes:
     return b"".join(bytes([at // CLUSTER % 255 + 1]) * CLUSTER for at in range(0, size, CLUSTER))
 
 
-def entry_at(data: bytes, cluster: int) -> int:
+def entry_at(data: bytes | bytearray, cluster: int) -> int:
     """Where the L2 entry of a guest cluster stands, where there is one L2 table."""
     (l1,) = L2.unpack_from(data, 40)
     (table,) = L2.unpack_from(data, l1)
-    return (table & 0x00FF_FFFF_FFFF_FE00) + 8 * cluster
+    return (int(table) & 0x00FF_FFFF_FFFF_FE00) + 8 * cluster
 
 
 def salvaged(path: Path, **named: object) -> tuple[bytes, list[Loss]]:
