@@ -94,6 +94,10 @@ class Unreadable(QcowError):
     kind = "unreadable"
 
 
+class Changed(Unreadable):
+    """The bytes of the image were changed, or cut off, while they were read."""
+
+
 BY_KIND: dict[str, type[QcowError]] = {
     error.kind: error for error in (NotQcow, Malformed, Invalid, Unsupported, Refused, Unreadable)
 }

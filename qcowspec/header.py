@@ -36,13 +36,7 @@ def _read_v1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     judge.header()
     if not (header.ok_magic and header.ok_version and header.ok_cluster_bits and header.ok_l2_bits):
         return False
-    image.geometry = Geometry(
-        version=header.version,
-        cluster_bits=header.cluster_bits,
-        l2_bits=header.l2_bits,
-        l2_entry_size=c.L2E_SIZE_NORMAL,
-        refcount_order=0,
-    )
+    image.geometry = geometry_of(header)
     return True
 
 
@@ -64,18 +58,37 @@ def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
         header.ok_magic
         and header.ok_version
         and header.ok_cluster_bits
-        and header.ok_unknown_incompatible
+        and (header.ok_unknown_incompatible or image.salvage)
         and header.ok_subcluster_size
     ):
         return False
-    image.geometry = Geometry(
+    image.geometry = geometry_of(header)
+    return True
+
+
+def geometry_of(header: Qcow1.Header | Qcow2.Header) -> Geometry | None:
+    """The sizes that follow from a header, whatever else is wrong with it.
+
+    Returns:
+        None where its version, or a size that the tables depend on, breaks a rule.
+    """
+    if not (header.ok_version and header.ok_cluster_bits):
+        return None
+    if isinstance(header, Qcow1.Header):
+        if not header.ok_l2_bits:
+            return None
+        entry_size, order = c.L2E_SIZE_NORMAL, 0
+    else:
+        if not header.ok_subcluster_size:
+            return None
+        entry_size, order = header.l2_entry_size, header.effective_refcount_order
+    return Geometry(
         version=header.version,
         cluster_bits=header.cluster_bits,
         l2_bits=header.l2_bits,
-        l2_entry_size=header.l2_entry_size,
-        refcount_order=header.effective_refcount_order,
+        l2_entry_size=entry_size,
+        refcount_order=order,
     )
-    return True
 
 
 def _judge_additional_fields(whole: Part[Qcow2.Header], header: Qcow2.Header, judge: Judge) -> None:

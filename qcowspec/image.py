@@ -42,14 +42,14 @@ class Image:
     guest bytes are read, and only if the user allows it.
     """
 
-    def __init__(self, source: Source, machine: Machine) -> None:
+    def __init__(self, source: Source, machine: Machine, tables: Source | None = None) -> None:
         self.source = source
+        self._tables = tables or source
         self.machine = machine
         self.gate: Gate = Deny()
         self.secret: bytes | None = None
         self.like_qemu = False
-        self._disks: dict[str | None, tuple[Chain, Disk]] = {}
-        self._locked: dict[str | None, tuple[Chain, Disk]] = {}
+        self._disks: dict[tuple[str | None, bool, bool], tuple[Chain, Disk]] = {}
         self.state: State = machine.state
         self.metadata: Metadata = machine.image
         self.judge = machine.judge
@@ -143,13 +143,18 @@ class Image:
 
     # --- the guest's bytes ------------------------------------------------------------------------
 
-    def disk(self, snapshot: str | None = None, *, keyless: bool = False) -> Disk:
+    def disk(
+        self, snapshot: str | None = None, *, keyless: bool = False, salvage: bool = False
+    ) -> Disk:
         """The virtual disk, to read from.
 
         Args:
             snapshot: The id or the name of an internal snapshot; None for the active state.
             keyless: For a look at the tables, which are never encrypted: without a passphrase the
                 disk is opened all the same, and fails where encrypted data are asked for.
+            salvage: Open the disk however broken the image is, as far as its header and its L1
+                table lead, and read zeros in the place of what cannot be read. `Disk.losses` has
+                what was met, with the reasons; `qcowspec.guest.missing` has what the tables tell.
 
         Raises:
             Invalid: The image breaks a rule for which QEMU refuses it, or has no such snapshot.
@@ -157,31 +162,45 @@ class Image:
             Unsupported: It is encrypted, and the passphrase is missing or wrong; or its data file
                 cannot be opened.
         """
-        disks = self._locked if keyless and self.secret is None else self._disks
-        known = disks.get(snapshot)
+        keyless = keyless and self.secret is None
+        key = snapshot, keyless, salvage
+        known = self._disks.get(key)
         if known is None:
-            known = disks[snapshot] = self._opened(snapshot, keyless=disks is self._locked)
+            known = self._disks[key] = self._opened(snapshot, keyless=keyless, salvage=salvage)
         return known[1]
 
-    def _opened(self, snapshot: str | None, *, keyless: bool) -> tuple[Chain, Disk]:
+    def _opened(self, snapshot: str | None, *, keyless: bool, salvage: bool) -> tuple[Chain, Disk]:
         from qcowspec.chain import Chain
         from qcowspec.chain.layers import qcow_layer
+        from qcowspec.chain.salvage import Tolerant, located
         from qcowspec.guest import Disk
 
-        self.check_opened()
-        check_readable(self.machine, self.source.name)
-        unlocked = [chain.layers[0].decryptor for chain, _ in list(self._disks.values())]
+        if salvage:
+            if not isinstance(self._tables, Tolerant):
+                self._tables = Tolerant(self.source)
+            tables, machine = self._tables, self.machine
+            if machine.image.geometry is None and not machine.image.salvage:
+                machine = laid_open(tables, self.format, salvage=True)
+            metadata = located(machine, tables)
+        else:
+            tables = None
+            self.check_opened()
+            check_readable(self.machine, self.source.name)
+            metadata = self.metadata
+        others = list(self._disks.items())
+        unlocked = [chain.layers[0].decryptor for (_, bare, _), (chain, _) in others if not bare]
         top = qcow_layer(
-            self.metadata,
+            metadata,
             self.source,
             self.gate,
             secret=self.secret,
-            snapshot=None if snapshot is None else self.snapshot(snapshot),
+            snapshot=None if snapshot is None else self._snapshot(metadata, snapshot),
             like_qemu=self.like_qemu,
             decryptor=unlocked[0] if unlocked else None,
             keyless=keyless,
+            salvage=tables,
         )
-        chain = Chain(top, self.gate, self.secret, keyless=keyless)
+        chain = Chain(top, self.gate, self.secret, keyless=keyless, salvage=salvage)
         return chain, Disk(chain)
 
     def pread(self, offset: int, length: int, *, snapshot: str | None = None) -> bytes:
@@ -263,9 +282,12 @@ class Image:
         Raises:
             Invalid: The image has none of them.
         """
+        return self._snapshot(self.metadata, wanted)
+
+    def _snapshot(self, metadata: Metadata, wanted: str) -> Qcow2.Snapshot:
         key = os.fsencode(wanted)
         for name in ("id_str", "name"):
-            for found in self.snapshots:
+            for found in metadata.snapshots:
                 if getattr(found, name) == key:
                     return found
         raise Invalid(f"has no snapshot {wanted!r}", path=self.source.name)
@@ -274,12 +296,20 @@ class Image:
         """Refuse an image that QEMU refuses; see `open`."""
         check_opened(self.machine, self.source.name)
 
+    def check_unchanged(self) -> None:
+        """Refuse an image file on this machine that was written to since it was opened.
+
+        Raises:
+            Changed: It was. `Disk.check_unchanged` asks the other files of a disk too.
+        """
+        if (check := getattr(self.source, "check_unchanged", None)) is not None:
+            check()
+
     def close(self) -> None:
         """Give the files back."""
-        for disks in (self._disks, self._locked):
-            for chain, _ in disks.values():
-                chain.close()
-            disks.clear()
+        for chain, _ in self._disks.values():
+            chain.close()
+        self._disks.clear()
         self.source.close()
 
     def __enter__(self) -> Image:
@@ -317,9 +347,7 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
         Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
         Unreadable: The bytes cannot be had.
     """
-    image = lay_open(target, format=format)
-    image.gate, image.like_qemu = gate_of(allow), like_qemu
-    image.secret = passphrase(secret)
+    image = lay_open(target, format=format, allow=allow, secret=secret, like_qemu=like_qemu)
     try:
         image.check_opened()
     except QcowError:
@@ -336,7 +364,16 @@ def passphrase(secret: str | bytes | None) -> bytes | None:
     return secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret
 
 
-def lay_open(target: Target, *, format: str | None = None, entries: int = 0) -> Image:
+def lay_open(
+    target: Target,
+    *,
+    format: str | None = None,
+    entries: int = 0,
+    allow: str | Iterable[str] | Gate | None = None,
+    secret: str | bytes | None = None,
+    like_qemu: bool = False,
+    salvage: bool = False,
+) -> Image:
     """Open an image however broken it is, and read all that can be read.
 
     Args:
@@ -344,16 +381,26 @@ def lay_open(target: Target, *, format: str | None = None, entries: int = 0) -> 
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
         entries: Bytes of L2 tables that are read at most, to judge the entries of all tables; 0 to
             judge none.
+        allow: See `open`; for a disk that is read in a salvage.
+        secret: See `open`.
+        like_qemu: See `open`.
+        salvage: Take for zeros what the file cannot be read of, where the structures are.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
         Unreadable: The bytes cannot be had.
         Unsupported: A source spec says that it is raw.
     """
-    source = open_source(target)
+    source = tables = open_source(target)
+    if salvage:
+        from qcowspec.chain.salvage import Tolerant
+
+        tables = Tolerant(source)
     try:
-        machine = laid_open(source, format, entries=entries)
+        image = Image(source, laid_open(tables, format, entries=entries, salvage=salvage), tables)
     except BaseException:
         source.close()
         raise
-    return Image(source, machine)
+    image.gate, image.like_qemu = gate_of(allow), like_qemu
+    image.secret = passphrase(secret)
+    return image

@@ -136,6 +136,7 @@ class Machine:
         length: int | None = None,
         brief: bool = False,
         entries: int = 0,
+        salvage: bool = False,
     ) -> None:
         """Begin.
 
@@ -146,10 +147,11 @@ class Machine:
             brief: Whether findings say no more than their rule.
             entries: Bytes of L2 tables that are read at most, to judge the entries of all tables;
                 0 to judge none, `ALL_ENTRIES` for as many as an image has.
+            salvage: Pass over features that are not known.
         """
         self.state = State.PROBE
         self.told = format is not None
-        self.image = Metadata(format=format, length=length, entries=entries)
+        self.image = Metadata(format=format, length=length, entries=entries, salvage=salvage)
         self.judge = Judge(self.image, brief=brief)
         self._policy = policy
         self._work = self._run()

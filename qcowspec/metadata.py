@@ -233,6 +233,8 @@ class Metadata:
             a stream has gone by.
         reach: Host offset where the last structure or cluster ends that lies past the end of the
             file, as far as that was looked at; 0 where none does.
+        salvage: Whether features that are not known are passed over, so that all is read that the
+            known fields locate.
     """
 
     length: int | None = None
@@ -266,6 +268,7 @@ class Metadata:
     entries: int = 0
     entries_left: bool = False
     reach: int = 0
+    salvage: bool = False
 
     @property
     def turn(self) -> Turn:

@@ -23,19 +23,22 @@ VDI = "VDI"
 """The one image format whose signature may stand in a QCOW image."""
 
 
-def laid_open(source: Source, format: str | None = None, *, entries: int = 0) -> Machine:
+def laid_open(
+    source: Source, format: str | None = None, *, entries: int = 0, salvage: bool = False
+) -> Machine:
     """Read all that can be read of an image.
 
     Args:
         source: The image file.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
         entries: Bytes of L2 tables whose entries are judged; see `Machine`.
+        salvage: Pass over features that are not known.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
         Unreadable: The bytes cannot be had.
     """
-    machine = drive(_machine(format, source.length, entries), source)
+    machine = drive(_machine(format, source.length, entries, salvage=salvage), source)
     if machine.image.format is None:
         raise _not_qcow(source.name, source.length, machine, source.read_at(0, PROBED))
     return machine
@@ -50,10 +53,13 @@ async def laid_open_async(source: AsyncSource, format: str | None, elsewhere: El
     return machine
 
 
-def _machine(format: str | None, length: int, entries: int = 0) -> Machine:
+def _machine(
+    format: str | None, length: int, entries: int = 0, *, salvage: bool = False
+) -> Machine:
     """A machine that reads all that can be read."""
     chosen = None if format is None else Format(format)
-    return Machine(thorough("qemu"), format=chosen, length=length, entries=entries)
+    policy = thorough("qemu")
+    return Machine(policy, format=chosen, length=length, entries=entries, salvage=salvage)
 
 
 def check_opened(machine: Machine, name: str) -> None:

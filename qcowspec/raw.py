@@ -33,14 +33,18 @@ class RawImage:
         self.size = self.source.length
         self._disk = Disk(Chain(raw_layer(self.source), Deny()))
 
-    def disk(self, snapshot: str | None = None, *, keyless: bool = False) -> Disk:
-        """The virtual disk, which needs no passphrase.
+    def disk(
+        self, snapshot: str | None = None, *, keyless: bool = False, salvage: bool = False
+    ) -> Disk:
+        """The virtual disk, which needs no passphrase; see `Image.disk`.
 
         Raises:
             Invalid: A snapshot is asked for.
         """
         if snapshot is not None:
             raise Invalid("is raw, and has no snapshot", path=self.source.name)
+        if salvage and self._disk.losses is None:
+            self._disk = Disk(Chain(self._disk.layers[0], Deny(), salvage=True))
         return self._disk
 
     def changes(

@@ -39,7 +39,13 @@ class Behind(NamedTuple):
 
 
 def open_behind(
-    metadata: Metadata, above: Source, given: str, met: Sequence[str], gate: Gate
+    metadata: Metadata,
+    above: Source,
+    given: str,
+    met: Sequence[str],
+    gate: Gate,
+    *,
+    salvage: bool = False,
 ) -> Behind | None:
     """Open the file behind an image; None where it has none.
 
@@ -49,6 +55,7 @@ def open_behind(
         given: Its name before links were followed.
         met: The names of all files of the chain so far, the image's included.
         gate: Who says whether the file may be opened.
+        salvage: Whether an image that breaks rules is opened too.
 
     Raises:
         Refused: The gate does not open it.
@@ -75,24 +82,27 @@ def open_behind(
         return Behind(
             source,
             looked_up(given, reference.name) or path,
-            None if stated == RAW else _laid_open(source, stated, metadata, above.name),
+            None if stated == RAW else _laid_open(source, stated, metadata, above.name, salvage),
         )
     except BaseException:
         source.close()
         raise
 
 
-def _laid_open(source: Source, format: str | None, above: Metadata, path: str) -> Machine | None:
+def _laid_open(
+    source: Source, format: str | None, above: Metadata, path: str, salvage: bool
+) -> Machine | None:
     """What is read of a file, in the format that the image says, or else by the probe."""
     try:
-        machine = laid_open(source, format)
+        machine = laid_open(source, format, salvage=salvage)
     except NotQcow:
         if format is not None:
             raise
         assert above.backing is not None
         check_raw(source, above, above.backing, path)
         return None
-    check_opened(machine, source.name)
+    if not salvage:
+        check_opened(machine, source.name)
     return machine
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from qcow_parsers import constants as c
 
 from qcowspec.chain.references import data_file_closed
-from qcowspec.errors import Unreadable
+from qcowspec.chain.salvage import Closed, LostWalk, Tolerant
+from qcowspec.errors import QcowError, Unreadable, Unsupported
 from qcowspec.gate import RAW, Gate, place_of, seen_from
 from qcowspec.mapping import RawWalk, Walk, walk_of
-from qcowspec.metadata import Metadata, Reference
+from qcowspec.metadata import Metadata
 from qcowspec.source import Source
 from qcowspec.sources import open_beside
 from qcowspec.units import align_up
@@ -83,11 +84,13 @@ def qcow_layer(
     decryptor: Decryptor | None = None,
     given: str | None = None,
     keyless: bool = False,
+    salvage: Tolerant | None = None,
 ) -> Layer:
-    """An image that opened without a broken rule.
+    """An image that opened without a broken rule; or, in a salvage, one that was `located`.
 
-    With the decryptor of another layer of this image the passphrase is not tried again. A layer
-    that may be keyless opens without one as well, for a look at its tables.
+    A salvage reads the tables through a source that goes on where the file cannot be read. With the
+    decryptor of another layer of this image the passphrase is not tried again. A layer that may be
+    keyless opens without one as well, for a look at its tables.
 
     Raises:
         Refused: The gate does not open its data file.
@@ -105,18 +108,33 @@ def qcow_layer(
             decryptor = Locked(metadata, source)
         else:
             decryptor = unlock(metadata, source, secret)
-    walk = walk_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
+    is_salvage = salvage is not None
+    walk = walk_of(
+        metadata, salvage or source, snapshot=snapshot, like_qemu=like_qemu, salvage=is_salvage
+    )
     given = given or place_of(source)
     data = source
-    if metadata.data_file is not None and bool(metadata.qcow2_header.has_data_file):
-        data = _data_file(metadata, metadata.data_file, source, gate, given)
+    if bool(getattr(header, "has_data_file", False)):
+        try:
+            data = _data_file(metadata, source, gate, given)
+        except QcowError as error:
+            if not is_salvage:
+                raise
+            data = Closed(source.name, error)
     return Layer(source.name, str(metadata.format), source, data, walk, metadata, decryptor, given)
 
 
-def _data_file(
-    metadata: Metadata, reference: Reference, source: Source, gate: Gate, given: str
-) -> Source:
+def lost_layer(above: Layer, error: QcowError) -> Layer:
+    """What stands for a backing file that cannot be had; it is as large as its overlay's disk."""
+    source = Closed(error.path or above.name, error)
+    return Layer(source.name, RAW, source, source, LostWalk(above.size, error))
+
+
+def _data_file(metadata: Metadata, source: Source, gate: Gate, given: str) -> Source:
     """The external data file; it is never probed: all of it is data."""
+    reference = metadata.data_file
+    if reference is None:
+        raise Unsupported("names no external data file, and has one", path=source.name)
     try:
         name = seen_from(place_of(source), given, reference.name)
         return open_beside(source, gate.admit(place_of(source), name, "data file"))

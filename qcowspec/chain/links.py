@@ -9,7 +9,9 @@ from __future__ import annotations
 from threading import Lock
 
 from qcowspec.chain.behind import open_behind
-from qcowspec.chain.layers import Layer, qcow_layer, raw_layer
+from qcowspec.chain.layers import Layer, lost_layer, qcow_layer, raw_layer
+from qcowspec.chain.salvage import UNNAMED, Tolerant, located
+from qcowspec.errors import Invalid, QcowError
 from qcowspec.gate import Gate
 from qcowspec.opening import check_readable
 
@@ -22,7 +24,13 @@ class Chain:
     """
 
     def __init__(
-        self, top: Layer, gate: Gate, secret: bytes | None = None, *, keyless: bool = False
+        self,
+        top: Layer,
+        gate: Gate,
+        secret: bytes | None = None,
+        *,
+        keyless: bool = False,
+        salvage: bool = False,
     ) -> None:
         """Begin with the image itself, whose file stays its owner's; one passphrase opens all.
 
@@ -31,7 +39,10 @@ class Chain:
             gate: Who says which files are opened.
             secret: The passphrase.
             keyless: Whether layers whose passphrase is missing are opened for their tables.
+            salvage: Whether broken layers are opened too, and one that cannot be had is lost: then
+                it ends the chain, and all of its bytes are `Kind.LOST`.
         """
+        self.salvage = salvage
         self.layers = [top]
         self._gate = gate
         self._secret = secret
@@ -50,7 +61,7 @@ class Chain:
         """
         with self._lock:
             while depth >= len(self.layers):
-                behind = self._open_behind(self.layers[-1])
+                behind = self._next(self.layers[-1])
                 if behind is None:
                     return None
                 self.layers.append(behind)
@@ -70,25 +81,43 @@ class Chain:
         if top.data is not top.source:
             top.data.close()
 
+    def _next(self, layer: Layer) -> Layer | None:
+        if not self.salvage:
+            return self._open_behind(layer)
+        try:
+            return self._open_behind(layer)
+        except QcowError as error:
+            return lost_layer(layer, error)
+
     def _open_behind(self, layer: Layer) -> Layer | None:
         """The layer behind another one."""
         if layer.metadata is None:
             return None
+        reference = layer.metadata.backing
+        if reference is not None and reference.name == UNNAMED:
+            raise Invalid("has a backing file whose name cannot be read", path=layer.name)
         met = [other.name for other in self.layers]
-        found = open_behind(layer.metadata, layer.source, layer.given, met, self._gate)
+        found = open_behind(
+            layer.metadata, layer.source, layer.given, met, self._gate, salvage=self.salvage
+        )
         if found is None:
             return None
         try:
             if found.machine is None:
                 return raw_layer(found.source)
-            check_readable(found.machine, found.source.name)
+            if self.salvage:
+                image = located(found.machine, found.source)
+            else:
+                check_readable(found.machine, found.source.name)
+                image = found.machine.image
             return qcow_layer(
-                found.machine.image,
+                image,
                 found.source,
                 self._gate,
                 secret=self._secret,
                 given=found.given,
                 keyless=self._keyless,
+                salvage=Tolerant(found.source) if self.salvage else None,
             )
         except BaseException:
             found.source.close()

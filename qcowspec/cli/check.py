@@ -11,7 +11,7 @@ import click
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import FORMATS, say, styler, warn_of_end, write
 from qcowspec.cli.progress import Bar
-from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, sharing
+from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, is_shared, sharing
 from qcowspec.errors import QcowError
 from qcowspec.report.words import printable
 from qcowspec.sources import Target
@@ -101,6 +101,8 @@ def command(
                 chain=bool(allow),
                 progress=lambda what, done, of: bar.at(SAYS[what], done, of),
             )
+            if not is_shared():
+                opened.check_unchanged()
     except QcowError as error:
         say(error)
         sys.exit(FAILED)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
+from qcowspec.cli.losses import say_past_end
 from qcowspec.cli.output import FORMATS, say, warn_of_end, write
 from qcowspec.cli.progress import Bar
-from qcowspec.cli.reading import CHOICES, PERMISSIONS, allowing, key_of, sharing
+from qcowspec.cli.reading import CHOICES, PERMISSIONS, allowing, is_shared, key_of, sharing
 from qcowspec.errors import QcowError
 from qcowspec.sources import Target
 
@@ -35,6 +36,10 @@ Examples:
 A file that no format of QEMU claims is taken for a raw disk. Without --strict, disks of different
 sizes are the same if the longer one ends with zeros.
 
+Bytes that lie past the end of a file count as zeros, as QEMU reads them. How many these are, of
+what was compared, is reported on stderr; --no-missing makes it a failure, with exit status 4. A
+file that changes while it is read is an error, unless -U accepts that.
+
 Exit status, as qemu-img's: 0 the same; 1 they differ; 2 one cannot be opened, or bad usage; 3 a
 table cannot be read or breaks a rule; 4 bytes cannot be read.
 """,
@@ -45,6 +50,7 @@ table cannot be read or breaks a rule; 4 bytes cannot be read.
 @click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
 @click.option("-F", "--other-format", type=click.Choice(CHOICES), default="auto")
 @click.option("-s", "--strict", is_flag=True, help="Sizes and allocation have to be equal too.")
+@click.option("--no-missing", is_flag=True, help="Fail if bytes lie past the end of a file.")
 @click.option("-p", "--progress", is_flag=True, help="Show a progress bar.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @sharing
@@ -56,6 +62,7 @@ def command(
     format_: str,
     other_format: str,
     strict: bool,
+    no_missing: bool,
     progress: bool,
     quiet: bool,
 ) -> None:
@@ -78,7 +85,30 @@ def command(
             sys.exit(NOT_OPENED)
         for layer in (*left.layers, *right.layers):
             warn_of_end(layer.name, layer.metadata)
-        _finish(_compared(left, right, strict=strict, hidden=quiet or not progress), quiet=quiet)
+        answer = _compared(left, right, strict=strict, hidden=quiet or not progress)
+        lacking = _checked(left, right, answer)
+        if lacking and no_missing:
+            sys.exit(NOT_READ)
+        _finish(answer, quiet=quiet)
+
+
+def _checked(left: Disk, right: Disk, answer: Answer) -> bool:
+    """Say what of the disks lies past the end of a file, of what was compared; whether any does."""
+    from qcowspec.guest.losses import Losses
+    from qcowspec.guest.missing import missing
+
+    end = None if answer.offset is None else answer.offset + 1
+    try:
+        losses = [Losses(missing(disk, end)) for disk in (left, right)]
+        if not is_shared():
+            left.check_unchanged()
+            right.check_unchanged()
+    except QcowError as error:
+        say(error)
+        sys.exit(NOT_READ)
+    for each in losses:
+        say_past_end(each)
+    return any(losses)
 
 
 def _compared(left: Disk, right: Disk, *, strict: bool, hidden: bool) -> Answer:

@@ -9,9 +9,10 @@ import time
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
-from qcowspec.cli.output import STANDARD, say, target_of, unwritable, warn_of_end
+from qcowspec.cli.losses import say_past_end, write_losses
+from qcowspec.cli.output import STANDARD, is_stdout, say, target_of, unwritable, warn_of_end
 from qcowspec.cli.progress import Bar
-from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened
+from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, is_shared, opened, sharing
 from qcowspec.errors import QcowError
 from qcowspec.sources import Target
 
@@ -27,6 +28,9 @@ Examples:
   qcowspec convert --secret env:PASSPHRASE locked.qcow2 open.raw
   qcowspec convert --resume https://example.com/disk.qcow2 disk.raw
   qcowspec convert disk.qcow2 - | sha256sum
+  qcowspec convert --salvage broken.qcow2 what-is-left.raw
+  qcowspec convert --salvage --output json broken.qcow2 what-is-left.raw
+  qcowspec convert --strict download.qcow2 disk.raw
 
 {PERMISSIONS}
 OUT is sparse, and appears under its name when all of it is written. A file that is there keeps its
@@ -39,7 +43,17 @@ OUT.partial.journal), and the same command goes on from there, if the image has 
 A snapshot is read at its own size; --like-qemu reads it at the active state's, as qemu-img convert
 -l does.
 
-Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage.
+--salvage reads around what is broken, also of images that QEMU does not open: OUT has zeros there,
+and is whole otherwise. It ends with the ranges of the disk that are lost, each with its reason and
+the rule to look up, and with the share of the disk that was recovered.
+
+Bytes that lie past the end of a file read as zeros, as QEMU reads them. How many these are, and
+where the first is, is reported on stderr; --strict makes it a failure. OUT is kept.
+
+A file that changes while it is read is an error, unless -U accepts that.
+
+Exit status: 0; 1 the image cannot be read or OUT cannot be written; 1 with --salvage, something is
+lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 bad usage.
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
@@ -49,8 +63,18 @@ Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage
 @click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
 @click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads at work.")
+@click.option("--salvage", is_flag=True, help="Read around what is broken, and list what is lost.")
+@click.option("--strict", is_flag=True, help="Fail if bytes lie past the end of a file.")
+@click.option(
+    "--output",
+    "shape",
+    type=click.Choice(["human", "json"]),
+    default="human",
+    help="With --salvage, how to list what is lost.",
+)
 @click.option("--resume", is_flag=True, help="Keep what is written, and go on with it next time.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@sharing
 def command(
     image: Target,
     output: str,
@@ -60,6 +84,9 @@ def command(
     format_: str,
     like_qemu: bool,
     threads: int | None,
+    salvage: bool,
+    strict: bool,
+    shape: str,
     resume: bool,
     quiet: bool,
 ) -> None:
@@ -74,8 +101,8 @@ def command(
         raise click.UsageError("--resume needs a file; standard output cannot be resumed")
     try:
         target = target_of(output)
-        with opened(image, format_, allow, secret, like_qemu=like_qemu) as source:
-            disk = source.disk(snapshot)
+        with opened(image, format_, allow, secret, like_qemu=like_qemu, salvage=salvage) as source:
+            disk = source.disk(snapshot, salvage=salvage)
             disk.open_all()
             for layer in disk.layers:
                 warn_of_end(layer.name, layer.metadata)
@@ -83,6 +110,7 @@ def command(
                 is_same(target, layer.data.name) for layer in disk.layers
             ):
                 raise click.UsageError(f"{output} is a file that is read from")
+            about = {"snapshot": snapshot, "like_qemu": like_qemu, "salvage": salvage}
             name, rate = os.path.basename(output), Rate()
             with Bar(name, disk.size, hidden=quiet, keep=True, says=rate.words) as bar:
 
@@ -90,18 +118,26 @@ def command(
                     rate.done += count
                     bar.add(count)
 
-                convert(
+                losses = convert(
                     disk,
                     target,
                     threads=threads,
                     progress=progress,
-                    resume={"snapshot": snapshot, "like_qemu": like_qemu} if resume else None,
+                    resume=about if resume else None,
+                    share=is_shared(),
                 )
+            size = disk.size
     except QcowError as error:
         say(error)
         sys.exit(FAILED)
     except Unwritable as error:
         unwritable(output, error, FAILED)
+    if salvage:
+        write_losses(losses, size, shape, err=is_stdout(output))
+    else:
+        say_past_end(losses)
+    if losses and (salvage or strict):
+        sys.exit(FAILED)
 
 
 class Rate:

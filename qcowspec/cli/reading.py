@@ -48,9 +48,22 @@ def sharing(command: Command) -> Command:
         "--force-share",
         is_flag=True,
         expose_value=False,
-        help="Taken for qemu-img's sake: nothing is locked here.",
+        callback=_note_sharing,
+        help="Accept that the image is written to while it is read.",
     )
     return share(command)
+
+
+def _note_sharing(context: click.Context, _: click.Parameter, chosen: bool) -> None:
+    context.meta[SHARED] = chosen
+
+
+def is_shared() -> bool:
+    """Whether the user accepts that files are written to while the command reads them."""
+    return bool(click.get_current_context().meta.get(SHARED))
+
+
+SHARED = f"{__name__}.force_share"
 
 
 def opened(
@@ -60,12 +73,14 @@ def opened(
     secret: str | None,
     *,
     like_qemu: bool = False,
+    salvage: bool = False,
 ) -> Image | RawImage:
-    """An image, opened as the options, or its source spec, say.
+    """An image, opened as the options, or its source spec, say; in a salvage, however broken.
 
     Raises:
         QcowError: It cannot be opened, or the passphrase cannot be had.
     """
+    from qcowspec.image import lay_open
     from qcowspec.image import open as open_image
     from qcowspec.sources import stated_format
 
@@ -73,8 +88,12 @@ def opened(
         from qcowspec.raw import RawImage
 
         return RawImage(image)
-    key = key_of(secret)
-    return open_image(image, format=FORMATS[format_], allow=allow, secret=key, like_qemu=like_qemu)
+    key, chosen = key_of(secret), FORMATS[format_]
+    if salvage:
+        return lay_open(
+            image, format=chosen, allow=allow, secret=key, like_qemu=like_qemu, salvage=True
+        )
+    return open_image(image, format=chosen, allow=allow, secret=key, like_qemu=like_qemu)
 
 
 def laid_open(target: Target, format_: str, allow: tuple[str, ...], secret: str | None) -> Image:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from qcowspec.chain import Chain, Layer
 from qcowspec.guest.layers import LayerReader
+from qcowspec.guest.losses import Loss, Losses, loss
 from qcowspec.mapping import Kind, Run
 from qcowspec.units import GuestOffset
 
@@ -31,12 +32,14 @@ class Disk:
 
     Attributes:
         size: Its bytes.
+        losses: What could not be read so far; None of a disk that fails there.
     """
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._readers: dict[int, LayerReader] = {}
         self.size = chain.layers[0].size
+        self.losses = Losses() if chain.salvage else None
         self._walk = chain.layers[0].walk
         self._top = self.reader_of(0)
         self._read_at = self._top.layer.data.read_at
@@ -50,6 +53,31 @@ class Disk:
         """Open every file that the disk needs, so that none is refused halfway."""
         self._chain.open_all()
 
+    def lost_ranges(self) -> Losses:
+        """What of the disk lies past the end of a file, by the tables; of a salvage, all losses.
+
+        Raises:
+            QcowError: A table cannot be read.
+        """
+        from qcowspec.guest.missing import missing  # which takes NumPy
+
+        losses = Losses() if self.losses is None else self.losses
+        for each in missing(self):
+            losses.add(each)
+        return losses
+
+    def check_unchanged(self) -> None:
+        """Refuse files that were written to since they were opened.
+
+        Raises:
+            Changed: A file on this machine was; those of servers say so when they are read.
+        """
+        for layer in self.layers:
+            for source in {id(each): each for each in (layer.source, layer.data)}.values():
+                check = getattr(source, "check_unchanged", None)
+                if check is not None:
+                    check()
+
     @property
     def layers(self) -> list[Layer]:
         """The layers that are open, from the top."""
@@ -61,8 +89,15 @@ class Disk:
         if reader is None:
             layer = self._chain.layer(depth)
             assert layer is not None
-            reader = self._readers[depth] = LayerReader(layer)
+            reader = self._readers[depth] = self._reader(layer)
         return reader
+
+    def _reader(self, layer: Layer) -> LayerReader:
+        if self.losses is None:
+            return LayerReader(layer)
+        from qcowspec.guest.salvage import SalvagingReader
+
+        return SalvagingReader(layer, self.losses)
 
     # --- bytes ------------------------------------------------------------------------------------
 
@@ -134,6 +169,8 @@ class Disk:
         Raises:
             QcowError: What `pread` raises for one of them.
         """
+        if self.losses is not None:
+            return [self.pread(offset, max(0, length)) for offset, length in extents]
         from qcowspec.guest.requests import read_extents
 
         return read_extents(self, extents)
@@ -151,8 +188,17 @@ class Disk:
             at = depth
             if run.kind is PLAIN or run.kind is PACKED:
                 held.append(run)
+            elif run.kind is Kind.LOST and self.losses is not None:
+                self.losses.add(self.lost(depth, run))
         if held:
             self.reader_of(at).fill(held, buffer, offset)
+
+    def lost(self, depth: int, run: Run) -> Loss:
+        """Why a run of a layer is lost."""
+        layer = self.layers[depth]
+        error = layer.mapping.why(run)
+        assert error is not None
+        return loss(run.offset, run.length, error, layer.name)
 
     # --- where they are ---------------------------------------------------------------------------
 
@@ -176,8 +222,12 @@ class Disk:
             return iter(())
         if (end - offset) // self._walk.cluster_size < MANY:
             return self._walked(0, offset, end)
-        tiles = self._resolved(0, offset, end)
+        tiles = self.extents(offset, end)
         return ((depth, run) for depth, extents in tiles for run in extents.runs())
+
+    def extents(self, start: int, end: int) -> Iterator[tuple[int, Extents]]:
+        """The same as arrays, for a range within the disk."""
+        return self._resolved(0, start, end)
 
     def _walked(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Run]]:
         run_at = self._chain.layers[depth].walk.run_at

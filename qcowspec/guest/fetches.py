@@ -154,7 +154,7 @@ def _any(reader: LayerReader, chosen: Sequence[tuple[Run, int]], begin: int, end
     def fill(buffer: memoryview) -> None:
         source = reader.layer.data
         fetched = Fetched(source, begin, source.read_at(begin, end - begin))
-        alone = LayerReader(reader.layer._replace(data=fetched))
+        alone = reader.over(reader.layer._replace(data=fetched))
         for run, at in chosen:
             buffer[at : at + run.length] = alone.plain(run)
 
@@ -215,7 +215,7 @@ def _payloads(
         source, alone = reader.layer.source, reader
         if len(chosen) > 1:  # one by itself is read by the layer, which keeps it a while
             fetched = Fetched(source, begin, source.read_at(begin, end - begin))
-            alone = LayerReader(reader.layer._replace(source=fetched))
+            alone = reader.over(reader.layer._replace(source=fetched))
         for group in chosen:
             run = group[0][0]
             start = GuestOffset(run.offset - run.offset % size)

@@ -33,6 +33,10 @@ class NotInflatable(Exception):
     """The payload does not give a whole cluster."""
 
 
+class CutShort(NotInflatable):
+    """The payload ends before its stream does."""
+
+
 def deflated(payload: Payload, size: int) -> bytes:
     """A raw deflate stream; what follows the cluster's bytes is of no matter.
 
@@ -66,7 +70,8 @@ def deflated(payload: Payload, size: int) -> bytes:
     except zlib.error as error:
         raise NotInflatable(str(error)) from error
     if len(data) != size:
-        raise NotInflatable(f"the stream gives {len(data)} bytes instead of {size}")
+        kind = NotInflatable if exact.eof else CutShort
+        raise kind(f"the stream gives {len(data)} bytes instead of {size}")
     return data
 
 
@@ -102,7 +107,20 @@ def zstandard_frames(payload: Payload, size: int) -> bytes:
             return data
         return _frame_by_frame(decompressor, payload, size)
     except zstandard.ZstdError as error:
-        raise NotInflatable(str(error)) from error
+        raise _kind_of_damage(payload)(str(error)) from error
+
+
+def _kind_of_damage(payload: Payload) -> type[NotInflatable]:
+    """Whether a payload that is refused ends within its first frame."""
+    import zstandard
+
+    try:
+        _frame_end(memoryview(payload), 0)
+    except CutShort:
+        return CutShort
+    except (NotInflatable, zstandard.ZstdError):
+        pass
+    return NotInflatable
 
 
 def _frame_by_frame(decompressor: zstandard.ZstdDecompressor, payload: Payload, size: int) -> bytes:
@@ -113,7 +131,7 @@ def _frame_by_frame(decompressor: zstandard.ZstdDecompressor, payload: Payload, 
     pieces: list[bytes] = []
     while left:
         if at >= len(view):
-            raise NotInflatable(f"the frames give {size - left} bytes instead of {size}")
+            raise CutShort(f"the frames give {size - left} bytes instead of {size}")
         behind = _frame_end(view, at)
         frame, at = view[at:behind], behind
         if is_skippable(frame):
@@ -179,5 +197,5 @@ def _frame_end(view: memoryview, at: int) -> int:
         if not last:
             behind = len(view) + 1
     if behind > len(view):
-        raise NotInflatable("a frame does not end within the cluster's data")
+        raise CutShort("a frame does not end within the cluster's data")
     return behind

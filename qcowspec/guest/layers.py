@@ -16,7 +16,14 @@ from qcow_parsers import constants as c
 
 from qcowspec.chain import Layer
 from qcowspec.errors import QcowError
-from qcowspec.guest.inflate import Inflate, NotInflatable, Payload, deflated, zstandard_frames
+from qcowspec.guest.inflate import (
+    CutShort,
+    Inflate,
+    NotInflatable,
+    Payload,
+    deflated,
+    zstandard_frames,
+)
 from qcowspec.mapping import Kind, Run
 from qcowspec.metadata import Format
 from qcowspec.rules import BY_ID, error_of
@@ -243,7 +250,28 @@ class LayerReader:
             return self._inflate(payload, self._cluster_size)
         except NotInflatable as error:
             rule = "l2/v1-compressed-data" if self._is_v1 else "l2/compressed-data"
-            raise self._error(rule, run) from error
+            raise self._error(rule, run, cut=self.is_cut(run)) from error
+
+    def is_cut(self, run: Run) -> bool:
+        """Whether the end of the file cuts off a part of a payload that its stream needs.
+
+        A sound image may end within the last sector that its last payload claims.
+
+        Raises:
+            Unreadable: The source failed.
+        """
+        host, source = run.host_offset or 0, self.layer.source
+        if host + run.compressed_length <= source.length:
+            return False
+        try:
+            self._inflate(source.read_at(host, run.compressed_length), self._cluster_size)
+        except NotInflatable as error:
+            return host >= source.length or isinstance(error, CutShort)
+        return False
+
+    def over(self, layer: Layer) -> LayerReader:
+        """The same kind of reader of the same layer, whose bytes come from elsewhere."""
+        return LayerReader(layer)
 
     def _recalled(self, key: Key) -> bytes | None:
         """A cluster that is kept."""
@@ -259,17 +287,29 @@ class LayerReader:
             while len(self._kept) > max(1, CACHE // self._cluster_size):
                 self._kept.popitem(last=False)
 
-    def _error(self, rule: str, run: Run) -> QcowError:
+    def _error(self, rule: str, run: Run, *, cut: bool = False) -> QcowError:
         row, is_length = BY_ID[rule], rule == "l2/v1-compressed-data"
         value = run.compressed_length if is_length else run.host_offset
+        message = row.message.format(value=value if is_length else hex(value or 0))
+        if cut:
+            message = past_end(run, self.layer.source.length)
         return error_of(
             rule,
             value,
             offset=run.host_offset,
             field=f"l2_entry.{row.field}",
             path=self.layer.name,
-            message=row.message.format(value=value if is_length else hex(value or 0)),
+            message=message,
         )
+
+
+def past_end(run: Run, length: int) -> str:
+    """What is wrong with a payload that the end of its file cuts off."""
+    start = run.host_offset or 0
+    return (
+        f"The compressed data at {start:#x} to {start + run.compressed_length:#x} extend past the"
+        f" end of the file, which has {length} ({length:#x}) bytes."
+    )
 
 
 def _key(run: Run) -> Key:

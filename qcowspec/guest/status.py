@@ -21,6 +21,7 @@ from qcowspec.chain import Layer
 from qcowspec.errors import QcowError
 from qcowspec.guest.disk import Disk
 from qcowspec.guest.holes import is_preallocated, split_at_holes
+from qcowspec.guest.losses import Loss
 from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
 from qcowspec.mapping.changes import Ranges
 
@@ -45,6 +46,8 @@ class Flag(IntFlag):
     """The layer has its own word on it: BDRV_BLOCK_ALLOCATED."""
     COMPRESSED = 8
     """They are compressed: BDRV_BLOCK_COMPRESSED, since QEMU 8.2."""
+    LOST = 32
+    """They are not what the guest wrote; only in a salvage. 16 is PLACED, in `transfer.strict`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ def block_status(
     if offset >= end:
         return
     held: Status | None = None
-    for batch in _Walk(disk.layers, holes=holes, compressed=compressed).walk(0, offset, end):
+    walk = _Walk(disk.layers, holes=holes, compressed=compressed, sound=disk.losses is None)
+    for batch in walk.walk(0, offset, end):
         joined = (batch if held is None else Status.chained(held, batch)).joined()
         if len(joined) > 1:
             yield joined.take(slice(0, -1))
@@ -184,10 +188,39 @@ def within(batches: Iterable[Status], ranges: Iterable[Ranges]) -> Iterator[Stat
             wanted = next(coming, None)
 
 
-def _cut(batch: Status, ranges: Ranges) -> Iterator[Status]:
-    """The parts of a batch that lie in ranges; nothing where there are none."""
+def with_losses(batches: Iterable[Status], losses: Iterable[Loss]) -> Iterator[Status]:
+    """The same, cut where losses begin and end, and marked where something is lost.
+
+    Args:
+        batches: The status of a range.
+        losses: What is lost, rising and apart.
+    """
+    found = [(each.offset, each.end) for each in losses]
+    starts = np.array([start for start, _ in found], np.uint64)
+    ends = np.array([end for _, end in found], np.uint64)
+    for batch in batches:
+        low = int(np.searchsorted(ends, np.uint64(batch.start), side="right"))
+        high = int(np.searchsorted(starts, np.uint64(batch.end), side="left"))
+        if low >= high:
+            yield batch
+            continue
+        whole = Ranges(
+            np.array([batch.start], np.uint64), np.array([batch.end - batch.start], np.uint64)
+        )
+        edges = np.concatenate((starts[low:high], ends[low:high]))
+        for part in _cut(batch, whole, edges):
+            lost = np.searchsorted(starts, part.starts, side="right") > np.searchsorted(
+                ends, part.starts, side="right"
+            )
+            part.flags[lost] |= np.uint8(Flag.LOST)
+            yield part.joined()
+
+
+def _cut(batch: Status, ranges: Ranges, edges: Offsets | None = None) -> Iterator[Status]:
+    """The parts of a batch that lie in ranges, cut at edges too; nothing where there are none."""
     ends = ranges.starts + ranges.lengths
-    marks = np.unique(np.concatenate((batch.starts, ranges.starts, ends)))
+    more = ends if edges is None else np.concatenate((ends, edges))
+    marks = np.unique(np.concatenate((batch.starts, ranges.starts, more)))
     starts = marks[(marks >= batch.start) & (marks < batch.end)]
     of = np.searchsorted(batch.starts, starts, side="right") - 1
     inside = np.searchsorted(ranges.starts, starts, side="right") > np.searchsorted(
@@ -204,8 +237,9 @@ def _cut(batch: Status, ranges: Ranges) -> Iterator[Status]:
 class _Walk:
     """One way through the layers."""
 
-    def __init__(self, layers: list[Layer], *, holes: bool, compressed: bool) -> None:
+    def __init__(self, layers: list[Layer], *, holes: bool, compressed: bool, sound: bool) -> None:
         self._layers = layers
+        self._sound = sound  # if not, refcounts may be anything
         self._holes = holes
         self._flags = _FLAGS if compressed else _FLAGS & ~np.uint8(Flag.COMPRESSED)
         self._looks: dict[int, bool] = {}
@@ -289,7 +323,7 @@ class _Walk:
         """Whether the holes of a layer's file are asked for."""
         if depth not in self._looks:
             layer = self._layers[depth]
-            looks = layer.metadata is None or is_preallocated(layer)
+            looks = layer.metadata is None or (self._sound and is_preallocated(layer))
             self._looks[depth] = self._holes and looks
         return self._looks[depth]
 
@@ -299,6 +333,7 @@ _FLAGS[Kind.DATA] = Flag.DATA | Flag.PRESENT
 _FLAGS[Kind.COMPRESSED] = Flag.DATA | Flag.PRESENT | Flag.COMPRESSED
 _FLAGS[Kind.ZERO] = Flag.ZERO | Flag.PRESENT
 _FLAGS[Kind.UNALLOCATED] = Flag.ZERO
+_FLAGS[Kind.LOST] = Flag.ZERO | Flag.PRESENT | Flag.LOST
 
 
 def _with_holes(status: Status, wanted: npt.NDArray[np.bool_], layer: Layer) -> Status:

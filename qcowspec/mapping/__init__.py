@@ -61,9 +61,10 @@ def walk_of(
     *,
     snapshot: Qcow2.Snapshot | None = None,
     like_qemu: bool = False,
+    salvage: bool = False,
 ) -> Walk:
     """The walk through an opened image; see `volume_of`."""
-    volume = volume_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu)
+    volume = volume_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu, salvage=salvage)
     if metadata.format is Format.QCOW:
         from qcowspec.mapping.walk_qcow1 import Qcow1Walk
 

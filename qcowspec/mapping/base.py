@@ -6,12 +6,29 @@ In: guest ranges. Out: `Extents` that tile them. Refuses: what a subclass refuse
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from qcowspec.errors import QcowError
 from qcowspec.mapping.extents import Extents, Kind, Run
 from qcowspec.units import GuestOffset
 
 STEP = 1 << 16
 """Clusters that one batch goes through at most; what is allocated nowhere counts as one."""
+
+
+class Gap(NamedTuple):
+    """A guest range whose table entries cannot be had.
+
+    Attributes:
+        start: Where it starts, in bytes.
+        end: Where it ends.
+        is_cut: Whether the entries lie past the end of the image file; if not, they lie where the
+            file could not be read.
+    """
+
+    start: int
+    end: int
+    is_cut: bool = True
 
 
 class Mapping:
@@ -53,6 +70,18 @@ class Mapping:
         """Extents that tile a range as far as the disk goes, all at once."""
         return Extents.chained(list(self.batches(offset, length))).joined()
 
+    def why(self, run: Run) -> QcowError | None:
+        """The error of what is lost, as a reader without salvage meets it first in a run."""
+        return None
+
+    def without_entries(self) -> Iterator[Gap]:
+        """Guest ranges whose entries cannot be had, so that they read as not allocated.
+
+        Raises:
+            Unreadable: The source failed.
+        """
+        return iter(())
+
     def runs(self, offset: int = 0, length: int | None = None) -> Iterator[Run]:
         """The same one by one; neighbours are joined where they lie side by side."""
         held: Run | None = None
@@ -70,10 +99,12 @@ def _joined(one: Run, other: Run) -> Run | None:
     """Two neighbours as one run; None where they are none."""
     if one.kind is not other.kind or one.kind is Kind.COMPRESSED:
         return None
+    if one.compressed_length != other.compressed_length:  # lost for different reasons
+        return None
     behind = None if one.host_offset is None else one.host_offset + one.length
     if other.host_offset != behind:
         return None
-    return Run(one.kind, GuestOffset(one.offset), one.length + other.length, one.host_offset)
+    return one._replace(length=one.length + other.length)
 
 
 class RawMapping(Mapping):

@@ -38,7 +38,8 @@ class Extents:
         hosts: Host offsets in bytes, dtype uint64; `NOWHERE` where there is none. Of data: where
             they are. Of a compressed extent: of its payload, to the byte, wherever in the cluster
             the extent starts. Of others: of the space that is set aside for them.
-        payloads: Bytes of a compressed payload at most, dtype uint32; 0 for other kinds.
+        payloads: Bytes of a compressed payload at most, dtype uint32. Of what is lost: the number
+            of the broken rule, so that neighbours are lost for one reason. 0 for other kinds.
     """
 
     kinds: npt.NDArray[np.uint8]
@@ -87,6 +88,7 @@ class Extents:
         if len(self) < 2:
             return self
         same = self.kinds[1:] == self.kinds[:-1]
+        same &= self.payloads[1:] == self.payloads[:-1]
         placed = self.hosts != NOWHERE
         follows = self.hosts[1:] == self.hosts[:-1] + self.lengths[:-1]
         adjacent = np.where(placed[1:] & placed[:-1], follows, placed[1:] == placed[:-1])

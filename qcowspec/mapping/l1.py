@@ -8,23 +8,29 @@ in the subclasses; here is only the walk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from qcowspec.batches import BATCH, read_tables
-from qcowspec.errors import Value
-from qcowspec.mapping.base import Mapping
-from qcowspec.mapping.extents import NOWHERE, Extents, Offsets
-from qcowspec.mapping.volume import Volume
+from qcowspec.errors import QcowError, Value
+from qcowspec.mapping.base import Gap, Mapping
+from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets, Run
+from qcowspec.mapping.volume import Volume, number_of
 from qcowspec.metadata import Table
 
 Entries = npt.NDArray[np.uint64]
 
 WINDOW = 1 << 16
 """Entries of an L1 table that are looked at together."""
+
+BROKEN = 2
+"""In a salvage, the sort of L1 entries whose table cannot be where they say; those that have none
+are of sort 0, the others of sort 1.
+"""
 
 
 class TableMapping(Mapping):
@@ -42,8 +48,11 @@ class TableMapping(Mapping):
         """Host offsets of the L2 tables that L1 entries locate; 0 where there is none."""
         raise NotImplementedError
 
-    def judge_tables(self, offsets: Offsets, entries: Entries, first: int) -> None:
-        """Refuse L2 tables that cannot be where they are said to be."""
+    TABLE_RULE: ClassVar[str]
+    """The rule that an L1 entry breaks whose table cannot be where it says."""
+
+    def unlocated(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        """Which L2 tables cannot be where they are said to be."""
         raise NotImplementedError
 
     def decode(self, rows: Entries, places: Offsets, guest: Offsets) -> Extents:
@@ -76,21 +85,29 @@ class TableMapping(Mapping):
             if until >= behind:
                 return
         if (rest := max(start, self._l1.count * span)) < end:
-            yield self.absent(rest, end)
+            if self._volume.unmapped is not None:
+                yield self._all(Kind.LOST, rest, end)
+            else:
+                yield self.absent(rest, end)
 
     def _groups(
         self, offsets: Offsets, entries: Entries, window: int, start: int, end: int
     ) -> Iterator[Extents]:
         """Stretches of L1 entries that all have a table, or all have none."""
-        span, bounds = self._geometry.l2_span, np.flatnonzero(np.diff(offsets != 0)) + 1
+        span, sorts = self._geometry.l2_span, (offsets != 0).astype(np.uint8)
+        if self._volume.salvage:
+            sorts[self.unlocated(offsets)] = BROKEN
+        bounds = np.flatnonzero(np.diff(sorts)) + 1
         marks = [0, *bounds.tolist(), len(offsets)]
         for low, high in pairwise(marks):
             if low == high:
                 continue
-            if offsets[low]:
+            left, right = max(start, (window + low) * span), min(end, (window + high) * span)
+            if sorts[low] == BROKEN:
+                yield self._all(Kind.LOST, left, right, number_of(self.TABLE_RULE))
+            elif offsets[low]:
                 yield from self._tables(offsets[low:high], entries, window, low, start, end)
             else:
-                left, right = max(start, (window + low) * span), min(end, (window + high) * span)
                 yield self.absent(left, right)
 
     def _tables(
@@ -98,7 +115,7 @@ class TableMapping(Mapping):
     ) -> Iterator[Extents]:
         """Extents of neighbours that all have an L2 table."""
         geometry, span = self._geometry, self._geometry.l2_span
-        self.judge_tables(offsets, entries[low : low + len(offsets)], window + low)
+        self._judge_tables(offsets, entries[low : low + len(offsets)], window + low)
         count, size = 1 << geometry.l2_bits, geometry.l2_table_size
         words = geometry.l2_entry_size // Table.ENTRY_SIZE
         for chosen, data in read_tables(self._source, offsets, size, batch=BATCH // 16):
@@ -118,6 +135,13 @@ class TableMapping(Mapping):
                 decoded.lengths[:] = np.diff(first, append=to) * cluster
             yield decoded.cut(left, right)
 
+    def _judge_tables(self, offsets: Offsets, entries: Entries, first: int) -> None:
+        """Refuse the first L2 table that cannot be where it is said to be."""
+        if (wrong := self.unlocated(offsets)).any():
+            index = int(np.argmax(wrong))
+            at = self._l1.offset + (first + index) * Table.ENTRY_SIZE
+            self.refuse(self.TABLE_RULE, at, int(entries[index]), f"l1_table[{first + index}]")
+
     def _entries(self, first: int, behind: int) -> Entries:
         """Some L1 entries; those that are not held are read."""
         table, size = self._l1, Table.ENTRY_SIZE
@@ -130,13 +154,61 @@ class TableMapping(Mapping):
 
     def absent(self, start: int, end: int) -> Extents:
         """One extent of what nothing is allocated for."""
+        return self._all(self._absent, start, end)
+
+    def _all(self, kind: Kind, start: int, end: int, number: int = 0) -> Extents:
+        """One extent of what has no place."""
         return Extents(
-            np.array([self._absent], np.uint8),
+            np.array([kind], np.uint8),
             np.array([start], np.uint64),
             np.array([end - start], np.uint64),
             np.array([NOWHERE], np.uint64),
-            np.zeros(1, np.uint32),
+            np.array([number], np.uint32),
         )
+
+    # --- what is lost -----------------------------------------------------------------------------
+
+    def why(self, run: Run) -> QcowError | None:
+        """See `Mapping.why`."""
+        strict = type(self)(self._volume._replace(salvage=False, unmapped=None))
+        try:
+            for _ in strict.runs(run.offset, min(run.length, self.cluster_size)):
+                pass
+        except QcowError as error:
+            return error
+        return self._volume.unmapped
+
+    def without_entries(self) -> Iterator[Gap]:
+        """See `Mapping.without_entries`."""
+        length, span = self._source.length, self._geometry.l2_span
+        held = min(self._l1.count, max(0, length - self._l1.offset) // Table.ENTRY_SIZE)
+        unreadable: Sequence[tuple[int, int]] = getattr(self._source, "unreadable", ())
+        missing = [(length, NOWHERE, True), *((start, end, False) for start, end in unreadable)]
+        for window in range(0, held, WINDOW):
+            offsets = self.table_offsets(self._entries(window, min(held, window + WINDOW)), window)
+            offsets[self.unlocated(offsets)] = 0
+            for start, end, is_cut in missing:
+                for number, first, behind in self._within(offsets, start, end):
+                    at = (window + number) * span
+                    low, high = at + first * self.cluster_size, at + behind * self.cluster_size
+                    yield from self._gap(low, high, is_cut)
+        for start, end, is_cut in missing:
+            first, behind = (edge - self._l1.offset for edge in (start, end))
+            low, high = max(0, first // Table.ENTRY_SIZE), -(-behind // Table.ENTRY_SIZE)
+            yield from self._gap(low * span, min(high, self._l1.count) * span, is_cut)
+
+    def _within(self, offsets: Offsets, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Of L2 tables that reach into a range of the file: which, and which of its entries."""
+        size, entry = self._geometry.l2_table_size, self._geometry.l2_entry_size
+        reaches = (offsets != 0) & (offsets < np.uint64(end))
+        reaches &= offsets > np.uint64(max(0, start - size))
+        for number in np.flatnonzero(reaches).tolist():
+            at = int(offsets[number])
+            yield number, max(0, start - at) // entry, -(-min(size, end - at) // entry)
+
+    def _gap(self, start: int, end: int, is_cut: bool) -> Iterator[Gap]:
+        if start < (end := min(end, self.size)):
+            yield Gap(start, end, is_cut)
 
     def refuse(self, rule: str, offset: int, value: Value, field: str) -> None:
         """Raise the error of a rule about an entry; see `Volume.error`."""

@@ -15,7 +15,6 @@ from qcowspec import units
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
 from qcowspec.mapping.heads import heads
 from qcowspec.mapping.l1 import Entries, TableMapping
-from qcowspec.metadata import Table
 
 
 class Qcow1Mapping(TableMapping):
@@ -25,14 +24,11 @@ class Qcow1Mapping(TableMapping):
         """See `TableMapping.table_offsets`: the whole entry is the offset."""
         return entries
 
-    def judge_tables(self, offsets: Offsets, entries: Entries, first: int) -> None:
-        """See `TableMapping.judge_tables`."""
-        limit = c.BDRV_MAX_LENGTH - self._geometry.l2_table_size
-        unreadable = offsets > np.uint64(limit)
-        if unreadable.any():
-            index = int(np.argmax(unreadable))
-            at = self._l1.offset + (first + index) * Table.ENTRY_SIZE
-            self.refuse("l2/v1-table-read", at, int(entries[index]), f"l1_table[{first + index}]")
+    TABLE_RULE = "l2/v1-table-read"
+
+    def unlocated(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        """See `TableMapping.unlocated`."""
+        return offsets > np.uint64(c.BDRV_MAX_LENGTH - self._geometry.l2_table_size)
 
     def heads(self, rows: Entries) -> npt.NDArray[np.intp]:
         """See `TableMapping.heads`."""

@@ -17,10 +17,12 @@ from qcowspec import units
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
 from qcowspec.mapping.heads import heads
 from qcowspec.mapping.l1 import Entries, TableMapping
-from qcowspec.mapping.volume import Volume
+from qcowspec.mapping.volume import Volume, number_of
 from qcowspec.metadata import Table
 
 Flags = npt.NDArray[np.bool_]
+Found = list[tuple[str, Flags]]
+SUBCLUSTER_RULES = "l2/subcluster"
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
 
 
@@ -36,13 +38,12 @@ class Qcow2Mapping(TableMapping):
         """See `TableMapping.table_offsets`."""
         return units.l1_offset(entries)
 
-    def judge_tables(self, offsets: Offsets, entries: Entries, first: int) -> None:
-        """See `TableMapping.judge_tables`."""
-        unaligned = offsets & np.uint64(self.cluster_size - 1) != 0
-        if unaligned.any():
-            index = int(np.argmax(unaligned))
-            at = self._l1.offset + (first + index) * Table.ENTRY_SIZE
-            self.refuse("l2/table-offset", at, int(entries[index]), f"l1_table[{first + index}]")
+    TABLE_RULE = "l2/table-offset"
+
+    def unlocated(self, offsets: Offsets) -> Flags:
+        """See `TableMapping.unlocated`."""
+        unaligned: Flags = offsets & np.uint64(self.cluster_size - 1) != 0
+        return unaligned
 
     def heads(self, rows: Entries) -> npt.NDArray[np.intp]:
         """See `TableMapping.heads`; extended entries have too much to say."""
@@ -65,14 +66,15 @@ class Qcow2Mapping(TableMapping):
         if self._geometry.has_extended_l2:
             return self._subclusters(rows, places, guest, compressed, normal, hosts, payload)
         zero = (entry & np.uint64(c.QCOW_OFLAG_ZERO) != 0) & ~compressed
-        self._judge(entry, places, guest, compressed, zero, host, normal, None)
+        found = self._judge(entry, places, guest, compressed, zero, host, normal, None)
         kinds = np.full(len(entry), self._absent, np.uint8)
         kinds[normal] = Kind.DATA
         kinds[zero] = Kind.ZERO
         kinds[compressed] = Kind.COMPRESSED
         placed = compressed | normal
         lengths = np.full(len(entry), self.cluster_size, np.uint64)
-        return Extents(kinds, guest, lengths, np.where(placed, hosts, np.uint64(NOWHERE)), payload)
+        where = np.where(placed, hosts, np.uint64(NOWHERE))
+        return self._lost(Extents(kinds, guest, lengths, where, payload), rows, guest, found)
 
     def _subclusters(
         self,
@@ -91,7 +93,7 @@ class Qcow2Mapping(TableMapping):
         none = np.zeros(len(entry), np.bool_)
         invalid = np.where(normal, alloc & zeros != 0, alloc != 0) & ~compressed
         host = units.l2_offset(entry)
-        self._judge(entry, places, guest, compressed, none, host, normal, (invalid, bitmap))
+        found = self._judge(entry, places, guest, compressed, none, host, normal, (invalid, bitmap))
         # One row a cluster, one column a subcluster; bit 0 is the first of them.
         shifts = np.arange(SUBCLUSTERS, dtype=np.uint64)
         is_alloc = (alloc[:, None] >> shifts & np.uint64(1)).astype(np.bool_)
@@ -110,13 +112,14 @@ class Qcow2Mapping(TableMapping):
         kept = ~np.repeat(compressed[:, None], SUBCLUSTERS, axis=1)
         kept[:, 0] = True
         kept = kept.ravel()
-        return Extents(
+        extents = Extents(
             kinds.ravel()[kept],
             (guest[:, None] + within).ravel()[kept],
             lengths.ravel()[kept],
             np.where(placed, where, np.uint64(NOWHERE)).ravel()[kept],
             np.repeat(payload[:, None], SUBCLUSTERS, axis=1).ravel()[kept],
         )
+        return self._lost(extents, rows, guest, found)
 
     def _judge(
         self,
@@ -128,13 +131,17 @@ class Qcow2Mapping(TableMapping):
         host: Offsets,
         normal: Flags,
         subclusters: tuple[Flags, Entries] | None,
-    ) -> None:
-        """Refuse the first entry, in guest order, for which QEMU fails the read."""
-        found: list[tuple[int, str]] = []
+    ) -> Found:
+        """Refuse the first entry, in guest order, for which QEMU fails the read.
+
+        Returns:
+            In a salvage, which refuses nothing, the rules that are broken, and by which entries.
+        """
+        found: Found = []
 
         def broken(rule: str, flags: Flags) -> None:
             if flags.any():
-                found.append((int(np.argmax(flags)), rule))
+                found.append((rule, flags))
 
         invalid = np.zeros(len(entry), np.bool_)
         if subclusters is not None:
@@ -149,10 +156,36 @@ class Qcow2Mapping(TableMapping):
         broken("l2/cluster-offset", located & (host & np.uint64(self.cluster_size - 1) != 0))
         if self._data_file:
             broken("l2/data-file-offset", located & (host != guest))
-        if not found:
-            return
-        index, rule = min(found, key=lambda each: each[0])
+        if not found or self._volume.salvage:
+            return found
+        firsts = [(int(np.argmax(flags)), rule) for rule, flags in found]
+        index, rule = min(firsts, key=lambda each: each[0])
         at, value = int(places[index]), int(entry[index])
         if subclusters is not None and rule.startswith("l2/subcluster"):
             at, value = at + Table.ENTRY_SIZE, int(subclusters[1][index])
-        self.refuse(rule, at, value, "l2_entry")
+        raise self._volume.error(rule, at, value, "l2_entry")
+
+    def _lost(self, extents: Extents, rows: Entries, guest: Offsets, found: Found) -> Extents:
+        """The same with what is broken marked as lost: a cluster, or some of its subclusters."""
+        if not found:
+            return extents
+        of = np.searchsorted(guest, extents.offsets, side="right") - 1
+        kinds, hosts = extents.kinds.copy(), extents.hosts.copy()
+        payloads = extents.payloads.copy()
+        for rule, flags in reversed(found):  # of several, the first counts
+            lost = flags[of]
+            if rule.startswith(SUBCLUSTER_RULES):
+                lost &= self._contradicted(extents.offsets - guest[of], rows[of])
+            kinds[lost], hosts[lost], payloads[lost] = Kind.LOST, NOWHERE, number_of(rule)
+        return Extents(kinds, extents.offsets, extents.lengths, hosts, payloads)
+
+    def _contradicted(self, within: Offsets, rows: Entries) -> Flags:
+        """Whether the subclusters at some offsets in their clusters are those that are at fault."""
+        bit = np.uint64(1) << within // np.uint64(self.cluster_size // SUBCLUSTERS)
+        alloc = rows[:, 1] & bit != 0
+        zero = rows[:, 1] >> np.uint64(SUBCLUSTERS) & bit != 0
+        located = units.l2_offset(rows[:, 0]) != 0
+        if self._data_file:
+            located |= rows[:, 0] & np.uint64(c.QCOW_OFLAG_COPIED) != 0
+        contradicted: Flags = alloc & (zero | ~located)
+        return contradicted

@@ -25,6 +25,8 @@ class Kind(IntEnum):
     """They are the backing file's, and zeros past its end."""
     UNALLOCATED = 4
     """They are zeros: nothing is allocated, and there is no backing file."""
+    LOST = 5
+    """An entry on the way breaks a rule; only in a salvage, which reads them as zeros."""
 
 
 KINDS = tuple(Kind)
@@ -39,7 +41,8 @@ class Run(NamedTuple):
         offset: Where it starts on the virtual disk, in bytes.
         length: Its bytes; above 0.
         host_offset: Where it starts in the image or data file, in bytes; None where nowhere.
-        compressed_length: Bytes of a compressed cluster's payload at most; 0 for other kinds.
+        compressed_length: Bytes of a compressed cluster's payload at most. Of what is lost: the
+            number of the broken rule (`qcowspec.mapping.volume.number_of`). 0 for other kinds.
     """
 
     kind: Kind

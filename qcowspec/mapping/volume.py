@@ -30,6 +30,8 @@ class Volume(NamedTuple):
         size: Bytes of the virtual disk that are mapped.
         absent: What is not allocated: `Kind.BACKING`, or `Kind.UNALLOCATED` without one.
         data_file: Whether guest data lie in a file of their own.
+        salvage: Whether what is broken is mapped as `Kind.LOST`; if not, it is an error.
+        unmapped: In a salvage, why the L1 table has no entry for the rest of the disk.
     """
 
     source: Source
@@ -38,6 +40,8 @@ class Volume(NamedTuple):
     size: int
     absent: Kind
     data_file: bool = False
+    salvage: bool = False
+    unmapped: QcowError | None = None
 
     def error(self, rule: str, offset: int, value: Value, field: str) -> QcowError:
         """The error of a rule about an entry.
@@ -60,12 +64,21 @@ class Volume(NamedTuple):
         )
 
 
+def number_of(rule: str | None) -> int:
+    """The number of a rule, above 0; 0 of none."""
+    return 0 if rule is None else NUMBERS[rule]
+
+
+NUMBERS = {rule: number for number, rule in enumerate(BY_ID, start=1)}
+
+
 def volume_of(
     metadata: Metadata,
     source: Source,
     *,
     snapshot: Qcow2.Snapshot | None = None,
     like_qemu: bool = False,
+    salvage: bool = False,
 ) -> Volume:
     """One state of an opened image.
 
@@ -74,6 +87,8 @@ def volume_of(
         source: The image file.
         snapshot: The snapshot whose state is mapped; None for the active state.
         like_qemu: Map a snapshot at the active state's size, as qemu-img does; not at its own.
+        salvage: Map what is broken as `Kind.LOST`; `metadata` is what `qcowspec.chain.salvage`
+            located, and may break rules.
 
     Raises:
         Unreadable: The snapshot's L1 table cannot be read.
@@ -86,13 +101,28 @@ def volume_of(
     backed = metadata.backing is not None and bool(metadata.backing.name)
     absent = Kind.BACKING if backed else Kind.UNALLOCATED
     if metadata.format is Format.QCOW:
-        return Volume(source, geometry, table, size, absent)
+        return _covered(Volume(source, geometry, table, size, absent, False, salvage))
     if snapshot is not None:
         table = _l1_table(snapshot, source)
         own = getattr(snapshot.extra_data, "disk_size", None)
         size = size if like_qemu or own is None else own - own % c.BDRV_SECTOR_SIZE
     data_file = bool(metadata.qcow2_header.has_data_file)
-    return Volume(source, geometry, table, size, absent, data_file)
+    found = Volume(source, geometry, table, size, absent, data_file, salvage)
+    return found if snapshot is not None and like_qemu else _covered(found)
+
+
+def _covered(volume: Volume) -> Volume:
+    """The same, with what a salvage says of a disk that goes on behind its L1 table."""
+    table, geometry = volume.l1_table, volume.geometry
+    if not volume.salvage or volume.size <= table.count * geometry.l2_span:
+        return volume
+    rule = "l1/size-minimum" if volume.geometry.version > 1 else "l1/v1-size"
+    value: int = table.count if volume.geometry.version > 1 else volume.size
+    if volume.geometry.version > 1 and table.offset % geometry.cluster_size:
+        rule, value = "l1/table-offset", table.offset
+    row = BY_ID[rule]
+    error = error_of(rule, value, offset=None, field=f"header.{row.field}", path=volume.source.name)
+    return volume._replace(unmapped=error)
 
 
 def _l1_table(snapshot: Qcow2.Snapshot, source: Source) -> Table:

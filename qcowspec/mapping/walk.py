@@ -54,6 +54,10 @@ class Walk:
         """The same as arrays, which import NumPy."""
         raise NotImplementedError
 
+    def is_cut(self) -> bool:
+        """Whether a table may lie past the end of the file; see `Mapping.without_entries`."""
+        return False
+
     def run_at(self, offset: int, end: int) -> Run:
         """The run that starts at an offset.
 
@@ -134,7 +138,8 @@ class TableWalk(Walk):
         table = self._table(number)
         if not table:
             if table is None:
-                return self._judged(offset, end)
+                span = self._span_bits
+                return self._judged(offset, end, (offset >> span) + 1 << span)
             return self._without_table(number, offset, end)
         cluster = (offset >> self._cluster_bits) - (number << self._span_bits - self._cluster_bits)
         piece = cluster >> self._slice_bits
@@ -143,15 +148,27 @@ class TableWalk(Walk):
         if entries is None:
             entries = self._read(at, self._slice_size)
         run = self.in_slice(entries, cluster - (piece << self._slice_bits), offset, end)
-        return run or self._judged(offset, end)
+        return run or self._judged(offset, end, (offset | self.cluster_size - 1) + 1)
+
+    def is_cut(self) -> bool:
+        """See `Walk.is_cut`."""
+        table, length = self._volume.l1_table, self._volume.source.length
+        if table.offset + table.length > length:
+            return True
+        if table.count > FEW_TABLES:
+            return next(self.arrays.without_entries(), None) is not None
+        last = max(0, length - self._volume.geometry.l2_table_size)
+        return any((self._table(number) or last) > last for number in range(table.count))
 
     def absent(self, offset: int, end: int) -> Run:
         """What is not allocated."""
         return Run(self._absent, GuestOffset(offset), end - offset)
 
-    def _judged(self, offset: int, end: int) -> Run:
-        """What the arrays say of a cluster; they have an error for one that breaks a rule."""
-        until = (offset | self.cluster_size - 1) + 1
+    def _judged(self, offset: int, end: int, until: int) -> Run:
+        """What the arrays say of a cluster, or of all that a table maps, up to where it ends.
+
+        They have an error for what breaks a rule; in a salvage, it is lost.
+        """
         return next(self.arrays.runs(offset, min(end, until) - offset))
 
     def _table(self, number: int) -> int | None:
@@ -180,12 +197,17 @@ class TableWalk(Walk):
 
     def _without_table(self, number: int, offset: int, end: int) -> Run:
         """What L1 entries without a table leave unmapped, from one of them on."""
+        count = self._volume.l1_table.count
+        if self._volume.unmapped is not None:
+            if number >= count:
+                return Run(Kind.LOST, GuestOffset(offset), end - offset)
+            end = min(end, count << self._span_bits)
         last = (end - 1 >> self._span_bits) + 1
         behind = number + 1
-        most = min(last, self._volume.l1_table.count, number + LOOK_AHEAD)
+        most = min(last, count, number + LOOK_AHEAD)
         while behind < most and self._table(behind) == 0:
             behind += 1
-        if behind >= self._volume.l1_table.count:  # nothing that follows has a table
+        if behind >= count:  # nothing that follows has a table
             behind = last
         return self.absent(offset, min(end, behind << self._span_bits))
 
@@ -198,6 +220,9 @@ class TableWalk(Walk):
                 self._slices.popitem(last=False)
         return entries
 
+
+FEW_TABLES = 1 << 12
+"""L1 entries that are looked at sooner than NumPy is imported."""
 
 LOOK_AHEAD = 1 << 16
 """L1 entries that are looked through for the end of one run."""

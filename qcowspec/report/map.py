@@ -29,7 +29,11 @@ HEADING = f"{'Offset':<16}{'Length':<16}{'Mapped to':<16}File\n"
 
 
 def as_json(
-    batches: Iterable[Status], *, empty_at: int | None = None, compressed: bool = False
+    batches: Iterable[Status],
+    *,
+    empty_at: int | None = None,
+    compressed: bool = False,
+    lost: bool = False,
 ) -> Iterator[str]:
     """The entries as a JSON array, one a line.
 
@@ -38,14 +42,15 @@ def as_json(
         empty_at: Where the range starts: qemu-img shows one entry of no bytes for an empty range.
             None for an empty array.
         compressed: Write the key ``compressed`` too, as qemu-img does since version 8.2.
+        lost: Write the key ``lost`` too, which is ours.
     """
     yield "["
     before = ""
     for batch in _portions(batches):
-        yield before + _entries(batch, compressed=compressed)
+        yield before + _entries(batch, compressed=compressed, lost=lost)
         before = ",\n"
     if not before and empty_at is not None:
-        yield _template(0, 0, placed=False, compressed=compressed) % (empty_at, 0)
+        yield _template(0, 0, placed=False, compressed=compressed, lost=lost) % (empty_at, 0)
     yield "]\n"
 
 
@@ -65,7 +70,8 @@ def as_text(
     for batch in _portions(batches):
         shown = batch
         if not zeros:
-            shown = batch.take((batch.flags & Flag.DATA != 0) & (batch.flags & Flag.ZERO == 0))
+            data = (batch.flags & Flag.DATA != 0) & (batch.flags & Flag.ZERO == 0)
+            shown = batch.take(data | (batch.flags & Flag.LOST != 0))
         columns = (shown.starts, shown.lengths, shown.offsets, shown.flags, shown.depths)
         yield "".join(
             f"{_hex(start):<16}{_hex(length):<16}{_place(offset, flags):<16}{files[depth]}\n"
@@ -101,13 +107,15 @@ def _portions(batches: Iterable[Status]) -> Iterator[Status]:
             yield batch.take(slice(first, first + AT_ONCE))
 
 
-def _entries(batch: Status, *, compressed: bool) -> str:
+def _entries(batch: Status, *, compressed: bool, lost: bool) -> str:
     """Entries with commas between them: one text for each kind of entry, filled in all at once."""
     placed = batch.offsets != NOWHERE
     kinds = batch.depths.astype(np.int64) << 8 | batch.flags.astype(np.int64) << 1 | placed
     unique, which = np.unique(kinds, return_inverse=True)
     templates = [
-        _template(kind >> 8, kind >> 1 & 0x7F, placed=bool(kind & 1), compressed=compressed)
+        _template(
+            kind >> 8, kind >> 1 & 0x7F, placed=bool(kind & 1), compressed=compressed, lost=lost
+        )
         for kind in unique.tolist()
     ]
     text = ",\n".join(map(templates.__getitem__, which.tolist()))
@@ -117,7 +125,7 @@ def _entries(batch: Status, *, compressed: bool) -> str:
     return text % tuple(numbers[chosen].tolist())
 
 
-def _template(depth: int, flags: int, *, placed: bool, compressed: bool) -> str:
+def _template(depth: int, flags: int, *, placed: bool, compressed: bool, lost: bool) -> str:
     def said(flag: Flag) -> str:
         return "true" if flags & flag else "false"
 
@@ -127,6 +135,8 @@ def _template(depth: int, flags: int, *, placed: bool, compressed: bool) -> str:
     )
     if compressed:
         text += f', "compressed": {said(Flag.COMPRESSED)}'
+    if lost:
+        text += f', "lost": {said(Flag.LOST)}'
     return text + (', "offset": %d}' if placed else "}")
 
 
@@ -136,6 +146,8 @@ def _hex(number: int) -> str:
 
 
 def _place(offset: int, flags: int) -> str:
+    if flags & Flag.LOST:
+        return "lost"
     if flags & Flag.ZERO:
         return "zeros"
     if offset != NOWHERE:

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from qcowspec.errors import Unreadable
+from qcowspec.errors import Changed, Unreadable
 from qcowspec.gate import plain_path
 
 BLOCK = 512
@@ -32,6 +32,7 @@ class LocalFile:
             raise Unreadable(f"cannot be opened: {_reason(error)}", path=path) from error
         try:
             self.length = _length(self._fd, path)
+            self._opened = _version(self._fd)
         except Unreadable:
             os.close(self._fd)
             raise
@@ -58,8 +59,10 @@ class LocalFile:
         pieces = [piece]
         while piece and (length := length - len(piece)):  # the system hands out 2 GiB at most
             offset += len(piece)
-            piece = self._once(offset, length)  # empty where the file shrank since it was opened
+            piece = self._once(offset, length)
             pieces.append(piece)
+        if length:
+            raise Changed(SHRANK, path=self.name, offset=offset)
         return b"".join(pieces)
 
     def _once(self, offset: int, length: int) -> bytes:
@@ -84,8 +87,8 @@ class LocalFile:
                 raise Unreadable(
                     f"cannot be read: {_reason(error)}", path=self.name, offset=offset + done
                 ) from error
-            if not count:  # the file shrank since it was opened
-                break
+            if not count:
+                raise Changed(SHRANK, path=self.name, offset=offset + done)
             done += count
         return done
 
@@ -141,12 +144,29 @@ class LocalFile:
         """Bytes of the disk that the file takes, by the file system's word."""
         return os.fstat(self._fd).st_blocks * BLOCK
 
+    def check_unchanged(self) -> None:
+        """Refuse a file whose bytes are not those that it had when it was opened.
+
+        A file that was replaced by another one of its name is the same here: it stays open.
+
+        Raises:
+            Changed: Its length is another, or something was written to it.
+        """
+        if _version(self._fd) != self._opened:
+            raise Changed(CHANGED, path=self.name)
+
     def close(self) -> None:
         """Close the file; harmless when called again."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
+
+SHRANK = "has shrunk while it was read; start again when nothing writes to it"
+CHANGED = (
+    "has changed while it was read, so that what was read may be of two states; start again when"
+    " nothing writes to it, or accept that with -U"
+)
 
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 """Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever."""
@@ -197,6 +217,12 @@ def _check_kind(mode: int, path: str) -> None:
         raise Unreadable("is a directory, not an image", path=path)
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         raise Unreadable("is neither a file nor a block device", path=path)
+
+
+def _version(fd: int) -> tuple[int, int]:
+    """Length of a file, and when it was written to last; a block device does not say."""
+    found = os.fstat(fd)
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else (0, 0)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from qcowspec.guest import Disk
 from qcowspec.guest.layers import LayerReader
+from qcowspec.guest.losses import Losses
 from qcowspec.mapping import Run
 from qcowspec.transfer.crew import Crew, default_threads
 from qcowspec.transfer.files import writer
@@ -37,7 +38,8 @@ def convert(
     threads: int | None = None,
     progress: Progress | None = None,
     resume: Mapping[str, Any] | None = None,
-) -> None:
+    share: bool = False,
+) -> Losses:
     """Write a disk's bytes to a raw file, or to something that is written forward.
 
     Args:
@@ -49,6 +51,10 @@ def convert(
         progress: Is told how many guest bytes were done since it was told last.
         resume: Go on with what an interrupted call has written, if the image and these options (a
             snapshot's name, …) are the same; and keep what is written if this one is interrupted.
+        share: Accept that a file that is read is written to meanwhile.
+
+    Returns:
+        What of the disk lies past the end of a file; of a disk in salvage, all that is lost.
 
     Raises:
         QcowError: The disk cannot be read.
@@ -66,13 +72,26 @@ def convert(
                 done, told = passed - told, passed
                 progress(done)
 
+        past_end = threading.Event()
         if isinstance(file, Stream):
+            past_end.set()  # the tables are asked
             copy_forward(disk, file, report)
         else:
             work = _Work(disk, file)
-            Crew(jobs(disk), work, count).run(lambda: report(work.passed))
+            Crew(jobs(disk, past_end), work, count).run(lambda: report(work.passed))
+        losses = _losses(disk, past_end.is_set())
+        if not share:
+            disk.check_unchanged()
         report(disk.size)
         file.finish()
+    return losses
+
+
+def _losses(disk: Disk, past_end: bool) -> Losses:
+    """What was lost on the way, and what the tables tell."""
+    if past_end or disk.losses is not None or any(layer.walk.is_cut() for layer in disk.layers):
+        return disk.lost_ranges()
+    return Losses()
 
 
 def _file(disk: Disk, path: Target, resume: Mapping[str, Any] | None) -> SparseFile | Stream:
@@ -111,7 +130,7 @@ class _Work:
         data: Any = layer.data
         length = sum(piece.length for piece in left)
         with closing(data.in_order(left[0].host_offset, length)) as stretch:
-            reader = LayerReader(layer._replace(data=stretch))
+            reader = self._disk.reader_of(job.depth).over(layer._replace(data=stretch))
             for piece in left:
                 self._copy(reader, [piece], piece.offset, piece.length)
 
@@ -125,6 +144,9 @@ class _Work:
         view = buffer[:size]
         if sum(run.length for run in runs) < size:
             view[:] = bytes(size)
+        met = 0 if self._disk.losses is None else self._disk.losses.met
         reader.fill(runs, view, start, alone=True)
-        self._file.write(start, view)
+        # What was lost is read again when the work is gone on with, and is listed then too.
+        lost = self._disk.losses is not None and self._disk.losses.met > met
+        self._file.write(start, view, note=not lost)
         self.passed = max(self.passed, start + size)

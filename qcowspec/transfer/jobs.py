@@ -6,6 +6,7 @@ In: a disk. Out: jobs, in guest order. Refuses: what a table on the way refuses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from threading import Event
 from typing import NamedTuple
 
 from qcowspec.chain import Layer
@@ -27,6 +28,9 @@ STRETCH = 16 << 20
 
 One request brings them all, and a buffer of `JOB` bytes is enough for it.
 """
+
+END = 1 << 64
+"""After all offsets that a file can have: a raw file is short of no more than a sector."""
 
 HOLE = 1 << 20
 """Bytes of a run from which on the file is asked for its holes."""
@@ -56,9 +60,15 @@ def is_far(layer: Layer) -> bool:
     return hasattr(layer.data, "in_order")
 
 
-def jobs(disk: Disk) -> Iterator[Job]:
-    """All that there is to read of a disk whose files are open, in guest order."""
+def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
+    """All that there is to read of a disk whose files are open, in guest order.
+
+    Args:
+        disk: The disk.
+        past_end: Set when bytes may lie past the end of a file.
+    """
     layers = disk.layers
+    ends = [layer.data.length if layer.metadata else END for layer in layers]
     far = [is_far(layer) for layer in layers]
     size = FAR_JOB if any(far) else JOB
     held: list[Run] = []
@@ -66,6 +76,8 @@ def jobs(disk: Disk) -> Iterator[Job]:
     for at, run in disk.runs():
         if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
             continue
+        if (run.host_offset or 0) + (run.compressed_length or run.length) > ends[at]:
+            past_end.set()
         streams = far[at] and run.kind is Kind.DATA
         for piece in _pieces(layers[at], run, STRETCH if streams else size):
             total += piece.length

@@ -110,8 +110,13 @@ class SparseFile:
         self._partial = None
         return os.open(self._path, THERE)
 
-    def write(self, offset: int, data: memoryview) -> None:
+    def write(self, offset: int, data: memoryview, *, note: bool = True) -> None:
         """Write bytes, but for blocks of zeros. May be called from several threads.
+
+        Args:
+            offset: Where they belong, in bytes.
+            data: The bytes.
+            note: Whether they need not be read again when the work is gone on with.
 
         Raises:
             Unwritable: The file system is full, or fails; or the file was given up meanwhile.

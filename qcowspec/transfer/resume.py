@@ -116,11 +116,12 @@ class ResumableFile(SparseFile):
         index = bisect_right(self._starts, start) - 1
         return index >= 0 and end <= self._ends[index]
 
-    def write(self, offset: int, data: memoryview) -> None:
+    def write(self, offset: int, data: memoryview, *, note: bool = True) -> None:
         """See `SparseFile.write`."""
         with self._door:
             self._put(offset, data)
-            self._note(offset, data)
+            if note:
+                self._note(offset, data)
 
     def _note(self, offset: int, data: memoryview) -> None:
         body = BODY.pack(offset, len(data), zlib.crc32(data))

@@ -1,0 +1,160 @@
+"""What can be located of an image that is broken, and what stands for a file that cannot be had.
+
+In: what opening read of an image, whatever it found. Out: metadata by which its disk can be mapped
+as far as header and L1 table lead; layers and sources that are lost as a whole. Refuses: images
+without a usable header, and those whose encryption breaks a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NoReturn
+
+from qcow_parsers import constants as c
+
+from qcowspec.errors import Changed, Invalid, QcowError, Unreadable
+from qcowspec.header import geometry_of
+from qcowspec.machine import Machine
+from qcowspec.mapping import Kind, Run, Walk
+from qcowspec.metadata import Format, Metadata, Reference, Table
+from qcowspec.source import Source
+from qcowspec.units import Geometry, GuestOffset, HostOffset
+
+if TYPE_CHECKING:
+    from qcowspec.mapping import Extents, Mapping
+
+ENCRYPTION, BACKING = "encryption", "backing"
+"""Stages: whose rules guard what a passphrase is tried on; and where the backing file is named."""
+
+UNNAMED = b"\0"
+"""The name of a backing file whose name cannot be read; no file has it."""
+
+
+def located(machine: Machine, source: Source) -> Metadata:
+    """What was read of an image, with a geometry and an L1 table wherever the header has them.
+
+    Raises:
+        Malformed, Invalid, Unsupported: The header does not say how the disk is mapped, or the
+            encryption breaks a rule.
+        Unreadable: The source failed.
+    """
+    image, broken = machine.image, machine.judge.in_order("qemu")
+    for finding in broken:
+        if finding.stage == ENCRYPTION:
+            raise _named(finding.error(), source)
+    geometry = image.geometry or (None if image.header is None else geometry_of(image.header))
+    if geometry is None:
+        error = broken[0].error() if broken else Invalid("has no header that can be read")
+        raise _named(error, source)
+    table = image.l1_table or _l1_table(image, geometry, source)
+    backing = image.backing
+    if BACKING in machine.judge.stopped and image.header is not None:
+        header = image.header
+        offset, length = HostOffset(header.backing_file_offset), header.backing_file_size
+        backing = Reference(UNNAMED, offset, length) if offset else None
+    return replace(image, geometry=geometry, l1_table=table, backing=backing)
+
+
+def _named(error: QcowError, source: Source) -> QcowError:
+    error.path = source.name
+    return error
+
+
+def _l1_table(image: Metadata, geometry: Geometry, source: Source) -> Table:
+    """The L1 table of an image whose header breaks a rule about it; empty where it is nowhere."""
+    header = image.header
+    assert header is not None
+    count = min(-(-header.size // geometry.l2_span), c.QCOW_MAX_L1_SIZE // Table.ENTRY_SIZE)
+    offset = header.l1_table_offset
+    if image.format is not Format.QCOW:
+        count = 0 if offset % geometry.cluster_size else min(count, header.l1_size)
+    data = source.read_at(offset, count * Table.ENTRY_SIZE) if count else b""
+    return Table("l1_table", HostOffset(offset), count, data)
+
+
+class Closed:
+    """Stands for a file that cannot be opened: every read of it fails for that reason."""
+
+    def __init__(self, name: str, error: QcowError) -> None:
+        self.name, self.error = name, error
+        self.length = c.BDRV_MAX_LENGTH  # nothing of it counts as past its end
+
+    def read_at(self, offset: int, length: int) -> NoReturn:
+        """Fail; see `Source.read_at`."""
+        raise self.error
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Tolerant:
+    """A file as a `Source` of tables that reads zeros where the file cannot be read.
+
+    Attributes:
+        unreadable: The ranges of the file that could not be read: where each starts, and ends.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name, self.length = source.name, source.length
+        self.unreadable: list[tuple[int, int]] = []
+        self.gap = getattr(source, "gap", 0)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read bytes; see `Source.read_at`. What fails is read again in halves, down to a sector.
+
+        Raises:
+            Changed: The file was changed meanwhile.
+            Unreadable: A server failed, which is no loss for good.
+        """
+        try:
+            return self._source.read_at(offset, length)
+        except Changed:
+            raise
+        except Unreadable:
+            if hasattr(self._source, "in_flight"):
+                raise
+        length = min(length, self.length - offset)
+        sector = c.BDRV_SECTOR_SIZE
+        first, last = offset // sector, (offset + length - 1) // sector
+        if first == last:
+            bad = first * sector, last * sector + sector
+            if bad not in self.unreadable:
+                self.unreadable.append(bad)
+            return bytes(length)
+        middle = (first + last + 1) // 2 * sector
+        end = offset + length
+        return self.read_at(offset, middle - offset) + self.read_at(middle, end - middle)
+
+    def close(self) -> None:
+        """Nothing to give back: the file is somebody else's."""
+
+
+class LostWalk(Walk):
+    """A layer that cannot be had: all of it is lost."""
+
+    def __init__(self, size: int, error: QcowError) -> None:
+        super().__init__(size, c.BDRV_SECTOR_SIZE)
+        self.error = error
+
+    @cached_property
+    def arrays(self) -> Mapping:
+        """See `Walk.arrays`."""
+        from qcowspec.mapping import Extents, Mapping
+
+        walk = self
+
+        class LostMapping(Mapping):
+            def pieces(self, start: int, end: int) -> Iterator[Extents]:
+                yield Extents.of([walk.run_at(start, end)])
+
+            def why(self, run: Run) -> QcowError:
+                return walk.error
+
+        return LostMapping(self.size, self.cluster_size)
+
+    def run_at(self, offset: int, end: int) -> Run:
+        """See `Walk.run_at`."""
+        return Run(Kind.LOST, GuestOffset(offset), end - offset)

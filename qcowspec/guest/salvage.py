@@ -1,0 +1,96 @@
+"""Reading around what is broken: zeros in the place of what cannot be read, and a note of it.
+
+In: runs of a layer. Out: bytes, in a buffer; what is lost goes to `Losses`. Refuses: a file that
+changes while it is read, and a server that fails: neither is a loss for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qcow_parsers import constants as c
+
+from qcowspec.chain import Layer
+from qcowspec.chain.salvage import Closed
+from qcowspec.errors import Changed, QcowError, Unreadable
+from qcowspec.guest.layers import LayerReader
+from qcowspec.guest.losses import Losses, loss
+from qcowspec.mapping import Run
+from qcowspec.units import GuestOffset, HostOffset
+
+
+class SalvagingReader(LayerReader):
+    """Reads one layer, and goes on where it fails.
+
+    What fails is read again in halves, down to a sector of data or a compressed cluster: that is
+    what qemu-img's ``--salvage`` leaves out too.
+    """
+
+    def __init__(self, layer: Layer, losses: Losses) -> None:
+        super().__init__(layer)
+        self._losses = losses
+        self.is_direct = False  # all reads come through here
+        self._is_far = hasattr(layer.data, "in_flight")
+
+    def over(self, layer: Layer) -> LayerReader:
+        """See `LayerReader.over`."""
+        return SalvagingReader(layer, self._losses)
+
+    def packed(self, run: Run) -> bytes:
+        """See `LayerReader.packed`."""
+        buffer = bytearray(run.length)
+        self._unpack([[run]], memoryview(buffer), run.offset, keep=True)
+        return bytes(buffer)
+
+    def _read(self, run: Run, into: memoryview) -> None:
+        try:
+            super()._read(run, into)
+        except QcowError as error:
+            self._check_lost(error)
+            size = self._part(run, error)
+            if not size:
+                into[:] = bytes(run.length)
+                self._losses.add(loss(run.offset, run.length, error, self.layer.name))
+                return
+            first = size - run.offset % size
+            self._read(_cut(run, 0, first), into[:first])
+            self._read(_cut(run, first, run.length), into[first:])
+
+    def _part(self, run: Run, error: QcowError) -> int:
+        """In parts of how many bytes a run is read again; 0 where all of it is lost."""
+        # A rule is broken by a whole cluster, and runs may be of many.
+        unit = c.BDRV_SECTOR_SIZE if isinstance(error, Unreadable) else self._cluster_size
+        last = run.offset + run.length - 1
+        if run.offset // unit == last // unit or isinstance(self.layer.data, Closed):
+            return 0
+        return unit << max(0, (-(-run.length // unit) - 1).bit_length() - 1)
+
+    def _unpack(
+        self, groups: Sequence[Sequence[Run]], buffer: memoryview, base: int, *, keep: bool
+    ) -> None:
+        try:
+            super()._unpack(groups, buffer, base, keep=keep)
+        except QcowError as error:
+            self._check_lost(error)
+            if len(groups) > 1:
+                half = len(groups) // 2
+                self._unpack(groups[:half], buffer, base, keep=keep)
+                self._unpack(groups[half:], buffer, base, keep=keep)
+                return
+            for run in groups[0]:
+                at = run.offset - base
+                buffer[at : at + run.length] = bytes(run.length)
+                self._losses.add(loss(run.offset, run.length, error, self.layer.name))
+
+    def _check_lost(self, error: QcowError) -> None:
+        """Let through what is no loss for good."""
+        if isinstance(error, Changed) or (isinstance(error, Unreadable) and self._is_far):
+            raise error
+
+
+def _cut(run: Run, start: int, end: int) -> Run:
+    """A part of a run of data, counted from its first byte."""
+    end = min(end, run.length)
+    assert run.host_offset is not None
+    host = HostOffset(run.host_offset + start)
+    return Run(run.kind, GuestOffset(run.offset + start), end - start, host)
