@@ -308,7 +308,8 @@ def _windows(batch: Extents, file: Source) -> Iterator[Extents]:
         at = int(batch.offsets[index] + batch.lengths[index]) - left + more
         yield batch.cut(start, at)
         start, enough = at, enough + more + WINDOW
-    yield batch.cut(start, batch.end)
+    if start < batch.end:
+        yield batch.cut(start, batch.end)
 
 
 _FLAGS = np.zeros(len(Kind), np.uint8)

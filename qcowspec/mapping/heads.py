@@ -20,8 +20,8 @@ def heads(
 ) -> npt.NDArray[np.intp]:
     """The indices of entries that begin a sequence, rising from 0.
 
-    A sequence is of entries that are 0, of entries that are `empty`, or of clusters that lie one behind the other in the file
-    and have the same flags, and that are not compressed.
+    A sequence is of entries that are 0, of entries that are `empty`, or of clusters that lie one
+    behind the other in the file and have the same flags, and that are not compressed.
 
     Args:
         entries: Entries of one word, shape (n,), n > 0.
