@@ -18,7 +18,7 @@ from qcowspec.errors import Invalid, QcowError
 from qcowspec.gate import Deny, Gate, gate_of
 from qcowspec.machine import Machine, State
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
-from qcowspec.opening import check_opened, check_readable, laid_open
+from qcowspec.opening import check_loadable, check_opened, check_readable, laid_open
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
@@ -144,6 +144,7 @@ class Image:
 
         Raises:
             Invalid: The image breaks a rule for which QEMU refuses it, or has no such snapshot.
+            Invalid, Unsupported: The snapshot breaks a rule for which QEMU does not load it.
             Refused: The gate does not open its data file.
             Unsupported: It is encrypted, and the passphrase is missing or wrong; or its data file
                 cannot be opened.
@@ -167,7 +168,7 @@ class Image:
             self.source,
             self.gate,
             secret=self.secret,
-            snapshot=None if snapshot is None else self.snapshot(snapshot),
+            snapshot=None if snapshot is None else self._loaded(snapshot),
             like_qemu=self.like_qemu,
             decryptor=unlocked[0] if unlocked else None,
             keyless=keyless,
@@ -205,6 +206,7 @@ class Image:
         Raises:
             Invalid: The image or a table entry on the way breaks a rule, or there is no such
                 snapshot.
+            Invalid, Unsupported: The snapshot breaks a rule for which QEMU does not load it.
         """
         return self._mapping(snapshot).runs(offset, length)
 
@@ -236,6 +238,7 @@ class Image:
         Raises:
             Invalid: The image or a table entry on the way breaks a rule, or there is no such
                 snapshot.
+            Invalid, Unsupported: The snapshot breaks a rule for which QEMU does not load it.
         """
         from qcowspec.mapping.changes import changes
 
@@ -245,7 +248,7 @@ class Image:
         from qcowspec.mapping import mapping_of
 
         self.check_opened()
-        chosen = None if snapshot is None else self.snapshot(snapshot)
+        chosen = None if snapshot is None else self._loaded(snapshot)
         return mapping_of(self.metadata, self.source, snapshot=chosen, like_qemu=self.like_qemu)
 
     def snapshot(self, wanted: str) -> Qcow2.Snapshot:
@@ -254,11 +257,26 @@ class Image:
         Raises:
             Invalid: The image has none of them.
         """
+        return self.snapshots[self._index(wanted)]
+
+    def _loaded(self, wanted: str) -> Qcow2.Snapshot:
+        """The same, of a snapshot whose state is to be read.
+
+        Raises:
+            Invalid: The image has none of them.
+            Invalid, Unsupported: QEMU does not load it.
+        """
+        index = self._index(wanted)
+        check_loadable(self.machine, index, self.source.name)
+        return self.snapshots[index]
+
+    def _index(self, wanted: str) -> int:
+        """Where a snapshot stands in the table."""
         key = os.fsencode(wanted)
         for name in ("id_str", "name"):
-            for found in self.snapshots:
+            for index, found in enumerate(self.snapshots):
                 if getattr(found, name) == key:
-                    return found
+                    return index
         raise Invalid(f"has no snapshot {wanted!r}", path=self.source.name)
 
     def check_opened(self) -> None:
