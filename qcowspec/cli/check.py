@@ -67,6 +67,7 @@ def command(
     format_: str,
     allow: tuple[str, ...],
     secret: str | None,
+    force_share: bool,
     explain: bool,
     deep: bool,
     strict: bool,
@@ -81,6 +82,7 @@ def command(
     from qcowspec.check.effects import Effect
     from qcowspec.cli.reading import laid_open
     from qcowspec.report.check import as_json, lines
+    from qcowspec.sources import refuse_writers
 
     if repair is not None:
         raise click.UsageError(
@@ -89,6 +91,8 @@ def command(
     shown = None if all_ else limit
     try:
         with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
+            if not force_share:
+                refuse_writers(opened.source)
             report = check(
                 opened,
                 shown=shown,

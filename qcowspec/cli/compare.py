@@ -57,6 +57,7 @@ def command(
     strict: bool,
     progress: bool,
     quiet: bool,
+    force_share: bool,
 ) -> None:
     """Tell whether the guest sees the same bytes in two images."""
     from contextlib import ExitStack
@@ -72,6 +73,9 @@ def command(
                 )
                 for name, chosen in ((one, format_), (other, other_format))
             )
+            if not force_share:
+                left.refuse_writers()
+                right.refuse_writers()
         except QcowError as error:
             say(error)
             sys.exit(NOT_OPENED)

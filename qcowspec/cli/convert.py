@@ -11,7 +11,7 @@ import click
 from qcowspec.cli.images import TakesImages
 from qcowspec.cli.output import say
 from qcowspec.cli.progress import Bar
-from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened
+from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, opened, sharing
 from qcowspec.errors import QcowError
 from qcowspec.report.words import printable
 
@@ -42,6 +42,7 @@ Exit status: 0; 1 the image cannot be read or OUT cannot be written; 2 bad usage
 @allowing
 @click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
+@sharing
 @click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads at work.")
 @click.option("--resume", is_flag=True, help="Keep what is written, and go on with it next time.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -53,6 +54,7 @@ def command(
     secret: str | None,
     format_: str,
     like_qemu: bool,
+    force_share: bool,
     threads: int | None,
     resume: bool,
     quiet: bool,
@@ -68,6 +70,8 @@ def command(
         with opened(image, format_, allow, secret, like_qemu=like_qemu) as source:
             disk = source.disk(snapshot)
             disk.open_all()
+            if not force_share:
+                disk.refuse_writers()
             if any(_is_same(output, layer.name) for layer in disk.layers) or any(
                 _is_same(output, layer.data.name) for layer in disk.layers
             ):

@@ -61,6 +61,7 @@ def command(
     allow: tuple[str, ...],
     secret: str | None,
     format_: str,
+    force_share: bool,
 ) -> None:
     """List the ranges of the virtual disk, and where the bytes of each are."""
     from qcowspec.guest.status import block_status, within
@@ -72,6 +73,8 @@ def command(
         with opened(image, format_, allow, secret) as source:
             disk = source.disk(snapshot, keyless=not exact)
             disk.open_all()
+            if not force_share:
+                disk.refuse_writers()
             people = output == "human"
             status = block_status(disk, start_offset, max_length, compressed=people or compressed)
             if since is not None:
