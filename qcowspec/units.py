@@ -96,12 +96,16 @@ def align_up(value: int, step: int) -> int:
 
 def _masked(entry: Entries, mask: int) -> Entries:
     """``entry & mask``, whose type NumPy's stubs lose."""
-    return cast(Entries, cast(Any, entry) & mask)
+    words: Any = entry
+    found: Entries = words & mask
+    return found
 
 
 def l1_offset(entry: Entries) -> Entries:
     """Host offset of the L2 table that a v2/v3 L1 entry points at; 0 where there is none."""
-    return _masked(entry, c.L1E_OFFSET_MASK)
+    words: Any = entry
+    found: Entries = words & c.L1E_OFFSET_MASK
+    return found
 
 
 def l1_reserved(entry: Entries) -> Entries:
@@ -132,19 +136,23 @@ class L2Fields(NamedTuple, Generic[Entries]):
     normal: Flags
 
 
-def l2_fields(entry: Entries, geometry: Geometry, *, data_file: bool) -> L2Fields[Entries]:
+def l2_fields(entry: Entries, *, extended: bool, data_file: bool) -> L2Fields[Entries]:
     """What a v2/v3 L2 entry says: the one decoder of its flags and its offset."""
-    words = cast(Any, entry)
+    words: Any = entry
     offset = words & c.L2E_OFFSET_MASK
     compressed = words & c.QCOW_OFLAG_COMPRESSED != 0
     plain = compressed ^ True
-    zero = plain & (words & c.QCOW_OFLAG_ZERO != 0) & (not geometry.has_extended_l2)
+    zero = plain & (words & c.QCOW_OFLAG_ZERO != 0)
+    if extended:
+        zero = zero & False
     located = plain & (offset != 0)
+    normal = located & (zero ^ True)
     if data_file:
         # A data file may hold a cluster at offset 0; COPIED tells it from an empty entry. QEMU asks
         # for ZERO first: then there is no place at offset 0.
-        located |= plain & (zero ^ True) & is_copied(entry)
-    return L2Fields(offset, compressed, zero, located, located & (zero ^ True))
+        normal = plain & (zero ^ True) & (is_copied(entry) | (offset != 0))
+        located = located | normal
+    return L2Fields(offset, compressed, zero, located, normal)
 
 
 def l2_meaning(*, data_file: bool) -> int:
@@ -155,18 +163,20 @@ def l2_meaning(*, data_file: bool) -> int:
 
 def is_compressed(entry: Entries) -> Flags:
     """Whether a v2/v3 L2 entry is of a compressed cluster."""
-    return cast(Flags, cast(Any, entry) & c.QCOW_OFLAG_COMPRESSED != 0)
+    words: Any = entry
+    return words & c.QCOW_OFLAG_COMPRESSED != 0
 
 
 def is_copied(entry: Entries) -> Flags:
     """Whether a v2/v3 L1 or L2 entry says that nothing else references what it points at."""
-    return cast(Flags, cast(Any, entry) & c.QCOW_OFLAG_COPIED != 0)
+    words: Any = entry
+    return words & c.QCOW_OFLAG_COPIED != 0
 
 
 def subclusters(bitmap: Entries) -> tuple[Entries, Entries]:
     """The subclusters of an extended L2 entry that have data, and those that are zeros, as bits."""
-    alloc = _masked(bitmap, c.QCOW_OFLAG_SUB_ALLOC_RANGE)
-    return alloc, cast(Entries, cast(Any, bitmap) >> c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER)
+    words: Any = bitmap
+    return words & c.QCOW_OFLAG_SUB_ALLOC_RANGE, words >> c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
 
 
 def subclusters_invalid(bitmap: Entries, located: Flags) -> Flags:
@@ -174,8 +184,9 @@ def subclusters_invalid(bitmap: Entries, located: Flags) -> Flags:
 
     Of a compressed cluster it is not looked at.
     """
-    alloc, zeros = (cast(Any, bits) for bits in subclusters(bitmap))
-    return cast(Flags, (located & (alloc & zeros != 0)) | ((located ^ True) & (alloc != 0)))
+    words: Any = bitmap
+    alloc, zeros = subclusters(words)
+    return (located & (alloc & zeros != 0)) | ((located ^ True) & (alloc != 0))
 
 
 def l2_offset(entry: Entries) -> Entries:
@@ -232,7 +243,8 @@ def v1_compressed_shift(cluster_bits: int) -> int:
 
 def l2_type(entry: int, geometry: Geometry, *, data_file: bool) -> c.QCow2ClusterType:
     """QEMU's type of a v2/v3 L2 entry; see `l2_fields`."""
-    kinds, fields = c.QCow2ClusterType, l2_fields(entry, geometry, data_file=data_file)
+    kinds, extended = c.QCow2ClusterType, geometry.has_extended_l2
+    fields = l2_fields(entry, extended=extended, data_file=data_file)
     if fields.compressed:
         return kinds.QCOW2_CLUSTER_COMPRESSED
     if fields.zero:

@@ -172,7 +172,8 @@ class L2Check:
         first = not self.again
         if first:  # as far as any entry could, whichever kind it is of
             self._low[batch.tables], self._high[batch.tables] = 0, np.iinfo(np.int64).max
-        said = units.l2_fields(entry, self._geometry, data_file=self._data_file)
+        extended = bits is not None
+        said = units.l2_fields(entry, extended=extended, data_file=self._data_file)
         host, compressed, allocated = said.offset, said.compressed, said.located
         copied = units.is_copied(entry)
         broken: dict[str, Flags] = {

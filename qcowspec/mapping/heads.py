@@ -51,5 +51,6 @@ def heads(
 
 def runs_of_zeros(rows: Entries) -> npt.NDArray[np.intp]:
     """The same for entries of several words, shape (n, words): sequences are of zeros only."""
-    some = rows.any(axis=1)
-    return np.concatenate(([0], np.flatnonzero(some[1:] | some[:-1]) + 1))
+    some: npt.NDArray[np.bool_] = np.any(rows != 0, axis=1)
+    begins = np.concatenate(([True], some[1:] | some[:-1]))
+    return np.flatnonzero(begins)

@@ -56,11 +56,12 @@ class Qcow2Mapping(TableMapping):
     def decode(self, rows: Entries, places: Offsets, guest: Offsets, lengths: Offsets) -> Extents:
         """See `TableMapping.decode`."""
         entry = rows[:, 0]
-        said = units.l2_fields(entry, self._geometry, data_file=self._data_file)
+        extended = self._geometry.has_extended_l2
+        said = units.l2_fields(entry, extended=extended, data_file=self._data_file)
         bits, compressed = self._geometry.cluster_bits, said.compressed
         payload = np.where(compressed, units.compressed_length(entry, bits), 0).astype(np.uint32)
         hosts = np.where(compressed, units.compressed_offset(entry, bits), said.offset)
-        if self._geometry.has_extended_l2:
+        if extended:
             return self._subclusters(rows, places, guest, lengths, said, hosts, payload)
         self._judge(rows, places, guest, said)
         kinds = np.full(len(entry), self._absent, np.uint8)

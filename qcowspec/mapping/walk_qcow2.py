@@ -31,7 +31,7 @@ class Qcow2Walk(TableWalk):
 
     def __init__(self, volume: Volume) -> None:
         super().__init__(volume)
-        self._geometry, self._data_file = volume.geometry, volume.data_file
+        self._data_file = volume.data_file
         self._extended = volume.geometry.has_extended_l2
         self.by_cluster = not self._extended
         self._meaning = units.l2_meaning(data_file=volume.data_file)
@@ -57,7 +57,7 @@ class Qcow2Walk(TableWalk):
             return self._in_extended(entries, index * self._words, offset, end)
         entry, size = entries[index], self.cluster_size
         behind = (offset | size - 1) + 1  # of this cluster
-        said = units.l2_fields(entry, self._geometry, data_file=self._data_file)
+        said = units.l2_fields(entry, extended=self._extended, data_file=self._data_file)
         if said.compressed:
             return self._compressed(entry, offset, min(behind, end))
         host, located, meaning = said.offset, said.located, self._meaning
@@ -92,7 +92,7 @@ class Qcow2Walk(TableWalk):
         """The same with extended L2 entries: up to the next subcluster of another kind."""
         entry, bitmap = entries[index], entries[index + 1]
         cluster = offset & -self.cluster_size
-        said = units.l2_fields(entry, self._geometry, data_file=self._data_file)
+        said = units.l2_fields(entry, extended=self._extended, data_file=self._data_file)
         if said.compressed:
             return self._compressed(entry, offset, min(cluster + self.cluster_size, end))
         host, located = said.offset, said.located
