@@ -19,7 +19,7 @@ from qcowspec.gate import Deny, Gate, gate_of
 from qcowspec.looked import Looked, looked
 from qcowspec.machine import Machine, State
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
-from qcowspec.opening import check_opened, check_readable, laid_open
+from qcowspec.opening import check_loadable, check_opened, check_readable, laid_open
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
@@ -158,6 +158,7 @@ class Image:
 
         Raises:
             Invalid: The image breaks a rule for which QEMU refuses it, or has no such snapshot.
+            Invalid, Unsupported: The snapshot breaks a rule for which QEMU does not load it.
             Refused: The gate does not open its data file.
             Unsupported: It is encrypted, and the passphrase is missing or wrong; or its data file
                 cannot be opened.
@@ -194,7 +195,7 @@ class Image:
             self.source,
             self.gate,
             secret=self.secret,
-            snapshot=None if snapshot is None else self._snapshot(metadata, snapshot),
+            snapshot=None if snapshot is None else self._state(metadata, snapshot),
             like_qemu=self.like_qemu,
             decryptor=unlocked[0] if unlocked else None,
             keyless=keyless,
@@ -233,6 +234,7 @@ class Image:
         Raises:
             Invalid: The image or a table entry on the way breaks a rule, or there is no such
                 snapshot.
+            Invalid, Unsupported: The snapshot breaks a rule for which QEMU does not load it.
         """
         return self._mapping(snapshot).runs(offset, length)
 
@@ -264,6 +266,7 @@ class Image:
         Raises:
             Invalid: The image or a table entry on the way breaks a rule, or there is no such
                 snapshot.
+            Invalid, Unsupported: The snapshot breaks a rule for which QEMU does not load it.
         """
         from qcowspec.mapping.changes import changes
 
@@ -273,7 +276,7 @@ class Image:
         from qcowspec.mapping import mapping_of
 
         self.check_opened()
-        chosen = None if snapshot is None else self.snapshot(snapshot)
+        chosen = None if snapshot is None else self._state(self.metadata, snapshot)
         return mapping_of(self.metadata, self.source, snapshot=chosen, like_qemu=self.like_qemu)
 
     def snapshot(self, wanted: str) -> Qcow2.Snapshot:
@@ -282,14 +285,27 @@ class Image:
         Raises:
             Invalid: The image has none of them.
         """
-        return self._snapshot(self.metadata, wanted)
+        return self.snapshots[self._index(self.metadata, wanted)]
 
-    def _snapshot(self, metadata: Metadata, wanted: str) -> Qcow2.Snapshot:
+    def _state(self, metadata: Metadata, wanted: str) -> Qcow2.Snapshot:
+        """The same, of a snapshot whose state is to be read; of a salvage, whatever QEMU does.
+
+        Raises:
+            Invalid: The image has none of them.
+            Invalid, Unsupported: QEMU does not load it.
+        """
+        index = self._index(metadata, wanted)
+        if metadata is self.metadata:
+            check_loadable(self.machine, index, self.source.name)
+        return metadata.snapshots[index]
+
+    def _index(self, metadata: Metadata, wanted: str) -> int:
+        """Where a snapshot stands in the table."""
         key = os.fsencode(wanted)
         for name in ("id_str", "name"):
-            for found in metadata.snapshots:
+            for index, found in enumerate(metadata.snapshots):
                 if getattr(found, name) == key:
-                    return found
+                    return index
         raise Invalid(f"has no snapshot {wanted!r}", path=self.source.name)
 
     def check_opened(self) -> None:

@@ -91,6 +91,20 @@ def check_readable(machine: Machine, name: str) -> None:
     _refuse(machine.judge.first_for_data(), name)
 
 
+def check_loadable(machine: Machine, index: int, name: str) -> None:
+    """Refuse a snapshot that QEMU does not load, of an image that it opens.
+
+    Args:
+        machine: What opening read.
+        index: Which entry of the snapshot table it is.
+        name: The image.
+
+    Raises:
+        Invalid, Unsupported: The first rule, in QEMU's order, that its entry breaks.
+    """
+    _refuse(machine.judge.first_for_loading(index), name)
+
+
 def _refuse(finding: Finding | None, name: str) -> None:
     if finding is not None:
         error = finding.error()

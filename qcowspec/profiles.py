@@ -67,6 +67,14 @@ def refused_for_data() -> frozenset[str]:
 
 
 @cache
+def refused_for_loading() -> frozenset[str]:
+    """The ids of the rules whose breach makes QEMU refuse to load a snapshot, and not the image."""
+    return frozenset(
+        rule.id for rule in RULES if rule.qemu.load is not None and _stands(rule, None)
+    )
+
+
+@cache
 def reported_by(profile: str) -> frozenset[str]:
     """The ids of the rules of its own whose breach a profile only reports."""
     if check_profile(profile)[0] != "untrusted":

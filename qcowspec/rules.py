@@ -20,10 +20,17 @@ from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.entries import HOLDS
 from qcowspec.errors import BY_KIND, QcowError, Value
-from qcowspec.metadata import Format, Metadata
+from qcowspec.metadata import Format, Metadata, Turn
 from qcowspec.predicates import AFTER, FUNCTIONS, VALUES
 from qcowspec.predicates.binding import After
-from qcowspec.profiles import PROFILES, check_profile, refused_by, refused_for_data, refuses
+from qcowspec.profiles import (
+    PROFILES,
+    check_profile,
+    refused_by,
+    refused_for_data,
+    refused_for_loading,
+    refuses,
+)
 from qcowspec.structures import Field, Part, lay_open, layout_name
 
 __all__ = [
@@ -240,6 +247,17 @@ class Judge:
     def first_for_data(self) -> Finding | None:
         """The finding for which QEMU opens the image for `qemu-img info`, and not for its data."""
         return next(iter(self._among(refused_for_data())), None)
+
+    def first_for_loading(self, index: int) -> Finding | None:
+        """The finding for which QEMU does not load a snapshot, by its index in the table.
+
+        The entry is judged anew: of many broken ones not all findings are kept.
+        """
+        part = self.image.snapshots.part(index)
+        again = Judge(self.image)
+        with self.image.at(Turn(index, part.offset)):
+            again(part, part.parse())
+        return next(iter(again._among(refused_for_loading())), None)
 
     def _among(self, rules: frozenset[str]) -> list[Finding]:
         found = [finding for finding in self.findings if finding.rule in rules]

@@ -10,7 +10,7 @@ share, so that one line serves a single entry in a dump and a whole table in a c
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple, NewType, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NewType, TypeAlias, TypeVar, cast
 
 from qcow_parsers import constants as c
 
@@ -26,6 +26,9 @@ HostOffset = NewType("HostOffset", int)
 
 Entries = TypeVar("Entries", int, "npt.NDArray[np.uint64]")
 """One table entry, or an array of them."""
+
+Flags: TypeAlias = Any
+"""A bool for each entry: one, or an array of them, as the entries are."""
 
 BITS_PER_BYTE = 8
 
@@ -93,12 +96,16 @@ def align_up(value: int, step: int) -> int:
 
 def _masked(entry: Entries, mask: int) -> Entries:
     """``entry & mask``, whose type NumPy's stubs lose."""
-    return cast(Entries, cast(Any, entry) & mask)
+    words: Any = entry
+    found: Entries = words & mask
+    return found
 
 
 def l1_offset(entry: Entries) -> Entries:
     """Host offset of the L2 table that a v2/v3 L1 entry points at; 0 where there is none."""
-    return _masked(entry, c.L1E_OFFSET_MASK)
+    words: Any = entry
+    found: Entries = words & c.L1E_OFFSET_MASK
+    return found
 
 
 def l1_reserved(entry: Entries) -> Entries:
@@ -107,6 +114,79 @@ def l1_reserved(entry: Entries) -> Entries:
 
 
 # --- L2 entries -----------------------------------------------------------------------------------
+
+
+class L2Fields(NamedTuple, Generic[Entries]):
+    """What v2/v3 L2 entries say, one of them or an array (block/qcow2.h: qcow2_get_cluster_type).
+
+    With extended L2 entries the subcluster bitmap says more.
+
+    Attributes:
+        offset: Host cluster offset; of a compressed cluster nothing.
+        compressed: Whether the cluster is compressed; all others are then false.
+        zero: Whether it reads as zeros; with extended entries the bitmap decides that.
+        located: Whether `offset` is its place: of data, or of room that is set aside for them.
+        normal: Whether it is located, and not zero.
+    """
+
+    offset: Entries
+    compressed: Flags
+    zero: Flags
+    located: Flags
+    normal: Flags
+
+
+def l2_fields(entry: Entries, *, extended: bool, data_file: bool) -> L2Fields[Entries]:
+    """What a v2/v3 L2 entry says: the one decoder of its flags and its offset."""
+    words: Any = entry
+    offset = words & c.L2E_OFFSET_MASK
+    compressed = words & c.QCOW_OFLAG_COMPRESSED != 0
+    plain = compressed ^ True
+    zero = plain & (words & c.QCOW_OFLAG_ZERO != 0)
+    if extended:
+        zero = zero & False
+    located = plain & (offset != 0)
+    normal = located & (zero ^ True)
+    if data_file:
+        # A data file may hold a cluster at offset 0; COPIED tells it from an empty entry. QEMU asks
+        # for ZERO first: then there is no place at offset 0.
+        normal = plain & (zero ^ True) & (is_copied(entry) | (offset != 0))
+        located = located | normal
+    return L2Fields(offset, compressed, zero, located, normal)
+
+
+def l2_meaning(*, data_file: bool) -> int:
+    """The bits of a v2/v3 standard L2 entry that decide what `l2_fields` says of it."""
+    bits = c.L2E_OFFSET_MASK | c.QCOW_OFLAG_COMPRESSED | c.QCOW_OFLAG_ZERO
+    return bits | c.QCOW_OFLAG_COPIED if data_file else bits
+
+
+def is_compressed(entry: Entries) -> Flags:
+    """Whether a v2/v3 L2 entry is of a compressed cluster."""
+    words: Any = entry
+    return words & c.QCOW_OFLAG_COMPRESSED != 0
+
+
+def is_copied(entry: Entries) -> Flags:
+    """Whether a v2/v3 L1 or L2 entry says that nothing else references what it points at."""
+    words: Any = entry
+    return words & c.QCOW_OFLAG_COPIED != 0
+
+
+def subclusters(bitmap: Entries) -> tuple[Entries, Entries]:
+    """The subclusters of an extended L2 entry that have data, and those that are zeros, as bits."""
+    words: Any = bitmap
+    return words & c.QCOW_OFLAG_SUB_ALLOC_RANGE, words >> c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
+
+
+def subclusters_invalid(bitmap: Entries, located: Flags) -> Flags:
+    """Whether a bitmap contradicts itself or its entry (qcow2_get_subcluster_type).
+
+    Of a compressed cluster it is not looked at.
+    """
+    words: Any = bitmap
+    alloc, zeros = subclusters(words)
+    return (located & (alloc & zeros != 0)) | ((located ^ True) & (alloc != 0))
 
 
 def l2_offset(entry: Entries) -> Entries:
@@ -162,20 +242,14 @@ def v1_compressed_shift(cluster_bits: int) -> int:
 
 
 def l2_type(entry: int, geometry: Geometry, *, data_file: bool) -> c.QCow2ClusterType:
-    """What a v2/v3 L2 entry says of its cluster (block/qcow2.h: qcow2_get_cluster_type).
-
-    With extended L2 entries the subcluster bitmap says more.
-    """
-    kinds = c.QCow2ClusterType
-    if entry & c.QCOW_OFLAG_COMPRESSED:
+    """QEMU's type of a v2/v3 L2 entry; see `l2_fields`."""
+    kinds, extended = c.QCow2ClusterType, geometry.has_extended_l2
+    fields = l2_fields(entry, extended=extended, data_file=data_file)
+    if fields.compressed:
         return kinds.QCOW2_CLUSTER_COMPRESSED
-    if entry & c.QCOW_OFLAG_ZERO and not geometry.has_extended_l2:
-        allocated = l2_offset(entry)
-        return kinds.QCOW2_CLUSTER_ZERO_ALLOC if allocated else kinds.QCOW2_CLUSTER_ZERO_PLAIN
-    # An external data file may hold a cluster at offset 0; COPIED tells it from an empty entry.
-    if l2_offset(entry) or (data_file and entry & c.QCOW_OFLAG_COPIED):
-        return kinds.QCOW2_CLUSTER_NORMAL
-    return kinds.QCOW2_CLUSTER_UNALLOCATED
+    if fields.zero:
+        return kinds.QCOW2_CLUSTER_ZERO_ALLOC if fields.located else kinds.QCOW2_CLUSTER_ZERO_PLAIN
+    return kinds.QCOW2_CLUSTER_NORMAL if fields.normal else kinds.QCOW2_CLUSTER_UNALLOCATED
 
 
 def v1_l2_type(entry: int) -> c.QCow2ClusterType:

@@ -378,6 +378,8 @@ BDRV_SECTOR_BITS: Final[int] = 9  # bits
 """The block layer's sector is 2^9 bytes. QEMU's own. Source: include/block/block-common.h."""
 BDRV_SECTOR_SIZE: Final[int] = 512  # bytes
 """The block layer's sector; a disk size is rounded down to it. QEMU's own. Source: include/block/block-common.h."""
+RAW_LOCK_PERM_BASE: Final[int] = 100  # bytes
+"""Who uses a local file locks the byte at this offset plus each permission's bit number. QEMU's own. Source: block/file-posix.c."""
 BDRV_REQUEST_MAX_SECTORS: Final[int] = 4194303  # sectors
 """The most one request moves: the largest int of bytes, in whole sectors. QEMU's own. Source: include/block/block-common.h."""
 BDRV_REQUEST_MAX_BYTES: Final[int] = 2147483136  # bytes
@@ -793,6 +795,19 @@ class QCryptoBlockLUKSKeyslotState(IntEnum):
     """Hold a key, spelled active."""
     QCRYPTO_BLOCK_LUKS_KEYSLOT_STATE_INACTIVE = 1
     """Be erased, spelled inactive."""
+
+
+class BlkPermission(IntFlag, boundary=KEEP):
+    """What a user of a file may do with it, as far as QEMU locks a byte for it. Source: include/block/block-common.h; the enum has no name there, and is named by us."""
+
+    BLK_PERM_CONSISTENT_READ = 0x1
+    """Read what no writer is in the middle of."""
+    BLK_PERM_WRITE = 0x2
+    """Change what a guest sees."""
+    BLK_PERM_WRITE_UNCHANGED = 0x4
+    """Write, and change nothing that a guest sees."""
+    BLK_PERM_RESIZE = 0x8
+    """Change the length."""
 
 
 class BdrvOpenFlags(IntFlag, boundary=KEEP):

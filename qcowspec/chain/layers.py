@@ -17,7 +17,7 @@ from qcowspec.gate import RAW, Gate, place_of, seen_from
 from qcowspec.mapping import RawWalk, Walk, walk_of
 from qcowspec.metadata import Metadata
 from qcowspec.source import Source
-from qcowspec.sources import open_beside
+from qcowspec.sources import open_beside, refuse_writers
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
@@ -59,6 +59,15 @@ class Layer(NamedTuple):
     def mapping(self) -> Mapping:
         """Where its bytes are, as arrays."""
         return self.walk.arrays
+
+    def refuse_writers(self) -> None:
+        """Refuse files that another program has open for writing.
+
+        Raises:
+            Unreadable: One of them is.
+        """
+        refuse_writers(self.source)
+        refuse_writers(self.data)
 
     def close(self) -> None:
         """Give the files back."""

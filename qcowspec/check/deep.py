@@ -31,7 +31,7 @@ def inflate_all(check: Qcow2Check, progress: Progress | None = None) -> None:
     zstd = kind == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD
     inflate = zstandard_frames if zstd else deflated
     for batch in entries(check):
-        hit = np.flatnonzero(batch.values & np.uint64(c.QCOW_OFLAG_COMPRESSED))
+        hit = np.flatnonzero(units.is_compressed(batch.values))
         if not len(hit) or check.metadata.qcow2_header.has_data_file:
             continue
         described, first = np.unique(

@@ -122,7 +122,7 @@ def _guest(
     for batch in entries(check):
         if progress is not None:
             progress("owners", batch.done, batch.of)
-        compressed = batch.values & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
+        compressed = units.is_compressed(batch.values)
         length = np.where(
             compressed, units.compressed_length(batch.values, bits), check.geometry.cluster_size
         )

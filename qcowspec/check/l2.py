@@ -169,19 +169,13 @@ class L2Check:
     def _judge(self, batch: _Batch, window: Window) -> None:
         """The slow way: every rule, for the entries that are not zero."""
         entry, bits = batch.entries, batch.subclusters
-        extended, first = bits is not None, not self.again
+        first = not self.again
         if first:  # as far as any entry could, whichever kind it is of
             self._low[batch.tables], self._high[batch.tables] = 0, np.iinfo(np.int64).max
-        compressed = entry & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
-        copied = entry & np.uint64(c.QCOW_OFLAG_COPIED) != 0
-        host = units.l2_offset(entry)
-        zero = np.zeros(len(entry), bool)
-        if not extended:
-            zero = entry & np.uint64(c.QCOW_OFLAG_ZERO) != 0
-        located = host != 0
-        if self._data_file:
-            located |= copied & ~zero
-        allocated = located & ~compressed
+        extended = bits is not None
+        said = units.l2_fields(entry, extended=extended, data_file=self._data_file)
+        host, compressed, allocated = said.offset, said.compressed, said.located
+        copied = units.is_copied(entry)
         broken: dict[str, Flags] = {
             "l2/reserved": ~compressed & (units.l2_reserved(entry) != 0),
             "l2/compressed-copied": compressed & copied,
@@ -191,18 +185,18 @@ class L2Check:
         if self._data_file:
             broken["l2/compressed-data-file"], whole = compressed, np.zeros_like(compressed)
         if bits is not None:
-            alloc = bits & np.uint64(c.QCOW_OFLAG_SUB_ALLOC_RANGE)
-            both = (bits >> np.uint64(c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER)) & alloc
-            lost = ~allocated & ~compressed & (alloc != 0)
-            broken["l2/subcluster-bitmap"] = allocated & (both != 0) | lost & ~copied
-            broken["l2/subcluster-unallocated"] = lost & copied  # which a data file would allow
+            invalid = ~compressed & units.subclusters_invalid(bits, allocated)
+            # Of an entry that would be of data with a data file, COPIED is at fault as well.
+            lost = invalid & ~allocated & copied
+            broken["l2/subcluster-bitmap"] = invalid & ~lost
+            broken["l2/subcluster-unallocated"] = lost
             if not self._data_file:
                 broken["l2/compressed-bitmap"] = compressed & (bits != 0)
                 whole = compressed & (bits == 0)
         if first:
             for rule, hit in broken.items():
                 batch.report(self.findings, rule, hit, batch.both, self._names)
-            self._beyond(batch, compressed, zero, allocated, host)
+            self._beyond(batch, said.zero, allocated, host)
             if batch.active:
                 self._fragments(batch, allocated, host, int(whole.sum()))
         if not self._data_file:
@@ -275,13 +269,10 @@ class L2Check:
                 values[far], known[far] = self._stored.lookup(clusters[far])
         return values, known
 
-    def _beyond(
-        self, batch: _Batch, compressed: Flags, zero: Flags, allocated: Flags, host: Words
-    ) -> None:
+    def _beyond(self, batch: _Batch, zero: Flags, allocated: Flags, host: Words) -> None:
         """What QEMU's check does not look at."""
         if self._version < c.QCOW2_MAX_VERSION:
-            hit = zero & ~compressed
-            batch.report(self.findings, "l2/zero-in-v2", hit, batch.both, self._names)
+            batch.report(self.findings, "l2/zero-in-v2", zero, batch.both, self._names)
         if self._data_file and batch.active:
             hit = allocated & (host != batch.guest(self._names))
             batch.report(self.findings, "l2/data-file-offset", hit, batch.active, self._names)
@@ -346,7 +337,7 @@ class _Batch:
             path, guest = f"{names.table(l1_entry)}[{index}]", names.guest(l1_entry, index)
             entry, place = int(self.entries[one]), int(self.offsets[table]) + index * self._width
             value, host = entry, units.l2_offset(entry)
-            if entry & c.QCOW_OFLAG_COMPRESSED:
+            if units.is_compressed(entry):
                 host = units.compressed_offset(entry, self._cluster_bits)
             if rule in BITMAP_RULES and self.subclusters is not None:
                 value, place = int(self.subclusters[one]), place + c.L2E_SIZE_NORMAL

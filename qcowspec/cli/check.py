@@ -83,6 +83,7 @@ def command(
     from qcowspec.check.effects import Effect
     from qcowspec.cli.reading import laid_open
     from qcowspec.report.check import as_json, lines
+    from qcowspec.sources import refuse_writers
 
     if repair is not None:
         raise click.UsageError(
@@ -93,6 +94,8 @@ def command(
         with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
             name = opened.source.name
             warn_of_end(name, opened.metadata)
+            if not is_shared():
+                refuse_writers(opened.source)
             report = check(
                 opened,
                 shown=shown,

@@ -80,6 +80,9 @@ def command(
                 )
                 for name, chosen in ((one, format_), (other, other_format))
             )
+            if not is_shared():
+                left.refuse_writers()
+                right.refuse_writers()
         except QcowError as error:
             say(error)
             sys.exit(NOT_OPENED)

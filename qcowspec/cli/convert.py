@@ -62,6 +62,7 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
 @allowing
 @click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
+@sharing
 @click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads at work.")
 @click.option("--salvage", is_flag=True, help="Read around what is broken, and list what is lost.")
 @click.option("--strict", is_flag=True, help="Fail if bytes lie past the end of a file.")
@@ -106,6 +107,8 @@ def command(
             disk.open_all()
             for layer in disk.layers:
                 warn_of_end(layer.name, layer.metadata)
+            if not is_shared():
+                disk.refuse_writers()
             if any(is_same(target, layer.name) for layer in disk.layers) or any(
                 is_same(target, layer.data.name) for layer in disk.layers
             ):

@@ -8,7 +8,7 @@ import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import FORMATS, say, warn_of_end, write
-from qcowspec.cli.reading import FAILED, sharing
+from qcowspec.cli.reading import FAILED, always_sharing
 from qcowspec.errors import QcowError
 from qcowspec.sources import Target
 
@@ -36,7 +36,7 @@ Exit status: 0; 1 an image cannot be read, or QEMU would refuse it; 2 bad usage.
 @click.option("--backing-chain", is_flag=True, help="The files behind the image as well.")
 @click.option("--allow", multiple=True, metavar="same-dir|any|DIR", help="Open these second files.")
 @click.option("-f", "--format", "format_", type=click.Choice(list(FORMATS)), default="auto")
-@sharing
+@always_sharing
 def command(
     image: Target, output: str, backing_chain: bool, allow: tuple[str, ...], format_: str
 ) -> None:

@@ -89,6 +89,8 @@ def command(
         with opened(image, format_, allow, secret, salvage=salvage) as source:
             disk = source.disk(snapshot, keyless=not exact, salvage=salvage)
             disk.open_all()
+            if not is_shared():
+                disk.refuse_writers()
             for layer in disk.layers:
                 warn_of_end(layer.name, layer.metadata)
             if salvage:

@@ -42,14 +42,26 @@ def allowing(command: Command) -> Command:
 
 
 def sharing(command: Command) -> Command:
-    """Add ``-U``, which qemu-img needs for an image that a guest is using."""
+    """Add ``-U``, without which a file that another program writes to is not read."""
     share = click.option(
         "-U",
         "--force-share",
         is_flag=True,
         expose_value=False,
         callback=_note_sharing,
-        help="Accept that the image is written to while it is read.",
+        help="Read files even if another program has them open for writing, or changes them.",
+    )
+    return share(command)
+
+
+def always_sharing(command: Command) -> Command:
+    """Add a ``-U`` that changes nothing."""
+    share = click.option(
+        "-U",
+        "--force-share",
+        is_flag=True,
+        expose_value=False,
+        help="Accepted as qemu-img's option: files in use are always read here.",
     )
     return share(command)
 

@@ -78,6 +78,17 @@ class Disk:
                 if check is not None:
                     check()
 
+    def refuse_writers(self) -> None:
+        """Refuse files that another program has open for writing; see `LocalFile.refuse_writers`.
+
+        Only those that are open are asked about: see `open_all`.
+
+        Raises:
+            Unreadable: One of them is.
+        """
+        for layer in self.layers:
+            layer.refuse_writers()
+
     @property
     def layers(self) -> list[Layer]:
         """The layers that are open, from the top."""

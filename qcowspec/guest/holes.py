@@ -129,7 +129,7 @@ def split_at_holes(
 def _cuts(source: Source, offsets: Offsets, lengths: Offsets) -> Offsets:
     """Where data of the file begin and end, in turn, around the stretches."""
     found: list[int] = []
-    file = _Known(source)
+    file = Holes(source)
     for start, end in _stretches(offsets, lengths):
         at = start
         while at < end and (first := file.data(at)) < end:
@@ -151,7 +151,7 @@ def _stretches(offsets: Offsets, lengths: Offsets) -> Iterator[tuple[int, int]]:
     return zip(starts[first].tolist(), ends[last].tolist(), strict=True)
 
 
-class _Known:
+class Holes:
     """The holes of a file; each is asked for once, as long as the questions rise."""
 
     def __init__(self, source: Source) -> None:
@@ -175,6 +175,11 @@ class _Known:
         if not self._data[0] <= offset < self._data[1]:
             self._data = offset, self._next_hole(offset)
         return self._data[1]
+
+    def alike_until(self, offset: int) -> int:
+        """Where the data, or the hole, that an offset lies in ends."""
+        first = self.data(offset)
+        return first if first > offset else self.hole(offset)
 
     def _all_data(self, offset: int) -> int:
         return offset if offset < self._length else NO_DATA

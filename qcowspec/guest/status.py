@@ -20,10 +20,11 @@ import numpy.typing as npt
 from qcowspec.chain import Layer
 from qcowspec.errors import QcowError
 from qcowspec.guest.disk import Disk
-from qcowspec.guest.holes import is_preallocated, split_at_holes
+from qcowspec.guest.holes import Holes, is_preallocated, split_at_holes
 from qcowspec.guest.losses import Loss
 from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
 from qcowspec.mapping.changes import Ranges
+from qcowspec.source import Source
 
 Offsets = npt.NDArray[np.uint64]
 
@@ -32,7 +33,7 @@ FEW = 16
 are laid over a walk through the backing file's whole range, which costs less for each."""
 
 WINDOW = 4 << 30
-"""Guest bytes whose holes are asked for at a time: a file may have one every few KiB."""
+"""Bytes of data whose holes are asked for at a time: a file may have one every few KiB."""
 
 
 class Flag(IntFlag):
@@ -261,14 +262,12 @@ class _Walk:
                 yield Status(own.starts, own.lengths, own.depths, flags, own.offsets)
 
     def _batches(self, depth: int, mapping: Mapping, start: int, end: int) -> Iterator[Extents]:
-        """A layer's extents; only so many bytes at a time where holes are asked for."""
-        asks = self._asks(depth)
+        """A layer's extents; only so many bytes of data at a time where holes are asked for."""
         for batch in mapping.batches(start, end - start):
-            if not asks or batch.end - batch.start <= WINDOW:
+            if self._asks(depth):
+                yield from _windows(batch, self._layers[depth].data)
+            else:
                 yield batch
-                continue
-            for at in range(batch.start, batch.end, WINDOW):
-                yield batch.cut(at, at + WINDOW)
 
     def _through(self, depth: int, extents: Extents) -> Iterator[Status]:
         """Extents of a layer, some of which the layer behind it decides."""
@@ -326,6 +325,25 @@ class _Walk:
             looks = layer.metadata is None or (self._sound and is_preallocated(layer))
             self._looks[depth] = self._holes and looks
         return self._looks[depth]
+
+
+def _windows(batch: Extents, file: Source) -> Iterator[Extents]:
+    """Extents cut so that each part has few holes of the file: `WINDOW` bytes of data, or more.
+
+    Without data a part is as long as it comes; and so is what lies in one hole, or has none.
+    """
+    data = np.where(batch.kinds == Kind.DATA, batch.lengths, np.uint64(0))
+    behind, start, enough = np.cumsum(data), batch.start, WINDOW
+    while len(batch) and enough < int(behind[-1]):
+        index = int(np.searchsorted(behind, np.uint64(enough)))
+        left = int(behind[index]) - enough  # of the extent in which the part ends
+        host = int(batch.hosts[index] + batch.lengths[index]) - left
+        more = min(left, Holes(file).alike_until(host) - host)
+        at = int(batch.offsets[index] + batch.lengths[index]) - left + more
+        yield batch.cut(start, at)
+        start, enough = at, enough + more + WINDOW
+    if start < batch.end:
+        yield batch.cut(start, batch.end)
 
 
 _FLAGS = np.zeros(len(Kind), np.uint8)

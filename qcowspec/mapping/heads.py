@@ -16,23 +16,24 @@ FLAGS = 56
 
 
 def heads(
-    entries: Entries, cluster_size: int, *, compressed: int, offset: int
+    entries: Entries, cluster_size: int, *, compressed: int, offset: int, empty: int = 0
 ) -> npt.NDArray[np.intp]:
     """The indices of entries that begin a sequence, rising from 0.
 
-    A sequence is of entries that are 0, or of clusters that lie one behind the other in the file
-    and have the same flags, and that are not compressed.
+    A sequence is of entries that are 0, of entries that are `empty`, or of clusters that lie one
+    behind the other in the file and have the same flags, and that are not compressed.
 
     Args:
         entries: Entries of one word, shape (n,), n > 0.
         cluster_size: Bytes of a cluster.
         compressed: The flag of a compressed cluster.
         offset: The mask of the host offset.
+        empty: Another entry without a place, whose clusters are all alike.
     """
     step = entries[1:] - entries[:-1]
     goes_on = step == cluster_size
     if not goes_on.all():
-        goes_on |= (step == 0) & (entries[1:] == 0)
+        goes_on |= (step == 0) & ((entries[1:] == 0) | (entries[1:] == empty))
     first = np.concatenate(([0], np.flatnonzero(~goes_on) + 1))
     if len(first) == len(entries):
         return first
@@ -43,5 +44,13 @@ def heads(
     placed &= (tail == head + (counts - 1) * np.uint64(cluster_size)) & (
         (head ^ tail) >> np.uint64(FLAGS) == 0
     )
-    alike = placed | ((head == 0) & (tail == 0)) | (counts == 1)
+    nowhere = (head == tail) & ((head == 0) | (head == empty))
+    alike = placed | nowhere | (counts == 1)
     return first if alike.all() else np.arange(len(entries))
+
+
+def runs_of_zeros(rows: Entries) -> npt.NDArray[np.intp]:
+    """The same for entries of several words, shape (n, words): sequences are of zeros only."""
+    some: npt.NDArray[np.bool_] = np.any(rows != 0, axis=1)
+    begins = np.concatenate(([True], some[1:] | some[:-1]))
+    return np.flatnonzero(begins)

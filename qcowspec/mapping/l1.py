@@ -55,13 +55,14 @@ class TableMapping(Mapping):
         """Which L2 tables cannot be where they are said to be."""
         raise NotImplementedError
 
-    def decode(self, rows: Entries, places: Offsets, guest: Offsets) -> Extents:
+    def decode(self, rows: Entries, places: Offsets, guest: Offsets, lengths: Offsets) -> Extents:
         """What L2 entries say.
 
         Args:
             rows: The entries, shape (n,) or (n, 2) with extended entries, native byte order.
             places: Host offset of each entry, shape (n,).
             guest: Guest offset of each entry's cluster, shape (n,).
+            lengths: Bytes that each entry speaks for, shape (n,): see `heads`.
         """
         raise NotImplementedError
 
@@ -130,10 +131,8 @@ class TableMapping(Mapping):
             tables = offsets[chosen][numbers // np.uint64(count)]
             places = tables + numbers % np.uint64(count) * np.uint64(geometry.l2_entry_size)
             guest = np.uint64(begin) + numbers * np.uint64(cluster)
-            decoded = self.decode(rows[first], places, guest)
-            if len(first) < to - from_:  # each speaks for all up to the next
-                decoded.lengths[:] = np.diff(first, append=to) * cluster
-            yield decoded.cut(left, right)
+            lengths = np.diff(first, append=to).astype(np.uint64) * np.uint64(cluster)
+            yield self.decode(rows[first], places, guest, lengths).cut(left, right)
 
     def _judge_tables(self, offsets: Offsets, entries: Entries, first: int) -> None:
         """Refuse the first L2 table that cannot be where it is said to be."""

@@ -35,7 +35,7 @@ class Qcow1Mapping(TableMapping):
         flag = c.QCOW1_OFLAG_COMPRESSED
         return heads(rows[:, 0], self.cluster_size, compressed=flag, offset=flag - 1)
 
-    def decode(self, rows: Entries, places: Offsets, guest: Offsets) -> Extents:
+    def decode(self, rows: Entries, places: Offsets, guest: Offsets, lengths: Offsets) -> Extents:
         """See `TableMapping.decode`.
 
         A cluster that is not aligned to a sector is mapped, as ``qemu-img map`` shows it; whoever
@@ -48,11 +48,11 @@ class Qcow1Mapping(TableMapping):
         kinds[entry != 0] = Kind.DATA
         kinds[compressed] = Kind.COMPRESSED
         hosts = np.where(compressed, units.v1_compressed_offset(entry, bits), entry)
-        length = np.where(compressed, units.v1_compressed_length(entry, bits), 0)
+        payload = np.where(compressed, units.v1_compressed_length(entry, bits), 0)
         return Extents(
             kinds,
             guest,
-            np.full(len(entry), self.cluster_size, np.uint64),
+            lengths,
             np.where(entry != 0, hosts, np.uint64(NOWHERE)),
-            length.astype(np.uint32),
+            payload.astype(np.uint32),
         )

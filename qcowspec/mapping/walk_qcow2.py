@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from qcowspec.mapping.base import Mapping
 
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
-ALL_ALLOCATED = c.QCOW_OFLAG_SUB_ALLOC_RANGE
-OF_DATA = c.L2E_OFFSET_MASK | c.QCOW_OFLAG_COMPRESSED
-"""Bits that tell clusters of data from one another: where, and that it is not compressed."""
+UNIFORM = {Kind.DATA: c.QCOW_OFLAG_SUB_ALLOC_RANGE, Kind.ZERO: c.QCOW_OFLAG_SUB_ZERO_RANGE}
+"""The bitmap of a cluster whose subclusters are all of a kind; 0 where they are not allocated."""
 
 
 class Qcow2Walk(TableWalk):
@@ -32,10 +31,10 @@ class Qcow2Walk(TableWalk):
 
     def __init__(self, volume: Volume) -> None:
         super().__init__(volume)
+        self._data_file = volume.data_file
         self._extended = volume.geometry.has_extended_l2
         self.by_cluster = not self._extended
-        # A data file may hold a cluster at offset 0; COPIED tells it from an empty entry.
-        self._located = OF_DATA | (c.QCOW_OFLAG_COPIED if volume.data_file else 0)
+        self._meaning = units.l2_meaning(data_file=volume.data_file)
         self._may_be_zero = volume.geometry.version > c.QCOW2_MIN_VERSION
         # Bits of a host offset that an aligned cluster has not.
         self._within = self.cluster_size - 1 & c.L2E_OFFSET_MASK
@@ -49,7 +48,7 @@ class Qcow2Walk(TableWalk):
 
     def table_offset(self, entry: int) -> int | None:
         """See `TableWalk.table_offset`."""
-        offset = entry & c.L1E_OFFSET_MASK
+        offset = units.l1_offset(entry)
         return None if offset & self._within else offset
 
     def in_slice(self, entries: Slice, index: int, offset: int, end: int) -> Run | None:
@@ -58,21 +57,20 @@ class Qcow2Walk(TableWalk):
             return self._in_extended(entries, index * self._words, offset, end)
         entry, size = entries[index], self.cluster_size
         behind = (offset | size - 1) + 1  # of this cluster
-        if entry & c.QCOW_OFLAG_COMPRESSED:
+        said = units.l2_fields(entry, extended=self._extended, data_file=self._data_file)
+        if said.compressed:
             return self._compressed(entry, offset, min(behind, end))
-        host, located = entry & c.L2E_OFFSET_MASK, entry & self._located
-        if host & self._within or (located and self._elsewhere(host, offset)):
+        host, located, meaning = said.offset, said.located, self._meaning
+        if located and (host & self._within or self._elsewhere(host, offset)):
             return None
-        kind, alike = self._absent, self._located | c.QCOW_OFLAG_ZERO
-        if entry & c.QCOW_OFLAG_ZERO:
+        kind = Kind.DATA if said.normal else self._absent
+        if said.zero:
             if not self._may_be_zero:
                 return None
             kind = Kind.ZERO
-        elif located:
-            kind = Kind.DATA
         step = size if located else 0
-        index, following = index + 1, (entry & alike) + step
-        while behind < end and index < len(entries) and entries[index] & alike == following:
+        index, following = index + 1, (entry & meaning) + step
+        while behind < end and index < len(entries) and entries[index] & meaning == following:
             behind, index, following = behind + size, index + 1, following + step
         length = min(behind, end) - offset
         if not located:
@@ -81,10 +79,10 @@ class Qcow2Walk(TableWalk):
 
     def _elsewhere(self, host: int, offset: int) -> bool:
         """Whether a cluster of a data file is not where it has to be."""
-        return self._volume.data_file and host != offset & -self.cluster_size
+        return self._data_file and host != offset & -self.cluster_size
 
     def _compressed(self, entry: int, offset: int, end: int) -> Run | None:
-        if self._volume.data_file:
+        if self._data_file:
             return None
         host = units.compressed_offset(entry, self._cluster_bits)
         length = units.compressed_length(entry, self._cluster_bits)
@@ -94,12 +92,14 @@ class Qcow2Walk(TableWalk):
         """The same with extended L2 entries: up to the next subcluster of another kind."""
         entry, bitmap = entries[index], entries[index + 1]
         cluster = offset & -self.cluster_size
-        if entry & c.QCOW_OFLAG_COMPRESSED:
+        said = units.l2_fields(entry, extended=self._extended, data_file=self._data_file)
+        if said.compressed:
             return self._compressed(entry, offset, min(cluster + self.cluster_size, end))
-        host, located = entry & c.L2E_OFFSET_MASK, entry & self._located
-        data, zeros = bitmap & c.QCOW_OFLAG_SUB_ALLOC_RANGE, bitmap >> SUBCLUSTERS
-        sound = not data & zeros if located else not data
-        if not sound or host & self._within or (located and self._elsewhere(host, offset)):
+        host, located = said.offset, said.located
+        data, zeros = units.subclusters(bitmap)
+        if units.subclusters_invalid(bitmap, located):
+            return None
+        if located and (host & self._within or self._elsewhere(host, offset)):
             return None
         step = self.cluster_size // SUBCLUSTERS
         first = (offset - cluster) // step
@@ -110,28 +110,33 @@ class Qcow2Walk(TableWalk):
             kind, marks = Kind.DATA, data
         alike = min(_ones(marks >> first), SUBCLUSTERS - first)
         behind = cluster + (first + alike) * step
-        if kind is Kind.DATA and behind - cluster == self.cluster_size:
-            behind = self._whole_behind(entries, index, host, behind, end)
+        if behind - cluster == self.cluster_size:
+            following = (entry & self._meaning) + (self.cluster_size if located else 0)
+            behind = self._whole_behind(
+                entries, index, following, UNIFORM.get(kind, 0), behind, end
+            )
         length = min(behind, end) - offset
         if not located:
             return Run(kind, GuestOffset(offset), length)
         at = host - (cluster - offset)
         return Run(kind, GuestOffset(offset), length, HostOffset(at))
 
-    def _whole_behind(self, entries: Slice, index: int, host: int, behind: int, end: int) -> int:
-        """Where whole clusters of data end that follow a cluster, in the guest and in the file.
+    def _whole_behind(
+        self, entries: Slice, index: int, following: int, bitmap: int, behind: int, end: int
+    ) -> int:
+        """Where the whole clusters of one kind end that follow a cluster in guest and file.
 
         With a data file, what follows in the file is where the next cluster has to be.
         """
         size, words, count = self.cluster_size, self._words, len(entries)
-        index, following = index + words, host + size
+        index, step = index + words, size if following & c.L2E_OFFSET_MASK else 0
         while (
             behind < end
             and index < count
-            and entries[index] & OF_DATA == following
-            and entries[index + 1] == ALL_ALLOCATED
+            and entries[index] & self._meaning == following
+            and entries[index + 1] == bitmap
         ):
-            behind, index, following = behind + size, index + words, following + size
+            behind, index, following = behind + size, index + words, following + step
         return behind
 
 

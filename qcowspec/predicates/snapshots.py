@@ -52,6 +52,12 @@ def l1_table_offset(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     return entry.l1_table_offset % image.qcow2_header.cluster_size == 0
 
 
+@decides("snapshots/l1-table-read")
+def l1_table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
+    """QEMU's block layer can read the snapshot's L1 table."""
+    return entry.l1_table_offset + entry.l1_table_bytes <= c.BDRV_MAX_LENGTH
+
+
 @decides("snapshots/data-file")
 def data_file(header: Qcow2.Header, image: Metadata) -> bool:
     """Clusters with one place each belong to one disk."""

@@ -76,6 +76,8 @@ def qemu_words(rule: Rule) -> str:
         words.append(rule.errno)
     if qemu.when is not None:
         words.append(WHEN.get(qemu.when, qemu.when))
+    if qemu.load is not None:
+        words.append(f'and refuses to load the snapshot, saying "{qemu.load}"')
     if qemu.since is not None:
         words.append(f"since {qemu.since}")
     if qemu.until is not None:

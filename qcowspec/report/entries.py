@@ -46,7 +46,7 @@ def l1(geometry: Geometry) -> Describe:
     def describe(index: int, entry: int) -> tuple[Fields, str]:
         offset = units.l1_offset(entry)
         fields = {
-            "copied": int(bool(entry & c.QCOW_OFLAG_COPIED)),
+            "copied": int(units.is_copied(entry)),
             "l2_table_offset": offset,
             "guest_offset": index * geometry.l2_span,
         }
@@ -82,7 +82,7 @@ def l2(geometry: Geometry, l1_index: int, *, data_file: bool) -> Describe:
         entry = value >> L2_ENTRY_BITS if extended else value
         guest = l1_index * geometry.l2_span + index * geometry.cluster_size
         kind = units.l2_type(entry, geometry, data_file=data_file)
-        fields = {"guest_offset": guest, "copied": int(bool(entry & c.QCOW_OFLAG_COPIED))}
+        fields = {"guest_offset": guest, "copied": int(units.is_copied(entry))}
         if kind is Kind.QCOW2_CLUSTER_COMPRESSED:
             offset = units.compressed_offset(entry, geometry.cluster_bits)
             length = units.compressed_length(entry, geometry.cluster_bits)
@@ -169,7 +169,7 @@ def bitmap_table(geometry: Geometry) -> Describe:
 
 def copied(entry: int) -> str:
     """COPIED: the only reference to what the entry points at."""
-    return "copied" if entry & c.QCOW_OFLAG_COPIED else ""
+    return "copied" if units.is_copied(entry) else ""
 
 
 def unaligned(offset: int, geometry: Geometry) -> str:

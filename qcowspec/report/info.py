@@ -171,7 +171,7 @@ def _encryption(metadata: Metadata) -> Plain:
         "cipher-alg": f"{text(luks.cipher_name)}-{size * BITS_PER_BYTE}",
         "uuid": text(luks.uuid),
     }
-    if hashed:
+    if generator == c.QCRYPTO_IVGEN_ALG_ESSIV:  # the others have none, whatever stands there
         said["ivgen-hash-alg"] = hashed
     said["format"] = method
     said["cipher-mode"] = mode

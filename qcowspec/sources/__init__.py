@@ -87,6 +87,17 @@ def open_beside(source: Source, target: str) -> Source:
     return open_source(Url(target) if is_url(target) else FileName(target))
 
 
+def refuse_writers(source: Source) -> None:
+    """Refuse a local file that another program has open for writing.
+
+    Raises:
+        Unreadable: It has, by the locks that QEMU takes.
+    """
+    refuse = getattr(source, "refuse_writers", None)
+    if refuse is not None:
+        refuse()
+
+
 def stated_format(target: Target) -> str | None:
     """The format that a source spec states: ``qcow`` or ``raw``; None of anything else.
 

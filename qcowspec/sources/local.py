@@ -9,7 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
+import sys
 from collections.abc import Iterable, Iterator
+
+from qcow_parsers import constants as c
 
 from qcowspec.errors import Changed, Unreadable
 from qcowspec.gate import plain_path
@@ -155,6 +159,24 @@ class LocalFile:
         if _version(self._fd) != self._opened:
             raise Changed(CHANGED, path=self.name)
 
+    def refuse_writers(self) -> None:
+        """Refuse a file that another program has open for writing, as far as it locks it as QEMU.
+
+        Nothing is locked here. Where the system or the file system has no such locks, nobody is
+        found.
+
+        Raises:
+            Unreadable: One has.
+        """
+        writer = _writer(self._fd)
+        if writer is not None:
+            who = f"process {writer}" if writer > 0 else "another program"
+            raise Unreadable(
+                f"is open for writing in {who}, so that what is read may be half old and half new:"
+                " read it when that has ended, or as it is (-U, --force-share)",
+                path=self.name,
+            )
+
     def close(self) -> None:
         """Close the file; harmless when called again."""
         if self._fd >= 0:
@@ -200,6 +222,30 @@ def _walked(path: str) -> int:
         return os.open(last, FLAGS | os.O_NOFOLLOW, dir_fd=place)
     finally:
         os.close(place)
+
+
+LOCK = struct.Struct("@hhqqi0q")
+"""Linux's ``struct flock``: type, whence, offset, length, process."""
+
+WRITES = c.RAW_LOCK_PERM_BASE + c.BlkPermission.BLK_PERM_WRITE.bit_length() - 1
+"""The byte that a writer locks (block/file-posix.c: raw_apply_lock_bytes)."""
+
+
+def _writer(fd: int) -> int | None:
+    """The process that has a file open for writing; -1 where the lock names none, None if nobody.
+
+    Asked as QEMU asks (util/osdep.c: qemu_lock_fd_test): would a lock be granted?
+    """
+    if sys.platform != "linux":
+        return None
+    import fcntl
+
+    asked = LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, WRITES, 1, 0)
+    try:
+        kind, *_, process = LOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
+    except OSError:  # a file system, or a kernel, without such locks
+        return None
+    return None if kind == fcntl.F_UNLCK else int(process)
 
 
 def _length(fd: int, path: str) -> int:

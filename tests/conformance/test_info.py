@@ -210,3 +210,17 @@ def test_mutants(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_sizes_have_three_digits(count: int, shown: str) -> None:
     assert size(count) == shown
+
+
+@pytest.mark.parametrize("generator", ["plain", "plain64", "essiv"])
+def test_a_hash_of_vectors_is_told_where_vectors_have_one(generator: str, tmp_path: Path) -> None:
+    path = tmp_path / "disk.qcow2"
+    luks = {"format": "luks", "key-secret": "key", "iter-time": 10}
+    luks |= {"ivgen-alg": generator, "ivgen-hash-alg": "md5"}
+    options = ",".join(f"encrypt.{key}={value}" for key, value in luks.items())
+    made = ["qemu-img", "create", "-q", "--object", "secret,id=key,data=x", "-f", "qcow2"]
+    subprocess.run([*made, "-o", options, str(path), "1M"], check=True)
+    for output in ("human", "json"):
+        words = [f"--output={output}", str(path)]
+
+        assert ours(*words).stdout == theirs(*words).stdout

@@ -251,8 +251,9 @@ class Version2:
         host = entry & 0x00FF_FFFF_FFFF_FE00
         # "If the offset is 0 and bit 63 is clear, the cluster is unallocated"; with bit 63 only an
         # external data file has one there.
-        allocated = host != 0 or (self.has_data_file and entry >> 63 == 1)
         zero = bool(entry & 1) and not self.extended
+        # "Cluster contains all zeros" is asked for first (block/qcow2.h: qcow2_get_cluster_type).
+        allocated = host != 0 or (self.has_data_file and entry >> 63 == 1 and not zero)
         if zero and self.version == 2:
             raise Wrong("a zero cluster in version 2")
         if allocated and host % cluster_size:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qcow_parsers import constants as c
 
-from qcowspec.mapping.heads import heads
+from qcowspec.mapping.heads import heads, runs_of_zeros
 
 CLUSTER = 0x10000
 COPIED, COMPRESSED = c.QCOW_OFLAG_COPIED, c.QCOW_OFLAG_COMPRESSED
@@ -36,7 +36,9 @@ def tables(draw: st.DrawFn) -> list[int]:
 @given(tables())
 def test_a_sequence_is_of_zeros_or_of_clusters_in_a_row(table: list[int]) -> None:
     entries = np.array(table, np.uint64)
-    first = heads(entries, CLUSTER, compressed=COMPRESSED, offset=c.L2E_OFFSET_MASK).tolist()
+    first = heads(
+        entries, CLUSTER, compressed=COMPRESSED, offset=c.L2E_OFFSET_MASK, empty=c.QCOW_OFLAG_ZERO
+    ).tolist()
 
     assert first == sorted({0, *first})
     for begin, end in zip(first, [*first[1:], len(table)], strict=True):
@@ -48,7 +50,7 @@ def test_a_sequence_is_of_zeros_or_of_clusters_in_a_row(table: list[int]) -> Non
         plain = not head & COMPRESSED and head & c.L2E_OFFSET_MASK
         assert (
             end - begin == 1
-            or set(table[begin:end]) == {0}
+            or set(table[begin:end]) in ({0}, {c.QCOW_OFLAG_ZERO})
             or (plain and alike and table[begin:end] == follow)
         )
 
@@ -60,3 +62,16 @@ def test_clusters_in_a_row_are_one_sequence() -> None:
     )
 
     assert found.tolist() == [0, 2, 4, 6, 7, 8]
+
+
+def test_zero_clusters_without_a_place_are_one_sequence() -> None:
+    table = np.array([0, 1, 1, 1, COPIED | 1, COPIED | 1, 0, 0], np.uint64)
+    found = heads(table, CLUSTER, compressed=COMPRESSED, offset=c.L2E_OFFSET_MASK, empty=1)
+
+    assert found.tolist() == [0, 1, 4, 5, 6]
+
+
+def test_extended_entries_of_zeros_are_one_sequence() -> None:
+    rows = np.array([[0, 0], [0, 0], [0, 1], [0, 0], [0, 0], [1, 0], [1, 0]], np.uint64)
+
+    assert runs_of_zeros(rows).tolist() == [0, 2, 3, 5, 6]

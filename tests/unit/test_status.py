@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qcowspec.guest.holes import split_at_holes
-from qcowspec.guest.status import Status, _overlaid
-from qcowspec.mapping import NOWHERE
+from qcowspec.guest.status import WINDOW, Status, _overlaid, _windows
+from qcowspec.mapping import NOWHERE, Extents, Kind, Run
 from qcowspec.sources.local import LocalFile
 from qcowspec.sources.memory import Memory
+from qcowspec.units import GuestOffset, HostOffset
 
 BLOCK = 64 << 10
 
@@ -116,3 +117,35 @@ def test_joining_changes_no_byte_and_leaves_no_neighbours_alike(status: Status) 
     for at, (one, two) in enumerate(pairs, 1):
         ahead = None if one[2] is None else one[2] + 1
         assert (at in starts) == ((one[0], one[1], ahead) != two)
+
+
+def test_a_part_has_few_holes_and_is_as_long_as_it_comes(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(1 << 42)
+        file.seek(1 << 41)
+        file.write(b"x")
+    source = LocalFile(str(tmp_path / "file"))
+    # Data in a file that is a hole but for a block in its middle, then nothing at all.
+    runs = [
+        Run(Kind.DATA, GuestOffset(0), 1 << 42, HostOffset(0)),
+        Run(Kind.UNALLOCATED, GuestOffset(1 << 42), 1 << 50),
+    ]
+    parts = list(_windows(Extents.of(runs), source))
+    source.close()
+
+    assert list(Extents.chained(parts).joined().runs()) == runs
+    assert len(parts) <= 4
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from([0, 2, 4])), min_size=1))
+def test_parts_tile_what_they_are_cut_from(lengths: list[tuple[int, int]]) -> None:
+    runs, at = [], 0
+    for length, kind in lengths:
+        size = length * WINDOW // 4
+        runs.append(Run(Kind(kind), GuestOffset(at), size, HostOffset(at) if kind == 0 else None))
+        at += size
+    whole = Extents.of(runs)
+    parts = list(_windows(whole, Memory(bytes(1000))))
+
+    assert [part.end for part in parts[:-1]] == [part.start for part in parts[1:]]
+    assert list(Extents.chained(parts).joined().runs()) == list(whole.joined().runs())

@@ -36,6 +36,7 @@ _QEMU = {
     "since": Key(rows.text, required=False),
     "until": Key(rows.text, required=False),
     "when": Key(rows.one_of("info", "data", "write", "check", "chain"), required=False),
+    "load": Key(rows.text, required=False),
 }
 _RULE = {
     "id": _TEXT,
@@ -137,6 +138,7 @@ class Qemu(NamedTuple):
     since: str | None  # the first QEMU that does so
     until: str | None  # the first QEMU that no longer does
     when: Literal["info", "data", "write", "check", "chain"] | None  # None: at every open
+    load: str | None  # identifies QEMU's message where it refuses to load a snapshot
 
 
 class Rule(NamedTuple):
