@@ -62,7 +62,6 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
 @allowing
 @click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
-@sharing
 @click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads at work.")
 @click.option("--salvage", is_flag=True, help="Read around what is broken, and list what is lost.")
 @click.option("--strict", is_flag=True, help="Fail if bytes lie past the end of a file.")

@@ -30,6 +30,12 @@ def padding(fields: Qcow2.AdditionalFields, image: Metadata) -> bool:
 # --- librbd ---------------------------------------------------------------------------------------
 
 
+@decides("header/librbd-v1-version")
+def librbd_v1_version(header: Qcow2.Header, image: Metadata) -> bool:
+    """No image of version 2 or 3 is one of version 1."""
+    return False
+
+
 @decides("header/librbd-length")
 def librbd_length(header: Qcow2.Header, image: Metadata) -> bool:
     """The file has the bytes that librbd reads as a header."""

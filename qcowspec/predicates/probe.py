@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qcow_parsers import Qcow, Qcow1, Qcow2
+from qcow_parsers import Qcow, Qcow1
 from qcow_parsers import constants as c
 
 from qcowspec.metadata import Metadata
@@ -27,12 +27,6 @@ def beginning(probe: Qcow.Probe, image: Metadata) -> str:
 @decides("probe/v1-untrusted")
 def v1_untrusted(header: Qcow1.Header, image: Metadata) -> bool:
     """Never: what has this header is of version 1."""
-    return False
-
-
-@decides("probe/librbd-v1-version")
-def librbd_v1_version(header: Qcow2.Header, image: Metadata) -> bool:
-    """No image of version 2 or 3 is one of version 1."""
     return False
 
 
