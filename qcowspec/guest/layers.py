@@ -268,7 +268,6 @@ class LayerReader:
             offset=run.host_offset,
             field=f"l2_entry.{row.field}",
             path=self.layer.name,
-            message=row.message.format(value=value if is_length else hex(value or 0)),
         )
 
 

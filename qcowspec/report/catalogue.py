@@ -5,6 +5,7 @@ In: the catalogue. Out: lines. Refuses: nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from qcow_parsers.catalogue import RULES, Rule
@@ -52,18 +53,26 @@ def page(
     yield ""
     facts = {
         "why": rule.why,
-        "about": f"{rule.field} of {rule.on}, version {_listed(rule.versions)}",
+        "about": f"{_about(rule)}, version {_listed(rule.versions)}",
         "kind": rule.kind,
         "document": "demands it" if rule.spec else "does not demand it",
         "QEMU": qemu_words(rule),
         "librbd": f"{rule.librbd} an image that breaks it",
         "untrusted": "rejects" if rule.spec or rule.untrusted else "accepts",
-        "message": rule.message,
+        "message": GAP.sub(r"{\1}", rule.message),
         "predicate": _predicate_words(rule),
         "source": "; ".join(rule.source),
     }
     for name, fact in {**facts, **(examples or {})}.items():
         yield f"  {style(f'{name:<10}', 'name')} {' '.join(fact.split())}"
+
+
+GAP = re.compile(r"{(value|fact)[^}]*}")
+"""What is filled into a message, and how: people need to know only what."""
+
+
+def _about(rule: Rule) -> str:
+    return rule.on if rule.field is None else f"{rule.field} of {rule.on}"
 
 
 def qemu_words(rule: Rule) -> str:
