@@ -37,7 +37,7 @@ def command(ids: tuple[str, ...], as_json: bool, color: str) -> None:
     chosen = _chosen(ids)
     style = styler(color)
     if as_json:
-        rows = [rule._asdict() | {"qemu": rule.qemu._asdict()} for rule in chosen]
+        rows = [catalogue.as_json(rule) for rule in chosen]
         write([json.dumps(rows, indent=2, ensure_ascii=False), "\n"])
     elif not ids:
         write(f"{line}\n" for line in catalogue.listing(chosen, style))

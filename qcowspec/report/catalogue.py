@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from qcow_parsers.catalogue import RULES, Rule
 
+from qcowspec.profiles import PROFILES, refuses, verdict
 from qcowspec.report.style import Style, plain_style
 
 ID_WIDTH = 34
@@ -33,9 +35,16 @@ def _enforcers(rule: Rule) -> dict[str, bool]:
     return {
         "Q": rule.qemu.verdict == "rejects",
         "S": rule.spec,
-        "L": rule.librbd == "rejects",
-        "U": rule.spec or rule.untrusted is not None,
+        "L": refuses(rule, "librbd"),
+        "U": refuses(rule, "untrusted"),
     }
+
+
+def as_json(rule: Rule) -> dict[str, Any]:
+    """A rule's row, and under ``verdicts`` what each profile does with an image that breaks it."""
+    verdicts = {profile: verdict(rule, profile) for profile in PROFILES}
+    row = rule._asdict() | {"qemu": rule.qemu._asdict(), "untrusted": verdicts["untrusted"]}
+    return row | {"verdicts": verdicts}
 
 
 def page(
@@ -57,8 +66,8 @@ def page(
         "kind": rule.kind,
         "document": "demands it" if rule.spec else "does not demand it",
         "QEMU": qemu_words(rule),
-        "librbd": f"{rule.librbd} an image that breaks it",
-        "untrusted": "rejects" if rule.spec or rule.untrusted else "accepts",
+        "librbd": f"{verdict(rule, 'librbd')} an image that breaks it",
+        "untrusted": f"{verdict(rule, 'untrusted')} an image that breaks it",
         "message": GAP.sub(r"{\1}", rule.message),
         "predicate": _predicate_words(rule),
         "source": "; ".join(rule.source),
