@@ -24,7 +24,8 @@ Examples:
   qcowspec rules --json | jq -r '.[] | select(.qemu.verdict == "rejects").id'
 
 Marks: Q QEMU refuses an image that breaks the rule, S the format's document demands it, L librbd's
-reader refuses, U an operator of untrusted images does.
+reader refuses, U an operator of untrusted images does. In the JSON, "verdicts" has what each
+profile of `qcowspec validate` does with an image that breaks the rule.
 
 Exit status: 0; 2 no rule has this ID, or bad usage.
 """,

@@ -148,7 +148,7 @@ def untrusted_overlap(header: Qcow2.Header, image: Metadata) -> bool:
 @states("header/untrusted-overlap")
 def overlapping(header: Qcow2.Header, image: Metadata) -> str | None:
     """The field that locates the first table which begins inside another one, or in the header."""
-    end = 0
+    end = header.cluster_size
     for start, length, field in sorted(_located(header, image)):
         if start < end:
             return field
@@ -169,8 +169,7 @@ BITMAP_DIRECTORY = "bitmap_directory_offset"
 
 
 def _located(header: Qcow2.Header, image: Metadata) -> Iterator[tuple[int, int, str]]:
-    """Offset, length and locating field of all tables that are not empty, and the header's own."""
-    yield 0, header.cluster_size, "magic"
+    """Offset, length and locating field of all tables that are not empty."""
     tables = {"l1_table_offset": image.l1_table, "refcount_table_offset": image.refcount_table}
     for field, table in tables.items():
         if isinstance(table, Table) and table.count:

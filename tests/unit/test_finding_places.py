@@ -14,8 +14,8 @@ from qcow_parsers.catalogue import RULES
 from qcowspec.errors import NotQcow, Value
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.batches import Batch, Seed
-from qcowspec.fuzzing.places import Places
 from qcowspec.fuzzing.judging import judge
+from qcowspec.fuzzing.places import Places
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
 from qcowspec.predicates import FACTS
@@ -81,6 +81,13 @@ def forms(field: str, value: Value) -> list[str]:
     return [f"{value:#x}", f"{value:#010x}"]
 
 
+def says(found: Finding) -> bool:
+    """Whether a message says the value in the right form."""
+    assert found.field is not None
+    is_plain = found.value is not None
+    return not is_plain or any(form in found.message for form in forms(found.field, found.value))
+
+
 SAYING = RULES[0]._replace(message="{value}")
 """A rule whose message is the value alone."""
 
@@ -96,11 +103,8 @@ def fault(found: Finding, data: bytes, nodes: Sequence[Node]) -> str | None:
     """What is wrong with a finding, if anything is."""
     if found.field is None or found.offset is None:
         return None if found.rule in WITHOUT_PLACE else "says no place"
-    if found.value is not None and not any(
-        form in found.message for form in forms(found.field, found.value)
-    ):
-        if found.rule not in FACTS:
-            return "the message does not say the value"
+    if found.rule not in FACTS and not says(found):
+        return "the message does not say the value"
     if found.offset >= len(data):  # which a dump does not show
         stored = found.value.strip(b"\0") if isinstance(found.value, bytes) else found.value
         return "stands past the end of the file, where all is zero" if stored else None

@@ -113,8 +113,7 @@ def test_a_file_outside_is_allowed_by_its_directory(tree: Path) -> None:
     outside = tree / "outside"
 
     assert advice(tree, Allow(["same-dir"]), b"link") == (
-        f"which is '{outside}/secret', outside of what you allow"
-        f" (--allow {outside} or --allow any)"
+        f"which is '{outside}/secret', outside of what you allow (--allow {outside} or --allow any)"
     )
 
 

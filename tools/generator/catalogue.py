@@ -105,9 +105,7 @@ def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layo
             complaints.add(where, f"the message has gaps that nothing fills: {sorted(gaps)}.")
 
 
-def _check_names(
-    complaints: Complaints, where: str, row: Row, types: dict[str, Layout]
-) -> None:
+def _check_names(complaints: Complaints, where: str, row: Row, types: dict[str, Layout]) -> None:
     layout = types[row["on"]]
     instances = {each.name for each in layout.instances}
     if "field" in row and not _has(types, layout, row["field"]):
@@ -120,9 +118,7 @@ def _check_names(
 def _has(types: dict[str, Layout], layout: Layout, path: str) -> bool:
     """Whether a structure has a field, or an instance, of this path."""
     name, _, rest = path.partition(".")
-    found = [
-        each for each in [*layout.params, *layout.seq, *layout.instances] if each.name == name
-    ]
+    found = [each for each in [*layout.params, *layout.seq, *layout.instances] if each.name == name]
     if not found or not rest:
         return bool(found)
     below = types.get(f"{layout.path[0]}::{found[0].spec.get('type')}")
