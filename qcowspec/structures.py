@@ -68,7 +68,8 @@ class Field:
         name: QEMU's name.
         offset: Where it starts in the image file, in bytes.
         length: Its length in bytes.
-        value: Number, flag or bytes; None for a field made of other fields.
+        value: Number, flag or bytes; None for a field made of other fields, but for an entry of a
+            table whose fields are bits: it is one number.
         fields: Its own fields, in order.
         layout: Name of the layout, such as ``qcow2::header``, of a field made of other fields.
     """
@@ -117,8 +118,7 @@ def lay_open(part: Part[Any]) -> Field:
     whole = _composite(parsed, part.name, part.offset, 0)
     whole.length = len(part.data)
     if any(field.length == 0 and isinstance(field.value, int) for field in whole.fields):
-        # Bit fields, which have no bytes of their own: the entry is one number.
-        whole.value, whole.fields = int.from_bytes(part.data, "big"), []
+        whole.value = int.from_bytes(part.data, "big")  # bit fields have no bytes of their own
     return whole
 
 

@@ -76,10 +76,10 @@ def _node(field: Field, layout: str, part: Part[Any], image: Image) -> Node:
 
 
 def _leftover(image: Image, leftover: Leftover) -> Node:
-    """Bytes that belong to no structure."""
+    """Bytes that belong to no structure, as far as the file holds them."""
     raw = image.source.read_at(leftover.offset, leftover.length)
-    says = f"{words.size(leftover.length)} that belong to nothing"
-    return Node(leftover.name, leftover.offset, leftover.length, raw=raw, value=raw, meaning=says)
+    says = "belongs to no structure"
+    return Node(leftover.name, leftover.offset, len(raw), raw=raw, value=raw, meaning=says)
 
 
 def _backing_file_name(image: Image) -> Node:
