@@ -19,7 +19,7 @@ from itertools import islice
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
-from qcowspec.metadata import Metadata, Names, Turn
+from qcowspec.metadata import Leftover, Metadata, Names, Turn
 from qcowspec.needs import Reading, Window
 from qcowspec.rules import KEPT_PER_RULE, Judge
 from qcowspec.structures import Part
@@ -28,6 +28,8 @@ from qcowspec.units import HostOffset, align_up
 
 AT_ONCE = 65536
 """Bytes of a bitmap table that are looked at together."""
+
+NAME = "bitmap_directory"
 
 Span = tuple[int, int]
 """Where a bitmap table lies, and how many entries it has."""
@@ -62,6 +64,7 @@ def _read_directory(
             first = names.add(entry.name.partition(b"\0")[0])
             image.turn = Turn(index, at, end - offset, repeats=not first)
             if not judge(part, entry):
+                image.unfit.append(part)
                 return False
             image.bitmaps.add(part)
             image.reaches(at + len(part.data) - len(entry.padding))
@@ -70,9 +73,11 @@ def _read_directory(
                 tables_sound = yield from _read_table(image, window, judge, part.name, entry)
             offset, index = offset + entry.entry_size, index + 1
         image.turn = Turn(index, HostOffset(offset), end - offset)
+        if offset < end:
+            image.leftovers.append(Leftover(f"{NAME}.unparsed", image.turn.offset, end - offset))
         rest = yield from window.read_zero_filled(offset, max(0, end - offset))
         layout, arguments = Qcow2.BitmapDirectory, (extension.nb_bitmaps, bits)
-        return judge(Part("bitmap_directory", layout, HostOffset(offset), rest, arguments), None)
+        return judge(Part(NAME, layout, HostOffset(offset), rest, arguments), None)
 
 
 def _has_table(bitmap: Qcow2.BitmapDirectoryEntry, seen: set[Span]) -> bool:

@@ -54,7 +54,7 @@ class QcowError(Exception):
         """The sentence a person reads: file, offset, what is wrong, and the rule to look up."""
         where = "" if self.path is None else f"{self.path}: "
         if self.offset is not None:
-            where += f"at byte {self.offset}: "
+            where += f"at {self.offset:#x}: "
         return where + self.message + ("" if self.rule is None else f" [{self.rule}]")
 
 

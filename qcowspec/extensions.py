@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from qcow_parsers import Luks1, Qcow2
 from qcow_parsers import constants as c
 
-from qcowspec.metadata import Metadata, Reference, Turn
+from qcowspec.metadata import Leftover, Metadata, Reference, Turn
 from qcowspec.needs import Reading, Window
 from qcowspec.rules import Judge
 from qcowspec.structures import Part
@@ -31,6 +31,7 @@ Area = Part[Qcow2.HeaderExtensions]
 Record = Part[Qcow2.HeaderExtension]
 
 NAME = "header_extensions"
+UNPARSED = f"{NAME}.unparsed"
 
 
 class Span(NamedTuple):
@@ -38,7 +39,7 @@ class Span(NamedTuple):
 
     Attributes:
         start: Its first byte.
-        end: The byte behind it and its padding, as far as there is room for padding; behind the
+        end: The byte after it and its padding, as far as there is room for padding; past the
             area's end if the record does not fit.
         last: Whether the walk ends here: with an end record, or with one that does not fit.
     """
@@ -63,25 +64,28 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
         with image.at(Turn(0, area.offset)):
             yield from _walk(image, window, judge, area)
             name = header.backing_file_size if header.backing_file_offset else 0
-            image.slack += _strays(rest[end - start + name :])
+            _note_strays(image, "slack", rest, end - start + name, area.offset)
             judge(area, None)
     judge.header("extensions")
     return located
 
 
 def _walk(image: Metadata, window: Window, judge: Judge, area: Area) -> Reading[None]:
-    """Go through the records; the turn stands behind the last one afterwards."""
+    """Go through the records; the turn stands after the last one afterwards."""
     index, at, length = 0, 0, len(area.data)
     for span in _spans(area.data):
         if index < c.POLICY_MAX_HEADER_EXTENSIONS or span.last:
             data = area.data[span.start : span.end]
             offset = HostOffset(area.offset + span.start)
-            record = Part(f"{NAME}[{index}]", Qcow2.HeaderExtension, offset, data)
+            name = f"{NAME}[{len(image.extensions)}]"
+            record = Part(name, Qcow2.HeaderExtension, offset, data)
             yield from _read_record(image, window, judge, record)
         index, at = index + 1, min(span.end, length)
     image.turn = Turn(index, HostOffset(area.offset + at), length - at)
     if c.QCOW2_EXT_MAGIC_END in image.extension_types:
-        image.slack = _strays(area.data[at:])
+        _note_strays(image, UNPARSED, area.data, at, area.offset)
+    elif at < length:
+        image.leftovers.append(Leftover(UNPARSED, image.turn.offset, length - at))
 
 
 def _spans(area: bytes) -> Iterator[Span]:
@@ -99,10 +103,15 @@ def _spans(area: bytes) -> Iterator[Span]:
         start = end
 
 
-def _strays(data: bytes) -> int:
-    """How many bytes are not zero."""
-    # Nearly always none are, and comparing is ten times as fast as counting.
-    return 0 if data == bytes(len(data)) else len(data) - data.count(0)
+def _note_strays(image: Metadata, name: str, data: bytes, start: int, base: int) -> None:
+    """Note the bytes from `start` on that are not zero, where there are any."""
+    data = data[start:]
+    if data == bytes(len(data)):  # nearly always, and ten times as fast as to count
+        return
+    image.slack += len(data) - data.count(0)
+    first = len(data) - len(data.lstrip(b"\0"))
+    length = len(data.rstrip(b"\0")) - first
+    image.leftovers.append(Leftover(name, HostOffset(base + start + first), length))
 
 
 def _read_record(image: Metadata, window: Window, judge: Judge, record: Record) -> Reading[None]:
@@ -181,7 +190,9 @@ def _read_luks(
     if known is None:
         size, offset = c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE, HostOffset(pointer.offset)
         data = yield from window.read_zero_filled(offset, size)
-        known = image.luks_headers[offset] = Part("luks_header", Luks1.Header, offset, data)
+        number = len(image.luks_headers)
+        name = f"luks_header[{number}]" if number else "luks_header"
+        known = image.luks_headers[offset] = Part(name, Luks1.Header, offset, data)
         image.luks = known.parse()
         if judge(known, image.luks):
             _judge_slots(image, judge, known, image.luks)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -45,7 +46,10 @@ class Deny:
 
     def admit(self, image: str, name: bytes, purpose: str) -> str:
         """Refuse, and say which file was asked for, and what would allow it."""
-        raise _refused(image, name, purpose, "which is not opened unless you allow it")
+        if _there(image, name) is None:
+            _path(image, name, purpose)  # refuses what no gate lets pass
+        reason = "which is not opened unless you allow it"
+        raise _refused(image, name, purpose, reason, "same-dir", "DIR", ANY)
 
 
 class Allow:
@@ -72,7 +76,7 @@ class Allow:
         """See `Gate.admit`.
 
         Raises:
-            Refused: The file is outside of what is allowed, or is none on this machine.
+            Refused: The file is outside of what is allowed, or is not a file on this machine.
         """
         there = _there(image, name)
         if there is not None:
@@ -83,22 +87,25 @@ class Allow:
             real = os.path.realpath(path)
             if not any(_is_within(real, image, place) for place in self._places):
                 reason = f"which is {real!r}, outside of what you allow"
-                raise _refused(image, name, purpose, reason)
+                raise _refused(image, name, purpose, reason, os.path.dirname(real), ANY)
             mode = os.stat(real).st_mode
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise Unreadable(
                 f"names the {purpose} {_shown(name)}, which cannot be opened: {reason}", path=image
             ) from error
-        block = stat.S_ISBLK(mode) and ANY in self._places
-        if not (stat.S_ISREG(mode) or block):
-            raise _refused(image, name, purpose, "which is no regular file")
+        if stat.S_ISBLK(mode) and ANY not in self._places:
+            raise _refused(image, name, purpose, "which is a block device", ANY)
+        if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+            raise _refused(image, name, purpose, "which is not a regular file")
         return real
 
     def _on_server(self, there: Place, image: str, name: bytes, purpose: str) -> str:
         """The URL of a file on a server, where it is allowed."""
         if not any(_is_within_url(there, image, place) for place in self._places):
-            raise _refused(image, name, purpose, f"which is {there}, outside of what you allow")
+            helps = ["URL"] if ANY in self._places else ["URL", ANY]
+            reason = f"which is {there}, outside of what you allow"
+            raise _refused(image, name, purpose, reason, *helps)
         return str(there)
 
 
@@ -125,9 +132,9 @@ def _path(image: str, name: bytes, purpose: str) -> str:
     """The path that a name stands for, beside the image unless it is absolute."""
     plain = _plain(name)
     if plain is None or b"\0" in plain or not plain:
-        raise _refused(image, name, purpose, "which is no file on this machine")
+        raise _refused(image, name, purpose, "which is not a file on this machine")
     if is_url(image) and not plain.startswith(b"/"):
-        raise _refused(image, name, purpose, "which is no file on its server")
+        raise _refused(image, name, purpose, "which is not a file on the image's server")
     return os.path.join(os.path.dirname(image), os.fsdecode(plain))
 
 
@@ -161,7 +168,7 @@ def seen_from(opened: str, image: str, name: bytes) -> bytes:
     if path is None or b"\0" in name:
         return name
     here = "" if os.path.isabs(path) else os.getcwd()
-    return os.fsencode(os.path.join(here, path))  # not `abspath`: ".." behind a link is elsewhere
+    return os.fsencode(os.path.join(here, path))  # not `abspath`: ".." after a link is elsewhere
 
 
 def is_url(name: str) -> bool:
@@ -330,12 +337,20 @@ def _place(name: str) -> str:
     return plain_path(name) if is_url(name) and os.path.isdir(name) else name
 
 
-def _refused(image: str, name: bytes, purpose: str, reason: str) -> Refused:
-    return Refused(
-        f"names the {purpose} {_shown(name)}, {reason}"
-        " (--allow same-dir, --allow DIR or --allow any)",
-        path=image,
-    )
+def _refused(image: str, name: bytes, purpose: str, reason: str, *helps: str) -> Refused:
+    """The refusal of a name.
+
+    Args:
+        image: The image that asks.
+        name: The name.
+        purpose: What the file is to the image.
+        reason: Why it is not opened.
+        helps: What of ``--allow`` would have it opened; nothing would, where it is empty.
+    """
+    options = [f"--allow {shlex.quote(place)}" for place in helps]
+    listed = " or ".join(filter(None, [", ".join(options[:-1]), *options[-1:]]))
+    hint = f" ({listed})" if options else ""
+    return Refused(f"names the {purpose} {_shown(name)}, {reason}{hint}", path=image)
 
 
 def _shown(name: bytes) -> str:

@@ -176,6 +176,20 @@ class Reference(NamedTuple):
     format: bytes | None = None
 
 
+class Leftover(NamedTuple):
+    """Bytes that stand where a structure should, or where nothing should.
+
+    Attributes:
+        name: Their path in the image, such as ``header_extensions.unparsed``.
+        offset: Where they start in the image file, in bytes.
+        length: How many they are.
+    """
+
+    name: str
+    offset: HostOffset
+    length: int
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """Where a stage is, on its way through structures that repeat.
@@ -200,6 +214,7 @@ class Metadata:
     Attributes:
         length: Bytes of the image file; None where only a stream is there.
         format: The driver that QEMU would take, by the probe or by the user's word.
+        beginning: The bytes that decide the format, as far as the file has them.
         probe: Magic and version.
         probe_part: The same as bytes.
         foreign: Other formats whose signatures stand in the file.
@@ -225,6 +240,10 @@ class Metadata:
             last.
         extension_types: The types of header extension that were met.
         slack: Bytes of the first cluster that are not zero and belong to nothing.
+        leftovers: Where those bytes stand, and those after the last extension, or the last entry of
+            the bitmap directory, that are too few for another one.
+        unfit: Entries of the snapshot table and the bitmap directory whose broken rule stops the
+            walk: what follows them has no known place.
         luks_headers: The LUKS headers that the extensions point at, by their offset.
         bitmap_tables_length: Bytes of all bitmap tables that are up to date, each counted once.
         entries: Bytes of L2 tables that are read at most, to judge the entries of all tables; 0
@@ -239,6 +258,7 @@ class Metadata:
 
     length: int | None = None
     format: Format | None = None
+    beginning: bytes = b""
     probe: Qcow.Probe | None = None
     probe_part: Part[Any] | None = None
     foreign: set[str] = field(default_factory=set)
@@ -263,6 +283,8 @@ class Metadata:
     turns: list[Turn] = field(default_factory=list)
     extension_types: set[int] = field(default_factory=set)
     slack: int = 0
+    leftovers: list[Leftover] = field(default_factory=list)
+    unfit: list[Part[Any]] = field(default_factory=list)
     luks_headers: dict[int, Part[Luks1.Header]] = field(default_factory=dict)
     bitmap_tables_length: int = 0
     entries: int = 0

@@ -1,7 +1,7 @@
 """PROBE: which format is this?
 
-In: the first bytes of the file. Out: the format QEMU's own probe would name. Refuses: what is no
-QCOW image, which is not an error of the image: it is somebody else's.
+In: the first bytes of the file. Out: the format QEMU's own probe would name. Refuses: a file that
+no QCOW driver claims.
 
 Source: block/qcow.c: qcow_probe; block/qcow2.c: qcow2_probe.
 """
@@ -23,8 +23,8 @@ LENGTH = 8
 
 def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     """Find the format, unless the user has named it; False where no QCOW driver claims the file."""
-    data = yield from window.read_zero_filled(0, LENGTH)
-    part = Part("probe", Qcow.Probe, HostOffset(0), data)
+    image.beginning = yield from window.read(0, LENGTH)
+    part = Part("header", Qcow.Probe, HostOffset(0), image.beginning.ljust(LENGTH, b"\0"))
     image.probe, image.probe_part = part.parse(), part
     if image.format is None:
         image.format = named_by(image.probe.magic, image.probe.version)

@@ -96,6 +96,16 @@ def judges_entries(profile: str) -> bool:
     return any(rule.id in HOLDS and rule.id in refused for rule in RULES)
 
 
+def verdict(rule: Rule, profile: str) -> str:
+    """What a profile does with an image that breaks a rule: ``rejects``, ``reports``, ``accepts``.
+
+    The profile ``qemu`` is `qemu-img info`: it accepts what QEMU refuses only later.
+    """
+    if refuses(rule, profile):
+        return "rejects"
+    return "reports" if rule.id in reported_by(profile) else "accepts"
+
+
 def refuses(rule: Rule, profile: str) -> bool:
     """Whether a profile refuses an image that breaks this rule."""
     return rule.id in refused_by(profile)

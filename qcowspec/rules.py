@@ -21,7 +21,7 @@ from qcow_parsers.catalogue import RULES, Rule
 from qcowspec.entries import HOLDS
 from qcowspec.errors import BY_KIND, QcowError, Value
 from qcowspec.metadata import Format, Metadata, Turn
-from qcowspec.predicates import AFTER, FUNCTIONS, VALUES
+from qcowspec.predicates import AFTER, FACTS, FUNCTIONS, PLACES
 from qcowspec.predicates.binding import After
 from qcowspec.profiles import (
     PROFILES,
@@ -31,7 +31,7 @@ from qcowspec.profiles import (
     refused_for_loading,
     refuses,
 )
-from qcowspec.structures import Field, Part, lay_open, layout_name
+from qcowspec.structures import Field, Part, lay_open, layout_name, place
 
 __all__ = [
     "BY_ID",
@@ -42,6 +42,7 @@ __all__ = [
     "check_profile",
     "error_of",
     "refuses",
+    "sentence",
 ]
 
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
@@ -60,8 +61,8 @@ class Finding(NamedTuple):
         stage: The stage that judged it.
         kind: malformed, invalid or unsupported.
         offset: Where the field at fault starts in the image file, in bytes.
-        field: Its path, such as ``header.cluster_bits``.
-        value: What stands there.
+        field: Its path, as a dump has it, such as ``header.cluster_bits``.
+        value: What stands there; None for what is made of several fields.
         message: One sentence.
         place: Where QEMU meets it while it opens the image: findings in the order of their places
             are in QEMU's order. Empty where QEMU has no such rule.
@@ -97,7 +98,7 @@ def error_of(
     path: str | None = None,
     message: str | None = None,
 ) -> QcowError:
-    """The error of a rule that no judge finds: data are read, or other files opened, by then.
+    """The error for a rule that is checked while data are read or other files opened.
 
     Args:
         rule: The rule's id.
@@ -109,7 +110,7 @@ def error_of(
     """
     row = BY_ID[rule]
     return BY_KIND[row.kind](
-        row.message.format(value=value) if message is None else message,
+        sentence(row, value) if message is None else message,
         rule=rule,
         stage=row.stage,
         offset=offset,
@@ -211,9 +212,8 @@ class Judge:
         if rule.field == BITMAP:
             words, offset = view.bitmap, offset + c.L2E_SIZE_NORMAL
         value = words if isinstance(words, int) else int(words[index])
-        message = rule.message.format(value=f"{value:#x}")
-        place = _place(rule, self.image)
-        return Finding(rule.id, rule.stage, rule.kind, offset, path, value, message, place)
+        order, message = _place(rule, self.image), sentence(rule, value)
+        return Finding(rule.id, rule.stage, rule.kind, offset, path, value, message, order)
 
     def judged(self) -> frozenset[str]:
         """The ids of the rules that something was held against."""
@@ -265,25 +265,21 @@ class Judge:
 
     def _finding(self, rule: Rule, part: Part[Any], parsed: object) -> Finding:
         if self.brief:
-            place = _place(rule, self.image)
-            return Finding(rule.id, rule.stage, rule.kind, None, None, None, rule.says, place)
-        laid_open = self._laid_open(part)
-        at = laid_open.named(rule.field)
-        if rule.id in VALUES:
-            value = VALUES[rule.id](parsed, self.image)
+            order = _place(rule, self.image)
+            return Finding(rule.id, rule.stage, rule.kind, None, None, None, rule.says, order)
+        if rule.id in PLACES:
+            at = PLACES[rule.id](part, parsed, self.image)
         else:
-            found = getattr(parsed, rule.field, None)
-            value = found if isinstance(found, (int, bytes, str)) else at.value
-        if isinstance(value, int):
-            value = int(value)  # an enum's member is a number to whoever reads the report
+            at = place(part, rule.field or "", self._laid_open(part))
+        fact = FACTS[rule.id](parsed, self.image) if rule.id in FACTS else None
         return Finding(
             rule=rule.id,
             stage=rule.stage,
             kind=rule.kind,
             offset=at.offset,
-            field=f"{part.name}.{rule.field}",
-            value=value,
-            message=rule.message.format(value=_shown(value)),
+            field=at.field,
+            value=at.value,
+            message=sentence(rule, at.value, fact),
             place=_place(rule, self.image),
         )
 
@@ -367,10 +363,37 @@ def _rules_on(
     )
 
 
-def _shown(value: Value) -> str:
+def sentence(rule: Rule, value: Value, fact: Value = None) -> str:
+    """A rule's message about one image.
+
+    Args:
+        rule: The rule.
+        value: What stands at fault; the row says whether a number is shown in hexadecimal.
+        fact: What the message states besides, where it does.
+    """
+    return rule.message.format(value=_Shown(value), fact=_Shown(fact))
+
+
+class _Shown:
     """A value as it stands in a sentence; bytes from an image are never printed raw."""
-    if isinstance(value, bytes):
+
+    SHOWN = 64
+
+    def __init__(self, value: Value) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        value = self._value
+        if isinstance(value, bytes):
+            return self._hexadecimal(value) if spec else self._text(value)
+        return format(int(value), spec) if isinstance(value, int) else str(value)
+
+    def _text(self, value: bytes) -> str:
+        """Quoted; the zeros that fill up a field are left out, and what is no UTF-8 is escaped."""
         from qcowspec.locations import name_of  # which only a broken rule needs
 
-        return name_of(value, 64)
-    return str(value)
+        return name_of(value.rstrip(b"\0"), self.SHOWN)
+
+    def _hexadecimal(self, value: bytes) -> str:
+        more = " …" if len(value) > self.SHOWN else ""
+        return value[: self.SHOWN].hex(" ") + more

@@ -68,7 +68,8 @@ class Field:
         name: QEMU's name.
         offset: Where it starts in the image file, in bytes.
         length: Its length in bytes.
-        value: Number, flag or bytes; None for a field made of other fields.
+        value: Number, flag or bytes; None for a field made of other fields, but for an entry of a
+            table whose fields are bits: it is one number.
         fields: Its own fields, in order.
         layout: Name of the layout, such as ``qcow2::header``, of a field made of other fields.
     """
@@ -86,9 +87,19 @@ class Field:
         for child in self.fields:
             yield from child.walk()
 
-    def named(self, name: str) -> Field:
-        """The first field of that name; this one where there is none."""
-        return next((field for field in self.walk() if field.name == name), self)
+    def at(self, path: str) -> Field:
+        """A field below this one, by its path; this one where the path is empty or leads nowhere.
+
+        Args:
+            path: Names joined by dots, such as ``additional_fields.compression_type``.
+        """
+        field = self
+        for name in filter(None, path.split(".")):
+            found = next((child for child in field.fields if child.name == name), None)
+            if found is None:
+                return self
+            field = found
+        return field
 
 
 def lay_open(part: Part[Any]) -> Field:
@@ -106,7 +117,35 @@ def lay_open(part: Part[Any]) -> Field:
         parsed._read()
     whole = _composite(parsed, part.name, part.offset, 0)
     whole.length = len(part.data)
+    if any(field.length == 0 and isinstance(field.value, int) for field in whole.fields):
+        whole.value = int.from_bytes(part.data, "big")  # bit fields have no bytes of their own
     return whole
+
+
+class Place(NamedTuple):
+    """Where something stands that a rule is about.
+
+    Attributes:
+        offset: Where it starts in the image file, in bytes.
+        field: Its path, as a dump has it, such as ``header.cluster_bits``.
+        value: What stands there; None where it is made of several fields.
+    """
+
+    offset: HostOffset
+    field: str
+    value: int | bytes | None
+
+
+def place(part: Part[Any], path: str = "", laid_open: Field | None = None) -> Place:
+    """Where a field of a structure stands.
+
+    Args:
+        part: The structure.
+        path: The field's path in it; the whole structure where it is empty.
+        laid_open: The structure laid open, where that is at hand.
+    """
+    found = (lay_open(part) if laid_open is None else laid_open).at(path)
+    return Place(found.offset, f"{part.name}.{path}" if path else part.name, found.value)
 
 
 def layout_name(layout: type[Any]) -> str:

@@ -62,6 +62,7 @@ def read_snapshots(image: Metadata, window: Window, judge: Judge) -> Reading[boo
             first = ids.add(entry.id_str)
             image.turn = Turn(index, part.offset, repeats=not first)
             if not judge(part, entry):
+                image.unfit.append(part)
                 return False
             image.snapshots.add(part)
             image.reaches(part.offset + len(part.data) - len(entry.padding))

@@ -15,7 +15,7 @@ from qcowspec.machine import ALL_ENTRIES, Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.needs import Need
 from qcowspec.profiles import judges_entries, refused_by, tolerated_by
-from qcowspec.rules import BY_ID, Finding
+from qcowspec.rules import BY_ID, Finding, sentence
 from qcowspec.source import Source
 from qcowspec.sources import Target, open_source
 
@@ -85,7 +85,7 @@ def validate(
 def lost(verdict: Verdict, need: Need) -> Verdict:
     """The verdict on an image of which a stream did not keep all that has to be judged."""
     rule = BY_ID[LOST]
-    message = rule.message.format(value=f"{need.length} bytes at {need.offset:#x}")
+    message = sentence(rule, f"{need.length} bytes at {need.offset:#x}")
     finding = Finding(rule.id, rule.stage, rule.kind, need.offset, None, None, message)
     return replace(verdict, verdict=REJECT, errors=(*verdict.errors, finding))
 

@@ -17,7 +17,7 @@ from qcowspec import foreign
 from qcowspec.errors import QcowError, Unreadable, Unsupported
 from qcowspec.gate import JSON, PLAIN, RAW, stated_driver
 from qcowspec.metadata import Format, Metadata, Reference
-from qcowspec.rules import BY_ID, error_of
+from qcowspec.rules import BY_ID, error_of, sentence
 
 if TYPE_CHECKING:
     from qcow_parsers.catalogue import Rule
@@ -93,7 +93,7 @@ def _format_unknown(metadata: Metadata, name: str, path: str) -> QcowError:
         offset=offset,
         field=f"{place}.{row.field}",
         path=path,
-        message=row.message.format(value=repr(name)),
+        message=sentence(row, repr(name)),
     )
 
 
@@ -131,7 +131,7 @@ def data_file_closed(
 def _error(
     row: Rule, reference: Reference, path: str, field: str, offset: int | None, why: str
 ) -> QcowError:
-    message = row.message.format(value=_shown(reference))
+    message = sentence(row, _shown(reference))
     if why:
         message = f"{message.removesuffix('.')}: {why}"
     return error_of(row.id, reference.name, offset=offset, field=field, path=path, message=message)

@@ -57,7 +57,7 @@ class Pointer:
             length: Bytes of the image file. A structure past its end reads as zeros.
         """
         part = self.part()
-        field = lay_open(part).named(self.field)
+        field = lay_open(part).at(self.field)
         if field.offset >= length and self.behind is not None:
             place = self.behind.place(length)
             return replace(place, note=f"{part.name} lies past the end of the file")

@@ -47,7 +47,7 @@ class Aborted(Exception):
             offset: The byte in the image file that is at fault; None if no single one is.
             rule: The rule that it breaks, if it breaks one.
         """
-        where = "" if offset is None else f"at byte {offset}: "
+        where = "" if offset is None else f"at {offset:#x}: "
         super().__init__(where + says + ("" if rule is None else f" [{rule}]"))
 
 

@@ -24,7 +24,8 @@ Examples:
   qcowspec rules --json | jq -r '.[] | select(.qemu.verdict == "rejects").id'
 
 Marks: Q QEMU refuses an image that breaks the rule, S the format's document demands it, L librbd's
-reader refuses, U an operator of untrusted images does.
+reader refuses, U an operator of untrusted images does. In the JSON, "verdicts" has what each
+profile of `qcowspec validate` does with an image that breaks the rule.
 
 Exit status: 0; 2 no rule has this ID, or bad usage.
 """,
@@ -37,7 +38,7 @@ def command(ids: tuple[str, ...], as_json: bool, color: str) -> None:
     chosen = _chosen(ids)
     style = styler(color)
     if as_json:
-        rows = [rule._asdict() | {"qemu": rule.qemu._asdict()} for rule in chosen]
+        rows = [catalogue.as_json(rule) for rule in chosen]
         write([json.dumps(rows, indent=2, ensure_ascii=False), "\n"])
     elif not ids:
         write(f"{line}\n" for line in catalogue.listing(chosen, style))

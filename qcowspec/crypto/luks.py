@@ -23,7 +23,7 @@ from qcowspec.crypto.modes import Cbc, Ctr, Ecb, Mode, Xts
 from qcowspec.crypto.sectors import SectorDecryptor
 from qcowspec.crypto.vectors import Generator, essiv, plain, plain64
 from qcowspec.errors import QcowError, Unsupported, Value
-from qcowspec.rules import BY_ID, error_of
+from qcowspec.rules import BY_ID, error_of, sentence
 from qcowspec.source import Source
 from qcowspec.units import align_up
 
@@ -287,7 +287,7 @@ KEY_OFFSET_AT = c.QCRYPTO_BLOCK_LUKS_SALT_LEN + 8
 
 def _broken(rule_id: str, value: Value, field: str, offset: int, advice: str) -> QcowError:
     """The error of a rule of the catalogue, with its own sentence, and what to do."""
-    message = BY_ID[rule_id].message.format(value=value) + advice
+    message = sentence(BY_ID[rule_id], value) + advice
     return error_of(rule_id, value, offset=offset, field=f"luks_header.{field}", message=message)
 
 

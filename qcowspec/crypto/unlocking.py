@@ -14,7 +14,7 @@ from qcow_parsers import constants as c
 from qcowspec.crypto.decryptor import Buffer, Decryptor
 from qcowspec.errors import QcowError
 from qcowspec.metadata import Format, Metadata
-from qcowspec.rules import BY_ID, error_of
+from qcowspec.rules import BY_ID, error_of, sentence
 from qcowspec.source import Source
 from qcowspec.structures import lay_open
 
@@ -98,13 +98,13 @@ def _broken(metadata: Metadata, rule_id: str, advice: str = "") -> QcowError:
     """The error of a rule of the catalogue, with its own sentence, and what to do."""
     assert metadata.header is not None
     value = int(metadata.header.crypt_method)
-    return _error(metadata, rule_id, BY_ID[rule_id].message.format(value=value) + advice, value)
+    return _error(metadata, rule_id, sentence(BY_ID[rule_id], value) + advice, value)
 
 
 def _error(metadata: Metadata, rule_id: str, message: str, value: int | None = None) -> QcowError:
     """An error about the method of encryption, which stands in the header."""
     assert metadata.header_part is not None
-    at = lay_open(metadata.header_part).named(METHOD)
+    at = lay_open(metadata.header_part).at(METHOD)
     return error_of(rule_id, value, offset=at.offset, field=f"header.{METHOD}", message=message)
 
 

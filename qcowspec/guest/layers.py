@@ -289,17 +289,13 @@ class LayerReader:
 
     def _error(self, rule: str, run: Run, *, cut: bool = False) -> QcowError:
         row, is_length = BY_ID[rule], rule == "l2/v1-compressed-data"
-        value = run.compressed_length if is_length else run.host_offset
-        message = row.message.format(value=value if is_length else hex(value or 0))
-        if cut:
-            message = past_end(run, self.layer.source.length)
         return error_of(
             rule,
-            value,
+            run.compressed_length if is_length else run.host_offset,
             offset=run.host_offset,
             field=f"l2_entry.{row.field}",
             path=self.layer.name,
-            message=message,
+            message=past_end(run, self.layer.source.length) if cut else None,
         )
 
 

@@ -52,15 +52,12 @@ class Volume(NamedTuple):
             value: What stands there.
             field: The structure at fault.
         """
-        row = BY_ID[rule]
-        shown = hex(value) if isinstance(value, int) else value
         return error_of(
             rule,
             value,
             offset=offset,
-            field=f"{field}.{row.field}",
+            field=f"{field}.{BY_ID[rule].field}",
             path=self.source.name,
-            message=row.message.format(value=shown),
         )
 
 

@@ -20,14 +20,15 @@ from qcowspec.predicates import (
     snapshots,
     tables,
 )
-from qcowspec.predicates.binding import AFTER, FUNCTIONS, VALUES, Predicate
+from qcowspec.predicates.binding import AFTER, FACTS, FUNCTIONS, PLACES, Predicate
 from qcowspec.predicates.undecided import UNDECIDED
 
 __all__ = [
     "AFTER",
+    "FACTS",
     "FUNCTIONS",
+    "PLACES",
     "UNDECIDED",
-    "VALUES",
     "Predicate",
     "backing",
     "bitmaps",

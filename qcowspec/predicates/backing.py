@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qcow_parsers import Qcow1, Qcow2
 
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides
+from qcowspec.predicates.binding import decides, places
 from qcowspec.predicates.extensions import names_protocol
+from qcowspec.structures import Part, Place
 
 
 @decides("backing/name-position")
 def name_position(header: Qcow2.Header, image: Metadata) -> bool:
-    """The name lies behind the header."""
+    """The name lies after the header."""
     offset = header.backing_file_offset
     return offset == 0 or offset >= header.effective_header_length
 
 
 @decides("backing/data-file-raw", after="backing")
 def data_file_raw(header: Qcow2.Header, image: Metadata) -> bool:
-    """What claims that the data file is the whole disk has no backing file."""
+    """An image whose data file is the whole disk has no backing file."""
     return not header.has_data_file_raw or image.backing is None
 
 
 @decides("backing/data-file-name", after="extensions")
 def data_file_name(header: Qcow2.Header, image: Metadata) -> bool:
-    """A data file that there is has a name."""
+    """An image with a data file names it."""
     return not header.has_data_file or image.data_file is not None
 
 
 @decides("backing/data-file-name-length")
 def data_file_name_length(data: Qcow2.DataFile, image: Metadata) -> bool:
-    """A data file that there is has a name that is not empty."""
+    """The name of a data file is not empty."""
     return bool(data.data_file.partition(b"\0")[0]) or not image.qcow2_header.has_data_file
 
 
@@ -58,3 +61,9 @@ def untrusted_protocol(
 def untrusted_format(backing: Qcow2.BackingFileName, image: Metadata) -> bool:
     """The backing file's format is given, so that nobody has to guess."""
     return not backing.name.partition(b"\0")[0] or bool(image.backing_format)
+
+
+@places("backing/untrusted-protocol", "backing/v1-untrusted-protocol", "backing/untrusted-format")
+def name(part: Part[Any], backing: object, image: Metadata) -> Place:
+    """The name itself, which a dump shows as one field."""
+    return Place(part.offset, part.name, part.data)

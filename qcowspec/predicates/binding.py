@@ -1,6 +1,6 @@
 """How a predicate is bound to the rule that it decides.
 
-In: functions. Out: three tables, by the rule's id. Refuses: nothing.
+In: functions. Out: four tables, by the rule's id. Refuses: nothing.
 
 A predicate is a function of a structure and of what is known of its image by then; it says whether
 the rule holds, and it holds where it does not apply.
@@ -13,9 +13,11 @@ from typing import Any, Literal, TypeVar
 
 from qcowspec.errors import Value
 from qcowspec.metadata import Metadata
+from qcowspec.structures import Part, Place
 
 Predicate = Callable[[Any, Metadata], bool]
-Showing = Callable[[Any, Metadata], Value]
+Stating = Callable[[Any, Metadata], Value]
+Placing = Callable[[Part[Any], Any, Metadata], Place]
 After = Literal["extensions", "snapshots", "bitmaps", "clusters", "backing"]
 """A stage that has to be done before a rule about what came earlier can be decided."""
 
@@ -25,11 +27,15 @@ FUNCTIONS: dict[str, Predicate] = {}
 AFTER: dict[str, After] = {}
 """For rules that need more than their structure and what came before: the stage that reads it."""
 
-VALUES: dict[str, Showing] = {}
-"""For rules whose sentence tells no field's value: what it tells."""
+FACTS: dict[str, Stating] = {}
+"""For rules whose sentence states more than a field's value: what stands for ``{fact}`` there."""
+
+PLACES: dict[str, Placing] = {}
+"""For rules whose place is not always the field that their row names: where they are broken."""
 
 Decides = TypeVar("Decides", bound=Predicate)
-Shows = TypeVar("Shows", bound=Showing)
+States = TypeVar("States", bound=Stating)
+Places = TypeVar("Places", bound=Placing)
 
 
 def decides(*rules: str, after: After | None = None) -> Callable[[Decides], Decides]:
@@ -50,11 +56,21 @@ def decides(*rules: str, after: After | None = None) -> Callable[[Decides], Deci
     return bind
 
 
-def tells(*rules: str) -> Callable[[Shows], Shows]:
-    """The function finds the value that the sentences of these rules tell."""
+def states(*rules: str) -> Callable[[States], States]:
+    """The function finds what the sentences of these rules state as their ``{fact}``."""
 
-    def bind(showing: Shows) -> Shows:
-        VALUES.update(dict.fromkeys(rules, showing))
-        return showing
+    def bind(stating: States) -> States:
+        FACTS.update(dict.fromkeys(rules, stating))
+        return stating
+
+    return bind
+
+
+def places(*rules: str) -> Callable[[Places], Places]:
+    """The function finds where these rules are broken: a field, or a whole structure."""
+
+    def bind(placing: Places) -> Places:
+        PLACES.update(dict.fromkeys(rules, placing))
+        return placing
 
     return bind

@@ -5,11 +5,14 @@ They are asked only where the image vouches for its bitmaps (autoclear bit 0).
 
 from __future__ import annotations
 
+from typing import Any
+
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides, tells
+from qcowspec.predicates.binding import decides, places, states
+from qcowspec.structures import Part, Place, place
 from qcowspec.units import BITS_PER_BYTE, align_up
 
 INT32_MAX, UINT32 = (1 << 31) - 1, 1 << 32
@@ -66,7 +69,7 @@ def untrusted_tables(directory: object, image: Metadata) -> bool:
     return image.bitmap_tables_length <= c.POLICY_MAX_BITMAP_TABLES
 
 
-@tells("bitmaps/untrusted-tables")
+@states("bitmaps/untrusted-tables")
 def tables_length(directory: object, image: Metadata) -> int:
     """Bytes of all tables."""
     return image.bitmap_tables_length
@@ -78,22 +81,35 @@ def entry_header(directory: object, image: Metadata) -> bool:
     return not 0 < image.turn.left < c.QCOW2_BITMAP_DIR_ENTRY_SIZE
 
 
-@tells("bitmaps/entry-header")
+@states("bitmaps/entry-header")
 def bytes_left(directory: object, image: Metadata) -> int:
-    """Bytes behind the last entry."""
+    """Bytes after the last entry."""
     return image.turn.left
+
+
+@places("bitmaps/entry-header")
+def unparsed(part: Part[Any], directory: object, image: Metadata) -> Place:
+    """The bytes after the last entry."""
+    return Place(image.turn.offset, f"{part.name}.unparsed", None)
 
 
 @decides("bitmaps/count-minimum")
 def count_minimum(directory: object, image: Metadata) -> bool:
-    """No bitmap is missing; a directory that was not read to its end tells nothing."""
+    """No bitmap is missing; not asked of a directory that was not read to its end."""
     return image.turn.left > 0 or image.turn.index >= _directory(image).nb_bitmaps
 
 
-@tells("bitmaps/count-minimum")
+@states("bitmaps/count-minimum")
 def entries(directory: object, image: Metadata) -> int:
     """How many entries there are."""
     return image.turn.index
+
+
+@places("bitmaps/count-minimum", "bitmaps/count-maximum", "bitmaps/untrusted-tables")
+def announced(part: Part[Any], structure: object, image: Metadata) -> Place:
+    """The number of bitmaps that the extension announces."""
+    assert image.bitmaps_part is not None
+    return place(image.bitmaps_part, "nb_bitmaps")
 
 
 # --- an entry -------------------------------------------------------------------------------------
@@ -105,12 +121,6 @@ def count_maximum(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
     return image.turn.index < _directory(image).nb_bitmaps
 
 
-@tells("bitmaps/count-maximum")
-def announced(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> int:
-    """How many the extension announces."""
-    return _directory(image).nb_bitmaps
-
-
 @decides("bitmaps/entry-end")
 def entry_end(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
     """The entry ends inside the directory, as QEMU counts: lengths from 2^31 on are negative."""
@@ -118,10 +128,16 @@ def entry_end(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
     return length > INT32_MAX or length <= image.turn.left
 
 
-@tells("bitmaps/entry-end")
+@states("bitmaps/entry-end")
 def entry_length(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> int:
     """Bytes that the entry claims."""
     return entry.entry_size
+
+
+@states("bitmaps/table-size-exact")
+def table_size_needed(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> int:
+    """Entries of a table for the whole disk."""
+    return _table_size_needed(entry, image)
 
 
 @decides("bitmaps/granularity-bits-maximum")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides, tells
+from qcowspec.predicates.binding import decides, places, states
+from qcowspec.structures import Part, Place
 
 FEATURE_BITS = 64
 """Bits of a word of features."""
 
 FEATURE_TYPES = frozenset(map(int, c.Qcow2FeatureType))
 
-# --- the area as a whole: the turn stands behind its last record ----------------------------------
+# --- the area as a whole: the turn stands after its last record -----------------------------------
 
 
 def _is_closed(image: Metadata) -> bool:
@@ -27,10 +30,16 @@ def area_remainder(area: object, image: Metadata) -> bool:
     return _is_closed(image) or not 0 < image.turn.left < c.QCOW2_EXT_HEADER_SIZE
 
 
-@tells("extensions/area-remainder")
+@states("extensions/area-remainder")
 def remainder(area: object, image: Metadata) -> int:
-    """Bytes behind the last record."""
+    """Bytes after the last record."""
     return image.turn.left
+
+
+@places("extensions/area-remainder")
+def unparsed(part: Part[Any], area: object, image: Metadata) -> Place:
+    """The bytes after the last record."""
+    return Place(image.turn.offset, f"{part.name}.unparsed", None)
 
 
 @decides("extensions/end")
@@ -45,10 +54,19 @@ def untrusted_count(area: object, image: Metadata) -> bool:
     return image.turn.index <= c.POLICY_MAX_HEADER_EXTENSIONS
 
 
-@tells("extensions/end", "extensions/untrusted-count")
+@states("extensions/end", "extensions/untrusted-count")
 def records(area: object, image: Metadata) -> int:
     """How many records there are."""
     return image.turn.index
+
+
+@places("extensions/end", "extensions/untrusted-count")
+def last_record(part: Part[Any], area: object, image: Metadata) -> Place:
+    """The last record that is kept; without any, the bytes that are too few for one."""
+    if not image.extensions:
+        return unparsed(part, area, image)
+    last = image.extensions.part(-1)
+    return Place(last.offset, last.name, None)
 
 
 @decides("extensions/slack")
@@ -57,10 +75,17 @@ def slack(area: object, image: Metadata) -> bool:
     return image.slack == 0
 
 
-@tells("extensions/slack")
+@states("extensions/slack")
 def stray_bytes(area: object, image: Metadata) -> int:
     """Bytes in the first cluster that belong to nothing."""
     return image.slack
+
+
+@places("extensions/slack")
+def first_stray(part: Part[Any], area: object, image: Metadata) -> Place:
+    """The first of the stretches with such bytes."""
+    stretch = image.leftovers[0]
+    return Place(stretch.offset, stretch.name, None)
 
 
 @decides("extensions/bitmaps-present", after="extensions")

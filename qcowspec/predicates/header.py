@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.metadata import Metadata, Table
-from qcowspec.predicates.binding import decides, tells
+from qcowspec.predicates.binding import decides, places, states
+from qcowspec.structures import Part, Place, place
 
 # Plain numbers: the operators of enum.Flag take longer than all other predicates together.
 UNKNOWN_COMPATIBLE = ~int(c.Qcow2CompatibleFeatures.QCOW2_COMPAT_FEAT_MASK)
@@ -23,7 +25,7 @@ def corrupt(header: Qcow2.Header, image: Metadata) -> bool:
 
 @decides("header/padding")
 def padding(fields: Qcow2.AdditionalFields, image: Metadata) -> bool:
-    """The bytes behind the compression type are zero."""
+    """The bytes after the compression type are zero."""
     return not any(fields.padding)
 
 
@@ -48,7 +50,7 @@ def v1_librbd_length(header: Qcow1.Header, image: Metadata) -> bool:
     return image.holds(0, c.QCOW1_HEADER_SIZE)
 
 
-@tells("header/librbd-length", "header/v1-librbd-length")
+@states("header/librbd-length", "header/v1-librbd-length")
 def file_length(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> int | None:
     """Bytes of the file."""
     return image.length
@@ -65,6 +67,24 @@ def librbd_compression(header: Qcow2.Header, image: Metadata) -> bool:
     """Neither the compression type nor its bit is set."""
     deflate = c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB
     return header.effective_compression_type == deflate and not header.has_compression_type
+
+
+@places("header/librbd-compression")
+def compression(part: Part[Any], header: Qcow2.Header, image: Metadata) -> Place:
+    """The compression type, or the bit that announces one where the type is 0 or missing."""
+    is_bit = header.effective_compression_type == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB
+    return place(part, "incompatible_features" if is_bit else COMPRESSION_TYPE)
+
+
+@states("header/librbd-compression")
+def compression_words(header: Qcow2.Header, image: Metadata) -> str:
+    """What is set."""
+    if header.effective_compression_type == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB:
+        return f"incompatible_features is {header.incompatible_features:#x}: bit 3 is set"
+    return f"compression_type is {int(header.effective_compression_type)}"
+
+
+COMPRESSION_TYPE = "additional_fields.compression_type"
 
 
 @decides("header/librbd-data-file", "header/untrusted-data-file")
@@ -131,29 +151,42 @@ def untrusted_overlap(header: Qcow2.Header, image: Metadata) -> bool:
     return overlapping(header, image) is None
 
 
-@tells("header/untrusted-overlap")
-def overlapping(header: Qcow2.Header, image: Metadata) -> int | None:
-    """The first offset at which two of the header's tables, or a table and the header, meet."""
-    end = 0
-    for start, length in sorted(_located(header, image)):
+@states("header/untrusted-overlap")
+def overlapping(header: Qcow2.Header, image: Metadata) -> str | None:
+    """The field that locates the first table which begins inside another one, or in the header."""
+    end = header.cluster_size
+    for start, length, field in sorted(_located(header, image)):
         if start < end:
-            return start
+            return field
         end = start + length
     return None
 
 
-def _located(header: Qcow2.Header, image: Metadata) -> Iterator[tuple[int, int]]:
-    """Offset and length of all that the header locates, but for what is empty or not readable."""
-    yield 0, header.cluster_size
-    for table in (image.l1_table, image.refcount_table):
+@places("header/untrusted-overlap")
+def overlap(part: Part[Any], header: Qcow2.Header, image: Metadata) -> Place:
+    """That field; the bitmap directory's stands in an extension."""
+    field = overlapping(header, image)
+    assert field is not None
+    in_extension = field == BITMAP_DIRECTORY and image.bitmaps_part is not None
+    return place(image.bitmaps_part if in_extension else part, field)  # type: ignore[arg-type]
+
+
+BITMAP_DIRECTORY = "bitmap_directory_offset"
+
+
+def _located(header: Qcow2.Header, image: Metadata) -> Iterator[tuple[int, int, str]]:
+    """Offset, length and locating field of all tables that are not empty."""
+    tables = {"l1_table_offset": image.l1_table, "refcount_table_offset": image.refcount_table}
+    for field, table in tables.items():
         if isinstance(table, Table) and table.count:
-            yield table.offset, table.length
+            yield table.offset, table.length, field
     if image.snapshots:
-        last = image.snapshots.part(-1)
-        yield header.snapshots_offset, last.offset + len(last.data) - header.snapshots_offset
+        start, last = header.snapshots_offset, image.snapshots.part(-1)
+        yield start, last.offset + len(last.data) - start, "snapshots_offset"
     directory = image.bitmaps_extension
     if image.bitmaps and directory is not None:
-        yield directory.bitmap_directory_offset, directory.bitmap_directory_size
+        start = directory.bitmap_directory_offset
+        yield start, directory.bitmap_directory_size, BITMAP_DIRECTORY
 
 
 # --- the whole file -------------------------------------------------------------------------------
@@ -165,7 +198,7 @@ def truncated(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
     return image.reach == 0
 
 
-@tells("header/truncated", "header/v1-truncated")
+@states("header/truncated", "header/v1-truncated")
 def reach(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> int:
     """Where the last of it ends."""
     return image.reach

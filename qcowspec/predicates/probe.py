@@ -6,7 +6,7 @@ from qcow_parsers import Qcow, Qcow1
 from qcow_parsers import constants as c
 
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides, tells
+from qcowspec.predicates.binding import decides, states
 
 PARTITION_TABLES = frozenset({"MBR", "GPT"})
 """Of the signatures of others, those that are no image format."""
@@ -18,10 +18,10 @@ def claimed(probe: Qcow.Probe, image: Metadata) -> bool:
     return probe.magic == c.QCOW_MAGIC and probe.version >= c.QCOW_VERSION
 
 
-@tells("probe/claimed")
+@states("probe/claimed")
 def beginning(probe: Qcow.Probe, image: Metadata) -> str:
-    """The bytes that decide."""
-    return f"{probe.magic:08x} {probe.version:08x}"
+    """The bytes that decide, as far as the file has them."""
+    return f"it begins with {image.beginning.hex(' ')}" if image.beginning else "it is empty"
 
 
 @decides("probe/v1-untrusted")
@@ -42,13 +42,13 @@ def untrusted_partition_table(probe: Qcow.Probe, image: Metadata) -> bool:
     return not image.foreign & PARTITION_TABLES
 
 
-@tells("probe/untrusted-foreign")
+@states("probe/untrusted-foreign")
 def foreign_names(probe: Qcow.Probe, image: Metadata) -> str:
     """The formats that the file could pass for."""
     return ", ".join(sorted(image.foreign - PARTITION_TABLES))
 
 
-@tells("probe/untrusted-partition-table")
+@states("probe/untrusted-partition-table")
 def partition_tables(probe: Qcow.Probe, image: Metadata) -> str:
     """The partition tables that the file begins with."""
     return ", ".join(sorted(image.foreign & PARTITION_TABLES))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides, tells
+from qcowspec.predicates.binding import decides, places, states
+from qcowspec.structures import Part, Place, place
 
 UINT32 = 1 << 32
 """librbd adds the lengths of an entry's parts in this many values."""
@@ -19,7 +22,7 @@ def table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     return image.turn.offset + length <= c.BDRV_MAX_LENGTH
 
 
-@tells("snapshots/table-read")
+@states("snapshots/table-read", "snapshots/librbd-past-end", "snapshots/untrusted-past-end")
 def entry_offset(entry: Qcow2.Snapshot, image: Metadata) -> int:
     """Where the entry starts."""
     return image.turn.offset
@@ -31,7 +34,7 @@ def table_size(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     return table_length(entry, image) <= c.QCOW_MAX_SNAPSHOTS_SIZE
 
 
-@tells("snapshots/table-size")
+@states("snapshots/table-size")
 def table_length(entry: Qcow2.Snapshot, image: Metadata) -> int:
     """Bytes of the table up to the end of this entry."""
     return image.turn.offset - image.qcow2_header.snapshots_offset + entry.unpadded_size
@@ -74,7 +77,7 @@ def id_unique(entry: Qcow2.Snapshot, image: Metadata) -> bool:
 
 
 def _librbd_tail(entry: Qcow2.Snapshot) -> int:
-    """Bytes behind an entry's fixed part, as librbd counts them."""
+    """Bytes after an entry's fixed part, as librbd counts them."""
     return (entry.extra_data_size + entry.id_str_size + entry.name_size) % UINT32
 
 
@@ -95,12 +98,6 @@ def librbd_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     return image.holds(image.turn.offset, c.QCOW2_SNAPSHOT_HEADER_SIZE + _librbd_tail(entry))
 
 
-@tells("snapshots/librbd-past-end")
-def librbd_entry_offset(entry: Qcow2.Snapshot, image: Metadata) -> int:
-    """Where the entry starts."""
-    return image.turn.offset
-
-
 @decides("snapshots/librbd-l1-past-end")
 def librbd_l1_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     """The file has the snapshot's L1 table, if librbd reads it."""
@@ -118,10 +115,11 @@ def untrusted_vm_state(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     return entry.effective_vm_state_size == 0
 
 
-@tells("snapshots/untrusted-vm-state")
-def vm_state_size(entry: Qcow2.Snapshot, image: Metadata) -> int:
-    """Bytes of the machine's state, wherever the entry says it."""
-    return entry.effective_vm_state_size
+@places("snapshots/untrusted-vm-state")
+def vm_state_size(part: Part[Any], entry: Qcow2.Snapshot, image: Metadata) -> Place:
+    """The field that counts: the large one of the extra data, where it is there."""
+    large = entry.extra_data.has_vm_state_size_large
+    return place(part, "extra_data.vm_state_size_large" if large else "vm_state_size")
 
 
 @decides("snapshots/untrusted-past-end")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec import units
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides, tells
+from qcowspec.predicates.binding import decides, places, states
+from qcowspec.structures import Part, Place
+from qcowspec.units import HostOffset
 
 UINT32 = 1 << 32
 """librbd keeps its count of L1 entries in this many values."""
@@ -78,19 +82,38 @@ def untrusted_l2_past_end(header: Qcow2.Header, image: Metadata) -> bool:
     return last == 0 or image.holds(last, 1)
 
 
-@tells("l1/untrusted-l2-past-end")
+@states("l1/untrusted-l2-past-end")
 def last_l2_table(header: Qcow2.Header, image: Metadata) -> int:
     """Offset of the L2 table that lies furthest into the file; 0 where there is none."""
+    return units.l1_offset(_last_entry(image)[1])
+
+
+@places("l1/untrusted-l2-past-end")
+def last_l1_entry(part: Part[Any], header: Qcow2.Header, image: Metadata) -> Place:
+    """The L1 entry that points at that table."""
+    table, (index, entry) = image.l1_table, _last_entry(image)
+    assert table is not None
+    offset = HostOffset(table.offset + index * table.ENTRY_SIZE)
+    return Place(offset, f"{table.name}[{index}]", entry)
+
+
+def _last_entry(image: Metadata) -> tuple[int, int]:
+    """Index and value of the L1 entry that points furthest into the file; zeros without any."""
     table = image.l1_table
-    if table is None:
-        return 0
+    if table is None or len(table.data) < table.ENTRY_SIZE:
+        return 0, 0
     if len(table.data) <= LARGE:
-        return max((units.l1_offset(entry) for entry in table.values()), default=0)
+        return max(enumerate(table.values()), key=lambda each: units.l1_offset(each[1]))
     import numpy as np  # which only a large table is worth waiting for
 
     entries = np.frombuffer(table.data, dtype=">u8", count=len(table.data) // c.L1E_SIZE)
-    pieces = range(0, len(entries), LARGE)
-    return max(int(units.l1_offset(entries[at : at + LARGE]).max()) for at in pieces)
+    pieces = (entries[at : at + LARGE] for at in range(0, len(entries), LARGE))
+    last = [int(units.l1_offset(piece).argmax()) for piece in pieces]
+    indexes = [number * LARGE + within for number, within in enumerate(last)]
+    return max(
+        ((index, int(entries[index])) for index in indexes),
+        key=lambda each: units.l1_offset(each[1]),
+    )
 
 
 LARGE = 1 << 16

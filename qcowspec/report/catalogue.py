@@ -5,10 +5,13 @@ In: the catalogue. Out: lines. Refuses: nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from qcow_parsers.catalogue import RULES, Rule
 
+from qcowspec.profiles import PROFILES, refuses, verdict
 from qcowspec.report.style import Style, plain_style
 
 ID_WIDTH = 34
@@ -32,9 +35,16 @@ def _enforcers(rule: Rule) -> dict[str, bool]:
     return {
         "Q": rule.qemu.verdict == "rejects",
         "S": rule.spec,
-        "L": rule.librbd == "rejects",
-        "U": rule.spec or rule.untrusted is not None,
+        "L": refuses(rule, "librbd"),
+        "U": refuses(rule, "untrusted"),
     }
+
+
+def as_json(rule: Rule) -> dict[str, Any]:
+    """A rule's row, and under ``verdicts`` what each profile does with an image that breaks it."""
+    verdicts = {profile: verdict(rule, profile) for profile in PROFILES}
+    row = rule._asdict() | {"qemu": rule.qemu._asdict(), "untrusted": verdicts["untrusted"]}
+    return row | {"verdicts": verdicts}
 
 
 def page(
@@ -52,18 +62,26 @@ def page(
     yield ""
     facts = {
         "why": rule.why,
-        "about": f"{rule.field} of {rule.on}, version {_listed(rule.versions)}",
+        "about": f"{_about(rule)}, version {_listed(rule.versions)}",
         "kind": rule.kind,
         "document": "demands it" if rule.spec else "does not demand it",
         "QEMU": qemu_words(rule),
-        "librbd": f"{rule.librbd} an image that breaks it",
-        "untrusted": "rejects" if rule.spec or rule.untrusted else "accepts",
-        "message": rule.message,
+        "librbd": f"{verdict(rule, 'librbd')} an image that breaks it",
+        "untrusted": f"{verdict(rule, 'untrusted')} an image that breaks it",
+        "message": GAP.sub(r"{\1}", rule.message),
         "predicate": _predicate_words(rule),
         "source": "; ".join(rule.source),
     }
     for name, fact in {**facts, **(examples or {})}.items():
         yield f"  {style(f'{name:<10}', 'name')} {' '.join(fact.split())}"
+
+
+GAP = re.compile(r"{(value|fact)[^}]*}")
+"""What is filled into a message, and how: people need to know only what."""
+
+
+def _about(rule: Rule) -> str:
+    return rule.on if rule.field is None else f"{rule.field} of {rule.on}"
 
 
 def qemu_words(rule: Rule) -> str:

@@ -97,9 +97,9 @@ def text(data: bytes) -> str:
 
 
 def _actual_size(source: Source) -> Plain:
-    """What the file takes on its disk; nothing where the source cannot tell."""
-    allocated = getattr(source, "allocated", None)
-    return {} if allocated is None else {"actual-size": allocated()}
+    """What the file takes on its disk; nothing where the source does not know."""
+    allocated = source.allocated() if hasattr(source, "allocated") else None
+    return {} if allocated is None else {"actual-size": allocated}
 
 
 def _snapshot(entry: Qcow2.Snapshot) -> Plain:

@@ -1,4 +1,4 @@
-"""Lays an image open: every structure that the reader met, and the tables behind them.
+"""Lays an image open: every structure that the reader met, and the tables that they locate.
 
 In: an opened image. Out: `Node`s, in the order in which a reader meets the structures, each made
 when it is asked for. Refuses: nothing; see `qcowspec.report.tables` for what is left out.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qcowspec.image import Image
+from qcowspec.metadata import Leftover
 from qcowspec.report import tables, words
 from qcowspec.report.meaning import in_short, meaning, title
 from qcowspec.report.nodes import Node
@@ -32,8 +33,8 @@ def structures(image: Image, *, whole: bool) -> Iterator[Node]:
         yield structure(image, part)
     if metadata.backing is not None:
         yield _backing_file_name(image)
-    if metadata.luks_part is not None:
-        yield structure(image, metadata.luks_part)
+    for luks in metadata.luks_headers.values():
+        yield structure(image, luks)
     yield from tables.active(image, whole=whole)
     yield from tables.refcounts(image, whole=whole)
     seen = tables.active_l2_offsets(image) if metadata.snapshots.parts else set()
@@ -43,6 +44,10 @@ def structures(image: Image, *, whole: bool) -> Iterator[Node]:
     for index, bitmap in enumerate(metadata.bitmaps.parts):
         yield structure(image, bitmap)
         yield tables.bitmap_table(image, index)
+    for part in metadata.unfit:
+        yield structure(image, part)
+    for leftover in metadata.leftovers:
+        yield _leftover(image, leftover)
 
 
 def structure(image: Image, part: Part[Any]) -> Node:
@@ -68,6 +73,13 @@ def _node(field: Field, layout: str, part: Part[Any], image: Image) -> Node:
         meaning=says,
         children=[_node(child, field.layout or "", part, image) for child in field.fields],
     )
+
+
+def _leftover(image: Image, leftover: Leftover) -> Node:
+    """Bytes that belong to no structure, as far as the file holds them."""
+    raw = image.source.read_at(leftover.offset, leftover.length)
+    says = "belongs to no structure"
+    return Node(leftover.name, leftover.offset, len(raw), raw=raw, value=raw, meaning=says)
 
 
 def _backing_file_name(image: Image) -> Node:

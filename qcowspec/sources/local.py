@@ -144,7 +144,7 @@ class LocalFile:
         except OSError:  # the file system cannot tell, or the file shrank
             return max(offset + 1, self.length)
 
-    def allocated(self) -> int:
+    def allocated(self) -> int | None:
         """Bytes of the disk that the file takes, by the file system's word."""
         return os.fstat(self._fd).st_blocks * BLOCK
 

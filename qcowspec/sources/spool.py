@@ -64,6 +64,9 @@ class Spooled(LocalFile):
         """The name of what was put there: a URL."""
         return self.name
 
+    def allocated(self) -> None:
+        """None: the temporary file says nothing of what the image takes where it is."""
+
     def beside(self, name: str) -> Source | None:
         """See `Transport.beside`."""
         return None if self._beside is None else self._beside(name)

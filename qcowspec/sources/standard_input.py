@@ -8,10 +8,7 @@ file, because an image's tables lie anywhere.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
 
 from qcowspec.errors import Unreadable
 from qcowspec.source import Source
@@ -29,15 +26,9 @@ def open_standard_input() -> Source:
         raise Unreadable("no image comes in; name a file, or redirect one here", path="-")
     if stdin.seekable():
         return _named(LocalFile(f"/dev/fd/{stdin.fileno()}"))
-    with tempfile.TemporaryFile() as spool:
-        try:
-            shutil.copyfileobj(stdin.buffer, spool, 1 << 20)
-            spool.flush()
-        except OSError as error:
-            raise Unreadable(
-                f"cannot be copied: {os.strerror(error.errno or 0)}", path="-"
-            ) from error
-        return _named(LocalFile(f"/dev/fd/{spool.fileno()}"))
+    from qcowspec.sources.spool import PIECE, Spooled  # which a redirected file does not need
+
+    return Spooled(iter(lambda: stdin.buffer.read(PIECE), b""), "-")
 
 
 def _named(source: LocalFile) -> LocalFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections import Counter
@@ -17,7 +18,7 @@ import qcowspec
 from qcowspec import build
 from qcowspec.build import ImageSpec
 from qcowspec.errors import QcowError, Refused, Unreadable
-from qcowspec.gate import Allow, Deny, gate_of
+from qcowspec.gate import Allow, Deny, Gate, gate_of
 from qcowspec.sources import open_beside
 from qcowspec.sources.memory import Memory
 
@@ -97,6 +98,46 @@ def test_other_protocols_are_refused_whatever_is_allowed(tree: Path, name: bytes
 def test_a_file_that_is_not_there_is_unreadable(tree: Path) -> None:
     with pytest.raises(Unreadable, match="no such file"):
         admitted(tree, b"missing", "same-dir")
+
+
+# --- What a refusal advises -----------------------------------------------------------------------
+
+
+def advice(tree: Path, gate: Gate, name: bytes) -> str:
+    with pytest.raises(Refused) as caught:
+        gate.admit(str(tree / "images/a.qcow2"), name, PURPOSE)
+    return caught.value.message.partition(", ")[2]
+
+
+def test_a_file_outside_is_allowed_by_its_directory(tree: Path) -> None:
+    outside = tree / "outside"
+
+    assert advice(tree, Allow(["same-dir"]), b"link") == (
+        f"which is '{outside}/secret', outside of what you allow (--allow {outside} or --allow any)"
+    )
+
+
+@pytest.mark.parametrize("gate", [Allow(["same-dir"]), Allow(["any"])], ids=["same-dir", "any"])
+def test_what_no_option_allows_comes_without_advice(tree: Path, gate: Gate) -> None:
+    assert advice(tree, gate, b"pipe") == "which is not a regular file"
+
+
+@pytest.mark.parametrize("gate", [Deny(), Allow(["any"])], ids=["none", "any"])
+def test_a_name_for_a_protocol_comes_without_advice(tree: Path, gate: Gate) -> None:
+    assert advice(tree, gate, b"rbd:pool/image") == "which is not a file on this machine"
+
+
+def test_of_a_block_device_only_any_is_advised(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = os.stat_result((stat.S_IFBLK, *[0] * 9))
+    monkeypatch.setattr("qcowspec.gate.os.stat", lambda path: device)
+
+    assert advice(tree, Allow(["same-dir"]), b"b.raw") == "which is a block device (--allow any)"
+    assert admitted(tree, b"b.raw", "any") == str(tree / "images/b.raw")
+
+
+def test_to_one_who_allows_any_it_is_not_advised(tree: Path) -> None:
+    with pytest.raises(Refused, match=r"outside of what you allow \(--allow URL\)$"):
+        on_server(b"https://elsewhere/b.raw", "any")
 
 
 # --- Images on a server ---------------------------------------------------------------------------

@@ -210,7 +210,7 @@ def test_a_directory_that_cannot_be_searched_is_said(
     result = run("validate", "-r", ".")
 
     assert result.exit_code == 2
-    assert result.stdout .splitlines()[0] == "a: accept, qcow2"
+    assert result.stdout.splitlines()[0] == "a: accept, qcow2"
     assert result.stderr == "qcowspec: ./closed: cannot be searched: permission denied\n"
 
 

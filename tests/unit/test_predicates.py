@@ -13,7 +13,7 @@ from qcow_parsers import constants as c
 from qcowspec.bitmaps import broken_entries, past_end_entries
 from qcowspec.image import Image, lay_open
 from qcowspec.metadata import Metadata, Turn
-from qcowspec.predicates import FUNCTIONS, VALUES
+from qcowspec.predicates import FACTS, FUNCTIONS
 from qcowspec.predicates.extensions import names_protocol
 from qcowspec.structures import Part
 from qcowspec.units import HostOffset
@@ -136,7 +136,7 @@ def test_a_snapshot_table_is_as_large_as_its_entries_up_to_here() -> None:
 
     assert holds("snapshots/table-size", entry, at(most))
     assert not holds("snapshots/table-size", entry, at(most + 8))
-    assert VALUES["snapshots/table-size"](entry, at(most)) == c.QCOW_MAX_SNAPSHOTS_SIZE
+    assert FACTS["snapshots/table-size"](entry, at(most)) == c.QCOW_MAX_SNAPSHOTS_SIZE
 
 
 def test_librbd_adds_the_parts_of_an_entry_in_32_bits() -> None:
@@ -222,7 +222,7 @@ def test_a_directory_does_not_end_inside_an_entry(left: int) -> None:
 
     assert not holds("bitmaps/entry-header", None, at(0, image, left=left))
     assert holds("bitmaps/count-minimum", None, image)  # QEMU counts what it has read to the end
-    assert VALUES["bitmaps/entry-header"](None, image) == left
+    assert FACTS["bitmaps/entry-header"](None, image) == left
 
 
 def table_entry_is_broken(value: int, image: Metadata) -> bool:
@@ -340,16 +340,16 @@ def test_key_material_lies_apart(changes: dict[str, int], payload: bool, overlap
     ("changes", "where"),
     [
         ((), None),
-        (((40, 8, 0),), 0),  # the L1 table is the header
-        (((40, 8, 65536),), 65536),  # the L1 table is the refcount table
+        (((40, 8, 0),), "l1_table_offset"),  # the L1 table is the header
+        (((40, 8, 65536),), "refcount_table_offset"),  # the L1 table is the refcount table
         (((40, 8, 65536), (36, 4, 0)), None),  # an empty one takes no place
     ],
 )
-def test_tables_lie_apart(changes: tuple[tuple[int, int, int], ...], where: int | None) -> None:
+def test_tables_lie_apart(changes: tuple[tuple[int, int, int], ...], where: str | None) -> None:
     image = header("v3-empty.qcow2", *changes)
 
     assert holds("header/untrusted-overlap", image.header, image) == (where is None)
-    assert VALUES["header/untrusted-overlap"](image.header, image) == where
+    assert FACTS["header/untrusted-overlap"](image.header, image) == where
 
 
 def test_a_file_of_unknown_length_ends_nowhere() -> None:

@@ -12,7 +12,7 @@ from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.entries import HOLDS
 from qcowspec.image import Image, lay_open
-from qcowspec.predicates import AFTER, FUNCTIONS, UNDECIDED, VALUES, undecided
+from qcowspec.predicates import AFTER, FACTS, FUNCTIONS, UNDECIDED, undecided
 from qcowspec.profiles import check_profile, refused_by
 from qcowspec.rules import BY_ID, KEPT_PER_RULE, refuses
 
@@ -72,8 +72,8 @@ def test_a_rule_that_nobody_decides_is_one_that_no_opening_needs(rule: str) -> N
 def test_every_function_is_some_rules() -> None:
     ids = {rule.id for rule in RULES}
 
-    assert FUNCTIONS.keys() | AFTER.keys() | VALUES.keys() | UNDECIDED.keys() <= ids
-    assert AFTER.keys() | VALUES.keys() <= FUNCTIONS.keys()
+    assert FUNCTIONS.keys() | AFTER.keys() | FACTS.keys() | UNDECIDED.keys() <= ids
+    assert AFTER.keys() | FACTS.keys() <= FUNCTIONS.keys()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)

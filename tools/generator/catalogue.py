@@ -43,7 +43,7 @@ _RULE = {
     "formats": Key(rows.some_of("qcow", "qcow2")),
     "versions": Key(rows.some_of(1, 2, 3)),
     "on": _TEXT,
-    "field": _TEXT,
+    "field": Key(rows.text, required=False),
     "predicate": Key(rows.one_of("instance", "function")),
     "predicate_name": Key(rows.identifier, required=False),
     "stops": Key(rows.truth),
@@ -60,7 +60,7 @@ _RULE = {
     "why": _TEXT,
 }
 _VERSIONS_OF = {"qcow": {1}, "qcow2": {2, 3}}
-_GAPS = {"value"}
+_GAPS = {"value", "fact"}
 
 
 def read(folder: Path, layouts: dict[str, Layout]) -> list[Row]:
@@ -95,7 +95,7 @@ def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layo
         complaints.add(where, f"{row['formats']} has no versions {row['versions']}.")
     types = {each.name: each for top in layouts.values() for each in top.walk()}
     if row["on"] in types:
-        _check_names(complaints, where, row, types[row["on"]])
+        _check_names(complaints, where, row, types)
     else:
         complaints.add(where, f"`on` is {row['on']}, which is no type of a .ksy.")
     try:
@@ -107,13 +107,24 @@ def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layo
             complaints.add(where, f"the message has gaps that nothing fills: {sorted(gaps)}.")
 
 
-def _check_names(complaints: Complaints, where: str, row: Row, layout: Layout) -> None:
+def _check_names(complaints: Complaints, where: str, row: Row, types: dict[str, Layout]) -> None:
+    layout = types[row["on"]]
     instances = {each.name for each in layout.instances}
-    if row["field"] not in instances | {each.name for each in [*layout.params, *layout.seq]}:
+    if "field" in row and not _has(types, layout, row["field"]):
         complaints.add(where, f"`field` is {row['field']}, which {layout.name} has not.")
     name = predicate_name(row)
     if row["predicate"] == "instance" and name not in instances:
         complaints.add(where, f"its predicate is {name}, an instance which {layout.name} has not.")
+
+
+def _has(types: dict[str, Layout], layout: Layout, path: str) -> bool:
+    """Whether a structure has a field, or an instance, of this path."""
+    name, _, rest = path.partition(".")
+    found = [each for each in [*layout.params, *layout.seq, *layout.instances] if each.name == name]
+    if not found or not rest:
+        return bool(found)
+    below = types.get(f"{layout.path[0]}::{found[0].spec.get('type')}")
+    return below is not None and _has(types, below, rest)
 
 
 def predicate_name(row: Row) -> str:
@@ -149,7 +160,7 @@ class Rule(NamedTuple):
     formats: tuple[str, ...]
     versions: tuple[int, ...]
     on: str  # the structure, a type of the .ksy
-    field: str
+    field: str | None  # its path in that structure; None: the structure as a whole
     predicate: Literal["instance", "function"]
     predicate_name: str  # of the value instance, or of the function
     stops: bool  # whether what depends on the structure cannot be located any more
