@@ -62,13 +62,16 @@ def nodes_of(data: bytes, format: str | None) -> list[Node]:
         return []
 
 
-def shown(nodes: Sequence[Node], field: str) -> tuple[int, int]:
-    """Where a dump has a field, and how long it is, in bytes."""
+def shown(nodes: Sequence[Node], field: str, at: int) -> tuple[int, int]:
+    """Where a dump has a field, and how long it is, in bytes; of two words the one at an offset."""
     found = resolve(nodes, field)
-    if isinstance(found, Row):
-        size = found.bits // 8
-        return found.offset + (int(field[field.rindex("[") + 1 : -1]) - found.index) * size, size
-    return found.offset, found.length
+    if not isinstance(found, Row):
+        return found.offset, found.length
+    size = found.bits // 8
+    offset = found.offset + (int(field[field.rindex("[") + 1 : -1]) - found.index) * size
+    if size > WIDEST:  # an extended L2 entry and its subcluster bitmap
+        return offset + WIDEST * (at == offset + WIDEST), WIDEST
+    return offset, size
 
 
 def forms(field: str, value: Value) -> list[str]:
@@ -111,7 +114,7 @@ def fault(found: Finding, data: bytes, nodes: Sequence[Node]) -> str | None:
     if not nodes:
         return None
     try:
-        offset, length = shown(nodes, found.field)
+        offset, length = shown(nodes, found.field, found.offset)
     except LookupError as error:
         is_cut = len(data) - found.offset < WIDEST  # which a dump does not show either
         return None if is_cut else str(error)
