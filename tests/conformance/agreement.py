@@ -41,6 +41,7 @@ from qcowspec.drivers import drive
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.predicates import UNDECIDED
+from qcowspec.profiles import key_of
 from qcowspec.rules import BY_ID
 from qcowspec.sources.local import LocalFile
 from tests.conformance import mutations  # noqa: F401 - registers them
@@ -74,11 +75,13 @@ class Answer:
     Attributes:
         accepted: Whether it is opened; None where there was no time or memory for an answer.
         says: QEMU's message; ours is the first broken rule's id.
+        key: What QEMU's message has in it that refuses the image for that rule; only ours.
         broken: Every rule that was found broken; only ours.
     """
 
     accepted: bool | None
     says: str = ""
+    key: str = ""
     broken: frozenset[str] = frozenset()
 
 
@@ -117,7 +120,7 @@ class Case:
         """Whether QEMU's message is the one that our first rule expects."""
         if self.qemu.accepted or self.ours.accepted:
             return self.verdicts_agree
-        return (BY_ID[self.ours.says].qemu.key or "") in self.qemu.says
+        return self.ours.key in self.qemu.says
 
     def __str__(self) -> str:
         ours = "accepts" if self.ours.accepted else f"rejects: {self.ours.says}"
@@ -221,7 +224,10 @@ def ask_us(path: Path, image_format: str, profile: str | None = None) -> Answer:
         source.close()
     first = machine.judge.first(profile)
     broken = frozenset(machine.judge.counts)
-    return Answer(first is None, "" if first is None else first.rule, broken)
+    if first is None:
+        return Answer(accepted=True, broken=broken)
+    key = key_of(BY_ID[first.rule], profile)
+    return Answer(accepted=False, says=first.rule, key=key, broken=broken)
 
 
 # --- mutants on disk ------------------------------------------------------------------------------
