@@ -6,10 +6,14 @@ Refuses: nothing but what cannot be read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from qcowspec.drivers import drive
+from qcowspec.errors import QcowError
+from qcowspec.gate import Gate, gate_of
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.needs import Need
@@ -51,6 +55,7 @@ def validate(
     *,
     profile: str = "qemu",
     format: str | None = None,
+    allow: str | Iterable[str] | Gate | None = None,
 ) -> Verdict:
     """Judge one image.
 
@@ -59,6 +64,8 @@ def validate(
             an open `Source`; see `qcowspec.sources.open_source`.
         profile: ``qemu``, ``qemu@VERSION``, ``librbd``, ``spec`` or ``untrusted``.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        allow: What may be opened besides: the data file, which QEMU before 9.1 opens for a look
+            at the image; see `qcowspec.gate.gate_of`. Nothing, where it is left out.
 
     Raises:
         Unreadable: The bytes cannot be had.
@@ -68,10 +75,31 @@ def validate(
     try:
         chosen = None if format is None else Format(format)
         machine = Machine(thorough(profile), format=chosen, length=source.length)
-        return of(drive(machine, source), source.name, profile)
+        drive(machine, source)
+        look_at_data_file(machine, source.name, gate_of(allow))
+        return of(machine, source.name, profile)
     finally:
         if source is not target:
             source.close()
+
+
+FOUND = "backing/data-file-found"
+"""The rule about a data file that nobody has opened."""
+
+
+def look_at_data_file(machine: Machine, name: str, gate: Gate) -> None:
+    """Open the data file, if the gate lets that pass, and take back that it counts as missing.
+
+    Args:
+        machine: One that has read the image to its end.
+        name: The image, as the user named it.
+        gate: Decides whether the data file may be opened.
+    """
+    data_file = machine.image.data_file
+    if FOUND in machine.judge.counts and data_file is not None:
+        with suppress(QcowError):
+            open_source(gate.admit(name, data_file.name, "data file")).close()
+            machine.judge.take_back(FOUND)
 
 
 def lost(verdict: Verdict, need: Need) -> Verdict:

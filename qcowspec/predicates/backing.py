@@ -5,7 +5,7 @@ from __future__ import annotations
 from qcow_parsers import Qcow1, Qcow2
 
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides
+from qcowspec.predicates.binding import decides, tells
 from qcowspec.predicates.extensions import names_protocol
 
 
@@ -32,6 +32,18 @@ def data_file_name(header: Qcow2.Header, image: Metadata) -> bool:
 def data_file_name_length(data: Qcow2.DataFile, image: Metadata) -> bool:
     """A data file that there is has a name that is not empty."""
     return bool(data.data_file.partition(b"\0")[0]) or not image.qcow2_header.has_data_file
+
+
+@decides("backing/data-file-found", after="extensions")
+def data_file_found(header: Qcow2.Header, image: Metadata) -> bool:
+    """There is no data file with a name: no other file is opened while an image is judged."""
+    return not (header.has_data_file and image.data_file and image.data_file.name)
+
+
+@tells("backing/data-file-found")
+def named_data_file(header: Qcow2.Header, image: Metadata) -> bytes | None:
+    """The data file's name."""
+    return image.data_file and image.data_file.name
 
 
 @decides("backing/librbd-present", "backing/v1-librbd-present")

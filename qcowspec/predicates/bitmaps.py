@@ -179,13 +179,6 @@ def _bits(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> int:
     return -(-_disk(image) // entry.granularity)
 
 
-@decides("bitmaps/table-read")
-def table_read(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """QEMU's block layer can read the table, if QEMU reads it."""
-    end = entry.bitmap_table_offset + entry.bitmap_table_bytes
-    return entry.in_use or end <= c.BDRV_MAX_LENGTH
-
-
 @decides("bitmaps/table-size-exact")
 def table_size_exact(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
     """The table has no entry too many."""

@@ -12,7 +12,7 @@ agree, 1 some do not.
 What QEMU does in each case is taken from its exit status and its message:
 
 - 0: it opens the image.
-- 1: it refuses it.
+- 1: it refuses it; a build without zstd that says that it lacks it has no answer.
 - a signal: it died. Where that is known to stand for a rule it is taken for a refusal.
 """
 
@@ -38,12 +38,14 @@ from typing import TypeVar
 from qcow_parsers.catalogue import RULES
 
 from qcowspec.drivers import drive
+from qcowspec.gate import gate_of
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.predicates import UNDECIDED
 from qcowspec.profiles import key_of
 from qcowspec.rules import BY_ID
 from qcowspec.sources.local import LocalFile
+from qcowspec.verdict import look_at_data_file
 from tests.conformance import mutations  # noqa: F401 - registers them
 from tests.conformance.mutants import Base, Mutant, choose, mutant
 
@@ -63,6 +65,9 @@ without its extension."""
 
 ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
 """The keys of the rules are the words of QEMU and of the C library, untranslated."""
+
+WITHOUT_ZSTD = "unknown compression type: 1"
+"""What a QEMU that was built without zstd says of an image that needs it: Debian's 5.2 is one."""
 
 OUT_OF_MEMORY = "failed to allocate"
 """What GLib says before it ends a process that asks for more memory than the machine has."""
@@ -134,6 +139,7 @@ class Report:
 
     images: int = 0
     unanswered: int = 0
+    unbuilt: list[str] = field(default_factory=list)
     rejected: int = 0
     verdicts: int = 0
     keys: int = 0
@@ -144,6 +150,9 @@ class Report:
     def add(self, case: Case) -> None:
         """Count one image."""
         self.broken.update(case.ours.broken)
+        if WITHOUT_ZSTD in case.qemu.says:
+            self.unbuilt.append(case.name)
+            return
         if case.qemu.accepted is None:
             self.unanswered += 1
             return
@@ -164,6 +173,9 @@ class Report:
     def lines(self, *, rules: bool) -> Iterator[str]:
         """The report, for people."""
         yield from map(str, self.disagreements)
+        yield from (f"{name}\n  QEMU was built without zstd" for name in self.unbuilt)
+        if self.unbuilt:
+            yield f"{len(self.unbuilt)} images need zstd, without which this QEMU was built"
         yield f"{self.images} images, {self.rejected} of them rejected by QEMU"
         if self.unanswered:
             yield f"{self.unanswered} more had no answer: there was no time or memory for it"
@@ -220,6 +232,7 @@ def ask_us(path: Path, image_format: str, profile: str | None = None) -> Answer:
     try:
         machine = Machine(thorough(profile), format=Format(image_format), length=source.length)
         drive(machine, source)
+        look_at_data_file(machine, str(path), gate_of("any"))
     finally:
         source.close()
     first = machine.judge.first(profile)
