@@ -9,19 +9,6 @@ from qcowspec.predicates.binding import decides, tells
 from qcowspec.predicates.extensions import names_protocol
 
 
-@decides("backing/name-position")
-def name_position(header: Qcow2.Header, image: Metadata) -> bool:
-    """The name lies behind the header."""
-    offset = header.backing_file_offset
-    return offset == 0 or offset >= header.effective_header_length
-
-
-@decides("backing/data-file-raw", after="backing")
-def data_file_raw(header: Qcow2.Header, image: Metadata) -> bool:
-    """What claims that the data file is the whole disk has no backing file."""
-    return not header.has_data_file_raw or image.backing is None
-
-
 @decides("backing/data-file-name", after="extensions")
 def data_file_name(header: Qcow2.Header, image: Metadata) -> bool:
     """A data file that there is has a name."""

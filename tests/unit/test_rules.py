@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import struct
 import time
+from math import inf
 from pathlib import Path
 
 import pytest
+from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.image import Image, lay_open
 from qcowspec.predicates import AFTER, FUNCTIONS, UNDECIDED, VALUES, undecided
-from qcowspec.profiles import check_profile, refused_by
+from qcowspec.profiles import NEWEST, Version, check_profile, refused_by
 from qcowspec.rules import BY_ID, KEPT_PER_RULE, refuses
+from qcowspec.structures import layout_name
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -71,7 +75,21 @@ def test_every_function_is_some_rules() -> None:
     ids = {rule.id for rule in RULES}
 
     assert FUNCTIONS.keys() | AFTER.keys() | VALUES.keys() | UNDECIDED.keys() <= ids
-    assert AFTER.keys() | VALUES.keys() <= FUNCTIONS.keys()
+    assert VALUES.keys() <= FUNCTIONS.keys()
+
+
+def test_every_instance_that_is_a_rule_decides_one() -> None:
+    tops = (Luks1, Qcow, Qcow1, Qcow2)
+    layouts = [*tops] + [each for top in tops for each in vars(top).values()]
+    found = {
+        (layout_name(layout), name)
+        for layout in filter(inspect.isclass, layouts)
+        for name, member in vars(layout).items()
+        if name.startswith("ok_") and isinstance(member, property)
+    }
+
+    rows = {(rule.on, rule.predicate_name) for rule in RULES if rule.predicate == "instance"}
+    assert found == rows
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
@@ -87,15 +105,15 @@ def test_what_qemu_rejects_has_a_key_and_an_order(rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("profile", "parts"),
     [
-        ("qemu", ("qemu", None)),
-        ("qemu@7.2", ("qemu", (7, 2))),
-        ("qemu@10.0.3", ("qemu", (10, 0, 3))),
-        ("librbd", ("librbd", None)),
-        ("spec", ("spec", None)),
-        ("untrusted", ("untrusted", None)),
+        ("qemu", ("qemu", NEWEST)),
+        ("qemu@7.2", ("qemu", (7, 2, inf))),
+        ("qemu@10.0.3", ("qemu", (10, 0, 3, inf))),
+        ("librbd", ("librbd", NEWEST)),
+        ("spec", ("spec", NEWEST)),
+        ("untrusted", ("untrusted", NEWEST)),
     ],
 )
-def test_a_profile_is_named_so(profile: str, parts: tuple[str, tuple[int, ...] | None]) -> None:
+def test_a_profile_is_named_so(profile: str, parts: tuple[str, Version]) -> None:
     assert check_profile(profile) == parts
 
 
@@ -120,6 +138,20 @@ def test_a_profile_is_not_named_so(profile: str) -> None:
         ("encryption/crypto-followed", "qemu@10.0", False),
         ("encryption/crypto-followed", "qemu", False),
         ("header/data-file-raw", "qemu", False),
+        ("header/data-file-raw", "qemu@5.2", True),
+        ("header/data-file-raw", "qemu@7.2.12", True),
+        ("header/data-file-raw", "qemu@7.2.13", False),
+        ("header/data-file-raw", "qemu@7.2", False),
+        ("header/data-file-raw", "qemu@8.1", True),
+        ("header/data-file-raw", "qemu@9.0.1", True),
+        ("header/data-file-raw", "qemu@9.1", False),
+        ("backing/data-file-found", "qemu@8.2.5", True),
+        ("backing/data-file-found", "qemu@8.2.6", False),
+        ("backing/data-file-found", "qemu", False),
+        ("l1/read", "qemu@5.2", False),
+        ("l1/read", "qemu@6.0", True),
+        ("encryption/luks-hash-sm3", "qemu@9.1", True),
+        ("encryption/luks-hash-sm3", "qemu@9.2", False),
         ("header/corrupt", "qemu", False),
         ("snapshots/count", "qemu", True),
         ("snapshots/l1-size", "qemu", False),
