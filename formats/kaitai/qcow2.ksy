@@ -1709,7 +1709,7 @@ types:
           or bitmap_table_offset <= 9223372036854775807 - bitmap_table_bytes
         doc: |
           The same as QEMU before 6.0 has it: the bitmap table ends at or below
-          INT64_MAX.
+          INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
       ok_padding:
         value: padding.size == 0 or padding.max == 0
         doc: The padding is zero. The document demands it, QEMU does not look.

@@ -128,7 +128,8 @@ class Qcow1(KaitaiStruct):
         @property
         def ok_l1_read_signed(self) -> bool:
             """The same as QEMU before 6.0 has it: the L1 table has at most
-            BDRV_REQUEST_MAX_BYTES and ends at or below INT64_MAX.
+            BDRV_REQUEST_MAX_BYTES and ends at or below INT64_MAX, which is
+            QCOW2_MAX_TABLE_END as well.
             """
         @property
         def ok_backing_file_size(self) -> bool:
@@ -141,7 +142,7 @@ class Qcow1(KaitaiStruct):
         @property
         def ok_backing_file_offset_signed(self) -> bool:
             """The same as QEMU before 6.0 has it: the backing file's name ends at or
-            below INT64_MAX.
+            below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
             """
 
     class BackingFileName(KaitaiStruct):

@@ -554,7 +554,7 @@ class Qcow2(KaitaiStruct):
         @property
         def ok_table_read_signed(self):
             """The same as QEMU before 6.0 has it: the bitmap table ends at or below
-            INT64_MAX.
+            INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
             """
             if hasattr(self, '_m_ok_table_read_signed'):
                 return self._m_ok_table_read_signed

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import struct
 import time
 from math import inf
 from pathlib import Path
 
 import pytest
-from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES, Rule
 
@@ -17,7 +15,6 @@ from qcowspec.image import Image, lay_open
 from qcowspec.predicates import AFTER, FUNCTIONS, UNDECIDED, VALUES, undecided
 from qcowspec.profiles import NEWEST, Version, check_profile, refused_by
 from qcowspec.rules import BY_ID, KEPT_PER_RULE, refuses
-from qcowspec.structures import layout_name
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -76,27 +73,6 @@ def test_every_function_is_some_rules() -> None:
 
     assert FUNCTIONS.keys() | AFTER.keys() | VALUES.keys() | UNDECIDED.keys() <= ids
     assert VALUES.keys() <= FUNCTIONS.keys()
-
-
-def test_every_instance_that_is_a_rule_decides_one() -> None:
-    tops = (Luks1, Qcow, Qcow1, Qcow2)
-    layouts = [*tops] + [each for top in tops for each in vars(top).values()]
-    found = {
-        (layout_name(layout), name)
-        for layout in filter(inspect.isclass, layouts)
-        for name, member in vars(layout).items()
-        if name.startswith("ok_") and isinstance(member, property)
-    }
-
-    rows = {(rule.on, rule.predicate_name) for rule in RULES if rule.predicate == "instance"}
-    assert found == rows
-
-
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_what_qemu_rejects_has_a_key_and_an_order(rule: Rule) -> None:
-    rejects = rule.qemu.verdict == "rejects"
-
-    assert rejects == (rule.qemu.key is not None) == (rule.qemu.order is not None)
 
 
 # --- profiles -------------------------------------------------------------------------------------
