@@ -18,7 +18,7 @@ from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.needs import Need
 from qcowspec.profiles import tolerated_by
-from qcowspec.rules import BY_ID, Finding
+from qcowspec.rules import BY_ID, Finding, Judge
 from qcowspec.source import Source
 from qcowspec.sources import Target, open_source
 
@@ -76,7 +76,7 @@ def validate(
         chosen = None if format is None else Format(format)
         machine = Machine(thorough(profile), format=chosen, length=source.length)
         drive(machine, source)
-        look_at_data_file(machine, source.name, gate_of(allow))
+        look_at_data_file(machine.judge, source.name, gate_of(allow))
         return of(machine, source.name, profile)
     finally:
         if source is not target:
@@ -87,19 +87,19 @@ FOUND = "backing/data-file-found"
 """The rule about a data file that nobody has opened."""
 
 
-def look_at_data_file(machine: Machine, name: str, gate: Gate) -> None:
+def look_at_data_file(judge: Judge, name: str, gate: Gate) -> None:
     """Open the data file, if the gate lets that pass, and take back that it counts as missing.
 
     Args:
-        machine: One that has read the image to its end.
+        judge: The findings about an image that was read to its end.
         name: The image, as the user named it.
         gate: Decides whether the data file may be opened.
     """
-    data_file = machine.image.data_file
-    if FOUND in machine.judge.counts and data_file is not None:
+    data_file = judge.image.data_file
+    if FOUND in judge.counts and data_file is not None:
         with suppress(QcowError):
             open_source(gate.admit(name, data_file.name, "data file")).close()
-            machine.judge.take_back(FOUND)
+            judge.take_back(FOUND)
 
 
 def lost(verdict: Verdict, need: Need) -> Verdict:

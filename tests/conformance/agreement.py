@@ -232,7 +232,7 @@ def ask_us(path: Path, image_format: str, profile: str | None = None) -> Answer:
     try:
         machine = Machine(thorough(profile), format=Format(image_format), length=source.length)
         drive(machine, source)
-        look_at_data_file(machine, str(path), gate_of("any"))
+        look_at_data_file(machine.judge, str(path), gate_of("any"))
     finally:
         source.close()
     first = machine.judge.first(profile)
