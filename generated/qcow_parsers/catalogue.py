@@ -2024,7 +2024,7 @@ RULES: Final[tuple[Rule, ...]] = (
         librbd="accepts",
         untrusted=None,
         source=("block/qcow.c: get_cluster_offset", "block/io.c: bdrv_check_qiov_request"),
-        why="The entry is a bare 64-bit offset without flags or mask; with bit 63 it is negative. It need not be aligned.",
+        why="The entry is a bare 64-bit offset without flags or mask; with bit 63 it is negative. It need not be aligned. 5.2 fails from 2^63 on only.",
     ),
     Rule(
         id="l2/v1-compressed-data",
