@@ -29,7 +29,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -350,9 +350,8 @@ PORTIONS = 16
 def gather(work: Callable[[Portion], list[Case]], portions: Iterable[Portion], jobs: int) -> Report:
     """Compare portion by portion, in this process or in some."""
     report = Report()
-    with ExitStack() as open_pool:
-        over = open_pool.enter_context(ProcessPoolExecutor(jobs)).map if jobs > 1 else map
-        for cases in over(work, portions):
+    with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
+        for cases in (pool.map if pool else map)(work, portions):
             for each in cases:
                 report.add(each)
     return report
@@ -387,10 +386,10 @@ def main() -> int:
         print(f"{arguments.output}: {made.base} -f {made.format} ({'+'.join(made.mutations)})")  # noqa: T201
         return 0
     asked = qemu(arguments.qemu, arguments.profile)
-    if arguments.images is not None:
-        report = run_images(arguments.images, arguments.jobs, asked)
-    else:
+    if arguments.images is None:
         report = run(arguments.mutants, arguments.seed, arguments.jobs, asked)
+    else:
+        report = run_images(arguments.images, arguments.jobs, asked)
     print(*report.lines(rules=arguments.rules), sep="\n")  # noqa: T201
     return int(report.verdicts != report.images)
 
