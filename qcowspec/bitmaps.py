@@ -91,7 +91,7 @@ def _has_table(bitmap: Qcow2.BitmapDirectoryEntry, seen: set[Span]) -> bool:
         and bitmap.ok_bitmap_size
         and bitmap.ok_bitmap_table_offset
         and bitmap.ok_bitmap_table_offset_present
-        and bitmap.bitmap_table_offset + bitmap.bitmap_table_bytes <= c.BDRV_MAX_LENGTH
+        and bitmap.ok_table_read
     )
 
 

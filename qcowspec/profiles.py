@@ -6,28 +6,34 @@ that no profile has.
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 
-from qcow_parsers.catalogue import RULES, Rule
+from qcow_parsers.catalogue import RULES, Before, Qemu, Releases, Rule
 
 from qcowspec.entries import HOLDS
 
 PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
 """Whose verdict: QEMU's, librbd's reader's today and in 2021, the document's, an operator's."""
 
-Version = tuple[int, ...]
+Version = tuple[float, ...]
+"""The numbers of a release, such as (7, 2, 13)."""
 
-AT_INFO = (None, "info")
+NEWEST: Version = (math.inf,)
+"""A version behind all others."""
+
+AT_INFO = (None, "open", "info")
 """When QEMU looks, as far as `qemu-img info` is concerned: it reads no guest data, opens no other
 file, writes nothing and checks nothing."""
 
 
-def check_profile(profile: str) -> tuple[str, Version | None]:
+def check_profile(profile: str) -> tuple[str, Version]:
     """A profile's name in its parts: ``qemu@7.2`` is QEMU's, of that version.
 
     Returns:
-        The profile, and the version of QEMU; None for the newest.
+        The profile, and the version of QEMU. Where a release has no third number, all fixes of
+        its series are taken to be in it, as distributions have it.
 
     Raises:
         ValueError: There is no such profile.
@@ -36,10 +42,10 @@ def check_profile(profile: str) -> tuple[str, Version | None]:
     if name not in PROFILES:
         raise ValueError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
     if not at:
-        return name, None
+        return name, NEWEST
     if name != "qemu" or not re.fullmatch(r"[0-9]+(\.[0-9]+){0,3}", version):
         raise ValueError(f"{profile!r} is no profile; a version reads as in qemu@7.2")
-    return name, _version(version)
+    return name, (*_version(version), math.inf)
 
 
 @cache
@@ -61,7 +67,7 @@ def refused_for_data() -> frozenset[str]:
         for rule in RULES
         if rule.qemu.verdict == "rejects"
         and rule.qemu.when == "data"
-        and _stands(rule, None)
+        and not rule.qemu.until
         and rule.id not in HOLDS  # an entry is judged when it is read
     )
 
@@ -70,7 +76,7 @@ def refused_for_data() -> frozenset[str]:
 def refused_for_loading() -> frozenset[str]:
     """The ids of the rules whose breach makes QEMU refuse to load a snapshot, and not the image."""
     return frozenset(
-        rule.id for rule in RULES if rule.qemu.load is not None and _stands(rule, None)
+        rule.id for rule in RULES if rule.qemu.load is not None and not rule.qemu.until
     )
 
 
@@ -111,25 +117,40 @@ def refuses(rule: Rule, profile: str) -> bool:
     return rule.id in refused_by(profile)
 
 
-def _counts(rule: Rule, name: str, version: Version | None) -> bool:
+def key_of(rule: Rule, profile: str) -> str:
+    """What identifies the message with which the QEMU of a profile refuses an image."""
+    older = _older(rule.qemu, check_profile(profile)[1])
+    return (older and older.key) or rule.qemu.key or ""
+
+
+def _older(qemu: Qemu, version: Version) -> Before | None:
+    """What is different in QEMU of a version that is older than the row; None in others."""
+    older = qemu.before
+    return None if older is None or _reached(version, older.version) else older
+
+
+def _counts(rule: Rule, name: str, version: Version) -> bool:
     if name == "qemu":
-        return (
-            rule.qemu.verdict == "rejects" and rule.qemu.when in AT_INFO and _stands(rule, version)
-        )
+        older = _older(rule.qemu, version)
+        when = (older and older.when) or rule.qemu.when
+        return rule.qemu.verdict == "rejects" and when in AT_INFO and _stands(rule.qemu, version)
     if name in ("librbd", "librbd-v1"):
         first = name == "librbd-v1" and rule.librbd_v1 == "rejects"
         return rule.librbd == "rejects" or first
     return rule.spec or (name == "untrusted" and rule.untrusted == "rejects")
 
 
-def _stands(rule: Rule, version: Version | None) -> bool:
-    """Whether QEMU of a version, or the newest, has a rule."""
-    since, until = rule.qemu.since, rule.qemu.until
-    if version is None:
-        return until is None
-    return (since is None or _version(since) <= version) and (
-        until is None or version < _version(until)
-    )
+def _stands(qemu: Qemu, version: Version) -> bool:
+    """Whether QEMU of a version has a rule."""
+    since, until = qemu.since, qemu.until
+    return (not since or _reached(version, since)) and not (until and _reached(version, until))
+
+
+def _reached(version: Version, changed: Releases) -> bool:
+    """Whether a version has a change: it is in its own series' release, or in the main line's."""
+    marks = [_version(release) for release in changed]
+    own = next((mark for mark in marks if mark[:2] == version[:2]), marks[-1])
+    return version >= own
 
 
 def _version(text: str) -> Version:

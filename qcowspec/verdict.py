@@ -6,16 +6,20 @@ Refuses: nothing but what cannot be read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from qcowspec.drivers import drive
+from qcowspec.errors import QcowError
+from qcowspec.gate import Gate, gate_of
 from qcowspec.looked import Looked, looked
 from qcowspec.machine import ALL_ENTRIES, Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.needs import Need
 from qcowspec.profiles import judges_entries, refused_by, tolerated_by
-from qcowspec.rules import BY_ID, Finding, sentence
+from qcowspec.rules import BY_ID, Finding, Judge, sentence
 from qcowspec.source import Source
 from qcowspec.sources import Target, open_source
 
@@ -54,6 +58,7 @@ def validate(
     *,
     profile: str = "qemu",
     format: str | None = None,
+    allow: str | Iterable[str] | Gate | None = None,
 ) -> Verdict:
     """Judge one image.
 
@@ -62,6 +67,8 @@ def validate(
             an open `Source`; see `qcowspec.sources.open_source`.
         profile: ``qemu``, ``qemu@VERSION``, ``librbd``, ``spec`` or ``untrusted``.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        allow: What may be opened besides: the data file, which QEMU before 9.1 opens for a look
+            at the image; see `qcowspec.gate.gate_of`. Nothing, where it is left out.
 
     Raises:
         Unreadable: The bytes cannot be had.
@@ -76,10 +83,31 @@ def validate(
             length=source.length,
             entries=ALL_ENTRIES if judges_entries(profile) else 0,
         )
-        return of(drive(machine, source), source.name, profile)
+        drive(machine, source)
+        look_at_data_file(machine.judge, source.name, gate_of(allow))
+        return of(machine, source.name, profile)
     finally:
         if source is not target:
             source.close()
+
+
+FOUND = "backing/data-file-found"
+"""The rule about a data file that nobody has opened."""
+
+
+def look_at_data_file(judge: Judge, name: str, gate: Gate) -> None:
+    """Open the data file, if the gate lets that pass, and take back that it counts as missing.
+
+    Args:
+        judge: The findings about an image that was read to its end.
+        name: The image, as the user named it.
+        gate: Decides whether the data file may be opened.
+    """
+    data_file = judge.image.data_file
+    if FOUND in judge.counts and data_file is not None:
+        with suppress(QcowError):
+            open_source(gate.admit(name, data_file.name, "data file")).close()
+            judge.take_back(FOUND)
 
 
 def lost(verdict: Verdict, need: Need) -> Verdict:

@@ -113,6 +113,9 @@ types:
       is_active:
         value: active == key_slot_state::enabled
         doc: The slot holds a key.
+      ok_striped:
+        value: stripes > 0
+        doc: The key is split into some stripes. QEMU from 7.2 on wants 4000.
       key_offset:
         value: (key_offset_sector.as<u8> * 512).as<u8>
         doc: Start of the slot's key material in bytes.

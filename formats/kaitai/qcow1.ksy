@@ -170,6 +170,14 @@ types:
         doc: |
           The L1 table can be read with one request: it has at most
           BDRV_REQUEST_MAX_BYTES and ends within BDRV_MAX_LENGTH.
+      ok_l1_read_signed:
+        value: >-
+          l1_table_bytes <= 2147483136
+          and l1_table_offset <= 9223372036854775807 - l1_table_bytes
+        doc: |
+          The same as QEMU before 6.0 has it: the L1 table has at most
+          BDRV_REQUEST_MAX_BYTES and ends at or below INT64_MAX, which is
+          QCOW2_MAX_TABLE_END as well.
       ok_backing_file_size:
         value: backing_file_offset == 0 or backing_file_size <= 1023
         doc: |
@@ -181,6 +189,14 @@ types:
           or backing_file_offset
           <= 9223372035781033984 - backing_file_size.as<u8>
         doc: The backing file's name ends within BDRV_MAX_LENGTH.
+      ok_backing_file_offset_signed:
+        value: >-
+          backing_file_offset == 0
+          or backing_file_offset
+          <= 9223372036854775807 - backing_file_size.as<u8>
+        doc: |
+          The same as QEMU before 6.0 has it: the backing file's name ends at or
+          below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
   backing_file_name:
     doc: The name of the backing file.
     doc-ref: 'block/qcow.c: qcow_open'

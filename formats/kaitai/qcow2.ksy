@@ -1696,6 +1696,20 @@ types:
         doc: |
           The bitmap's data have at most BME_MAX_PHYS_SIZE (512 MiB). True where
           the cluster's size is unknown.
+      ok_table_read:
+        value: >-
+          in_use
+          or bitmap_table_offset <= 9223372035781033984 - bitmap_table_bytes
+        doc: |
+          The bitmap table ends within BDRV_MAX_LENGTH. QEMU reads no table of a
+          bitmap that is in use.
+      ok_table_read_signed:
+        value: >-
+          in_use
+          or bitmap_table_offset <= 9223372036854775807 - bitmap_table_bytes
+        doc: |
+          The same as QEMU before 6.0 has it: the bitmap table ends at or below
+          INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
       ok_padding:
         value: padding.size == 0 or padding.max == 0
         doc: The padding is zero. The document demands it, QEMU does not look.

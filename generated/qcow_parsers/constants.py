@@ -338,6 +338,8 @@ QCRYPTO_HASH_ALG_SHA512: Final[str] = "sha512"
 """SHA-512. QEMU's own. Source: qapi/crypto.json: QCryptoHashAlgorithm; the number by that name reaches no image."""
 QCRYPTO_HASH_ALG_RIPEMD160: Final[str] = "ripemd160"
 """RIPEMD-160. QEMU's own. Source: qapi/crypto.json: QCryptoHashAlgorithm; the number by that name reaches no image."""
+QCRYPTO_HASH_ALGO_SM3: Final[str] = "sm3"
+"""SM3; since QEMU 9.2, and only in a build with it. QEMU's own. Source: qapi/crypto.json: QCryptoHashAlgo; the number by that name reaches no image."""
 QCRYPTO_CIPHER_KEY_LEN_AES_128: Final[int] = 16  # bytes
 """A key that AES may have: 128 bits. QEMU's own. Source: crypto/block-luks.c: literal in qcrypto_block_luks_cipher_size_map, named by us."""
 QCRYPTO_CIPHER_KEY_LEN_AES_192: Final[int] = 24  # bytes
@@ -374,6 +376,8 @@ QCRYPTO_HASH_DIGEST_LEN_SHA512: Final[int] = 64  # bytes
 """The digest of SHA-512, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
 QCRYPTO_HASH_DIGEST_LEN_RIPEMD160: Final[int] = 20  # bytes
 """The digest of RIPEMD-160, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
+QCRYPTO_HASH_DIGEST_LEN_SM3: Final[int] = 32  # bytes
+"""The digest of SM3, and so the key of the cipher in essiv. QEMU's own. Source: include/crypto/hash.h."""
 BDRV_SECTOR_BITS: Final[int] = 9  # bits
 """The block layer's sector is 2^9 bytes. QEMU's own. Source: include/block/block-common.h."""
 BDRV_SECTOR_SIZE: Final[int] = 512  # bytes

@@ -541,6 +541,28 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_padding', None)
 
         @property
+        def ok_table_read(self):
+            """The bitmap table ends within BDRV_MAX_LENGTH. QEMU reads no table of a
+            bitmap that is in use.
+            """
+            if hasattr(self, '_m_ok_table_read'):
+                return self._m_ok_table_read
+
+            self._m_ok_table_read =  ((self.in_use) or (self.bitmap_table_offset <= 9223372035781033984 - self.bitmap_table_bytes))
+            return getattr(self, '_m_ok_table_read', None)
+
+        @property
+        def ok_table_read_signed(self):
+            """The same as QEMU before 6.0 has it: the bitmap table ends at or below
+            INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+            """
+            if hasattr(self, '_m_ok_table_read_signed'):
+                return self._m_ok_table_read_signed
+
+            self._m_ok_table_read_signed =  ((self.in_use) or (self.bitmap_table_offset <= 9223372036854775807 - self.bitmap_table_bytes))
+            return getattr(self, '_m_ok_table_read_signed', None)
+
+        @property
         def ok_type(self):
             """The bitmap is one for dirty tracking (BT_DIRTY_TRACKING_BITMAP)."""
             if hasattr(self, '_m_ok_type'):

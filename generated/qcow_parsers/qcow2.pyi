@@ -1521,6 +1521,16 @@ class Qcow2(KaitaiStruct):
             the cluster's size is unknown.
             """
         @property
+        def ok_table_read(self) -> bool:
+            """The bitmap table ends within BDRV_MAX_LENGTH. QEMU reads no table of a
+            bitmap that is in use.
+            """
+        @property
+        def ok_table_read_signed(self) -> bool:
+            """The same as QEMU before 6.0 has it: the bitmap table ends at or below
+            INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+            """
+        @property
         def ok_padding(self) -> bool:
             """The padding is zero. The document demands it, QEMU does not look."""
 

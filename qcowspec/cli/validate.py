@@ -60,6 +60,12 @@ Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or 
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("-r", "--recursive", is_flag=True, help="Judge every file below a directory.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes at work.")
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="same-dir|any|DIR",
+    help="Open the data file.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print rejected images only.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
 def command(
@@ -69,18 +75,20 @@ def command(
     as_json: bool,
     recursive: bool,
     jobs: int,
+    allow: tuple[str, ...],
     quiet: bool,
     color: str,
 ) -> None:
     """Judge images: one verdict each, with the rules that are broken.
 
-    No other file is opened, whatever an image names.
+    No other file is opened, whatever an image names, unless you allow it.
     """
     try:
         check_profile(profile)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    judge = partial(_judge, profile=profile, format_=None if format_ == "auto" else format_)
+    chosen = None if format_ == "auto" else format_
+    judge = partial(_judge, profile=profile, format_=chosen, allow=allow)
     style = styler(color)
     status = 0
     for result in _results(judge, list(_files(images, recursive=recursive)), jobs):
@@ -115,13 +123,15 @@ def _files(images: Iterable[Target], *, recursive: bool) -> Iterator[Target | Qc
             yield Unreadable(f"cannot be searched: {reason}", path=error.filename)
 
 
-def _judge(image: Target | QcowError, *, profile: str, format_: str | None) -> Verdict | QcowError:
+def _judge(
+    image: Target | QcowError, *, profile: str, format_: str | None, allow: tuple[str, ...]
+) -> Verdict | QcowError:
     try:
         if isinstance(image, QcowError):
             return image
         if image == STANDARD_INPUT and not sys.stdin.seekable():
             return judge_stream(sys.stdin.buffer, profile, format=format_, name=STANDARD_INPUT)
-        return validate(image, profile=profile, format=format_)
+        return validate(image, profile=profile, format=format_, allow=allow)
     except QcowError as error:
         return error
 

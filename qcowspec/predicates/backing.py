@@ -7,22 +7,9 @@ from typing import Any
 from qcow_parsers import Qcow1, Qcow2
 
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides, places
+from qcowspec.predicates.binding import decides, places, states
 from qcowspec.predicates.extensions import names_protocol
 from qcowspec.structures import Part, Place
-
-
-@decides("backing/name-position")
-def name_position(header: Qcow2.Header, image: Metadata) -> bool:
-    """The name lies after the header."""
-    offset = header.backing_file_offset
-    return offset == 0 or offset >= header.effective_header_length
-
-
-@decides("backing/data-file-raw", after="backing")
-def data_file_raw(header: Qcow2.Header, image: Metadata) -> bool:
-    """An image whose data file is the whole disk has no backing file."""
-    return not header.has_data_file_raw or image.backing is None
 
 
 @decides("backing/data-file-name", after="extensions")
@@ -35,6 +22,18 @@ def data_file_name(header: Qcow2.Header, image: Metadata) -> bool:
 def data_file_name_length(data: Qcow2.DataFile, image: Metadata) -> bool:
     """The name of a data file is not empty."""
     return bool(data.data_file.partition(b"\0")[0]) or not image.qcow2_header.has_data_file
+
+
+@decides("backing/data-file-found", after="extensions")
+def data_file_found(header: Qcow2.Header, image: Metadata) -> bool:
+    """There is no data file with a name: no other file is opened while an image is judged."""
+    return not (header.has_data_file and image.data_file and image.data_file.name)
+
+
+@states("backing/data-file-found")
+def named_data_file(header: Qcow2.Header, image: Metadata) -> bytes | None:
+    """The data file's name."""
+    return image.data_file and image.data_file.name
 
 
 @decides("backing/librbd-present", "backing/v1-librbd-present")

@@ -47,13 +47,17 @@ def decides(*rules: str, after: After | None = None) -> Callable[[Decides], Deci
     """
 
     def bind(predicate: Decides) -> Decides:
-        for rule in rules:
-            FUNCTIONS[rule] = predicate
-            if after is not None:
-                AFTER[rule] = after
+        FUNCTIONS.update(dict.fromkeys(rules, predicate))
+        if after is not None:
+            waits(*rules, after=after)
         return predicate
 
     return bind
+
+
+def waits(*rules: str, after: After) -> None:
+    """These rules are decided after a stage, by their instances where they have no function."""
+    AFTER.update(dict.fromkeys(rules, after))
 
 
 def states(*rules: str) -> Callable[[States], States]:

@@ -11,7 +11,7 @@ from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.metadata import Metadata
-from qcowspec.predicates.binding import decides, places, states
+from qcowspec.predicates.binding import decides, places, states, waits
 from qcowspec.structures import Part, Place, place
 from qcowspec.units import BITS_PER_BYTE, align_up
 
@@ -20,11 +20,6 @@ INT32_MAX, UINT32 = (1 << 31) - 1, 1 << 32
 
 WORD_BITS = 64
 """Bits of a bitmap that QEMU stores together."""
-
-RESERVED_FLAGS = c.BME_RESERVED_FLAGS & ~int(
-    c.Qcow2BitmapFlags.QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE
-)
-"""The flags that have no meaning for the document either."""
 
 
 def _directory(image: Metadata) -> Qcow2.BitmapsExtension:
@@ -41,17 +36,7 @@ def directory_offset(extension: Qcow2.BitmapsExtension, image: Metadata) -> bool
     return extension.bitmap_directory_offset % image.qcow2_header.cluster_size == 0
 
 
-@decides("bitmaps/bitmap-directory-size-minimum", after="extensions")
-def directory_size_minimum(extension: Qcow2.BitmapsExtension, image: Metadata) -> bool:
-    """The directory has a size."""
-    return extension.bitmap_directory_size > 0
-
-
-@decides("bitmaps/bitmap-directory-read", after="extensions")
-def directory_read(extension: Qcow2.BitmapsExtension, image: Metadata) -> bool:
-    """QEMU's block layer can read the directory."""
-    end = extension.bitmap_directory_offset + extension.bitmap_directory_size
-    return end <= c.BDRV_MAX_LENGTH
+waits("bitmaps/bitmap-directory-size-minimum", "bitmaps/bitmap-directory-read", after="extensions")
 
 
 @decides("bitmaps/untrusted-past-end", after="extensions")
@@ -140,18 +125,6 @@ def table_size_needed(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> int
     return _table_size_needed(entry, image)
 
 
-@decides("bitmaps/granularity-bits-maximum")
-def granularity_bits_maximum(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """The granularity is one that the format has."""
-    return entry.granularity_bits <= c.QCOW2_BITMAP_MAX_GRANULARITY_BITS
-
-
-@decides("bitmaps/flags-reserved")
-def flags_reserved(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """All flags have a meaning."""
-    return not entry.flags & RESERVED_FLAGS
-
-
 @decides("bitmaps/coverage")
 def coverage(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
     """The bitmap reaches to the end of the disk.
@@ -195,13 +168,6 @@ def _bits(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> int:
     return -(-_disk(image) // entry.granularity)
 
 
-@decides("bitmaps/table-read")
-def table_read(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """QEMU's block layer can read the table, if QEMU reads it."""
-    end = entry.bitmap_table_offset + entry.bitmap_table_bytes
-    return entry.in_use or end <= c.BDRV_MAX_LENGTH
-
-
 @decides("bitmaps/table-size-exact")
 def table_size_exact(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
     """The table has no entry too many."""
@@ -220,18 +186,6 @@ def _disk(image: Metadata) -> int:
     """Bytes of the disk; QEMU leaves out an incomplete last sector."""
     size = image.qcow2_header.size
     return size - size % c.BDRV_SECTOR_SIZE
-
-
-@decides("bitmaps/name-size-minimum")
-def name_size_minimum(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """The bitmap has a name."""
-    return entry.name_size > 0
-
-
-@decides("bitmaps/padding")
-def padding(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """What fills the entry up is zero."""
-    return not any(entry.padding)
 
 
 @decides("bitmaps/untrusted-table-past-end")

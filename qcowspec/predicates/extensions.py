@@ -103,31 +103,10 @@ def once(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
     return not image.turn.repeats
 
 
-@decides("extensions/feature-table-len")
-def feature_table_len(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
-    """A feature name table ends with an entry."""
-    return (
-        int(extension.magic) != c.QCOW2_EXT_MAGIC_FEATURE_TABLE
-        or extension.len % c.QCOW2_FEATURE_ENTRY_SIZE == 0
-    )
-
-
 @decides("extensions/untrusted-unknown")
 def untrusted_unknown(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
     """The record is of a type that has a name."""
     return isinstance(extension.magic, Qcow2.ExtensionMagic)
-
-
-@decides("extensions/feature-name-type")
-def feature_name_type(entry: Qcow2.FeatureNameEntry, image: Metadata) -> bool:
-    """The name is one for a bit of one of the three words."""
-    return int(entry.type) in FEATURE_TYPES
-
-
-@decides("extensions/feature-name-bit")
-def feature_name_bit(entry: Qcow2.FeatureNameEntry, image: Metadata) -> bool:
-    """The bit is one that a word has."""
-    return entry.bit < FEATURE_BITS
 
 
 @decides("extensions/untrusted-data-file")

@@ -23,12 +23,6 @@ def corrupt(header: Qcow2.Header, image: Metadata) -> bool:
     return not header.has_corrupt
 
 
-@decides("header/padding")
-def padding(fields: Qcow2.AdditionalFields, image: Metadata) -> bool:
-    """The bytes after the compression type are zero."""
-    return not any(fields.padding)
-
-
 # --- librbd ---------------------------------------------------------------------------------------
 
 

@@ -56,6 +56,7 @@ DIGEST_LENGTHS: Mapping[str, int] = {
     c.QCRYPTO_HASH_ALG_SHA384: c.QCRYPTO_HASH_DIGEST_LEN_SHA384,
     c.QCRYPTO_HASH_ALG_SHA512: c.QCRYPTO_HASH_DIGEST_LEN_SHA512,
     c.QCRYPTO_HASH_ALG_RIPEMD160: c.QCRYPTO_HASH_DIGEST_LEN_RIPEMD160,
+    c.QCRYPTO_HASH_ALGO_SM3: c.QCRYPTO_HASH_DIGEST_LEN_SM3,
 }
 """The hashes, and the lengths of what they make."""
 
@@ -151,6 +152,12 @@ def ivgen_hash(header: Luks1.Header, image: Metadata) -> bool:
     return digest is None or digest in DIGEST_LENGTHS
 
 
+@decides("encryption/luks-ivgen-hash-sm3")
+def ivgen_hash_sm3(header: Luks1.Header, image: Metadata) -> bool:
+    """The hash that the cipher mode names is one that QEMU has always known."""
+    return _mode(header).hash != c.QCRYPTO_HASH_ALGO_SM3
+
+
 @decides("encryption/luks-cipher-mode")
 def cipher_mode(header: Luks1.Header, image: Metadata) -> bool:
     """The mode is known."""
@@ -173,6 +180,12 @@ def cipher_sm4(header: Luks1.Header, image: Metadata) -> bool:
 def hash_spec(header: Luks1.Header, image: Metadata) -> bool:
     """The hash is known."""
     return _word(header.hash_spec) in DIGEST_LENGTHS
+
+
+@decides("encryption/luks-hash-sm3")
+def hash_sm3(header: Luks1.Header, image: Metadata) -> bool:
+    """The hash is one that QEMU has always known."""
+    return _word(header.hash_spec) != c.QCRYPTO_HASH_ALGO_SM3
 
 
 @decides("encryption/luks-ivgen")

@@ -61,12 +61,6 @@ def l1_table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     return entry.l1_table_offset + entry.l1_table_bytes <= c.BDRV_MAX_LENGTH
 
 
-@decides("snapshots/data-file")
-def data_file(header: Qcow2.Header, image: Metadata) -> bool:
-    """Clusters with one place each belong to one disk."""
-    return header.nb_snapshots == 0 or not header.has_data_file
-
-
 @decides("snapshots/id-unique")
 def id_unique(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     """No earlier entry has the same ID."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from qcow_parsers.catalogue import RULES, Rule
+from qcow_parsers.catalogue import RULES, Qemu, Releases, Rule
 
 from qcowspec.profiles import PROFILES, refuses, verdict
 from qcowspec.report.style import Style, plain_style
@@ -93,17 +93,36 @@ def qemu_words(rule: Rule) -> str:
     if rule.errno and qemu.verdict == "rejects":
         words.append(rule.errno)
     if qemu.when is not None:
-        words.append(WHEN.get(qemu.when, qemu.when))
+        words.append(WHEN[qemu.when])
     if qemu.load is not None:
         words.append(f'and refuses to load the snapshot, saying "{qemu.load}"')
-    if qemu.since is not None:
-        words.append(f"since {qemu.since}")
-    if qemu.until is not None:
-        words.append(f"until {qemu.until}")
-    return ", ".join(words)
+    if qemu.since:
+        words.append(f"since {_releases(qemu.since)}")
+    if qemu.until:
+        words.append(f"until {_releases(qemu.until)}")
+    return ", ".join(words) + _older_words(qemu)
+
+
+def _older_words(qemu: Qemu) -> str:
+    """What older versions do in another way."""
+    older = qemu.before
+    if older is None:
+        return ""
+    words = [f"before {_releases(older.version)}"]
+    if older.key is not None:
+        words.append(f'saying "{older.key}"')
+    if older.when is not None:
+        words.append(WHEN[older.when])
+    return "; " + ", ".join(words)
+
+
+def _releases(listed: Releases) -> str:
+    """Releases of several series, the newest first."""
+    return ", ".join(reversed(listed))
 
 
 WHEN = {
+    "open": "at every open",
     "info": "at every open but that of qemu-img check",
     "data": "when guest data are to be read",
     "write": "when it is opened for writing",

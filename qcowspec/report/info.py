@@ -163,12 +163,10 @@ def _encryption(metadata: Metadata) -> Plain:
         return {"format": method}
     mode, _, rest = text(luks.cipher_mode).partition("-")
     generator, _, hashed = rest.partition(":")
-    # XTS takes two keys of the cipher's size.
-    size = luks.master_key_len // (2 if mode == "xts" else 1)
     said: Plain = {
         "ivgen-alg": generator,
         "hash-alg": text(luks.hash_spec),
-        "cipher-alg": f"{text(luks.cipher_name)}-{size * BITS_PER_BYTE}",
+        "cipher-alg": _cipher(text(luks.cipher_name), luks.master_key_len, mode),
         "uuid": text(luks.uuid),
     }
     if generator == c.QCRYPTO_IVGEN_ALG_ESSIV:  # the others have none, whatever stands there
@@ -179,6 +177,14 @@ def _encryption(metadata: Metadata) -> Plain:
     said["payload-offset"] = luks.payload_offset
     said["master-key-iters"] = luks.master_key_iterations
     return said
+
+
+def _cipher(name: str, key_size: int, mode: str) -> str:
+    """What QEMU calls a cipher with keys of so many bytes (qapi/crypto.json: QCryptoCipherAlgo)."""
+    if name == c.QCRYPTO_BLOCK_LUKS_CIPHER_SM4:  # it has keys of one length, and no number
+        return name
+    keys = 2 if mode == c.QCRYPTO_CIPHER_MODE_XTS else 1
+    return f"{name}-{key_size // keys * BITS_PER_BYTE}"
 
 
 def _slot(slot: Luks1.KeySlot) -> Plain:

@@ -1,13 +1,18 @@
-"""Agreement with QEMU, over many mutants: `python -m tests.conformance.agreement --mutants 20000`.
+"""Agreement with QEMU, over many images.
 
-In: the images of tests/data. Out: how often our verdict, and the key of the rule that we report
-first, agree with `qemu-img info` of the version installed; every disagreement, with the numbers
-that make it again. Exit status: 0 all verdicts agree, 1 some do not.
+    python -m tests.conformance.agreement --mutants 20000
+    python -m tests.conformance.agreement --images kit --qemu /opt/qemu-5.2/qemu-img
+
+In: the images of tests/data, which mutants are made from, or a folder of images. Out: how often
+our verdict, and the key of the rule that we report first, agree with `qemu-img info`; every
+disagreement, with the numbers that make it again. The QEMU is the one installed or that of
+`--qemu`, judged by the profile of its version or that of `--profile`. Exit status: 0 all verdicts
+agree, 1 some do not.
 
 What QEMU does in each case is taken from its exit status and its message:
 
 - 0: it opens the image.
-- 1: it refuses it.
+- 1: it refuses it; a build without zstd that says that it lacks it has no answer.
 - a signal: it died. Where that is known to stand for a rule it is taken for a refusal.
 """
 
@@ -22,25 +27,33 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 from qcow_parsers.catalogue import RULES
 
 from qcowspec.drivers import drive
+from qcowspec.gate import gate_of
 from qcowspec.machine import Machine, thorough
 from qcowspec.metadata import Format
 from qcowspec.predicates import UNDECIDED
+from qcowspec.profiles import key_of
 from qcowspec.rules import BY_ID
 from qcowspec.sources.local import LocalFile
+from qcowspec.verdict import look_at_data_file
 from tests.conformance import mutations  # noqa: F401 - registers them
 from tests.conformance.mutants import Base, Mutant, choose, mutant
 
 DATA = Path(__file__).parents[1] / "data"
 DIFFERENCES = Path(__file__).with_name("differences.toml")
+
+SUFFIXES = {".qcow", ".qcow2"}
+"""Of the files that are images; without its dot a suffix is the format."""
 
 TIMEOUT = 60
 """Seconds after which QEMU is taken to have no answer."""
@@ -53,6 +66,9 @@ without its extension."""
 ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
 """The keys of the rules are the words of QEMU and of the C library, untranslated."""
 
+WITHOUT_ZSTD = "unknown compression type: 1"
+"""What a QEMU that was built without zstd says of an image that needs it: Debian's 5.2 is one."""
+
 OUT_OF_MEMORY = "failed to allocate"
 """What GLib says before it ends a process that asks for more memory than the machine has."""
 
@@ -64,19 +80,38 @@ class Answer:
     Attributes:
         accepted: Whether it is opened; None where there was no time or memory for an answer.
         says: QEMU's message; ours is the first broken rule's id.
+        key: What QEMU's message has in it that refuses the image for that rule; only ours.
         broken: Every rule that was found broken; only ours.
     """
 
     accepted: bool | None
     says: str = ""
+    key: str = ""
     broken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Case:
-    """One mutant, and both answers."""
+class Qemu:
+    """A QEMU that is asked.
 
-    mutant: Mutant
+    Attributes:
+        program: Its `qemu-img`.
+        profile: The profile that speaks for it.
+    """
+
+    program: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image, and both answers.
+
+    Attributes:
+        name: Which image it is, with all that makes it again.
+    """
+
+    name: str
     qemu: Answer
     ours: Answer
 
@@ -90,22 +125,21 @@ class Case:
         """Whether QEMU's message is the one that our first rule expects."""
         if self.qemu.accepted or self.ours.accepted:
             return self.verdicts_agree
-        return (BY_ID[self.ours.says].qemu.key or "") in self.qemu.says
+        return self.ours.key in self.qemu.says
 
     def __str__(self) -> str:
-        made = self.mutant
         ours = "accepts" if self.ours.accepted else f"rejects: {self.ours.says}"
         qemu = "accepts" if self.qemu.accepted else f"rejects: {self.qemu.says}"
-        how = "+".join(made.mutations)
-        return f"{made.base} #{made.number} -f {made.format} ({how})\n  ours {ours}\n  QEMU {qemu}"
+        return f"{self.name}\n  ours {ours}\n  QEMU {qemu}"
 
 
 @dataclass
 class Report:
     """What a run came to."""
 
-    mutants: int = 0
+    images: int = 0
     unanswered: int = 0
+    unbuilt: list[str] = field(default_factory=list)
     rejected: int = 0
     verdicts: int = 0
     keys: int = 0
@@ -114,12 +148,15 @@ class Report:
     disagreements: list[Case] = field(default_factory=list)
 
     def add(self, case: Case) -> None:
-        """Count one mutant."""
+        """Count one image."""
         self.broken.update(case.ours.broken)
+        if WITHOUT_ZSTD in case.qemu.says:
+            self.unbuilt.append(case.name)
+            return
         if case.qemu.accepted is None:
             self.unanswered += 1
             return
-        self.mutants += 1
+        self.images += 1
         self.verdicts += case.verdicts_agree
         if not case.qemu.accepted:
             self.rejected += 1
@@ -130,39 +167,47 @@ class Report:
 
     @property
     def never_broken(self) -> list[str]:
-        """Rules that could be decided and that no mutant broke."""
+        """Rules that could be decided and that no image broke."""
         return [r.id for r in RULES if r.id not in UNDECIDED and not self.broken[r.id]]
 
     def lines(self, *, rules: bool) -> Iterator[str]:
         """The report, for people."""
         yield from map(str, self.disagreements)
-        yield f"{self.mutants} mutants, {self.rejected} of them rejected by QEMU"
+        yield from (f"{name}\n  QEMU was built without zstd" for name in self.unbuilt)
+        if self.unbuilt:
+            yield f"{len(self.unbuilt)} images need zstd, without which this QEMU was built"
+        yield f"{self.images} images, {self.rejected} of them rejected by QEMU"
         if self.unanswered:
             yield f"{self.unanswered} more had no answer: there was no time or memory for it"
-        yield f"verdicts agree: {self.verdicts} of {self.mutants}"
+        yield f"verdicts agree: {self.verdicts} of {self.images}"
         share = 100 * self.keys / max(1, self.rejected)
         yield f"keys agree: {self.keys} of {self.rejected} ({share:.2f} %)"
         if rules:
             for rule, count in sorted(self.broken.items(), key=lambda item: -item[1]):
                 yield f"{count:8} {self.first[rule]:8} {rule}"
-            yield f"broken by no mutant: {', '.join(self.never_broken) or 'none'}"
+            yield f"broken by no image: {', '.join(self.never_broken) or 'none'}"
 
 
 # --- the two answers ------------------------------------------------------------------------------
 
 
 @cache
-def installed() -> str:
-    """The version of the installed QEMU, such as ``7.2.22``."""
-    words = subprocess.run(["qemu-img", "--version"], capture_output=True, text=True, check=True)
+def installed(program: str = "qemu-img") -> str:
+    """The version of a QEMU, such as ``7.2.22``: of the installed one, or by its `qemu-img`."""
+    words = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     found = re.search(r"version ([0-9.]+)", words.stdout)
     assert found, words.stdout
     return found[1]
 
 
-def ask_qemu(path: Path, image_format: str) -> Answer:
+def qemu(program: str = "qemu-img", profile: str | None = None) -> Qemu:
+    """A QEMU with the profile of its version, where no other is named."""
+    return Qemu(program, profile or f"qemu@{installed(program)}")
+
+
+def ask_qemu(path: Path, image_format: str, program: str = "qemu-img") -> Answer:
     """What `qemu-img info` says."""
-    command = ["qemu-img", "info", "-U", "-f", image_format, path.name]
+    command = [program, "info", "-U", "-f", image_format, path.name]
     try:
         done = subprocess.run(
             command, cwd=path.parent, capture_output=True, timeout=TIMEOUT, env=ENGLISH
@@ -180,18 +225,22 @@ def ask_qemu(path: Path, image_format: str) -> Answer:
     return Answer(accepted=done.returncode == 0, says=message)
 
 
-def ask_us(path: Path, image_format: str) -> Answer:
-    """What the profile of the installed QEMU says."""
-    profile = f"qemu@{installed()}"
+def ask_us(path: Path, image_format: str, profile: str | None = None) -> Answer:
+    """What a profile says; that of the installed QEMU, where none is named."""
+    profile = profile or qemu().profile
     source = LocalFile(str(path))
     try:
         machine = Machine(thorough(profile), format=Format(image_format), length=source.length)
         drive(machine, source)
+        look_at_data_file(machine.judge, str(path), gate_of("any"))
     finally:
         source.close()
     first = machine.judge.first(profile)
     broken = frozenset(machine.judge.counts)
-    return Answer(first is None, "" if first is None else first.rule, broken)
+    if first is None:
+        return Answer(accepted=True, broken=broken)
+    key = key_of(BY_ID[first.rule], profile)
+    return Answer(accepted=False, says=first.rule, key=key, broken=broken)
 
 
 # --- mutants on disk ------------------------------------------------------------------------------
@@ -242,10 +291,16 @@ def base_of(name: str) -> Base:
 
 def bases() -> list[str]:
     """Every image of tests/data that is a QCOW image."""
-    return sorted(p.name for p in DATA.iterdir() if p.suffix in {".qcow", ".qcow2"})
+    return sorted(p.name for p in DATA.iterdir() if p.suffix in SUFFIXES)
 
 
-def compare(numbers: Iterable[int], seed: int) -> list[Case]:
+def named(made: Mutant) -> str:
+    """A mutant's name: the image, the number and the mutations that make it again."""
+    how = "+".join(made.mutations)
+    return f"{made.base} #{made.number} -f {made.format} ({how})"
+
+
+def compare(numbers: Iterable[int], seed: int, asked: Qemu) -> list[Case]:
     """Both answers on some mutants."""
     names, workplace, cases = bases(), Workplace(), []
     try:
@@ -253,28 +308,52 @@ def compare(numbers: Iterable[int], seed: int) -> list[Case]:
             base = base_of(names[number % len(names)])
             made = mutant(base, seed, number)
             path = workplace.put(base, made)
-            cases.append(Case(made, ask_qemu(path, made.format), ask_us(path, made.format)))
+            cases.append(case(named(made), path, made.format, asked))
             workplace.restore(base, made)
     finally:
         workplace.close()
     return cases
 
 
-def run(mutants: int, seed: int, jobs: int = 1) -> Report:
-    """Compare both answers on many mutants."""
-    report, names = Report(), len(bases())
+def compare_images(paths: Iterable[Path], asked: Qemu) -> list[Case]:
+    """Both answers on some images; the suffix is the format."""
+    return [case(str(path), path, path.suffix[1:], asked) for path in paths]
+
+
+def case(name: str, path: Path, image_format: str, asked: Qemu) -> Case:
+    """Both answers on one image."""
+    theirs = ask_qemu(path, image_format, asked.program)
+    return Case(name, theirs, ask_us(path, image_format, asked.profile))
+
+
+def run(mutants: int, seed: int, jobs: int = 1, asked: Qemu | None = None) -> Report:
+    """Compare both answers on many mutants, with the installed QEMU where no other is given."""
+    names = len(bases())
     # Each portion is about few images, as each process keeps copies of those that it has seen.
     portions = [range(first, mutants, names) for first in range(min(names, mutants))]
-    if jobs == 1:
-        results: Iterable[list[Case]] = map(partial(compare, seed=seed), portions)
-        for cases in results:
-            for case in cases:
-                report.add(case)
-        return report
-    with ProcessPoolExecutor(jobs) as pool:
-        for cases in pool.map(partial(compare, seed=seed), portions):
-            for case in cases:
-                report.add(case)
+    return gather(partial(compare, seed=seed, asked=asked or qemu()), portions, jobs)
+
+
+def run_images(folder: Path, jobs: int = 1, asked: Qemu | None = None) -> Report:
+    """Compare both answers on every image in a folder and below it."""
+    paths = sorted(p for p in folder.rglob("*.qcow*") if p.suffix in SUFFIXES)
+    portions = [paths[first::PORTIONS] for first in range(PORTIONS)]
+    return gather(partial(compare_images, asked=asked or qemu()), portions, jobs)
+
+
+Portion = TypeVar("Portion")
+
+PORTIONS = 16
+"""Portions that a folder's images are shared out in."""
+
+
+def gather(work: Callable[[Portion], list[Case]], portions: Iterable[Portion], jobs: int) -> Report:
+    """Compare portion by portion, in this process or in some."""
+    report = Report()
+    with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
+        for cases in (pool.map if pool else map)(work, portions):
+            for each in cases:
+                report.add(each)
     return report
 
 
@@ -288,6 +367,9 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.agreement")
     parser.add_argument("--mutants", type=int, default=1000, help="how many (default: 1000)")
+    parser.add_argument("--images", metavar="FOLDER", type=Path, help="these, and no mutants")
+    parser.add_argument("--qemu", metavar="PATH", default="qemu-img", help="the qemu-img to ask")
+    parser.add_argument("--profile", help="the profile to judge by (default: its version's)")
     parser.add_argument("--seed", type=int, default=1, help="which ones (default: 1)")
     parser.add_argument("--jobs", type=int, default=1, help="processes at work (default: 1)")
     parser.add_argument("--mutation", action="append", help="only this one; may be repeated")
@@ -303,9 +385,13 @@ def main() -> int:
         arguments.output.write_bytes(made.apply(base.data))
         print(f"{arguments.output}: {made.base} -f {made.format} ({'+'.join(made.mutations)})")  # noqa: T201
         return 0
-    report = run(arguments.mutants, arguments.seed, arguments.jobs)
+    asked = qemu(arguments.qemu, arguments.profile)
+    if arguments.images is None:
+        report = run(arguments.mutants, arguments.seed, arguments.jobs, asked)
+    else:
+        report = run_images(arguments.images, arguments.jobs, asked)
     print(*report.lines(rules=arguments.rules), sep="\n")  # noqa: T201
-    return int(report.verdicts != report.mutants)
+    return int(report.verdicts != report.images)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The long one is a command: `python -m tests.conformance.agreement --mutants 2000
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def test_the_first_rule_is_the_one_that_qemu_reports(report: agreement.Report) -
 
 
 def test_the_run_says_something(report: agreement.Report) -> None:
-    assert report.mutants > 0.9 * MUTANTS
-    assert 0.3 * report.mutants < report.rejected < 0.9 * report.mutants
+    assert report.images > 0.9 * MUTANTS
+    assert 0.3 * report.images < report.rejected < 0.9 * report.images
 
 
 @pytest.mark.parametrize("name", agreement.bases())
@@ -49,6 +50,28 @@ def test_every_image_itself_is_accepted(qemu_img: Any, name: str) -> None:
 
     assert agreement.ask_qemu(path, image_format).accepted
     assert agreement.ask_us(path, image_format).accepted
+
+
+def test_a_folder_of_images_is_compared_with_any_qemu(qemu_img: Any, tmp_path: Path) -> None:
+    data = bytearray((agreement.DATA / "v3-empty.qcow2").read_bytes())
+    (tmp_path / "good.qcow2").write_bytes(data)
+    data[20:24] = (22).to_bytes(4, "big")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "bad.qcow2").write_bytes(data)
+    installed = agreement.qemu(shutil.which("qemu-img") or "", "spec")
+
+    found = agreement.run_images(tmp_path, asked=installed)
+
+    assert (found.images, found.rejected, found.verdicts, found.keys) == (2, 1, 2, 1)
+
+
+def test_an_image_that_a_qemu_was_not_built_for_is_listed_and_not_counted() -> None:
+    says = "qemu-img: Could not open 'a.qcow2': qcow2: unknown compression type: 1"
+    report = agreement.Report()
+
+    report.add(agreement.Case("a.qcow2", agreement.Answer(False, says), agreement.Answer(True)))
+
+    assert (report.images, report.unbuilt, report.disagreements) == (0, ["a.qcow2"], [])
 
 
 def test_a_mutant_is_the_same_whenever_it_is_made() -> None:

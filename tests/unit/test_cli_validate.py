@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from qcowspec.fuzzing import vectors
 from tools.make_test_data import DATA
 
 GOOD, BACKED = DATA / "v3-zstd.qcow2", DATA / "showcase.qcow2"
@@ -163,3 +164,34 @@ def test_an_unknown_rule_is_bad_usage() -> None:
 
     assert done.returncode == 2
     assert b"no rule has the ID" in done.stderr
+
+
+@pytest.fixture
+def with_data_file(tmp_path: Path) -> Path:
+    (vector,) = (v for v in vectors.about("backing/data-file-found") if v.breaks)
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(vectors.image(vector))
+    return path
+
+
+def test_a_data_file_that_qemu_would_open_counts_as_missing(with_data_file: Path) -> None:
+    (with_data_file.parent / "data.raw").write_bytes(b"")
+
+    done = run("validate", "-p", "qemu@5.2", with_data_file)
+
+    assert done.returncode == 1
+    assert b"'data.raw' was not opened" in done.stdout
+
+
+@pytest.mark.parametrize(("there", "status"), [(True, 0), (False, 1)])
+def test_an_allowed_data_file_is_looked_for(with_data_file: Path, there: bool, status: int) -> None:
+    if there:
+        (with_data_file.parent / "data.raw").write_bytes(b"")
+
+    done = run("validate", "-p", "qemu@5.2", "--allow", "same-dir", with_data_file)
+
+    assert done.returncode == status
+
+
+def test_a_newer_qemu_opens_no_data_file(with_data_file: Path) -> None:
+    assert run("validate", "-p", "qemu@7.2", with_data_file).returncode == 0

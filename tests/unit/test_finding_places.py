@@ -57,7 +57,7 @@ def nodes_of(data: bytes, format: str | None) -> list[Node]:
     try:
         with lay_open(data, format=format) as image:
             many = len(data) > LARGE or len(image.snapshots) > MANY
-            return [] if many else list(structures(image, whole=False))
+            return [] if many else list(structures(image, whole=True))
     except NotQcow:
         return []
 

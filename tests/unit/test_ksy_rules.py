@@ -19,6 +19,7 @@ import pytest
 from kaitaistruct import KaitaiStream
 from qcow_parsers import Luks1, Qcow1, Qcow2
 from qcow_parsers import constants as c
+from qcow_parsers.catalogue import RULES as CATALOGUE
 
 from tools import gallery
 
@@ -38,6 +39,12 @@ RULES = [
 ]
 
 by_rule = pytest.mark.parametrize(("layout", "name"), RULES)
+
+
+def test_every_instance_that_is_a_rule_decides_one() -> None:
+    rows = {(rule.on, rule.predicate_name) for rule in CATALOGUE if rule.predicate == "instance"}
+
+    assert set(RULES) == rows
 
 
 def stream(data: bytes) -> KaitaiStream:
@@ -181,11 +188,16 @@ def luks(**changes: Any) -> Luks1.Header:
     return Luks1.Header(stream(packed(">6sH584x", defaults, changes)))
 
 
+def key_slot(stripes: int) -> Luks1.KeySlot:
+    return Luks1.KeySlot(stream(struct.pack(">44xI", stripes)))
+
+
 COPIED, COMPRESSED = 1 << 63, 1 << 62
 
 EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
     ("luks1::header", "ok_magic"): ([luks()], [luks(magic=b"LUKS\xba\xbf")]),
     ("luks1::header", "ok_version"): ([luks()], [luks(version=2)]),
+    ("luks1::key_slot", "ok_striped"): ([key_slot(1)], [key_slot(0)]),
     ("qcow1::header", "ok_magic"): ([v1()], [v1(magic=c.QCOW_MAGIC - 1)]),
     ("qcow1::header", "ok_version"): ([v1()], [v1(version=0), v1(version=2)]),
     ("qcow1::header", "ok_size_minimum"): ([v1(size=2)], [v1(size=1), v1(size=0)]),
@@ -210,6 +222,10 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [v1(size=c.QCOW1_MAX_READ_L1_ENTRIES * SPAN1), v1(size=2, l1_table_offset=MAX - 8)],
         [v1(size=c.QCOW1_MAX_READ_L1_ENTRIES * SPAN1 + 1), v1(size=2, l1_table_offset=MAX - 7)],
     ),
+    ("qcow1::header", "ok_l1_read_signed"): (
+        [v1(size=c.QCOW1_MAX_READ_L1_ENTRIES * SPAN1), v1(size=2, l1_table_offset=END - 8)],
+        [v1(size=c.QCOW1_MAX_READ_L1_ENTRIES * SPAN1 + 1), v1(size=2, l1_table_offset=END - 7)],
+    ),
     ("qcow1::header", "ok_backing_file_size"): (
         [v1(backing_file_offset=48, backing_file_size=1023), v1(backing_file_size=1024)],
         [v1(backing_file_offset=48, backing_file_size=1024)],
@@ -217,6 +233,10 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
     ("qcow1::header", "ok_backing_file_offset"): (
         [v1(backing_file_offset=MAX - 1, backing_file_size=1)],
         [v1(backing_file_offset=MAX, backing_file_size=1), v1(backing_file_offset=END + 1)],
+    ),
+    ("qcow1::header", "ok_backing_file_offset_signed"): (
+        [v1(backing_file_offset=END - 1, backing_file_size=1)],
+        [v1(backing_file_offset=END, backing_file_size=1), v1(backing_file_offset=END + 1)],
     ),
     ("qcow1::l2_entry", "ok_offset"): ([v1_l2(512), v1_l2(COPIED | 511)], [v1_l2(511)]),
     ("qcow1::l2_entry", "ok_cluster_read"): ([v1_l2(MAX - 4096)], [v1_l2(MAX - 4095)]),
@@ -448,6 +468,14 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [bitmap(name_size=1024)],
     ),
     ("qcow2::bitmap_directory_entry", "ok_name_size_minimum"): ([bitmap()], [bitmap(name_size=0)]),
+    ("qcow2::bitmap_directory_entry", "ok_table_read"): (
+        [bitmap(bitmap_table_offset=MAX - 8), bitmap(bitmap_table_offset=MAX, flags=1)],
+        [bitmap(bitmap_table_offset=MAX - 7), bitmap(bitmap_table_offset=LARGEST)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_table_read_signed"): (
+        [bitmap(bitmap_table_offset=END - 8), bitmap(bitmap_table_offset=END, flags=1)],
+        [bitmap(bitmap_table_offset=END - 7), bitmap(bitmap_table_offset=LARGEST)],
+    ),
     ("qcow2::bitmap_directory_entry", "ok_type"): ([bitmap()], [bitmap(type=0), bitmap(type=2)]),
     ("qcow2::bitmap_directory_entry", "ok_padding"): (
         [bitmap(), bitmap(name_size=8, tail=bytes(7) + b"\1")],

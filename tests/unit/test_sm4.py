@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import qcowspec
 from qcowspec.crypto.luks import merge
+from qcowspec.fuzzing import vectors
 from qcowspec.image import lay_open
+from qcowspec.report.info import described
 from tools.make_test_data import DATA
 
 SECRET = b"qcowspec"
@@ -50,3 +52,12 @@ def test_an_image_under_sm4_is_read() -> None:
 
     with qcowspec.open(bytes(data), secret=SECRET) as image:
         assert image.pread(65536, 4096) == expected
+
+
+def test_info_calls_it_sm4_without_a_number() -> None:
+    (vector,) = (v for v in vectors.about("encryption/luks-cipher-sm4") if v.breaks)
+
+    with lay_open(vectors.image(vector)) as image:
+        said = described(image, "sm4.qcow2")["format-specific"]["data"]["encrypt"]
+
+    assert said["cipher-alg"] == "sm4"

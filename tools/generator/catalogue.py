@@ -8,6 +8,7 @@ field or instance that is in no ``.ksy``, a message with a gap that nothing fill
 import errno
 import string
 from pathlib import Path
+from typing import Any
 
 from . import rows
 from .layouts import Layout
@@ -29,15 +30,23 @@ STAGES = (
 )
 _TEXT = Key(rows.text)
 _VERDICT = rows.one_of("rejects", "accepts")
+_WHEN = ("info", "data", "write", "check", "chain")
 _QEMU = {
     "verdict": Key(_VERDICT),
     "key": Key(rows.text, required=False),
     "order": Key(rows.integer(0, 100_000), required=False),
-    "since": Key(rows.text, required=False),
-    "until": Key(rows.text, required=False),
-    "when": Key(rows.one_of("info", "data", "write", "check", "chain"), required=False),
+    "since": Key(rows.releases, required=False),
+    "until": Key(rows.releases, required=False),
+    "when": Key(rows.one_of(*_WHEN), required=False),
+    "before": Key(rows.table, required=False),
     "load": Key(rows.text, required=False),
 }
+_BEFORE = {
+    "version": Key(rows.releases),
+    "key": Key(rows.text, required=False),
+    "when": Key(rows.one_of("open", *_WHEN), required=False),
+}
+_RELEASES = {"since", "until", "version"}
 _RULE = {
     "id": _TEXT,
     "formats": Key(rows.some_of("qcow", "qcow2")),
@@ -52,7 +61,7 @@ _RULE = {
     "kind": Key(rows.one_of("malformed", "invalid", "unsupported")),
     "errno": Key(lambda value: None if hasattr(errno, str(value)) else "which is no errno"),
     "spec": Key(rows.truth),
-    "qemu": Key(lambda value: None if isinstance(value, dict) else "which is no table"),
+    "qemu": Key(rows.table),
     "librbd": Key(_VERDICT),
     "librbd_v1": Key(rows.one_of("rejects"), required=False),
     "untrusted": Key(rows.one_of("rejects", "reports"), required=False),
@@ -86,7 +95,8 @@ def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layo
     where = f"rules/{stage}.toml: rule {row.get('id')}"
     if not complaints.row(where, row, _RULE):
         return
-    complaints.row(f"{where}: qemu", row["qemu"], _QEMU)
+    if complaints.row(f"{where}: qemu", row["qemu"], _QEMU) and "before" in row["qemu"]:
+        complaints.row(f"{where}: qemu.before", row["qemu"]["before"], _BEFORE)
     if row["id"].split("/")[:-1] != [stage]:
         complaints.add(where, f"its id is not `{stage}/` and a name, as its file demands.")
         return
@@ -140,16 +150,28 @@ _HEAD = '''\
 from typing import Final, Literal, NamedTuple
 
 
+Releases = tuple[str, ...]  # of each series of QEMU that changed the first release, newest last
+
+
+class Before(NamedTuple):
+    """What was different in older versions."""
+
+    version: Releases  # the first that do as the rest of the row says
+    key: str | None  # None: the message was the same
+    when: Literal["open", "info", "data", "write", "check", "chain"] | None  # None: as since then
+
+
 class Qemu(NamedTuple):
     """What QEMU does with an image that breaks a rule."""
 
     verdict: Literal["rejects", "accepts"]
     key: str | None  # identifies QEMU's own message
     order: int | None  # where in QEMU's open function the check stands
-    since: str | None  # the first QEMU that does so
-    until: str | None  # the first QEMU that no longer does
+    since: Releases  # the first that do so; none: all do
+    until: Releases  # the first that no longer do; none: all do
     when: Literal["info", "data", "write", "check", "chain"] | None  # None: at every open
     load: str | None  # identifies QEMU's message where it refuses to load a snapshot
+    before: Before | None  # older versions, where they do so in another way
 
 
 class Rule(NamedTuple):
@@ -183,8 +205,7 @@ def _rule(row: Row) -> str:
     values = []
     for key in _RULE:
         if key == "qemu":
-            inner = ", ".join(literal(row["qemu"].get(each)) for each in _QEMU)
-            shown = f"Qemu({inner})"
+            shown = f"Qemu({_fields(row['qemu'], _QEMU)})"
         elif key == "source" and isinstance(row[key], str):
             shown = literal((row[key],))
         elif key == "predicate_name":
@@ -195,6 +216,19 @@ def _rule(row: Row) -> str:
         if key == "id":
             values.append(f"        stage={literal(row['id'].split('/')[0])},")
     return "\n".join(["    Rule(", *values, "    ),"])
+
+
+def _fields(row: Row, keys: dict[str, Key]) -> str:
+    """The values of a table in the order of its keys."""
+    return ", ".join(_field(key, row.get(key)) for key in keys)
+
+
+def _field(key: str, value: Any) -> str:
+    if key in _RELEASES:
+        return literal(tuple([value] if isinstance(value, str) else value or ()))
+    if key == "before" and value is not None:
+        return f"Before({_fields(value, _BEFORE)})"
+    return literal(value)
 
 
 def text(rules: list[Row], header: str) -> str:

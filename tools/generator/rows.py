@@ -5,6 +5,7 @@ with it. Refuses: unknown keys, missing keys, values that do not fit; ``Complain
 sentences so that all of them are seen at once.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -78,6 +79,24 @@ def texts(value: object) -> str | None:
 def text_or_texts(value: object) -> str | None:
     """A text or a list of them."""
     return text(value) and texts(value) and "which is neither a text nor a list of texts"
+
+
+def table(value: object) -> str | None:
+    """A table."""
+    return None if isinstance(value, dict) else "which is no table"
+
+
+def releases(value: object) -> str | None:
+    """A release such as ``7.2``, or the first of each series that has a change, newest last."""
+    listed = [value] if isinstance(value, str) else value
+    if isinstance(listed, list) and listed and all(map(_is_release, listed)):
+        numbers = [[int(number) for number in each.split(".")] for each in listed]
+        return None if numbers == sorted(numbers) else "whose releases are not in order"
+    return "which is neither a release nor a list of them"
+
+
+def _is_release(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+){1,2}", value) is not None
 
 
 def truth(value: object) -> str | None:

@@ -200,3 +200,12 @@ class Luks1(KaitaiStruct):
 
             self._m_key_offset = (self.key_offset_sector * 512)
             return getattr(self, '_m_key_offset', None)
+
+        @property
+        def ok_striped(self):
+            """The key is split into some stripes. QEMU from 7.2 on wants 4000."""
+            if hasattr(self, '_m_ok_striped'):
+                return self._m_ok_striped
+
+            self._m_ok_striped = self.stripes > 0
+            return getattr(self, '_m_ok_striped', None)

@@ -113,6 +113,9 @@ class Luks1(KaitaiStruct):
         def is_active(self) -> bool:
             """The slot holds a key."""
         @property
+        def ok_striped(self) -> bool:
+            """The key is split into some stripes. QEMU from 7.2 on wants 4000."""
+        @property
         def key_offset(self) -> int:
             """Start of the slot's key material in bytes."""
 

@@ -193,6 +193,17 @@ class Qcow1(KaitaiStruct):
             return getattr(self, '_m_ok_backing_file_offset', None)
 
         @property
+        def ok_backing_file_offset_signed(self):
+            """The same as QEMU before 6.0 has it: the backing file's name ends at or
+            below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+            """
+            if hasattr(self, '_m_ok_backing_file_offset_signed'):
+                return self._m_ok_backing_file_offset_signed
+
+            self._m_ok_backing_file_offset_signed =  ((self.backing_file_offset == 0) or (self.backing_file_offset <= 9223372036854775807 - self.backing_file_size))
+            return getattr(self, '_m_ok_backing_file_offset_signed', None)
+
+        @property
         def ok_backing_file_size(self):
             """The backing file's name has at most QCOW_MAX_BACKING_FILE_SIZE (1023
             bytes).
@@ -235,6 +246,18 @@ class Qcow1(KaitaiStruct):
 
             self._m_ok_l1_read =  ((self.l1_table_bytes <= 2147483136) and (self.l1_table_offset <= 9223372035781033984 - self.l1_table_bytes))
             return getattr(self, '_m_ok_l1_read', None)
+
+        @property
+        def ok_l1_read_signed(self):
+            """The same as QEMU before 6.0 has it: the L1 table has at most
+            BDRV_REQUEST_MAX_BYTES and ends at or below INT64_MAX, which is
+            QCOW2_MAX_TABLE_END as well.
+            """
+            if hasattr(self, '_m_ok_l1_read_signed'):
+                return self._m_ok_l1_read_signed
+
+            self._m_ok_l1_read_signed =  ((self.l1_table_bytes <= 2147483136) and (self.l1_table_offset <= 9223372036854775807 - self.l1_table_bytes))
+            return getattr(self, '_m_ok_l1_read_signed', None)
 
         @property
         def ok_l1_size(self):

@@ -129,6 +129,12 @@ class Qcow1(KaitaiStruct):
             BDRV_REQUEST_MAX_BYTES and ends within BDRV_MAX_LENGTH.
             """
         @property
+        def ok_l1_read_signed(self) -> bool:
+            """The same as QEMU before 6.0 has it: the L1 table has at most
+            BDRV_REQUEST_MAX_BYTES and ends at or below INT64_MAX, which is
+            QCOW2_MAX_TABLE_END as well.
+            """
+        @property
         def ok_backing_file_size(self) -> bool:
             """The backing file's name has at most QCOW_MAX_BACKING_FILE_SIZE (1023
             bytes).
@@ -136,6 +142,11 @@ class Qcow1(KaitaiStruct):
         @property
         def ok_backing_file_offset(self) -> bool:
             """The backing file's name ends within BDRV_MAX_LENGTH."""
+        @property
+        def ok_backing_file_offset_signed(self) -> bool:
+            """The same as QEMU before 6.0 has it: the backing file's name ends at or
+            below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+            """
 
     class BackingFileName(KaitaiStruct):
         """The name of the backing file.

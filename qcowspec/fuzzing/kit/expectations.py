@@ -21,11 +21,13 @@ from qcowspec.errors import QcowError
 from qcowspec.fuzzing.judging import Judgement, judge
 from qcowspec.fuzzing.kit.cases import Case
 from qcowspec.fuzzing.vectors import ACCEPTS
+from qcowspec.gate import gate_of
+from qcowspec.verdict import look_at_data_file
 
 RECORD = Path(__file__).with_name("expected.json")
 
-PROFILES = ("qemu", "qemu@7.2", "librbd", "spec", "untrusted")
-"""Whose verdicts are on record; 7.2 is the QEMU that the kit was held against."""
+PROFILES = ("qemu", "qemu@7.2", "qemu@5.2", "librbd", "spec", "untrusted")
+"""Whose verdicts are on record; 7.2 is the QEMU that the kit was held against, 5.2 the oldest."""
 
 BYTES, FAILS = "bytes", "fails"
 
@@ -107,6 +109,8 @@ def expect(case: Case, folder: Path) -> Expectation:
         (folder / name).write_bytes(content)
         files[name] = (len(content), digest(content))
     told, probed = judge(data, case.format), judge(data)
+    for each in (told, probed):
+        look_at_data_file(each.judge, str(folder / case.name), gate_of("same-dir"))
     verdict = told.verdicts(PROFILES)
     found = probed.verdicts(PROFILES)
     read, size, guest, why = None, None, None, None

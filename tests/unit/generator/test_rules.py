@@ -33,11 +33,23 @@ def test_a_rule_has_all_that_its_row_says(
 ) -> None:
     module = load(catalogue.text(catalogue.read(formats / "rules", layouts), "# header"))
     (rule,) = module.RULES
-    assert rule.qemu == module.Qemu("rejects", "Unsupported qcow2 version", 20, None, None, None)
+    key = "Unsupported qcow2 version"
+    assert rule.qemu == module.Qemu("rejects", key, 20, (), (), None, None)
     assert rule.versions == (2, 3)
     assert (rule.predicate_name, rule.untrusted) == ("ok_version", None)
     assert rule.source == ("a.c",)
     assert rule.message.format(value=4) == "version is 4."
+
+
+def test_a_rule_says_what_older_versions_do(
+    formats: Path, layouts: dict[str, Layout], load: Load, edit: Edit
+) -> None:
+    older = 'since = "5.2", before = { version = ["7.2.13", "9.1"], when = "open" }'
+    edit("rules/header.toml", "order = 20", f"order = 20, {older}")
+    module = load(catalogue.text(catalogue.read(formats / "rules", layouts), "# header"))
+    (rule,) = module.RULES
+    assert rule.qemu.since == ("5.2",)
+    assert rule.qemu.before == module.Before(("7.2.13", "9.1"), None, "open")
 
 
 def test_a_predicate_may_have_a_name_of_its_own(
@@ -73,7 +85,24 @@ def test_a_function_is_called_as_its_rule_is(
             "order = 20",
             "orders = 20",
             "rules/header.toml: rule header/version: qemu: there is no key `orders`; the keys are "
-            "verdict, key, order, since, until, when.",
+            "verdict, key, order, since, until, when, before.",
+        ),
+        (
+            "order = 20",
+            'order = 20, since = ["9.1", "8.2.6"]',
+            "rules/header.toml: rule header/version: qemu: `since` is ['9.1', '8.2.6'], whose "
+            "releases are not in order.",
+        ),
+        (
+            "order = 20",
+            'order = 20, until = "10"',
+            "rules/header.toml: rule header/version: qemu: `until` is '10', which is neither a "
+            "release nor a list of them.",
+        ),
+        (
+            "order = 20",
+            'order = 20, before = { when = "open" }',
+            "rules/header.toml: rule header/version: qemu.before: the key `version` is missing.",
         ),
         (
             "header/version",
