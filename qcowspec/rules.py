@@ -21,7 +21,14 @@ from qcowspec.errors import BY_KIND, QcowError, Value
 from qcowspec.metadata import Format, Metadata
 from qcowspec.predicates import AFTER, FUNCTIONS, VALUES
 from qcowspec.predicates.binding import After
-from qcowspec.profiles import PROFILES, check_profile, refused_by, refused_for_data, refuses
+from qcowspec.profiles import (
+    PROFILES,
+    check_profile,
+    refused_by,
+    refused_for_check,
+    refused_for_data,
+    refuses,
+)
 from qcowspec.structures import Field, Part, lay_open, layout_name
 
 __all__ = [
@@ -192,6 +199,15 @@ class Judge:
     def first_for_data(self) -> Finding | None:
         """The finding for which QEMU opens the image for `qemu-img info`, and not for its data."""
         return next(iter(self._among(refused_for_data())), None)
+
+    def first_for_check(self, profile: str, also: frozenset[str]) -> Finding | None:
+        """The finding for which QEMU does not check the image.
+
+        Args:
+            profile: ``qemu``, or ``qemu@7.2`` for a version of it.
+            also: Rules that QEMU meets only when the image is open.
+        """
+        return next(iter(self._among(refused_for_check(profile) | also)), None)
 
     def _among(self, rules: frozenset[str]) -> list[Finding]:
         found = [finding for finding in self.findings if finding.rule in rules]

@@ -10,6 +10,7 @@ qcow2_get_cluster_type.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from qcowspec.check.counting import Window
 from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names
+from qcowspec.check.neighbours import evenly
 from qcowspec.check.ownership import Owner
 from qcowspec.check.runs import Runs
 from qcowspec.check.stored import Numbers, StoredRefcounts
@@ -45,6 +47,7 @@ class L2Check:
         figures: Where allocated, fragmented and compressed clusters are counted.
         findings: Where broken rules go.
         again: Whether the entries were judged before, so that only references are counted.
+        missing: What lies past the end of the data file; None where that is not looked at.
     """
 
     def __init__(
@@ -56,10 +59,24 @@ class L2Check:
         *,
         version: int,
         data_file: bool,
+        data_length: int | None = None,
+        disk: int = 0,
     ) -> None:
-        """Take what is known of the image; nothing is read."""
+        """Take what is known of the image; nothing is read.
+
+        Args:
+            source: The image file.
+            geometry: The image's sizes.
+            stored: The refcounts in the image.
+            names: The paths of the tables.
+            version: The image's.
+            data_file: Whether guest data are in an external data file.
+            data_length: Bytes of that; None where it is not looked at.
+            disk: Bytes of the virtual disk.
+        """
         self._source, self._geometry, self._stored, self._names = source, geometry, stored, names
         self._version, self._data_file = version, data_file
+        self.missing = None if data_length is None else Missing(data_length, disk)
         self._size = np.uint64(geometry.cluster_size)
         self._within = np.uint64(geometry.cluster_size - 1)
         self._shift = np.uint64(geometry.cluster_bits)
@@ -203,6 +220,8 @@ class L2Check:
             for rule, hit in broken.items():
                 batch.report(self.findings, rule, hit, batch.both, self._names)
             self._beyond(batch, compressed, zero, allocated, host)
+            if self.missing is not None and batch.active:
+                self._missing(batch, allocated & ~zero, host)
             if batch.active:
                 self._fragments(batch, allocated, host, int(whole.sum()))
         if not self._data_file:
@@ -287,6 +306,51 @@ class L2Check:
             batch.report(self.findings, "l2/data-file-offset", hit, batch.active, self._names)
 
 
+    def _missing(self, batch: _Batch, held: Flags, host: Words) -> None:
+        """Data past the end of the external data file."""
+        assert self.missing is not None
+        bits = self._geometry.cluster_bits
+        parts, mask = 1, np.ones(len(host), np.uint64)
+        if batch.subclusters is not None:
+            parts = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
+            mask = batch.subclusters & np.uint64(c.QCOW_OFLAG_SUB_ALLOC_RANGE)
+        size, hit = (1 << bits) // parts, np.zeros(len(host), bool)
+        guest = batch.guest(self._names).astype(np.int64)
+        for part in range(parts):
+            has = held & (mask >> np.uint64(part) & np.uint64(1) != 0)
+            hit |= self.missing.take(guest + part * size, host.astype(np.int64) + part * size, size, has)
+        batch.report(self.findings, "backing/data-file-end", hit, batch.active, self._names)
+
+
+@dataclass(slots=True)
+class Missing:
+    """The bytes of the disk that lie past the end of its data file.
+
+    Attributes:
+        data_length: Bytes of the data file.
+        disk: Bytes of the virtual disk.
+        count: How many are missing.
+        first: Guest offset of the first of them; None if none is.
+    """
+
+    data_length: int
+    disk: int
+    count: int = 0
+    first: int | None = None
+
+    def take(self, guest: Numbers, host: Numbers, size: int, held: Flags) -> Flags:
+        """Add pieces of one size, of which some are held; which of them are not whole."""
+        end = np.minimum(host + size, host + self.disk - guest)
+        start = np.maximum(host, self.data_length)
+        lost = np.where(held, np.maximum(0, end - start), 0)
+        hit: Flags = lost > 0
+        if hit.any():
+            self.count += int(lost.sum())
+            first = int((guest + start - host)[hit].min())
+            self.first = first if self.first is None else min(first, self.first)
+        return hit
+
+
 class _Batch:
     """Some L2 tables that count equally often, and their entries that are not zero.
 
@@ -340,14 +404,31 @@ class _Batch:
             to.add(rule, count, self._faults(rule, np.flatnonzero(hit), names))
 
     def _faults(self, rule: str, hit: Numbers, names: Names) -> Iterator[Fault]:
-        for one in hit.tolist():
-            table, index = int(self.table[one]), int(self.index[one])
-            l1_entry = int(self.places[table])
-            path, guest = f"{names.table(l1_entry)}[{index}]", names.guest(l1_entry, index)
-            entry, place = int(self.entries[one]), int(self.offsets[table]) + index * self._width
-            value, host = entry, units.l2_offset(entry)
-            if entry & c.QCOW_OFLAG_COMPRESSED:
-                host = units.compressed_offset(entry, self._cluster_bits)
-            if rule in BITMAP_RULES and self.subclusters is not None:
-                value, place = int(self.subclusters[one]), place + c.L2E_SIZE_NORMAL
-            yield Fault(path, place, value, host, guest=guest)
+        value, host = self.entries[hit], units.l2_offset(self.entries[hit])
+        squeezed = value & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
+        host[squeezed] = units.compressed_offset(value[squeezed], self._cluster_bits)
+        second = rule in BITMAP_RULES and self.subclusters is not None
+        if second:
+            assert self.subclusters is not None
+            value = self.subclusters[hit]
+        table, index = self.table[hit], self.index[hit]
+        position = table * (1 << self._cluster_bits) + index  # no table has so many entries
+        for first, last in evenly(position, 1 << self._cluster_bits, value, host):
+            one, other = (
+                self._fault(int(table[at]), int(index[at]), int(value[at]), int(host[at]), names)
+                for at in (first, last)
+            )
+            if second:
+                one.offset, other.offset = (
+                    each.offset + c.L2E_SIZE_NORMAL for each in (one, other)
+                )
+            if first != last:
+                one.count, one.last = last - first + 1, other
+            yield one
+
+    def _fault(self, table: int, index: int, value: int, host: int, names: Names) -> Fault:
+        """An entry as a fault, by its table and index."""
+        l1_entry = int(self.places[table])
+        place = int(self.offsets[table]) + index * self._width
+        guest = names.guest(l1_entry, index)
+        return Fault(f"{names.table(l1_entry)}[{index}]", place, value, host, guest=guest)
