@@ -23,7 +23,7 @@ from qcowspec.check.counting import Window
 from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names
-from qcowspec.check.neighbours import evenly
+from qcowspec.check.neighbours import evenly, run
 from qcowspec.check.ownership import Owner
 from qcowspec.check.runs import Runs
 from qcowspec.check.stored import Numbers, StoredRefcounts
@@ -412,19 +412,15 @@ class _Batch:
             assert self.subclusters is not None
             value = self.subclusters[hit]
         table, index = self.table[hit], self.index[hit]
+
+        def one(at: int) -> Fault:
+            fault = self._fault(int(table[at]), int(index[at]), int(value[at]), int(host[at]), names)
+            fault.offset += c.L2E_SIZE_NORMAL if second else 0
+            return fault
+
         position = table * (1 << self._cluster_bits) + index  # no table has so many entries
         for first, last in evenly(position, 1 << self._cluster_bits, value, host):
-            one, other = (
-                self._fault(int(table[at]), int(index[at]), int(value[at]), int(host[at]), names)
-                for at in (first, last)
-            )
-            if second:
-                one.offset, other.offset = (
-                    each.offset + c.L2E_SIZE_NORMAL for each in (one, other)
-                )
-            if first != last:
-                one.count, one.last = last - first + 1, other
-            yield one
+            yield run(one, first, last)
 
     def _fault(self, table: int, index: int, value: int, host: int, names: Names) -> Fault:
         """An entry as a fault, by its table and index."""

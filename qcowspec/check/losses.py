@@ -55,7 +55,8 @@ class Looked:
     Attributes:
         leaked: Leaked clusters, those past the end of the file among them.
         past: Those past the end of the file.
-        into: How many of the others were read: is one of them a table?
+        loose: Those of the others that nothing references.
+        into: How many of these were read: is one of them a table?
         zero: How many of these hold nothing but zeros.
         l1_tables: L1 tables.
         l1_entries: Their entries.
@@ -66,6 +67,7 @@ class Looked:
 
     leaked: int
     past: int = 0
+    loose: int = 0
     into: int = 0
     zero: int = 0
     l1_tables: int = 0
@@ -86,33 +88,42 @@ class Leaks:
     Attributes:
         count: How many there are.
         past: How many of them lie past the end of the file.
+        loose: How many of the others nothing references.
     """
 
     def __init__(self) -> None:
-        self.count = self.past = 0
-        self._starts, self._ends = list[Numbers](), list[Numbers]()
+        self.count = self.past = self.loose = 0
+        self._starts, self._ends, self._loose = list[Numbers](), list[Numbers](), list[Flags]()
         self._kept = 0
 
-    def add(self, clusters: Numbers, *, past: bool = False) -> None:
-        """Add some, rising; more runs than are kept are only counted."""
+    def add(self, clusters: Numbers, loose: Flags) -> None:
+        """Add some, rising, and which of them nothing references.
+
+        More runs than are kept are only counted.
+        """
         self.count += len(clusters)
-        self.past += len(clusters) if past else 0
+        self.loose += int(np.count_nonzero(loose))
         if not len(clusters) or self._kept >= KEPT:
             return
-        apart = np.diff(clusters) != 1
+        apart = (np.diff(clusters) != 1) | (loose[1:] != loose[:-1])
         starts = clusters[np.concatenate([[True], apart])]
-        ends = clusters[np.concatenate([apart, [True]])] + 1
         self._starts.append(starts)
-        self._ends.append(ends)
+        self._ends.append(clusters[np.concatenate([apart, [True]])] + 1)
+        self._loose.append(loose[np.concatenate([[True], apart])])
         self._kept += len(starts)
 
-    def runs(self) -> tuple[Numbers, Numbers]:
-        """The first cluster of each run, and the one after its last; rising."""
-        starts, ends = (
-            np.concatenate([np.zeros(0, np.int64), *some]) for some in (self._starts, self._ends)
-        )
+    def add_past(self, clusters: Numbers) -> None:
+        """Add some that lie past the end of the file."""
+        self.past += len(clusters)
+        self.add(clusters, np.zeros(len(clusters), bool))
+
+    def runs(self) -> tuple[Numbers, Numbers, Flags]:
+        """The first cluster of each run, the one after its last, whether it is loose; rising."""
+        starts = np.concatenate([np.zeros(0, np.int64), *self._starts])
+        ends = np.concatenate([np.zeros(0, np.int64), *self._ends])
         order = np.argsort(starts, kind="stable")
-        return starts[order], ends[order]
+        loose = np.concatenate([np.zeros(0, bool), *self._loose])
+        return starts[order], ends[order], loose[order]
 
 
 KEPT = 1 << 20
@@ -233,11 +244,10 @@ def _part(check: Qcow2Check, table: int, index: int, count: int) -> Fault:
 
 def _contents(check: Qcow2Check, looked: Looked) -> None:
     """Look into leaked clusters: one that holds a table was lost together with what it maps."""
-    starts, ends = check.leaks.runs()
-    size, there = check.geometry.cluster_size, np.minimum(ends, check.clusters)
-    clusters = _first(starts, there, LOOKED_INTO // size)
-    looked.into = len(clusters)
-    looked.past = check.leaks.past
+    starts, ends, loose = check.leaks.runs()
+    size = check.geometry.cluster_size
+    clusters = _first(starts[loose], ends[loose], LOOKED_INTO // size)
+    looked.into, looked.past, looked.loose = len(clusters), check.leaks.past, check.leaks.loose
     offsets = clusters.astype(np.uint64) * np.uint64(size)
     for part, rows in read_tables(check.source, offsets, size, batch=BATCH):
         words = rows.view(">u8").astype(np.uint64)

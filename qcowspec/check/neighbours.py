@@ -5,11 +5,13 @@ In: faults as arrays, in the order of their places. Out: which of them are runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from qcowspec.check.findings import Fault
 
 Column = npt.NDArray[Any]
 
@@ -50,6 +52,14 @@ def evenly(position: Column, step: int, value: Column, cluster: Column) -> Itera
     joined = way != 0
     joined[1:] &= (way[1:] == way[:-1]) | (way[:-1] == 0)
     yield from _runs(joined, len(position))
+
+
+def run(one: Callable[[int], Fault], first: int, last: int) -> Fault:
+    """A run as one fault; `one` gives each of its neighbours."""
+    fault = one(first)
+    if first != last:
+        fault.count, fault.last = last - first + 1, one(last)
+    return fault
 
 
 def _runs(joined: npt.NDArray[np.bool_], count: int) -> Iterator[tuple[int, int]]:

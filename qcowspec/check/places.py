@@ -14,7 +14,7 @@ from typing import Any
 from qcow_parsers import constants as c
 
 from qcowspec.check.findings import Fault
-from qcowspec.check.neighbours import alike
+from qcowspec.check.neighbours import alike, run
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.metadata import Metadata
 from qcowspec.structures import Part, lay_open
@@ -101,20 +101,15 @@ class RefcountPlaces:
             values: The refcount of each, or what else stands for it.
             expected: The references to each, where the refcount is not that.
         """
+
+        def one(at: int) -> Fault:
+            references = None if expected is None else int(expected[at])
+            return self.fault(int(clusters[at]), int(values[at]), references)
+
         columns = [clusters // self._stored.per_block, values]
         columns += [] if expected is None else [expected]
         for first, last in alike(clusters, *columns):
-            one, other = (
-                self.fault(
-                    int(clusters[at]),
-                    int(values[at]),
-                    None if expected is None else int(expected[at]),
-                )
-                for at in (first, last)
-            )
-            if first != last:
-                one.count, one.last = last - first + 1, other
-            yield one
+            yield run(one, first, last)
 
     def of(self, cluster: int) -> Place:
         """The refcount of a cluster; else what keeps it from being: an entry, a header's field."""

@@ -138,7 +138,7 @@ class Qcow2Check:
             faults = self.places.faults(clusters, counts)
             self.findings.add("check/refcount-past-end", len(clusters) * weight, faults)
             if not self.findings.has("check/past-end"):  # else they may be in use
-                self.leaks.add(clusters, past=True)
+                self.leaks.add_past(clusters)
         if self.leaks.count:
             self.looked = look(self)
         self._settle()
@@ -299,7 +299,7 @@ class Qcow2Check:
         self._clusters("check/refcount-too-low", window, start, low)
         leaked = wrong & ~low
         self._clusters("check/leaked-cluster", window, start, leaked)
-        self.leaks.add(window.first + start + np.flatnonzero(leaked))
+        self.leaks.add(window.first + start + np.flatnonzero(leaked), found[leaked] == 0)
         return used
 
     def _dark(self, window: Window, total: int) -> Flags | None:

@@ -183,7 +183,7 @@ KEEP = "Do not repair the image: `qemu-img check -r` would free them. See below 
 
 def _of_leaks(looked: Looked) -> Iterator[str]:
     """What the leaks may mean, and what was looked at to say so."""
-    there, many = looked.leaked - looked.past, f"{looked.held:,} leaked clusters"
+    many = f"{looked.held:,} leaked clusters"
     if looked.past:
         yield (
             f"{looked.past:,} clusters past the end of the file have refcounts, and nothing references "
@@ -200,12 +200,12 @@ def _of_leaks(looked: Looked) -> Iterator[str]:
             f"No empty table was found that may have mapped {many}. A writer that was killed\n"
             "leaves such clusters; so do single table entries that were lost, which show nowhere.\n"
         )
-    elif there:
+    elif looked.loose:
         yield "The leaked clusters hold nothing but zeros.\n"
     yield (
         f"Looked at: {looked.l1_tables:,} L1 tables ({looked.l1_empty:,} of {looked.l1_entries:,} "
-        f"entries are zero), {looked.l2_tables:,} L2 tables, {looked.into:,} of {there:,} leaked "
-        "clusters in the file.\n"
+        f"entries are zero), {looked.l2_tables:,} L2 tables, {looked.into:,} of {looked.loose:,} clusters "
+        "that nothing references.\n"
     )
 
 
@@ -213,6 +213,7 @@ def _looked_at(looked: Looked) -> dict[str, int]:
     return {
         "leaked-clusters": looked.leaked,
         "leaked-clusters-past-end": looked.past,
+        "leaked-clusters-unreferenced": looked.loose,
         "leaked-clusters-read": looked.into,
         "leaked-clusters-zero": looked.zero,
         "l1-tables": looked.l1_tables,
