@@ -24,8 +24,8 @@ from qcowspec.metadata import Format
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
-    from qcowspec.check.l2 import Missing
-    from qcowspec.check.losses import Looked
+        from qcowspec.check.losses import Looked
+    from qcowspec.check.missing import Missing
     from qcowspec.check.ownership import OwnerMap
     from qcowspec.image import Image
     from qcowspec.rules import Finding, Judge
@@ -208,9 +208,7 @@ def _tables(
     from qcowspec.check.regions import Aborted
 
     try:
-        run = Qcow2Check(
-            image.metadata, image.source, findings, progress, data_length=data_length
-        )
+        run = Qcow2Check(image.metadata, image.source, findings, progress, data_length=data_length)
     except Aborted as reason:
         figures = Figures(completed=False, check_errors=1)
         return Report(figures, findings, image.format, str(reason))
@@ -223,9 +221,7 @@ def _tables(
         from qcowspec.check.explain import explain as name_owners
 
         name_owners(run, progress)
-    return Report(
-        run.figures, findings, image.format, looked=run.looked, missing=run.l2.missing
-    )
+    return Report(run.figures, findings, image.format, looked=run.looked, missing=run.l2.missing)
 
 
 def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:

@@ -1,10 +1,10 @@
 """Leaked clusters against the tables that could have referenced them: was a mapping lost?
 
-In: a check that has run, and found leaks. Out: findings, and a `Looked`: what was looked at. Refuses:
-to look into more leaked clusters than a bound.
+In: a check that has run, and found leaks. Out: findings, and a `Looked`: what was looked at.
+Refuses: to look into more leaked clusters than a bound.
 
-A writer that was killed leaves leaks, and harms nothing. A table that was wiped leaves the same, and
-then the leaked clusters are the only copy of what it mapped: a repair would give them away.
+A writer that was killed leaves leaks. So does a table that was wiped, and then the leaked clusters
+are the only copy of what it mapped: a repair would free them.
 """
 
 from __future__ import annotations

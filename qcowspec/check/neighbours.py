@@ -32,7 +32,9 @@ def alike(position: Column, *columns: Column) -> Iterator[tuple[int, int]]:
     yield from _runs(joined, len(position))
 
 
-def evenly(position: Column, step: int, value: Column, cluster: Column) -> Iterator[tuple[int, int]]:
+def evenly(
+    position: Column, step: int, value: Column, cluster: Column
+) -> Iterator[tuple[int, int]]:
     """Runs of neighbours whose value and cluster both grow by a step, or whose value stays.
 
     Args:

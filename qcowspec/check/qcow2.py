@@ -215,6 +215,7 @@ class Qcow2Check:
         return f"guest range {start:#x} to {last:#x} may be lost"
 
     def is_past(self, offset: int, length: int) -> bool:
+        """Whether a structure ends a whole cluster or more past the end of the file."""
         return length > 0 and offset + length >= self.limit
 
     def _span(self, offset: int, length: int) -> tuple[int, int]:

@@ -36,11 +36,11 @@ Examples:
   qcowspec check --output json disk.qcow2        qemu-img's keys, and the findings
   qcowspec check --deep --strict upload.qcow2    inflate all; nothing is forgiven
 
-The figures are those of `qemu-img check`. What it does not look at is reported apart: overlaps that
-the refcounts hide, clusters that two parts of the disk share, tables that may be lost where clusters
-are leaked, broken compressed clusters (--deep), a backing chain that loops (--allow). That counts
-only with --strict, but for a file that was cut short, and a data file (--allow): 2, or 3 where only
-refcounts say so. No key is needed, and no second file.
+The figures are those of `qemu-img check`. What it does not look at is reported apart: overlaps
+that the refcounts hide, clusters that two parts of the disk share, tables that may be lost where
+clusters are leaked, broken compressed clusters (--deep), a backing chain that loops (--allow). That
+counts only with --strict, but for a file that was cut short, or its data file (--allow): the status
+is 2 then, or 3 where only refcounts reach past the end. No key is needed, and no second file.
 
 {PERMISSIONS}
 Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad usage; 2 errors;

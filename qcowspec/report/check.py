@@ -141,8 +141,9 @@ def tell(
     missing = report.missing
     if missing is not None and missing.first is not None:
         write(
-            f"\nThe data file ends at {missing.data_length:#x}. {missing.count:,} bytes of the disk, "
-            f"the first at guest offset {missing.first:#x}, lie past its end and read as zeros.\n"
+            f"\nThe data file ends at {missing.data_length:#x}. {missing.count:,} bytes of the "
+            f"disk, the first at guest offset {missing.first:#x}, lie past its end and read as "
+            "zeros.\n"
         )
 
 
@@ -160,7 +161,7 @@ def summary(report: Report) -> Iterator[str]:
     if found.leaks:
         yield f"\n{found.leaks} leaked clusters were found on the image.\n"
     if report.looked is not None:
-        yield from _of_leaks(report.looked)
+        yield from of_leaks(report.looked)
     if found.check_errors:
         yield f"\n{found.check_errors} internal errors have occurred during the check.\n"
     allocated = found.allocated_clusters
@@ -175,22 +176,26 @@ def summary(report: Report) -> Iterator[str]:
         yield f"Image end offset: {found.image_end_offset}\n"
 
 
-FINDS_NOTHING = "qemu-img check finds no errors on the image; see below for what it does not look at.\n"
+FINDS_NOTHING = (
+    "qemu-img check finds no errors on the image; see below for what it does not look at.\n"
+)
 """Of an image that has faults all the same."""
 
-KEEP = "Do not repair the image: `qemu-img check -r` would free them. See below for what is missing.\n"
+KEEP = (
+    "Do not repair the image: `qemu-img check -r` would free them. See below for what is missing.\n"
+)
 
 
-def _of_leaks(looked: Looked) -> Iterator[str]:
+def of_leaks(looked: Looked) -> Iterator[str]:
     """What the leaks may mean, and what was looked at to say so."""
     many = f"{looked.held:,} leaked clusters"
     if looked.past:
         yield (
-            f"{looked.past:,} clusters past the end of the file have refcounts, and nothing references "
-            "them: the file may have been cut short.\n"
+            f"{looked.past:,} clusters past the end of the file have refcounts, and nothing "
+            "references them: the file may have been cut short.\n"
         )
     if looked.found & CERTAIN:
-        yield f"Guest data may be lost: tables are empty or gone, and {many} may be the only copy.\n"
+        yield f"Guest data may be lost: tables are empty or gone; {many} may be the only copy.\n"
         yield KEEP
     elif POSSIBLE in looked.found:
         yield f"Guest data may be lost: parts of L2 tables are zero that may have mapped {many}.\n"
@@ -204,8 +209,8 @@ def _of_leaks(looked: Looked) -> Iterator[str]:
         yield "The leaked clusters hold nothing but zeros.\n"
     yield (
         f"Looked at: {looked.l1_tables:,} L1 tables ({looked.l1_empty:,} of {looked.l1_entries:,} "
-        f"entries are zero), {looked.l2_tables:,} L2 tables, {looked.into:,} of {looked.loose:,} clusters "
-        "that nothing references.\n"
+        f"entries are zero), {looked.l2_tables:,} L2 tables, {looked.into:,} of {looked.loose:,} "
+        "clusters that nothing references.\n"
     )
 
 
@@ -304,7 +309,9 @@ def _line(group: Group, fault: Fault, style: Style) -> str:
     note = f": {printable(fault.note)}" if fault.note else ""
     cluster = _clusters(fault, style)
     if group.rule.id in BY_OWNERS:
-        return f"{cluster} belong{'' if fault.last else 's'} to: {', '.join(words(fault.value or 0))}"
+        return (
+            f"{cluster} belong{'' if fault.last else 's'} to: {', '.join(words(fault.value or 0))}"
+        )
     if fault.expected is not None:
         counted = f"refcount {style(str(fault.value or 0), 'value')}, references {fault.expected}"
         return f"{cluster}: {counted}; {place}{note}"

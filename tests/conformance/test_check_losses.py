@@ -53,7 +53,9 @@ def l1_entries(path: Path) -> tuple[int, list[int]]:
     """Where the L1 table is, and where the L2 tables are."""
     with lay_open(path) as image:
         assert image.l1_table is not None
-        return image.l1_table.offset, [value & ((1 << 56) - 512) for value in image.l1_table.values()]
+        return image.l1_table.offset, [
+            value & ((1 << 56) - 512) for value in image.l1_table.values()
+        ]
 
 
 def wipe(path: Path, offset: int, length: int) -> None:
