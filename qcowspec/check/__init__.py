@@ -24,7 +24,7 @@ from qcowspec.metadata import Format
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
-        from qcowspec.check.losses import Looked
+    from qcowspec.check.losses import Looked
     from qcowspec.check.missing import Missing
     from qcowspec.check.ownership import OwnerMap
     from qcowspec.image import Image
