@@ -27,6 +27,12 @@ AT_INFO = (None, "open", "info")
 """When QEMU looks, as far as `qemu-img info` is concerned: it reads no guest data, opens no other
 file, writes nothing and checks nothing."""
 
+AT_CHECK = (None, "data")
+"""When QEMU looks on opening an image for `qemu-img check`: guest data could be asked for."""
+
+READING = 2000
+"""The order from which on QEMU meets a rule only while it reads data."""
+
 
 def check_profile(profile: str) -> tuple[str, Version]:
     """A profile's name in its parts: ``qemu@7.2`` is QEMU's, of that version.
@@ -77,6 +83,24 @@ def refused_for_loading() -> frozenset[str]:
     """The ids of the rules whose breach makes QEMU refuse to load a snapshot, and not the image."""
     return frozenset(
         rule.id for rule in RULES if rule.qemu.load is not None and not rule.qemu.until
+    )
+
+
+@cache
+def refused_for_check(profile: str) -> frozenset[str]:
+    """The ids of the rules whose breach makes QEMU refuse to open an image for a check.
+
+    Args:
+        profile: ``qemu``, or ``qemu@7.2`` for a version of it.
+    """
+    _, version = check_profile(profile)
+    return frozenset(
+        rule.id
+        for rule in RULES
+        if rule.qemu.verdict == "rejects"
+        and rule.qemu.when in AT_CHECK
+        and (rule.qemu.order or 0) < READING
+        and _stands(rule.qemu, version)
     )
 
 

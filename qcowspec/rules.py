@@ -27,6 +27,7 @@ from qcowspec.profiles import (
     PROFILES,
     check_profile,
     refused_by,
+    refused_for_check,
     refused_for_data,
     refused_for_loading,
     refuses,
@@ -263,6 +264,15 @@ class Judge:
         with self.image.at(Turn(index, part.offset)):
             again(part, part.parse())
         return next(iter(again._among(refused_for_loading())), None)
+
+    def first_for_check(self, profile: str, also: frozenset[str]) -> Finding | None:
+        """The finding for which QEMU does not check the image.
+
+        Args:
+            profile: ``qemu``, or ``qemu@7.2`` for a version of it.
+            also: Rules that QEMU meets only when the image is open.
+        """
+        return next(iter(self._among(refused_for_check(profile) | also)), None)
 
     def _among(self, rules: frozenset[str]) -> list[Finding]:
         found = [finding for finding in self.findings if finding.rule in rules]

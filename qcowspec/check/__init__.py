@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
-from qcowspec.check.figures import Figures
-from qcowspec.check.findings import SHOWN, Findings, Progress
+from qcowspec.check.effects import LEAST
+from qcowspec.check.figures import CORRUPT, LEAKED, OK, Figures
+from qcowspec.check.findings import SHOWN, Findings, Progress, Sink
 from qcowspec.errors import Invalid
 from qcowspec.metadata import Format
-from qcowspec.rules import BY_ID
 from qcowspec.units import align_up
 
 if TYPE_CHECKING:
+    from qcowspec.check.losses import Looked
+    from qcowspec.check.missing import Missing
     from qcowspec.check.ownership import OwnerMap
     from qcowspec.image import Image
     from qcowspec.rules import Finding, Judge
 
-__all__ = ["Figures", "Report", "check", "owners", "refusal"]
+__all__ = ["Figures", "Report", "check", "every", "owners", "refusal"]
 
 GIVES_UP = frozenset(
     {
@@ -55,29 +57,42 @@ class Report:
         findings: What is wrong, like put to like.
         format: The image's format.
         why: Why the check was not completed; None if it was.
+        looked: What was looked at before anything is said of leaks; None where there are none.
+        missing: What of the disk lies past the end of its data file; None where that was not
+            looked at.
+        ahead: Sentences that come before all else.
     """
 
     figures: Figures
     findings: Findings
     format: Format
     why: str | None = None
+    looked: Looked | None = None
+    missing: Missing | None = None
+    ahead: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int:
+        """The exit status: qemu-img's, but for a file that was cut short where it sees nothing."""
+        status = self.figures.status
+        if status not in (OK, LEAKED):
+            return status
+        others = [LEAST.get(group.rule.id, OK) for group in self.findings]
+        return CORRUPT if CORRUPT in others else max(status, *others, OK)
 
 
 def refusal(judge: Judge, profile: str = "qemu") -> Finding | None:
     """Why an image is not checked: the first broken rule for which QEMU does not open it.
 
     Opened for a check, an image may lack a refcount table, or break other rules that `qemu-img
-    info` insists on.
+    info` insists on. It may not break those that QEMU looks at where guest data can be asked for:
+    `qemu-img info` opens an image whose data file has no name, `check` does not.
 
     Args:
         judge: What opening found.
         profile: ``qemu``, or ``qemu@7.2`` for a version of it.
     """
-    for finding in judge.in_order(profile):
-        rule = BY_ID[finding.rule]
-        if rule.qemu.when is None or rule.id in GIVES_UP:
-            return finding
-    return None
+    return judge.first_for_check(profile, GIVES_UP)
 
 
 def _refuse(image: Image, profile: str = "qemu") -> None:
@@ -118,39 +133,95 @@ def check(
         Malformed, Invalid, Unsupported: A rule is broken for which QEMU does not check the image.
         Refused, Unreadable: The chain is followed, and cannot be.
     """
-    from qcowspec.check.regions import Aborted
-
     _refuse(image, profile)
-    findings = Findings(shown)
+    return _run(image, Findings(shown), explain, deep, chain, progress)
+
+
+def every(
+    image: Image,
+    rule: str,
+    sink: Sink,
+    *,
+    explain: bool = False,
+    deep: bool = False,
+    chain: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Go through an image once more, for all faults of one rule, however many: none is kept.
+
+    Args:
+        image: The image, which was checked before.
+        rule: The rule's id.
+        sink: Takes the faults, one by one; neighbours are one.
+        explain: Whether the owners of the clusters at fault are named.
+        deep: Whether compressed clusters are inflated, if that is what the rule is about.
+        chain: See `check`.
+        progress: See `check`.
+    """
+    if explain and image.format is not Format.QCOW:
+        from qcowspec.check.explain import Namer
+
+        sink = namer = Namer(image, sink)
+    findings = Findings(0, rule=rule, sink=sink)
+    deep = deep and rule in ("l2/compressed-data", "l2/v1-compressed-data")
+    _run(image, findings, explain=False, deep=deep, chain=chain, progress=progress)
+    findings.settle()
+    if explain and image.format is not Format.QCOW:
+        namer.settle()
+
+
+def _run(
+    image: Image,
+    findings: Findings,
+    explain: bool,
+    deep: bool,
+    chain: bool,
+    progress: Progress | None,
+) -> Report:
+    """A check of an image that is not refused."""
+    if not chain:
+        return _tables(image, findings, explain, deep, None, progress)
+    from qcowspec.check.loops import chain_of, data_length, follow
+
+    with chain_of(image) as files:
+        report = _tables(image, findings, explain, deep, data_length(files), progress)
+        follow(image, files, findings)
+    return report
+
+
+def _tables(
+    image: Image,
+    findings: Findings,
+    explain: bool,
+    deep: bool,
+    data_length: int | None,
+    progress: Progress | None,
+) -> Report:
+    """A check of the tables; see `check`."""
     if image.format is Format.QCOW:
         from qcowspec.check.qcow1 import Qcow1Check
 
         old = Qcow1Check(image.metadata, image.source, findings, progress, deep=deep)
         old.run()
-        report = Report(old.figures, findings, image.format)
-    else:
-        from qcowspec.check.qcow2 import Qcow2Check
+        return Report(old.figures, findings, image.format)
+    from qcowspec.check.qcow2 import Qcow2Check
+    from qcowspec.check.regions import Aborted
 
-        try:
-            run = Qcow2Check(image.metadata, image.source, findings, progress)
-        except Aborted as reason:
-            figures = Figures(completed=False, check_errors=1)
-            return Report(figures, findings, image.format, str(reason))
-        run.run()
-        report = Report(run.figures, findings, image.format)
-        if deep:
-            from qcowspec.check.deep import inflate_all
+    try:
+        run = Qcow2Check(image.metadata, image.source, findings, progress, data_length=data_length)
+    except Aborted as reason:
+        figures = Figures(completed=False, check_errors=1)
+        return Report(figures, findings, image.format, str(reason))
+    run.run()
+    if deep:
+        from qcowspec.check.deep import inflate_all
 
-            inflate_all(run, progress)
-        if explain:
-            from qcowspec.check.explain import explain as name_owners
+        inflate_all(run, progress)
+    if explain:
+        from qcowspec.check.explain import explain as name_owners
 
-            name_owners(run, progress)
-    if chain:
-        from qcowspec.check.loops import follow
-
-        follow(image, findings)
-    return report
+        name_owners(run, progress)
+    return Report(run.figures, findings, image.format, looked=run.looked, missing=run.l2.missing)
 
 
 def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:

@@ -28,8 +28,7 @@ Flags = npt.NDArray[np.bool_]
 def refcount_blocks(check: Qcow2Check, window: Window) -> None:
     """Count the refcount blocks in a window, and judge the entries that locate them."""
     entries, offsets = check.stored.entries, check.stored.offsets
-    reserved = entries & np.uint64(c.REFT_RESERVED_MASK) != 0
-    unaligned = ~reserved & (offsets & np.uint64(check.geometry.cluster_size - 1) != 0)
+    reserved, unaligned = _broken(check)
     numbers = (offsets >> np.uint64(check.geometry.cluster_bits)).astype(np.int64)
     sound = ~reserved & ~unaligned
     outside = sound & (numbers >= check.behind)
@@ -58,6 +57,19 @@ def refcount_blocks(check: Qcow2Check, window: Window) -> None:
     shared[counted[seen != 1]] = True
     _report(check, "check/refcount-block-shared", shared)
     window.add(here[~late], Owner.REFCOUNT_BLOCK, alone=True)
+
+
+def located_blocks(check: Qcow2Check) -> npt.NDArray[np.uint64]:
+    """Host offsets of the refcount blocks, by entry; 0 where the entry is empty or broken."""
+    reserved, unaligned = _broken(check)
+    return np.where(reserved | unaligned, np.uint64(0), check.stored.offsets)
+
+
+def _broken(check: Qcow2Check) -> tuple[Flags, Flags]:
+    """Entries of the refcount table with reserved bits, and others that are not aligned."""
+    reserved = check.stored.entries & np.uint64(c.REFT_RESERVED_MASK) != 0
+    within = np.uint64(check.geometry.cluster_size - 1)
+    return reserved, ~reserved & (check.stored.offsets & within != 0)
 
 
 def _report(check: Qcow2Check, rule: str, hit: Flags) -> None:

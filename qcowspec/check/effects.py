@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from qcowspec.check.figures import CORRUPT, LEAKED
+
 
 class Effect(StrEnum):
     """What a broken rule adds to."""
@@ -53,6 +55,12 @@ EFFECTS: Mapping[str, Effect] = {
     "check/overlap": Effect.BEYOND,
     "check/cluster-shared": Effect.BEYOND,
     "check/refcount-past-end": Effect.BEYOND,
+    "check/table-cut": Effect.BEYOND,
+    "backing/data-file-end": Effect.BEYOND,
+    "check/l1-table-empty": Effect.BEYOND,
+    "check/l2-table-empty": Effect.BEYOND,
+    "check/l2-entries-empty": Effect.BEYOND,
+    "check/table-lost": Effect.BEYOND,
     "l2/zero-in-v2": Effect.BEYOND,
     "l2/data-file-offset": Effect.BEYOND,
     "l2/compressed-data": Effect.BEYOND,
@@ -65,3 +73,11 @@ EFFECTS: Mapping[str, Effect] = {
     "backing/v1-loop": Effect.BEYOND,
 }
 """The rules, by id."""
+
+LEAST: Mapping[str, int] = {
+    "check/table-cut": CORRUPT,
+    "backing/data-file-end": CORRUPT,
+    "check/refcount-past-end": LEAKED,
+}
+"""Rules that qemu-img does not look at, and whose breach is nothing to end with 0 for: a file that
+was cut short. With the exit status of each, where nothing else gives another one than 0 or 3."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,16 @@ from qcow_parsers import constants as c
 
 from qcowspec import units
 from qcowspec.batches import read_tables
-from qcowspec.check.findings import Owned, Progress
+from qcowspec.check.findings import Fault, Findings, Owned, Progress, Sink
 from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.check.regions import bitmap_clusters
 
+if TYPE_CHECKING:
+    from qcowspec.image import Image
+
 Numbers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+Offsets = npt.NDArray[np.int64] | npt.NDArray[np.uint64]
 
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time."""
@@ -65,59 +70,116 @@ def entries(check: Qcow2Check) -> Iterator[Entries]:
         yield Entries(here[part][row], index, used, part.stop, len(here))
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Stretches of clusters whose owners are wanted, rising and apart.
+
+    Attributes:
+        starts: The first cluster of each.
+        ends: The cluster after the last of each.
+    """
+
+    starts: Numbers
+    ends: Numbers
+
+    def touched(self, first: Numbers, end: Numbers) -> tuple[Numbers, Numbers]:
+        """Which stretches some ranges of clusters touch: from one, up to another."""
+        low = np.searchsorted(self.ends, first, side="right")
+        return low, np.maximum(low, np.searchsorted(self.starts, end, side="left"))
+
+
 def explain(check: Qcow2Check, progress: Progress | None = None) -> None:
     """Fill in the owners of every cluster that a finding is about."""
-    bits = check.geometry.cluster_bits
     about = [
         fault
         for group in check.findings
         if group.rule.id not in NOBODY_ELSES
         for fault in group.faults
-        if fault.cluster is not None
     ]
-    wanted = np.unique([(fault.cluster or 0) >> bits for fault in about]).astype(np.int64)
-    if not len(wanted):
+    name_owners(check, about, progress)
+
+
+class Namer:
+    """Names the owners of faults that come one by one, many at a time, and hands them on."""
+
+    def __init__(self, image: Image, sink: Sink) -> None:
+        """Open a check of its own to look owners up in; nothing is gone through yet."""
+        self._check = Qcow2Check(image.metadata, image.source, Findings(0))
+        self._sink, self._held = sink, list[Fault]()
+
+    def __call__(self, fault: Fault) -> None:
+        """Take a fault."""
+        self._held.append(fault)
+        if len(self._held) >= TOGETHER:
+            self.settle()
+
+    def settle(self) -> None:
+        """Hand on all faults that are held."""
+        name_owners(self._check, self._held)
+        for fault in self._held:
+            self._sink(fault)
+        self._held.clear()
+
+
+TOGETHER = 1 << 16
+"""Faults whose owners are looked for in one way through the tables."""
+
+
+def name_owners(check: Qcow2Check, faults: list[Fault], progress: Progress | None = None) -> None:
+    """Fill in the owners of the clusters that some faults are about."""
+    bits = check.geometry.cluster_bits
+    about = [fault for fault in faults if fault.cluster is not None]
+    if not about:
         return
+    starts = np.array([(fault.cluster or 0) >> bits for fault in about], np.int64)
+    ends = np.array([((fault.end.cluster or 0) >> bits) + 1 for fault in about], np.int64)
+    wanted = _apart(starts, ends)
     owners: dict[int, list[Owned]] = defaultdict(list)
-    for owner, cluster in _references(check, wanted, progress):
-        if len(owners[cluster]) < NAMED:
-            owners[cluster].append(owner)
-    for fault in about:
-        fault.owners = tuple(owners[(fault.cluster or 0) >> bits])
+    for owner, stretch in _references(check, wanted, progress):
+        if len(owners[stretch]) < NAMED:
+            owners[stretch].append(owner)
+    for fault, low, end in zip(about, *wanted.touched(starts, ends), strict=True):
+        named = [owner for stretch in range(low, end) for owner in owners.get(stretch, ())]
+        fault.owners = tuple(dict.fromkeys(named))[:NAMED]
+
+
+def _apart(starts: Numbers, ends: Numbers) -> Wanted:
+    """Stretches of clusters, in pieces that each lie in one of them, or in several, as a whole."""
+    edges = np.unique(np.concatenate([starts, ends]))
+    opened = np.searchsorted(np.sort(starts), edges[:-1], side="right")
+    closed = np.searchsorted(np.sort(ends), edges[:-1], side="right")
+    covered = opened > closed
+    return Wanted(edges[:-1][covered], edges[1:][covered])
 
 
 def _references(
-    check: Qcow2Check, wanted: Numbers, progress: Progress | None
+    check: Qcow2Check, wanted: Wanted, progress: Progress | None
 ) -> Iterator[tuple[Owned, int]]:
-    """All that has one of some clusters, and which."""
-    bits, names, tables = check.geometry.cluster_bits, check.names, check.tables
-    for region in check.regions:
-        first, behind = region.offset >> bits, (region.offset + region.length - 1 >> bits) + 1
-        if region.length > 0:
-            low, high = np.searchsorted(wanted, [first, behind])
-            yield from ((Owned(region.path), one) for one in wanted[low:high].tolist())
-    for index in _among(check.stored.offsets, check.stored.offsets, bits, wanted).tolist():
-        if check.stored.offsets[index]:
-            yield Owned(f"refcount_blocks[{index}]"), int(check.stored.offsets[index]) >> bits
-    size = np.uint64(check.geometry.cluster_size - 1)
-    for table in _among(tables.offsets, tables.offsets + size, bits, wanted).tolist():
+    """All that has a cluster of some stretches, and the stretch."""
+    names, tables, size = check.names, check.tables, check.geometry.cluster_size
+    held = [region for region in check.regions if region.length > 0]
+    for region in held:
+        yield from _each(check, Owned(region.path), region.offset, region.length, wanted)
+    for index in _among(check, check.stored.offsets, check.stored.offsets, wanted).tolist():
+        if at := int(check.stored.offsets[index]):
+            yield from _each(check, Owned(f"refcount_blocks[{index}]"), at, 1, wanted)
+    lasts = tables.offsets + np.uint64(size - 1)
+    for table in _among(check, tables.offsets, lasts, wanted).tolist():
         owner = Owned(names.table(int(tables.places[table])))
-        yield from _each(
-            owner, int(tables.offsets[table]), check.geometry.cluster_size, bits, wanted
-        )
+        yield from _each(check, owner, int(tables.offsets[table]), size, wanted)
     for number, first, offsets in bitmap_clusters(check.metadata, check.source):
-        found = np.flatnonzero((offsets != 0) & np.isin(offsets >> bits, wanted))
-        for one in found.tolist():
+        for one in _among(check, offsets, offsets, wanted).tolist():
             path = f"bitmaps[{number}].bitmap_table[{first + one}]"
-            yield Owned(path), int(offsets[one]) >> bits
+            if at := int(offsets[one]):
+                yield from _each(check, Owned(path), at, 1, wanted)
     if not check.metadata.qcow2_header.has_data_file:
         yield from _guest(check, wanted, progress)
 
 
 def _guest(
-    check: Qcow2Check, wanted: Numbers, progress: Progress | None
+    check: Qcow2Check, wanted: Wanted, progress: Progress | None
 ) -> Iterator[tuple[Owned, int]]:
-    """The L2 entries that reference one of some clusters."""
+    """The L2 entries that reference a cluster of some stretches."""
     bits = check.geometry.cluster_bits
     for batch in entries(check):
         if progress is not None:
@@ -130,27 +192,31 @@ def _guest(
             compressed, units.compressed_offset(batch.values, bits), units.l2_offset(batch.values)
         )
         held = np.flatnonzero(start)
-        for one in held[_among(start[held], start[held] + length[held] - 1, bits, wanted)].tolist():
+        lasts = start[held] + length[held] - 1
+        for one in held[_among(check, start[held], lasts, wanted)].tolist():
             l1_entry, index = int(check.tables.places[batch.table[one]]), int(batch.index[one])
             path, guest = (
                 f"{check.names.table(l1_entry)}[{index}]",
                 check.names.guest(l1_entry, index),
             )
-            yield from _each(Owned(path, guest), int(start[one]), int(length[one]), bits, wanted)
+            owner = Owned(path, guest)
+            yield from _each(check, owner, int(start[one]), int(length[one]), wanted)
 
 
-def _among(starts: Words, lasts: Words, bits: int, wanted: Numbers) -> Numbers:
-    """Which of some ranges touch one of the clusters."""
-    shift = np.uint64(bits)
-    low = np.searchsorted(wanted, (starts >> shift).astype(np.int64), side="left")
-    high = np.searchsorted(wanted, (lasts >> shift).astype(np.int64), side="right")
-    found: Numbers = np.flatnonzero(high > low)
+def _among(check: Qcow2Check, starts: Offsets, lasts: Offsets, wanted: Wanted) -> Numbers:
+    """Which of some ranges, from their first byte to their last, touch one of the stretches."""
+    bits = check.geometry.cluster_bits
+    first, last = (offsets.astype(np.int64) >> bits for offsets in (starts, lasts))
+    low, end = wanted.touched(first, last + 1)
+    found: Numbers = np.flatnonzero(end > low)
     return found
 
 
 def _each(
-    owner: Owned, start: int, length: int, bits: int, wanted: Numbers
+    check: Qcow2Check, owner: Owned, start: int, length: int, wanted: Wanted
 ) -> Iterator[tuple[Owned, int]]:
-    """An owner with each of the wanted clusters that its bytes touch."""
-    low, high = np.searchsorted(wanted, [start >> bits, ((start + length - 1) >> bits) + 1])
-    yield from ((owner, one) for one in wanted[low:high].tolist())
+    """An owner with each of the stretches that its bytes touch."""
+    bits = check.geometry.cluster_bits
+    first, end = np.array([start >> bits]), np.array([((start + length - 1) >> bits) + 1])
+    low, behind = wanted.touched(first, end)
+    yield from ((owner, one) for one in range(int(low[0]), int(behind[0])))

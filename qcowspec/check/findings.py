@@ -1,14 +1,14 @@
 """What a check finds, like put to like.
 
 In: places at fault, many at a time. Out: one `Group` a rule: how many, and some of them. Refuses:
-to keep more than it was asked to: a hostile image has as many faults as it likes.
+to keep more than it was asked to: a hostile image has as many faults as it likes. Who wants all of
+them takes them one by one, as they are found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 from qcow_parsers.catalogue import Rule
 
@@ -49,6 +49,9 @@ class Fault:
         guest: Guest offset of the cluster that it is about, in bytes; None where it maps none.
         note: What else there is to say, in a few words; empty if nothing.
         owners: What has the cluster; filled in by `explain`.
+        count: How many neighbours it stands for: itself, and those up to `last`.
+        last: The last of them; None where it stands for itself alone. From each to the next the
+            cluster grows by one cluster, or stays; so do the guest offset and the value.
     """
 
     path: str
@@ -59,6 +62,42 @@ class Fault:
     guest: int | None = None
     note: str = ""
     owners: tuple[Owned, ...] = ()
+    count: int = 1
+    last: Fault | None = None
+
+    @property
+    def end(self) -> Fault:
+        """The last of the neighbours that it stands for."""
+        return self.last or self
+
+    def joins(self, other: Fault, step: int) -> bool:
+        """Whether another fault goes on where this one ends; `step` is a cluster, in bytes."""
+        end = self.end
+        if not step or _grown(end.cluster, step) != other.cluster or other.cluster is None:
+            return False
+        if (other.expected, other.note) != (end.expected, end.note) or end.owners or other.owners:
+            return False
+        grows = _grows(end, other)
+        if grows not in (0, step) or other.guest != _grown(end.guest, step):
+            return False
+        return all(
+            one.last is None or _grows(one, one.last) == (one.count - 1) * grows
+            for one in (self, other)
+        )
+
+    def join(self, other: Fault) -> None:
+        """Stand for another fault as well, which `joins`."""
+        self.last, self.count = other.end, self.count + other.count
+
+
+def _grown(offset: int | None, step: int) -> int | None:
+    """An offset that is a cluster further; None for none."""
+    return None if offset is None else offset + step
+
+
+def _grows(one: Fault, other: Fault) -> int:
+    """By how much the value grows from one fault to another."""
+    return (other.value or 0) - (one.value or 0)
 
 
 @dataclass(slots=True)
@@ -69,22 +108,47 @@ class Group:
         rule: The rule.
         effect: What it counts as.
         count: How often it is broken, as QEMU counts.
-        faults: Some of the places.
+        faults: Some of the places; neighbours are one.
+        complete: Whether these are all.
     """
 
     rule: Rule
     effect: Effect
     count: int = 0
     faults: list[Fault] = field(default_factory=list)
+    complete: bool = True
+
+    @property
+    def places(self) -> int:
+        """How many places its faults stand for."""
+        return sum(fault.count for fault in self.faults)
+
+
+Sink = Callable[[Fault], None]
+"""Takes the faults of one rule, one by one."""
 
 
 class Findings:
-    """The groups of one check, in the order in which they came up."""
+    """The groups of one check, in the order in which they came up.
 
-    def __init__(self, shown: int | None = SHOWN) -> None:
-        """Keep at most `shown` places a rule; all of them for None."""
-        self.shown = shown
+    Attributes:
+        shown: Places that are kept of each rule at most; None for all.
+        step: Bytes of a cluster: neighbours are that far from each other.
+    """
+
+    def __init__(
+        self, shown: int | None = SHOWN, *, rule: str | None = None, sink: Sink | None = None
+    ) -> None:
+        """Keep at most `shown` places a rule; all of them for None.
+
+        Args:
+            shown: See `Findings`.
+            rule: A rule whose faults are not kept, but handed to `sink`.
+            sink: Takes them.
+        """
+        self.shown, self.step = shown, 0
         self._groups: dict[str, Group] = {}
+        self._rule, self._sink, self._held = rule, sink, list[Fault]()
 
     def add(self, rule: str, count: int, faults: Iterable[Fault]) -> None:
         """Add what breaks a rule.
@@ -100,14 +164,42 @@ class Findings:
         if group is None:
             group = self._groups[rule] = Group(BY_ID[rule], EFFECTS[rule])
         group.count += count
-        if self.shown is None:
-            group.faults.extend(faults)
-        elif (room := self.shown - len(group.faults)) > 0:
-            group.faults.extend(islice(faults, room))
+        if rule == self._rule:
+            self._hand_on(faults)
+            return
+        if not group.complete:
+            return
+        for fault in faults:
+            if group.faults and group.faults[-1].joins(fault, self.step):
+                group.faults[-1].join(fault)
+            elif self.shown is None or len(group.faults) < self.shown:
+                group.faults.append(fault)
+            else:
+                group.complete = False
+                break
+
+    def _hand_on(self, faults: Iterable[Fault]) -> None:
+        """Hand faults to the sink, but for the last, which may have neighbours yet."""
+        assert self._sink is not None
+        for fault in faults:
+            if self._held and self._held[0].joins(fault, self.step):
+                self._held[0].join(fault)
+                continue
+            self.settle()
+            self._held.append(fault)
+
+    def settle(self) -> None:
+        """Hand the last fault to the sink: there are no more."""
+        if self._held and self._sink is not None:
+            self._sink(self._held.pop())
 
     def count(self, effect: Effect) -> int:
         """How often rules of one effect are broken."""
         return sum(group.count for group in self if group.effect is effect)
+
+    def has(self, rule: str) -> bool:
+        """Whether a rule is broken."""
+        return rule in self._groups
 
     def of(self, *effects: Effect) -> list[Group]:
         """The groups of some effects."""

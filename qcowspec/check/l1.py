@@ -87,11 +87,15 @@ def segments(tables: list[L1Table]) -> Iterator[tuple[int, int, int, int]]:
 
 
 class Names:
-    """The paths of L1 entries and of the L2 tables behind them, by where the entries stand."""
+    """The paths of L1 entries and of the L2 tables behind them, by where the entries stand.
+
+    Attributes:
+        tables: The L1 tables, in the order in which they are named.
+    """
 
     def __init__(self, tables: list[L1Table], geometry: Geometry) -> None:
         """Take the tables, in the order in which they are named, and the image's sizes."""
-        self._tables, self._geometry = tables, geometry
+        self.tables, self._geometry = tables, geometry
         self._starts, self._firsts = _firsts(tables)
 
     def entry(self, place: int) -> str:
@@ -121,7 +125,7 @@ class Names:
     def _first(self, place: int) -> L1Table | None:
         """The first table that has an entry at a host offset."""
         number = self._firsts[bisect_right(self._starts, place) - 1]
-        return None if number is None else self._tables[number]
+        return None if number is None else self.tables[number]
 
 
 def _firsts(tables: list[L1Table]) -> tuple[list[int], list[int | None]]:

@@ -10,7 +10,6 @@ qcow2_get_cluster_type.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,10 @@ from qcowspec import units
 from qcowspec.batches import read_tables
 from qcowspec.check.counting import Window
 from qcowspec.check.figures import Figures
-from qcowspec.check.findings import Fault, Findings
+from qcowspec.check.findings import Findings
 from qcowspec.check.l1 import L2Tables, Names
+from qcowspec.check.l2_batch import Batch
+from qcowspec.check.missing import Missing
 from qcowspec.check.ownership import Owner
 from qcowspec.check.runs import Runs
 from qcowspec.check.stored import Numbers, StoredRefcounts
@@ -34,9 +35,6 @@ Flags = npt.NDArray[np.bool_]
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time: what the processor's caches hold too."""
 
-BITMAP_RULES = frozenset({"l2/subcluster-bitmap", "l2/subcluster-unallocated"})
-"""Rules that are about an entry's second word."""
-
 
 class L2Check:
     """One way through the L2 tables, and what it needs to know.
@@ -45,6 +43,7 @@ class L2Check:
         figures: Where allocated, fragmented and compressed clusters are counted.
         findings: Where broken rules go.
         again: Whether the entries were judged before, so that only references are counted.
+        missing: What lies past the end of the data file; None where that is not looked at.
     """
 
     def __init__(
@@ -56,10 +55,24 @@ class L2Check:
         *,
         version: int,
         data_file: bool,
+        data_length: int | None = None,
+        disk: int = 0,
     ) -> None:
-        """Take what is known of the image; nothing is read."""
+        """Take what is known of the image; nothing is read.
+
+        Args:
+            source: The image file.
+            geometry: The image's sizes.
+            stored: The refcounts in the image.
+            names: The paths of the tables.
+            version: The image's.
+            data_file: Whether guest data are in an external data file.
+            data_length: Bytes of that; None where it is not looked at.
+            disk: Bytes of the virtual disk.
+        """
         self._source, self._geometry, self._stored, self._names = source, geometry, stored, names
         self._version, self._data_file = version, data_file
+        self.missing = None if data_length is None else Missing(data_length, disk)
         self._size = np.uint64(geometry.cluster_size)
         self._within = np.uint64(geometry.cluster_size - 1)
         self._shift = np.uint64(geometry.cluster_bits)
@@ -89,14 +102,14 @@ class L2Check:
                     taken = runs.take(values, some)
                     self._reach(some[taken], values[taken, 0], values[taken, -1])
                     some, values = some[~taken], values if not taken.any() else values[~taken]
-                self._look(_Batch(tables, some, active, inactive), values, window)
+                self._look(Batch(tables, some, active, inactive), values, window)
                 yield part.stop - part.start
             kept, again = runs.settle(window, self._stored, active, inactive)
             if not self.again:
                 self._count(kept * (1 << self._geometry.l2_bits), 0, 0, active)
             for part, rows in read_tables(self._source, tables.offsets[again], size, batch=BATCH):
                 values = rows.view(">u8").astype(np.uint64)
-                self._look(_Batch(tables, again[part], active, inactive), values, window)
+                self._look(Batch(tables, again[part], active, inactive), values, window)
 
     def _reach(self, tables: Numbers, first: Words, last: Words) -> None:
         """Note which clusters tables reach, if they are not known to reach farther."""
@@ -107,7 +120,7 @@ class L2Check:
 
     # --- one batch --------------------------------------------------------------------------------
 
-    def _look(self, batch: _Batch, values: Words, window: Window) -> None:
+    def _look(self, batch: Batch, values: Words, window: Window) -> None:
         words = self._geometry.l2_entry_size // c.L2E_SIZE_NORMAL
         if not len(values) or (
             words == 1 and not self._data_file and self._plain(batch, values, window)
@@ -118,7 +131,7 @@ class L2Check:
         batch.take(used, values.reshape(-1, words), self._geometry)
         self._judge(batch, window)
 
-    def _plain(self, batch: _Batch, values: Words, window: Window) -> bool:
+    def _plain(self, batch: Batch, values: Words, window: Window) -> bool:
         """Tables of nothing but aligned clusters that the file has, which most tables are."""
         every = int(np.bitwise_or.reduce(values, axis=None))
         offsets = c.L2E_OFFSET_MASK & ~(self._geometry.cluster_size - 1)
@@ -153,7 +166,7 @@ class L2Check:
         batch.reference(window, here)
         return True
 
-    def _clear(self, clusters: Numbers, copied: Flags, batch: _Batch, window: Window) -> bool:
+    def _clear(self, clusters: Numbers, copied: Flags, batch: Batch, window: Window) -> bool:
         """Whether clusters of the window have the refcounts that their flags say."""
         if window.stored is None or self._stored.unreadable.any() or not batch.offsets.all():
             return False
@@ -166,7 +179,7 @@ class L2Check:
             kept = window.stored[clusters - window.first]
         return bool(((kept == 1) == copied).all())
 
-    def _judge(self, batch: _Batch, window: Window) -> None:
+    def _judge(self, batch: Batch, window: Window) -> None:
         """The slow way: every rule, for the entries that are not zero."""
         entry, bits = batch.entries, batch.subclusters
         first = not self.again
@@ -197,6 +210,8 @@ class L2Check:
             for rule, hit in broken.items():
                 batch.report(self.findings, rule, hit, batch.both, self._names)
             self._beyond(batch, said.zero, allocated, host)
+            if self.missing is not None and batch.active:
+                self._missing(batch, allocated & ~said.zero, host)
             if batch.active:
                 self._fragments(batch, allocated, host, int(whole.sum()))
         if not self._data_file:
@@ -204,7 +219,7 @@ class L2Check:
         if batch.active:
             self._copied(batch, window, allocated, copied, host)
 
-    def _fragments(self, batch: _Batch, allocated: Flags, host: Words, compressed: int) -> None:
+    def _fragments(self, batch: Batch, allocated: Flags, host: Words, compressed: int) -> None:
         offsets, table = host[allocated], batch.table[allocated]
         apart = offsets[1:] != offsets[:-1] + self._size
         broken = int((apart & (table[1:] == table[:-1])).sum())
@@ -217,7 +232,7 @@ class L2Check:
             self.figures.compressed_clusters += compressed * weight
 
     def _references(
-        self, batch: _Batch, window: Window, allocated: Flags, whole: Flags, host: Words
+        self, batch: Batch, window: Window, allocated: Flags, whole: Flags, host: Words
     ) -> None:
         """Count what entries reference; QEMU does not count what ends a cluster behind the file."""
         ends = host.astype(np.int64) + self._geometry.cluster_size
@@ -239,7 +254,7 @@ class L2Check:
             batch.report(self.findings, "check/past-end", past, batch.both, self._names)
 
     def _copied(
-        self, batch: _Batch, window: Window, allocated: Flags, copied: Flags, host: Words
+        self, batch: Batch, window: Window, allocated: Flags, copied: Flags, host: Words
     ) -> None:
         """The copied flag says that the refcount is 1; QEMU looks in active tables only."""
         looked_at = batch.offsets != 0  # nor into tables whose own refcount it cannot read
@@ -269,7 +284,7 @@ class L2Check:
                 values[far], known[far] = self._stored.lookup(clusters[far])
         return values, known
 
-    def _beyond(self, batch: _Batch, zero: Flags, allocated: Flags, host: Words) -> None:
+    def _beyond(self, batch: Batch, zero: Flags, allocated: Flags, host: Words) -> None:
         """What QEMU's check does not look at."""
         if self._version < c.QCOW2_MAX_VERSION:
             batch.report(self.findings, "l2/zero-in-v2", zero, batch.both, self._names)
@@ -277,68 +292,19 @@ class L2Check:
             hit = allocated & (host != batch.guest(self._names))
             batch.report(self.findings, "l2/data-file-offset", hit, batch.active, self._names)
 
-
-class _Batch:
-    """Some L2 tables that count equally often, and their entries that are not zero.
-
-    Attributes:
-        tables: Their numbers.
-        offsets: Host offsets of the tables.
-        places: Host offset of an L1 entry that locates each.
-        active: How often the active L1 table locates each of them.
-        both: How often any L1 table does.
-        entries: Their entries that are not zero, or have a subcluster bitmap that is not.
-        subclusters: The bitmaps of these; None without extended L2 entries.
-        table: Which of the tables each belongs to.
-        index: Which entry of the table each is.
-    """
-
-    def __init__(self, tables: L2Tables, some: Numbers, active: int, inactive: int) -> None:
-        self.tables = some
-        self.offsets, self.places = tables.offsets[some], tables.places[some]
-        self.active, self.inactive, self.both = active, inactive, active + inactive
-        self.entries: Words = np.zeros(0, np.uint64)
-        self.subclusters: Words | None = None
-        self.table: npt.NDArray[Any] = np.zeros(0, np.int64)
-        self.index: npt.NDArray[Any] = np.zeros(0, np.int64)
-        self._width, self._cluster_bits = c.L2E_SIZE_NORMAL, 0
-
-    def take(self, used: Numbers, values: Words, geometry: Geometry) -> None:
-        """Note the entries: which of them, and all, shape (entries, words)."""
-        self.entries = values[used, 0]
-        self.subclusters = values[used, 1] if values.shape[1] > 1 else None
-        self.table, self.index = used >> geometry.l2_bits, used & ((1 << geometry.l2_bits) - 1)
-        self._width, self._cluster_bits = geometry.l2_entry_size, geometry.cluster_bits
-
-    def reference(self, window: Window, clusters: Numbers) -> None:
-        """Count a reference to each of some clusters, as often as the tables count."""
-        if self.active:
-            window.add(clusters, Owner.DATA, self.active, alone=True)
-        if self.inactive:
-            window.add(clusters, Owner.SNAPSHOT_DATA, self.inactive)
-
-    def guest(self, names: Names) -> Words:
-        """Guest offset of the cluster that each entry is about, in the active state."""
-        first = np.array([names.guest(place) for place in self.places.tolist()], np.uint64)
-        shift = np.uint64(self._cluster_bits)
-        guest: Words = first[self.table] + (self.index.astype(np.uint64) << shift)
-        return guest
-
-    def report(self, to: Findings, rule: str, hit: Flags, weight: int, names: Names) -> None:
-        """Report the entries that break a rule."""
-        count = int(np.count_nonzero(hit)) * weight
-        if count:
-            to.add(rule, count, self._faults(rule, np.flatnonzero(hit), names))
-
-    def _faults(self, rule: str, hit: Numbers, names: Names) -> Iterator[Fault]:
-        for one in hit.tolist():
-            table, index = int(self.table[one]), int(self.index[one])
-            l1_entry = int(self.places[table])
-            path, guest = f"{names.table(l1_entry)}[{index}]", names.guest(l1_entry, index)
-            entry, place = int(self.entries[one]), int(self.offsets[table]) + index * self._width
-            value, host = entry, units.l2_offset(entry)
-            if units.is_compressed(entry):
-                host = units.compressed_offset(entry, self._cluster_bits)
-            if rule in BITMAP_RULES and self.subclusters is not None:
-                value, place = int(self.subclusters[one]), place + c.L2E_SIZE_NORMAL
-            yield Fault(path, place, value, host, guest=guest)
+    def _missing(self, batch: Batch, held: Flags, host: Words) -> None:
+        """Data past the end of the external data file."""
+        assert self.missing is not None
+        bits = self._geometry.cluster_bits
+        parts, mask = 1, np.ones(len(host), np.uint64)
+        if batch.subclusters is not None:
+            parts = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
+            mask, _ = units.subclusters(batch.subclusters)
+        size, hit = (1 << bits) // parts, np.zeros(len(host), bool)
+        guest = batch.guest(self._names).astype(np.int64)
+        for part in range(parts):
+            has = held & (mask >> np.uint64(part) & np.uint64(1) != 0)
+            hit |= self.missing.take(
+                guest + part * size, host.astype(np.int64) + part * size, size, has
+            )
+        batch.report(self.findings, "backing/data-file-end", hit, batch.active, self._names)

@@ -1,10 +1,13 @@
-"""Backing chains that come back to where they were: qemu-img check follows them without end.
+"""The other files of an image, where the gate opens them: the data file, and the backing chain.
 
-In: an image and its gate. Out: a finding. Refuses: files that the gate does not open.
+In: an image and its gate. Out: the chain, and a finding where it comes back to where it was, which
+qemu-img check follows without end. Refuses: files that the gate does not open.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qcowspec.chain import Chain
@@ -17,23 +20,40 @@ if TYPE_CHECKING:
     from qcowspec.image import Image
 
 
-def follow(image: Image, findings: Findings) -> None:
+@contextmanager
+def chain_of(image: Image) -> Iterator[Chain]:
+    """The chain of an image, with its data file open, and nothing behind it yet.
+
+    Raises:
+        QcowError: The data file cannot be opened.
+    """
+    key = image.secret
+    top = qcow_layer(image.metadata, image.source, image.gate, secret=key, keyless=True)
+    chain = Chain(top, image.gate, key, keyless=True)
+    try:
+        yield chain
+    finally:
+        chain.close()
+
+
+def data_length(chain: Chain) -> int | None:
+    """Bytes of the external data file; None where there is none."""
+    top = chain.layers[0]
+    return None if top.data is top.source else top.data.length
+
+
+def follow(image: Image, chain: Chain, findings: Findings) -> None:
     """Follow the backing chain to its end, or to where it loops.
 
     Raises:
         QcowError: It cannot be followed.
     """
-    key = image.secret
-    top = qcow_layer(image.metadata, image.source, image.gate, secret=key, keyless=True)
-    chain = Chain(top, image.gate, key, keyless=True)
     try:
         chain.open_all()
     except QcowError as error:
         if error.rule is None or error.rule not in EFFECTS:
             raise
         findings.add(error.rule, 1, [_fault(image, len(chain.layers) - 1, error)])
-    finally:
-        chain.close()
 
 
 def _fault(image: Image, depth: int, error: QcowError) -> Fault:

@@ -7,14 +7,15 @@ located its table is the place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from qcow_parsers import constants as c
 
 from qcowspec.check.findings import Fault
-from qcowspec.check.stored import StoredRefcounts
+from qcowspec.check.neighbours import alike, run
+from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.metadata import Metadata
 from qcowspec.structures import Part, lay_open
 
@@ -89,6 +90,26 @@ class RefcountPlaces:
         return Fault(
             place.path, place.offset, value, cluster << bits, expected=expected, note=place.note
         )
+
+    def faults(
+        self, clusters: Numbers, values: Counts, expected: Counts | None = None
+    ) -> Iterator[Fault]:
+        """The faults about some clusters; neighbours of one block that say the same are one.
+
+        Args:
+            clusters: Their numbers, rising.
+            values: The refcount of each, or what else stands for it.
+            expected: The references to each, where the refcount is not that.
+        """
+
+        def one(at: int) -> Fault:
+            references = None if expected is None else int(expected[at])
+            return self.fault(int(clusters[at]), int(values[at]), references)
+
+        columns = [clusters // self._stored.per_block, values]
+        columns += [] if expected is None else [expected]
+        for first, last in alike(clusters, *columns):
+            yield run(one, first, last)
 
     def of(self, cluster: int) -> Place:
         """The refcount of a cluster; else what keeps it from being: an entry, a header's field."""

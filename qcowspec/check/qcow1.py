@@ -94,6 +94,7 @@ class Qcow1Check:
         assert metadata.l1_table is not None
         self.metadata, self.source, self.geometry = metadata, source, metadata.geometry
         self.findings, self.figures, self._progress = findings, Figures(), progress
+        findings.step = self.geometry.cluster_size
         size = metadata.header.size - metadata.header.size % c.BDRV_SECTOR_SIZE
         self.figures.total_clusters = self.geometry.clusters(size)
         self.pieces, self._deep = Pieces(), deep
@@ -224,9 +225,12 @@ class Qcow1Check:
         hit = np.flatnonzero(starts[1:] < reach[:-1]) + 1
         # The earlier piece that reaches farthest: the first of those that the reach is taken from.
         under = np.searchsorted(reach, reach[hit - 1])
-        where = list[tuple[int, int]](zip(tables.tolist(), index.tolist(), strict=True))
+
+        def where(piece: int) -> tuple[int, int]:
+            return int(tables[piece]), int(index[piece])
+
         faults = (
-            self._overlap(where[one], where[other], int(starts[one]))
+            self._overlap(where(one), where(other), int(starts[one]))
             for one, other in zip(hit.tolist(), under.tolist(), strict=True)
         )
         self.findings.add("check/v1-overlap", len(hit), faults)

@@ -13,7 +13,6 @@ Source: block/qcow2-refcount.c: qcow2_check_refcounts; block/qcow2.c: qcow2_co_c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import starmap
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +20,12 @@ from qcow_parsers import constants as c
 
 from qcowspec.check.blocks import refcount_blocks
 from qcowspec.check.counting import CHUNK, Window
+from qcowspec.check.cut import cut_tables
 from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings, Progress
 from qcowspec.check.l1 import L2Tables, Names, l2_tables
 from qcowspec.check.l2 import L2Check
+from qcowspec.check.losses import Leaks, Looked, look
 from qcowspec.check.ownership import Owner, OwnerMap, overlapping
 from qcowspec.check.places import RefcountPlaces
 from qcowspec.check.regions import (
@@ -61,6 +62,8 @@ class Qcow2Check:
         figures: What was counted so far.
         findings: What was found so far.
         stored: The refcounts in the image.
+        leaks: The leaked clusters.
+        looked: What was looked at for them; None where there are none.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class Qcow2Check:
         source: Source,
         findings: Findings,
         progress: Progress | None = None,
+        *,
+        data_length: int | None = None,
     ) -> None:
         """Take what opening read.
 
@@ -77,11 +82,13 @@ class Qcow2Check:
             source: The image file.
             findings: Where broken rules go.
             progress: Is told how far the check is.
+            data_length: Bytes of the external data file; None where it is not looked at.
         """
         assert metadata.geometry is not None
         header, geometry = metadata.qcow2_header, metadata.geometry
         self.metadata, self.source, self.geometry = metadata, source, geometry
         self.findings, self.figures = findings, Figures()
+        findings.step = geometry.cluster_size
         self._progress = progress
         self._length = align_up(source.length, c.BDRV_SECTOR_SIZE)  # as QEMU's block layer has it
         self.clusters = geometry.clusters(self._length)
@@ -109,22 +116,31 @@ class Qcow2Check:
             self.names,
             version=header.version,
             data_file=bool(header.has_data_file),
+            data_length=data_length,
+            disk=header.size,
         )
         self.l2.figures, self.l2.findings = self.figures, findings
-        self._ends_at, self._grown = 0, False
+        self.leaks, self._grown = Leaks(), False
+        self.looked: Looked | None = None
 
     def run(self) -> None:
         """Check everything."""
         marks(self.metadata, self.findings, self.source.length)
         self._misplaced()
+        cut_tables(self)
         highest = -1
         for window in self.windows():
             self.fill(window)
             highest = max(highest, self._compare(window))
             self._l1_copied(window)
             self.l2.again = True
-        found, some = self.stored.past(self.behind, self.findings.shown)
-        self.findings.add("check/refcount-past-end", found, starmap(self.places.fault, some))
+        for weight, clusters, counts in self.stored.past(self.behind):
+            faults = self.places.faults(clusters, counts)
+            self.findings.add("check/refcount-past-end", len(clusters) * weight, faults)
+            if not self.findings.has("check/past-end"):  # else they may be in use
+                self.leaks.add_past(clusters)
+        if self.leaks.count:
+            self.looked = look(self)
         self._settle()
         self.figures.image_end_offset = (max(highest, 0) + 1) * self.geometry.cluster_size
 
@@ -153,11 +169,11 @@ class Qcow2Check:
     def fill(self, window: Window) -> None:
         """Count all references to the clusters of a window."""
         for region in self.regions:
-            if not self._is_past(region.offset, region.length):
+            if not self.is_past(region.offset, region.length):
                 window.add_run(*self._span(region.offset, region.length), region.owner)
         for active, inactive, chosen in self.tables.alike():
             offsets = self.tables.offsets[chosen].astype(np.int64)
-            kept = offsets[offsets + self.geometry.cluster_size < self._limit]
+            kept = offsets[offsets + self.geometry.cluster_size < self.limit]
             first = kept >> self.geometry.cluster_bits
             second = first[kept % self.geometry.cluster_size != 0] + 1
             for clusters in (first, second):
@@ -167,7 +183,7 @@ class Qcow2Check:
                     window.add(clusters, Owner.SNAPSHOT_L2_TABLE, inactive)
         self._go_through(window)
         for _, _, offsets in bitmap_clusters(self.metadata, self.source):
-            bits = offsets[(offsets != 0) & (offsets + self.geometry.cluster_size < self._limit)]
+            bits = offsets[(offsets != 0) & (offsets + self.geometry.cluster_size < self.limit)]
             window.add(bits >> self.geometry.cluster_bits, Owner.BITMAP_DATA)
         self._grown |= window.behind > self.clusters and bool(window.counts[-1])
         refcount_blocks(self, window)
@@ -184,12 +200,23 @@ class Qcow2Check:
     # --- what lies where --------------------------------------------------------------------------
 
     @property
-    def _limit(self) -> int:
+    def limit(self) -> int:
         """A structure that ends here or later has a cluster or more behind the file's end."""
         return self._length + self.geometry.cluster_size
 
-    def _is_past(self, offset: int, length: int) -> bool:
-        return length > 0 and offset + length >= self._limit
+    def word(self, place: int) -> int:
+        """The entry of a table at a host offset."""
+        width = c.L1E_SIZE
+        return int.from_bytes(self.source.read_at(place, width).ljust(width, b"\0"), "big")
+
+    def lost_range(self, start: int, end: int) -> str:
+        """A range of the disk whose mapping may be lost, in words: its first byte and its last."""
+        last = max(start, min(end, self.metadata.qcow2_header.size) - 1)
+        return f"guest range {start:#x} to {last:#x} may be lost"
+
+    def is_past(self, offset: int, length: int) -> bool:
+        """Whether a structure ends a whole cluster or more past the end of the file."""
+        return length > 0 and offset + length >= self.limit
 
     def _span(self, offset: int, length: int) -> tuple[int, int]:
         """The clusters that bytes touch: the first, and the one behind the last."""
@@ -199,15 +226,15 @@ class Qcow2Check:
     def _misplaced(self) -> None:
         """Structures that end past the end of the file, but for what L2 entries reference."""
         for region in self.regions:
-            if self._is_past(region.offset, region.length):
+            if self.is_past(region.offset, region.length):
                 at = fault(region.pointer, self.source.length, region)
                 self.findings.add("check/past-end", 1, at)
         tables = self.tables
-        past = tables.offsets.astype(np.int64) + self.geometry.cluster_size >= self._limit
+        past = tables.offsets.astype(np.int64) + self.geometry.cluster_size >= self.limit
         count = int((tables.active + tables.inactive)[past].sum())
         self.findings.add("check/past-end", count, self._late_tables(np.flatnonzero(past)))
         for index, first, offsets in bitmap_clusters(self.metadata, self.source):
-            late = (offsets != 0) & (offsets + self.geometry.cluster_size >= self._limit)
+            late = (offsets != 0) & (offsets + self.geometry.cluster_size >= self.limit)
             path, bits = f"bitmaps[{index}].bitmap_table", offsets
             table = self.metadata.bitmaps[index].bitmap_table_offset
             hit = np.flatnonzero(late)
@@ -271,7 +298,9 @@ class Qcow2Check:
             used &= ~dark[start : start + len(kept)]
         low = wrong & (kept < found)
         self._clusters("check/refcount-too-low", window, start, low)
-        self._clusters("check/leaked-cluster", window, start, wrong & ~low)
+        leaked = wrong & ~low
+        self._clusters("check/leaked-cluster", window, start, leaked)
+        self.leaks.add(window.first + start + np.flatnonzero(leaked), found[leaked] == 0)
         return used
 
     def _dark(self, window: Window, total: int) -> Flags | None:
@@ -283,27 +312,20 @@ class Qcow2Check:
             start, end = index * per - window.first, (index + 1) * per - window.first
             if end > 0 and start < total:
                 dark[max(0, start) : min(end, total)] = True
-        at = (window.first + cluster for cluster in _each(dark))
-        unreadable = (self.places.fault(cluster, self._block_entry(cluster)) for cluster in at)
-        self.findings.add("check/refcount-unreadable", int(dark.sum()), unreadable)
+        clusters = window.first + np.flatnonzero(dark)
+        entries = self.stored.entries[clusters // self.stored.per_block]
+        faults = self.places.faults(clusters, entries)
+        self.findings.add("check/refcount-unreadable", len(clusters), faults)
         return dark
-
-    def _block_entry(self, cluster: int) -> int:
-        """The entry of the refcount table that is about a cluster."""
-        return int(self.stored.entries[cluster // self.stored.per_block])
 
     def _clusters(
         self, rule: str, window: Window, start: int, hit: Flags, count: int | None = None
     ) -> None:
         """Report clusters of a window: those of a chunk that a mask says."""
-        faults = self._cluster_faults(window, start, hit)
-        self.findings.add(rule, int(hit.sum()) if count is None else count, faults)
-
-    def _cluster_faults(self, window: Window, start: int, hit: Flags) -> Iterator[Fault]:
+        at = start + np.flatnonzero(hit)
         assert window.stored is not None
-        for at in (start + one for one in _each(hit)):
-            kept, found = int(window.stored[at]), int(window.counts[at])
-            yield self.places.fault(window.first + at, kept, found)
+        faults = self.places.faults(window.first + at, window.stored[at], window.counts[at])
+        self.findings.add(rule, len(at) if count is None else count, faults)
 
     def _l1_copied(self, window: Window) -> None:
         """The copied flag of active L1 entries against the refcounts of their tables."""
@@ -341,11 +363,8 @@ class Qcow2Check:
             ("check/cluster-shared", owners >= Owner.TWICE),
         ):
             clusters = window.first + start + np.flatnonzero(hit)
-            self.findings.add(rule, len(clusters), self._owned(window, clusters))
-
-    def _owned(self, window: Window, clusters: Numbers) -> Iterator[Fault]:
-        for cluster in clusters.tolist():
-            yield self.places.fault(cluster, int(window.owners[cluster - window.first]))
+            faults = self.places.faults(clusters, owners[hit])
+            self.findings.add(rule, len(clusters), faults)
 
     def _settle(self) -> None:
         from qcowspec.check.effects import Effect
@@ -353,12 +372,6 @@ class Qcow2Check:
         self.figures.corruptions = self.findings.count(Effect.CORRUPTION)
         self.figures.leaks = self.findings.count(Effect.LEAK)
         self.figures.check_errors += self.findings.count(Effect.ERROR)
-
-
-def _each(hit: Flags) -> Iterator[int]:
-    """Where flags are set, found as far as somebody asks."""
-    for start in range(0, len(hit), 1 << 16):
-        yield from (start + np.flatnonzero(hit[start : start + (1 << 16)])).tolist()
 
 
 def owner_map(check: Qcow2Check, first: int, count: int) -> OwnerMap:

@@ -151,13 +151,13 @@ def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Tab
             findings.add(rule, 1, fault(pointer, length))
     for table in tables:
         if table.count and table.offset + table.count * c.L1E_SIZE > c.BDRV_MAX_LENGTH:
-            place = _l1_pointer(metadata, table).place(length)
+            place = l1_pointer(metadata, table).place(length)
             path = f"{table.prefix}l1_table"
             raise Aborted(f"{path} ends at an offset that no file has", place.offset)
     return [table for table in tables if table.count]
 
 
-def _l1_pointer(metadata: Metadata, table: L1Table) -> Pointer:
+def l1_pointer(metadata: Metadata, table: L1Table) -> Pointer:
     """The field that says where an L1 table starts."""
     if table.active:
         return header_field(metadata, "l1_table_offset")
@@ -182,7 +182,7 @@ def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> I
     for table in tables:
         path, size = f"{table.prefix}l1_table", table.count * c.L1E_SIZE
         owner = Owner.L1_TABLE if table.active else Owner.SNAPSHOT_L1_TABLE
-        yield Region(path, owner, table.offset, size, _l1_pointer(metadata, table))
+        yield Region(path, owner, table.offset, size, l1_pointer(metadata, table))
     if len(metadata.snapshots):
         last = metadata.snapshots.part(len(metadata.snapshots) - 1)
         behind = last.offset + last.parse().unpadded_size

@@ -8,6 +8,7 @@ Source: docs/interop/qcow2, Host cluster management; block/qcow2-refcount.c: qco
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -113,17 +114,16 @@ class StoredRefcounts:
             known[within] = ~self.unreadable[index[within]]
         return known
 
-    def past(self, clusters: int, most: int | None) -> tuple[int, list[tuple[int, int]]]:
+    def past(self, clusters: int) -> Iterator[tuple[int, Numbers, Counts]]:
         """Refcounts that are not zero, of clusters that the file does not have.
 
         Args:
             clusters: How many clusters it has.
-            most: How many of the refcounts are given; None for all.
 
-        Returns:
-            How many there are, and of some of them the cluster and the refcount.
+        Yields:
+            How often a block counts, the clusters, and their refcounts, block by block.
         """
-        per, found, some = self.per_block, 0, list[tuple[int, int]]()
+        per = self.per_block
         blocks = self._held(np.arange(clusters // per, len(self.offsets)))
         # Many entries may point at one block: it is read once, and counts for each of them.
         whole = blocks[blocks * per >= clusters]
@@ -137,11 +137,8 @@ class StoredRefcounts:
             for row, index in enumerate(order[part].tolist()):
                 skip = max(0, clusters - index * per)
                 used = np.flatnonzero(counts[row, skip:]) + skip
-                found += len(used) * weights[part.start + row]
-                room = None if most is None else max(0, most - len(some))
-                for entry in used[:room].tolist():
-                    some.append((index * per + entry, int(counts[row, entry])))
-        return found, some
+                if len(used):
+                    yield weights[part.start + row], index * per + used, counts[row, used]
 
     def place(self, index: int, entry: int) -> int:
         """Host offset of the byte that a refcount stands in, or starts in."""

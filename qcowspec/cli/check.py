@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
-from qcowspec.cli.output import FORMATS, say, styler, warn_of_end, write
+from qcowspec.cli.output import FORMATS, pieces, say, styler, warn_of_end
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, is_shared, sharing
 from qcowspec.errors import QcowError
@@ -38,10 +38,11 @@ Examples:
   qcowspec check --output json disk.qcow2        qemu-img's keys, and the findings
   qcowspec check --deep --strict upload.qcow2    inflate all; nothing is forgiven
 
-The figures and the exit status are those of `qemu-img check`. What it does not look at is told
-apart, and counts only with --strict: overlaps that the refcounts hide, clusters that two parts of
-the disk share, refcounts past the end of the file, broken compressed clusters (--deep), a backing
-chain that loops (--allow). No key is needed, and no second file.
+The figures are those of `qemu-img check`. What it does not look at is reported apart: overlaps
+that the refcounts hide, clusters that two parts of the disk share, tables that may be lost where
+clusters are leaked, broken compressed clusters (--deep), a backing chain that loops (--allow). That
+counts only with --strict, but for a file that was cut short, or its data file (--allow): the status
+is 2 then, or 3 where only refcounts reach past the end. No key is needed, and no second file.
 
 {PERMISSIONS}
 Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad usage; 2 errors;
@@ -79,51 +80,55 @@ def command(
     color: str,
 ) -> None:
     """Hold an image's references against its refcounts, as qemu-img check does."""
-    from qcowspec.check import check
+    from qcowspec.check import check, every
     from qcowspec.check.effects import Effect
     from qcowspec.cli.reading import laid_open
-    from qcowspec.report.check import as_json, lines
+    from qcowspec.report.check import tell, tell_json
     from qcowspec.sources import refuse_writers
 
     if repair is not None:
         raise click.UsageError(
             "check never writes to an image. To repair one: qemu-img check -r leaks|all, on a copy"
         )
-    shown = None if all_ else limit
+    options: dict[str, Any] = {"explain": explain, "deep": deep, "chain": bool(allow)}
     try:
-        with laid_open(image, format_, allow, secret) as opened, _bar(opened, quiet=quiet) as bar:
+        with laid_open(image, format_, allow, secret) as opened:
             name = opened.source.name
             warn_of_end(name, opened.metadata)
             if not is_shared():
                 refuse_writers(opened.source)
-            report = check(
-                opened,
-                shown=shown,
-                explain=explain,
-                deep=deep,
-                chain=bool(allow),
-                progress=lambda what, done, of: bar.at(SAYS[what], done, of),
-            )
+            with _bar(opened, quiet=quiet) as bar:
+
+                def progress(what: str, done: int, of: int) -> None:
+                    bar.at(SAYS[what], done, of)
+
+                report = check(opened, shown=KEPT if all_ else limit, progress=progress, **options)
+            again = partial(every, opened, **options) if all_ else None
+            if not quiet:
+                with pieces() as out:
+                    if output == "json":
+                        tell_json(report, name, out, again)
+                    else:
+                        tell(report, out, styler(color), every=again)
             if not is_shared():
                 opened.check_unchanged()
     except QcowError as error:
         say(error)
         sys.exit(FAILED)
-    if not quiet:
-        if output == "json":
-            document = as_json(report, name)
-            write([json.dumps(document, indent=4, ensure_ascii=False), "\n"])
-        else:
-            write(lines(report, styler(color), shown=shown))
     if report.why is not None:
         click.echo(
             f"qcowspec: {printable(name)}: the check was not completed: {printable(report.why)}",
             err=True,
         )
-    status = report.figures.status
+    status = report.status
     if strict and status in (0, 3) and report.findings.of(Effect.BEYOND):
         status = DAMAGED
     sys.exit(status)
+
+
+KEPT = 1 << 12
+"""Faults of a rule that --all keeps; where there are more, they are written as they are found, in a
+second way through the image."""
 
 
 def _bar(image: Image, *, quiet: bool) -> Bar:

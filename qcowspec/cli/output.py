@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -57,6 +58,25 @@ def write(pieces: Iterable[str]) -> None:
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     for piece in pieces:
         sys.stdout.write(piece)
+
+
+@contextmanager
+def pieces() -> Iterator[Callable[[str], object]]:
+    """Write text to stdout that comes piece by piece, a good many of them at a time."""
+    held: list[str] = []
+
+    def take(piece: str) -> None:
+        held.append(piece)
+        if len(held) >= TOGETHER:
+            write(held)
+            held.clear()
+
+    yield take
+    write(held)
+
+
+TOGETHER = 1 << 10
+"""Pieces that are written together."""
 
 
 def say(error: QcowError) -> None:

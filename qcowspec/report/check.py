@@ -8,12 +8,14 @@ Source: qemu-img.c: dump_human_image_check, dump_json_image_check.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from qcowspec.check import Report
 from qcowspec.check.effects import Effect
-from qcowspec.check.findings import SHOWN, Fault, Group, Owned
+from qcowspec.check.findings import Fault, Group, Owned
+from qcowspec.check.losses import CERTAIN, POSSIBLE, Looked
 from qcowspec.check.ownership import words
 from qcowspec.metadata import Format
 from qcowspec.report.style import Style, plain_style
@@ -33,61 +35,133 @@ BY_OWNERS = ("check/overlap", "check/cluster-shared")
 """Rules whose value is what owns a cluster."""
 
 
-def as_json(report: Report, name: str) -> dict[str, Any]:
-    """The report with qemu-img's keys, and two more: ``findings`` and ``beyond-qemu``.
+Every = Callable[[str, Callable[[Fault], None]], object]
+"""Goes through the image once more, and hands over every fault of a rule, one by one."""
+
+Write = Callable[[str], object]
+"""Takes a piece of text."""
+
+
+def tell_json(report: Report, name: str, write: Write, every: Every | None = None) -> None:
+    """Write the report with qemu-img's keys, and more: ``findings`` and ``beyond-qemu`` are ours.
 
     Args:
         report: The report.
         name: The image as the user named it.
+        write: Takes the text.
+        every: For the faults that the report did not keep; None if those that it kept are enough.
     """
-    judged, beyond = _parts(report)
-    document: dict[str, Any] = {"filename": name, "format": str(report.format)}
-    document |= report.figures.as_json()
+    head: dict[str, Any] = {"filename": name, "format": str(report.format)}
+    head |= report.figures.as_json()
+    if report.ahead:
+        head["notes"] = list(report.ahead)
     if report.why is not None:
-        document["not-completed"] = report.why
-    document["findings"] = [_group(group) for group in judged]
-    document[BEYOND] = [_group(group) for group in beyond]
-    return document
+        head["not-completed"] = report.why
+    if report.looked is not None:
+        head["looked-at"] = _looked_at(report.looked)
+    if report.missing is not None:
+        head["data-file"] = _said(
+            {
+                "length": report.missing.data_length,
+                "missing-bytes": report.missing.count,
+                "first-missing": report.missing.first,
+            }
+        )
+    write(_dumped(head).removesuffix("\n}"))
+    for key, groups in zip(("findings", BEYOND), _parts(report), strict=True):
+        write(f',\n    "{key}": [')
+        for number, group in enumerate(groups):
+            write(",\n" if number else "\n")
+            _group_json(group, write, every)
+        write("\n    ]" if groups else "]")
+    write("\n}\n")
 
 
-def lines(
-    report: Report, style: Style = plain_style, *, shown: int | None = SHOWN
-) -> Iterator[str]:
-    """The report as text: what was found, and qemu-img's summary.
+def _dumped(value: object, depth: int = 0) -> str:
+    """A value as JSON, so many levels deep in a document."""
+    text = json.dumps(value, indent=4, ensure_ascii=False)
+    return text.replace("\n", "\n" + "    " * depth)
+
+
+def _group_json(group: Group, write: Write, every: Every | None) -> None:
+    """A group, fault by fault."""
+    head = {
+        "rule": group.rule.id,
+        "effect": str(group.effect),
+        "count": group.count,
+        "says": group.rule.says,
+    }
+    write(" " * 8 + _dumped(head, 2).removesuffix("\n        }") + ',\n            "faults": [')
+    told = 0
+
+    def tell(fault: Fault) -> None:
+        nonlocal told
+        write(",\n" if told else "\n")
+        write(" " * 16 + _dumped(_fault(group, fault), 4))
+        told += 1
+
+    _each(group, every, tell)
+    write("\n            ]\n        }" if told else "]\n        }")
+
+
+def _each(group: Group, every: Every | None, tell: Callable[[Fault], None]) -> None:
+    """Hand over the faults of a group: those that were kept, or all where that is wanted."""
+    if every is not None and not group.complete:
+        every(group.rule.id, tell)
+        return
+    for fault in group.faults:
+        tell(fault)
+
+
+def tell(
+    report: Report, write: Write, style: Style = plain_style, *, every: Every | None = None
+) -> None:
+    """Write the report as text: what was found, and qemu-img's summary.
 
     Args:
         report: The report.
-        style: Paints text.
-        shown: How many places of a rule were kept at most; None for all.
+        write: Takes the text.
+        style: Paints it.
+        every: For the faults that the report did not keep; None if those that it kept are enough.
     """
     judged, beyond = _parts(report)
+    for sentence in report.ahead:
+        write(f"{printable(sentence)}\n")
     for group in judged:
-        yield from _told(group, style, shown)
+        _told(group, write, style, every)
     if report.why is None:
-        yield from summary(report)
+        for line in summary(report):
+            write(line)
     if report.format is Format.QCOW:
-        yield "qemu-img has no check for version 1: all of this is beyond it.\n"
+        write("qemu-img has no check for version 1: all of this is beyond it.\n")
     if beyond:
-        yield "\nBeyond what qemu-img check looks at:\n"
+        write("\nBeyond what qemu-img check looks at:\n")
     for group in beyond:
-        yield from _told(group, style, shown)
+        _told(group, write, style, every)
+    missing = report.missing
+    if missing is not None and missing.first is not None:
+        write(
+            f"\nThe data file ends at {missing.data_length:#x}. {missing.count:,} bytes of the "
+            f"disk, the first at guest offset {missing.first:#x}, lie past its end and read as "
+            "zeros.\n"
+        )
 
 
 def summary(report: Report) -> Iterator[str]:
-    """qemu-img's own lines."""
+    """qemu-img's own lines, but for what it says of leaks without a look at the tables."""
     found = report.figures
     if not (found.corruptions or found.leaks or found.check_errors):
-        yield "No errors were found on the image.\n"
+        beyond = report.findings.of(Effect.BEYOND)
+        yield FINDS_NOTHING if beyond else "No errors were found on the image.\n"
     if found.corruptions:
         yield (
             f"\n{found.corruptions} errors were found on the image.\n"
             "Data may be corrupted, or further writes to the image may corrupt it.\n"
         )
     if found.leaks:
-        yield (
-            f"\n{found.leaks} leaked clusters were found on the image.\n"
-            "This means waste of disk space, but no harm to data.\n"
-        )
+        yield f"\n{found.leaks} leaked clusters were found on the image.\n"
+    if report.looked is not None:
+        yield from of_leaks(report.looked)
     if found.check_errors:
         yield f"\n{found.check_errors} internal errors have occurred during the check.\n"
     allocated = found.allocated_clusters
@@ -102,21 +176,63 @@ def summary(report: Report) -> Iterator[str]:
         yield f"Image end offset: {found.image_end_offset}\n"
 
 
+FINDS_NOTHING = (
+    "qemu-img check finds no errors on the image; see below for what it does not look at.\n"
+)
+"""Of an image that has faults all the same."""
+
+KEEP = (
+    "Do not repair the image: `qemu-img check -r` would free them. See below for what is missing.\n"
+)
+
+
+def of_leaks(looked: Looked) -> Iterator[str]:
+    """What the leaks may mean, and what was looked at to say so."""
+    many = f"{looked.held:,} leaked clusters"
+    if looked.past:
+        yield (
+            f"{looked.past:,} clusters past the end of the file have refcounts, and nothing "
+            "references them: the file may have been cut short.\n"
+        )
+    if looked.found & CERTAIN:
+        yield f"Guest data may be lost: tables are empty or gone; {many} may be the only copy.\n"
+        yield KEEP
+    elif POSSIBLE in looked.found:
+        yield f"Guest data may be lost: parts of L2 tables are zero that may have mapped {many}.\n"
+        yield KEEP
+    elif looked.held:
+        yield (
+            f"No empty table was found that may have mapped {many}. A writer that was killed\n"
+            "leaves such clusters; so do single table entries that were lost, which show nowhere.\n"
+        )
+    elif looked.loose:
+        yield "The leaked clusters hold nothing but zeros.\n"
+    yield (
+        f"Looked at: {looked.l1_tables:,} L1 tables ({looked.l1_empty:,} of {looked.l1_entries:,} "
+        f"entries are zero), {looked.l2_tables:,} L2 tables, {looked.into:,} of {looked.loose:,} "
+        "clusters that nothing references.\n"
+    )
+
+
+def _looked_at(looked: Looked) -> dict[str, int]:
+    return {
+        "leaked-clusters": looked.leaked,
+        "leaked-clusters-past-end": looked.past,
+        "leaked-clusters-unreferenced": looked.loose,
+        "leaked-clusters-read": looked.into,
+        "leaked-clusters-zero": looked.zero,
+        "l1-tables": looked.l1_tables,
+        "l1-entries": looked.l1_entries,
+        "l1-entries-zero": looked.l1_empty,
+        "l2-tables": looked.l2_tables,
+    }
+
+
 def _parts(report: Report) -> tuple[list[Group], list[Group]]:
     """What QEMU looks at as well, and what only we do."""
     beyond = [group for group in report.findings if group.effect is Effect.BEYOND]
     judged = [group for group in report.findings if group.effect is not Effect.BEYOND]
     return judged, beyond
-
-
-def _group(group: Group) -> dict[str, Any]:
-    return {
-        "rule": group.rule.id,
-        "effect": str(group.effect),
-        "count": group.count,
-        "says": group.rule.says,
-        "faults": [_fault(group, fault) for fault in group.faults],
-    }
 
 
 def _fault(group: Group, fault: Fault) -> dict[str, Any]:
@@ -131,9 +247,28 @@ def _fault(group: Group, fault: Fault) -> dict[str, Any]:
         "guest": fault.guest,
         "kinds": kinds,
         "note": fault.note or None,
+        "count": fault.count if fault.last else None,
+        "length": fault.count * _step(fault) or None,
+        "last": _last(fault, kinds is None),
         "owners": [_said({"path": one.path, "guest": one.guest}) for one in fault.owners] or None,
     }
     return _said(told)
+
+
+def _last(fault: Fault, valued: bool) -> dict[str, Any] | None:
+    """The last of the neighbours that a fault stands for."""
+    last = fault.last
+    if last is None:
+        return None
+    told = {"path": last.path, "offset": last.offset, "value": last.value if valued else None}
+    return _said(told | {"cluster": last.cluster, "guest": last.guest})
+
+
+def _step(fault: Fault) -> int:
+    """Bytes from one of the clusters that a fault is about to the next; 0 for a single one."""
+    if fault.last is None or fault.cluster is None or fault.last.cluster is None:
+        return 0
+    return (fault.last.cluster - fault.cluster) // (fault.count - 1)
 
 
 def _said(told: dict[str, Any]) -> dict[str, Any]:
@@ -141,20 +276,26 @@ def _said(told: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None}
 
 
-def _told(group: Group, style: Style, shown: int | None) -> Iterator[str]:
+def _told(group: Group, write: Write, style: Style, every: Every | None) -> None:
     """A group: the rule, and a line a place."""
     times = "" if group.count == 1 else f", {group.count:,} times"
     label = style(LABELS[group.effect], "meaning" if group.effect is Effect.BEYOND else "bad")
-    yield f"{label} {style(group.rule.id, 'title')}{times}. The rule: {group.rule.says}\n"
-    for fault in group.faults:
-        yield f"  {_line(group, fault, style)}\n"
+    write(f"{label} {style(group.rule.id, 'title')}{times}. The rule: {group.rule.says}\n")
+    told = 0
+
+    def tell(fault: Fault) -> None:
+        nonlocal told
+        told += fault.count
+        write(f"  {_line(group, fault, style)}\n")
         for owner in _others(fault):
-            yield f"      owner: {style(owner.path, 'name')}{_guest(owner.guest, style)}\n"
-    if group.faults and len(group.faults) < group.count:
+            write(f"      owner: {style(owner.path, 'name')}{_guest(owner.guest, style)}\n")
+
+    _each(group, every, tell)
+    if 0 < told < group.count:
         # An entry that several tables share counts for each of them, and has one place.
-        whole = shown is None or len(group.faults) < shown
-        more = f"  … {group.count - len(group.faults):,} more"
-        yield f"{more}, at the same places\n" if whole else f"{more} (--all tells each)\n"
+        whole = group.complete or every is not None
+        more = f"  … {group.count - told:,} more"
+        write(f"{more}, at the same places\n" if whole else f"{more} (--all tells each)\n")
 
 
 def _others(fault: Fault) -> tuple[Owned, ...]:
@@ -163,22 +304,51 @@ def _others(fault: Fault) -> tuple[Owned, ...]:
 
 
 def _line(group: Group, fault: Fault, style: Style) -> str:
-    """One place: of what is about a cluster the cluster first, of all else the entry."""
-    place = f"{fault.path} at {style(hex(fault.offset), 'offset')}"
+    """One place, or several neighbours: what is about a cluster begins with that."""
+    place, end = _place(fault, style), fault.end
     note = f": {printable(fault.note)}" if fault.note else ""
-    cluster = "" if fault.cluster is None else f"cluster at {style(hex(fault.cluster), 'offset')}"
-    value = fault.value or 0
+    cluster = _clusters(fault, style)
     if group.rule.id in BY_OWNERS:
-        return f"{cluster} belongs to: {', '.join(words(value))}"
+        return (
+            f"{cluster} belong{'' if fault.last else 's'} to: {', '.join(words(fault.value or 0))}"
+        )
     if fault.expected is not None:
-        counted = f"refcount {style(str(value), 'value')}, references {fault.expected}"
+        counted = f"refcount {style(str(fault.value or 0), 'value')}, references {fault.expected}"
         return f"{cluster}: {counted}; {place}{note}"
-    said = place if fault.value is None else f"{place} is {style(hex(value), 'value')}"
+    said = place
+    if fault.value is not None:
+        said += f" {'are' if fault.last else 'is'} {style(hex(fault.value), 'value')}"
+        if end.value is not None and end.value != fault.value:
+            said += f" to {style(hex(end.value), 'value')}"
     if cluster and fault.cluster != fault.value:
         said += f"; {cluster}"
-    return f"{said}{_guest(fault.guest, style)}{note}"
+    return f"{said}{_guest(fault.guest, style, end.guest)}{note}"
 
 
-def _guest(offset: int | None, style: Style) -> str:
-    """Where the guest sees it."""
-    return "" if offset is None else f"; guest offset {style(hex(offset), 'offset')}"
+def _place(fault: Fault, style: Style) -> str:
+    """Where it stands; of neighbours where the first and the last do, and how many they are."""
+    first = f"{fault.path} at {style(hex(fault.offset), 'offset')}"
+    last = fault.last
+    if last is None or (last.path, last.offset) == (fault.path, fault.offset):
+        return first
+    many = "" if _step(fault) else f" ({fault.count:,})"
+    return f"{first} to {last.path} at {style(hex(last.offset), 'offset')}{many}"
+
+
+def _clusters(fault: Fault, style: Style) -> str:
+    """The clusters that a fault is about; empty where there are none."""
+    if fault.cluster is None:
+        return ""
+    first = style(hex(fault.cluster), "offset")
+    if not (step := _step(fault)):
+        return f"cluster at {first}"
+    end = style(hex(fault.cluster + fault.count * step - 1), "offset")
+    return f"{fault.count:,} clusters at {first} to {end}"
+
+
+def _guest(offset: int | None, style: Style, last: int | None = None) -> str:
+    """Where the guest sees it: from one offset, to that of the last of some neighbours."""
+    if offset is None:
+        return ""
+    end = "" if last in (None, offset) else f" to {style(hex(last or 0), 'offset')}"
+    return f"; guest offset {style(hex(offset), 'offset')}{end}"

@@ -24,8 +24,10 @@ CUT = 0x10000
 
 def images() -> dict[str, bytes]:
     """The images of the examples."""
+    wiped = next(v for v in vectors.everything() if v.id == "check/l2-table-empty/leaks")
     overlap = next(v for v in vectors.everything() if v.id == "check/overlap/l1-table")
     return {
+        "wiped.qcow2": vectors.image(wiped),
         "leaks.qcow2": (DATA / "v3-leaks.qcow2").read_bytes(),
         "cut.qcow2": (DATA / "v3-backing.qcow2").read_bytes()[:-CUT],
         "overlap.qcow2": vectors.image(overlap),
@@ -46,7 +48,7 @@ def test_examples_show_real_output(arguments: str, shown: str, tmp_path: Path) -
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
 
 
 def test_all_rules_of_a_check_are_on_the_page() -> None:

@@ -13,10 +13,10 @@ import pytest
 from qcow_parsers import constants as c
 
 import qcowspec
-from qcowspec.check import check, owners, qcow2
+from qcowspec.check import check, every, owners, qcow2
 from qcowspec.check.counting import Window
 from qcowspec.check.effects import EFFECTS, Effect
-from qcowspec.check.findings import Group, Owned
+from qcowspec.check.findings import Fault, Group, Owned
 from qcowspec.check.l1 import Names
 from qcowspec.check.ownership import Owner, overlapping, words
 from qcowspec.check.regions import L1Table
@@ -274,15 +274,93 @@ def test_a_luks_header_behind_any_offset_ends_the_check() -> None:
 def test_places_are_limited_and_all_are_counted() -> None:
     draft = Draft(base("v3"))
     block = draft.find("refcount_blocks[0][0]").offset
-    draft.write(block, bytes(2 * 7))
+    draft.write(block, struct.pack(">7H", 0, 1, 0, 1, 0, 1, 0))  # no two of them are neighbours
 
     with lay_open(bytes(draft.data)) as image:
-        few, every = check(image, shown=2), check(image, shown=None)
+        few, every_ = check(image, shown=2), check(image, shown=None)
 
     kept = [
-        (group.count, len(group.faults))
-        for report in (few, every)
+        (group.count, len(group.faults), group.complete)
+        for report in (few, every_)
         for group in report.findings
         if group.rule.id == "check/refcount-too-low"
     ]
-    assert kept == [(7, 2), (7, 7)]
+    assert kept == [(4, 2, False), (4, 4, True)]
+
+
+# --- neighbours -----------------------------------------------------------------------------------
+
+
+def test_neighbours_are_one_fault_and_all_are_counted() -> None:
+    draft = Draft(base("v3"))
+    draft.write(draft.find("refcount_blocks[0][0]").offset, bytes(2 * 7))
+
+    group = groups(bytes(draft.data))["check/refcount-too-low"]
+
+    assert [(f.cluster, f.end.cluster, f.count) for f in group.faults] == [(0, 0x6000, 7)]
+    assert (group.count, group.places, group.faults[0].end.path) == (7, 7, "refcount_blocks[0][6]")
+
+
+def test_a_run_of_faults_goes_on_from_one_part_of_the_check_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draft = Draft(base("v3"))
+    draft.write(draft.find("refcount_blocks[0][0]").offset, bytes(2 * 7))
+    monkeypatch.setattr(qcow2, "CHUNK", 2)
+
+    group = groups(bytes(draft.data))["check/refcount-too-low"]
+
+    assert [(f.cluster, f.count) for f in group.faults] == [(0, 7)]
+
+
+def test_neighbours_that_say_different_things_are_not_one_fault() -> None:
+    draft = Draft(base("v3"))
+    draft.write(draft.find("refcount_blocks[0][0]").offset, struct.pack(">7H", 5, 5, 5, 6, 6, 1, 5))
+
+    with lay_open(bytes(draft.data)) as image:
+        found = {group.rule.id: group for group in check(image).findings}["check/leaked-cluster"]
+
+    assert [(f.cluster, f.value, f.count) for f in found.faults] == [
+        (0, 5, 3),
+        (0x3000, 6, 2),
+        (0x6000, 5, 1),
+    ]
+
+
+def test_entries_whose_clusters_follow_each_other_are_one_fault() -> None:
+    draft = Draft(base("v3"))
+    table = draft.find("l2_tables[0][0]").offset
+    far = [1 << 40, (1 << 40) + 0x1000, (1 << 40) + 0x2000, 1 << 41, 1 << 41]
+    draft.write(table + 8 * 10, b"".join(struct.pack(">Q", entry) for entry in far))
+
+    found = groups(bytes(draft.data))["check/past-end"]
+
+    assert [(f.path, f.count, f.guest, f.end.guest) for f in found.faults] == [
+        ("l2_tables[0][10]", 3, 0xA000, 0xC000),
+        ("l2_tables[0][13]", 2, 0xD000, 0xE000),
+    ]
+
+
+@pytest.mark.parametrize("rule", ["check/refcount-too-low", "check/leaked-cluster"])
+@pytest.mark.parametrize("explain", [False, True])
+def test_every_fault_of_a_rule_is_handed_over_and_none_is_kept(rule: str, explain: bool) -> None:
+    draft = Draft(base("v3"))
+    draft.write(draft.find("refcount_blocks[0][0]").offset, struct.pack(">7H", 0, 5, 0, 6, 0, 5, 0))
+    taken: list[Fault] = []
+
+    with lay_open(bytes(draft.data)) as image:
+        kept = check(image, shown=None, explain=explain).findings
+        every(image, rule, taken.append, explain=explain)
+
+    assert taken == next(group.faults for group in kept if group.rule.id == rule)
+
+
+def test_a_run_of_clusters_is_explained_by_the_owners_of_all_of_them() -> None:
+    draft = Draft(base("v3"))
+    draft.write(draft.find("refcount_blocks[0][0]").offset, bytes(2 * 7))
+
+    fault = groups(bytes(draft.data))["check/refcount-too-low"].faults[0]
+
+    assert {"header", "l1_table", "l2_tables[0]", "refcount_table", "refcount_blocks[0]"} <= {
+        owner.path for owner in fault.owners
+    }

@@ -37,6 +37,61 @@ def test_a_leak_is_told_with_its_rule_and_place() -> None:
     )
 
 
+def test_every_place_is_written_as_the_kept_ones_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from qcowspec.cli import check as command
+
+    draft = Draft(base("v3"))
+    draft.write(draft.find("refcount_blocks[0][0]").offset, bytes([0, 5, 0, 0] * 4))
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(draft.data)
+
+    def told(kept: int, *options: str) -> str:
+        monkeypatch.setattr(command, "KEPT", kept)
+        words = ["--all", "--explain", *options, str(path)]
+        return CliRunner().invoke(command.command, words).stdout
+
+    assert told(1) == told(100)
+    assert told(1, "--output", "json") == told(100, "--output", "json")
+    found = json.loads(told(1, "--output", "json"))["findings"]
+    leaked = next(group for group in found if group["rule"] == "check/leaked-cluster")
+    assert (leaked["count"], len(leaked["faults"])) == (4, 4)
+
+
+def test_json_has_a_run_of_faults_with_its_count_and_its_last(tmp_path: Path) -> None:
+    draft = Draft(base("v3"))
+    draft.write(draft.find("refcount_blocks[0][0]").offset, bytes(2 * 7))
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(draft.data)
+
+    found = json.loads(run("--output", "json", path).stdout)["findings"]
+    fault = next(g for g in found if g["rule"] == "check/refcount-too-low")["faults"][0]
+
+    assert (fault["cluster"], fault["count"], fault["length"]) == (0, 7, 0x7000)
+    assert fault["last"] == {
+        "path": "refcount_blocks[0][6]",
+        "offset": 0x600C,
+        "value": 0,
+        "cluster": 0x6000,
+    }
+
+
+@pytest.mark.parametrize("rule", ["header/data-file-raw", "backing/data-file-name"])
+def test_what_qemu_refuses_when_data_could_be_asked_for_is_not_checked(
+    tmp_path: Path, rule: str
+) -> None:
+    vector = next(v for v in vectors.everything() if v.rule == rule and v.breaks)
+    path = written(tmp_path / "image.qcow2", vector.id)
+
+    done = run(path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"[{rule}]" in done.stderr
+
+
 def test_json_has_the_findings_beside_the_figures() -> None:
     done = run("--output", "json", DATA / "v3-damaged.qcow2")
     said = json.loads(done.stdout)
@@ -63,7 +118,7 @@ def test_an_overlap_that_refcounts_hide_is_beyond_qemu(tmp_path: Path) -> None:
     done = run("--explain", path)
 
     assert done.returncode == 0
-    assert done.stdout.startswith("No errors were found on the image.\n")
+    assert done.stdout.startswith("qemu-img check finds no errors on the image; see below ")
     assert "cluster at 0x4000 belongs to: l1-table, data" in done.stdout
     assert "      owner: l1_table\n" in done.stdout
     assert "      owner: l2_tables[0][0]; guest offset 0x0\n" in done.stdout

@@ -170,8 +170,8 @@ class Qemu(NamedTuple):
     since: Releases  # the first that do so; none: all do
     until: Releases  # the first that no longer do; none: all do
     when: Literal["info", "data", "write", "check", "chain"] | None  # None: at every open
-    load: str | None  # identifies QEMU's message where it refuses to load a snapshot
     before: Before | None  # older versions, where they do so in another way
+    load: str | None  # identifies QEMU's message where it refuses to load a snapshot
 
 
 class Rule(NamedTuple):
