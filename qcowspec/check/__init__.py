@@ -20,6 +20,7 @@ from qcowspec.check.effects import LEAST
 from qcowspec.check.figures import CORRUPT, LEAKED, OK, Figures
 from qcowspec.check.findings import SHOWN, Findings, Progress, Sink
 from qcowspec.errors import Invalid
+from qcowspec.looked import truncated
 from qcowspec.metadata import Format
 from qcowspec.units import align_up
 
@@ -60,7 +61,7 @@ class Report:
         looked: What was looked at before anything is said of leaks; None where there are none.
         missing: What of the disk lies past the end of its data file; None where that was not
             looked at.
-        ahead: Sentences that come before all else.
+        ahead: Sentences that come before all else: the file is truncated.
     """
 
     figures: Figures
@@ -78,6 +79,8 @@ class Report:
         if status not in (OK, LEAKED):
             return status
         others = [LEAST.get(group.rule.id, OK) for group in self.findings]
+        if self.ahead and max(status, *others, OK) == OK:
+            return CORRUPT  # the end of the data is missing
         return CORRUPT if CORRUPT in others else max(status, *others, OK)
 
 
@@ -134,7 +137,10 @@ def check(
         Refused, Unreadable: The chain is followed, and cannot be.
     """
     _refuse(image, profile)
-    return _run(image, Findings(shown), explain, deep, chain, progress)
+    report = _run(image, Findings(shown), explain, deep, chain, progress)
+    if sentence := truncated(image.metadata):
+        report.ahead = (sentence,)
+    return report
 
 
 def every(

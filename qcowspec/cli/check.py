@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
-from qcowspec.cli.output import FORMATS, pieces, say, styler, warn_of_end
+from qcowspec.cli.output import FORMATS, pieces, say, styler
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import FAILED, PERMISSIONS, allowing, is_shared, sharing
 from qcowspec.errors import QcowError
@@ -94,7 +94,6 @@ def command(
     try:
         with laid_open(image, format_, allow, secret) as opened:
             name = opened.source.name
-            warn_of_end(name, opened.metadata)
             if not is_shared():
                 refuse_writers(opened.source)
             with _bar(opened, quiet=quiet) as bar:

@@ -152,7 +152,12 @@ def summary(report: Report) -> Iterator[str]:
     found = report.figures
     if not (found.corruptions or found.leaks or found.check_errors):
         beyond = report.findings.of(Effect.BEYOND)
-        yield FINDS_NOTHING if beyond else "No errors were found on the image.\n"
+        if beyond:
+            yield FINDS_NOTHING
+        elif report.ahead:
+            yield "qemu-img check finds no errors on the image; it does not miss the file's end.\n"
+        else:
+            yield "No errors were found on the image.\n"
     if found.corruptions:
         yield (
             f"\n{found.corruptions} errors were found on the image.\n"

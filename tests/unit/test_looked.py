@@ -75,7 +75,9 @@ def test_an_image_that_lost_its_second_half_is_called_truncated(path: Path) -> N
 def test_every_command_says_first_that_a_file_is_truncated(words: list[str], cut: Path) -> None:
     done = run(*words, str(cut))
 
-    said = done.stdout if words[0] in {"dump", "validate"} and "--json" not in words else ""
+    said = (
+        done.stdout if words[0] in {"dump", "validate", "check"} and "--json" not in words else ""
+    )
     first = (done.stderr or said).splitlines()
     if words == ["dump", "--json"]:
         truncated = json.loads(done.stdout)["truncated"]
@@ -83,6 +85,16 @@ def test_every_command_says_first_that_a_file_is_truncated(words: list[str], cut
     else:
         assert "the file ends at" in "".join(first[:2])
         assert "lie beyond it and read as zeros" in "".join(first[:2])
+
+
+def test_a_check_of_a_file_that_ends_within_data_is_not_clean(tmp_path: Path) -> None:
+    path = tmp_path / "cut.qcow2"
+    path.write_bytes((DATA / CUT).read_bytes()[:-512])
+
+    done = run("check", str(path))
+
+    assert done.returncode == 2
+    assert "No errors were found" not in done.stdout
 
 
 def test_convert_and_compare_say_it_too(cut: Path, tmp_path: Path) -> None:
