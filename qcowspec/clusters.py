@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 from qcow_parsers import constants as c
 
 from qcowspec import units
-from qcowspec.entries import KINDS, Frame, Words, reach
+from qcowspec.entries import KINDS, Frame, Words
+from qcowspec.entry_rules import reach
 from qcowspec.metadata import Format, Metadata, Table
 from qcowspec.needs import Need, Reading, Window
 from qcowspec.rules import Judge

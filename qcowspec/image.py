@@ -7,7 +7,6 @@ rule that QEMU reports first.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,7 +18,14 @@ from qcowspec.gate import Deny, Gate, gate_of
 from qcowspec.looked import Looked, looked
 from qcowspec.machine import Machine, State
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
-from qcowspec.opening import check_loadable, check_opened, check_readable, laid_open
+from qcowspec.opening import (
+    check_loadable,
+    check_opened,
+    check_readable,
+    laid_open,
+    passphrase,
+    snapshot_index,
+)
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
@@ -285,7 +291,7 @@ class Image:
         Raises:
             Invalid: The image has none of them.
         """
-        return self.snapshots[self._index(self.metadata, wanted)]
+        return self.snapshots[snapshot_index(self.metadata, wanted, self.source.name)]
 
     def _state(self, metadata: Metadata, wanted: str) -> Qcow2.Snapshot:
         """The same, of a snapshot whose state is to be read; of a salvage, whatever QEMU does.
@@ -294,19 +300,10 @@ class Image:
             Invalid: The image has none of them.
             Invalid, Unsupported: QEMU does not load it.
         """
-        index = self._index(metadata, wanted)
+        index = snapshot_index(metadata, wanted, self.source.name)
         if metadata is self.metadata:
             check_loadable(self.machine, index, self.source.name)
         return metadata.snapshots[index]
-
-    def _index(self, metadata: Metadata, wanted: str) -> int:
-        """Where a snapshot stands in the table."""
-        key = os.fsencode(wanted)
-        for name in ("id_str", "name"):
-            for index, found in enumerate(metadata.snapshots):
-                if getattr(found, name) == key:
-                    return index
-        raise Invalid(f"has no snapshot {wanted!r}", path=self.source.name)
 
     def check_opened(self) -> None:
         """Refuse an image that QEMU refuses; see `open`."""
@@ -370,14 +367,6 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
         image.close()
         raise
     return image
-
-
-def passphrase(secret: str | bytes | None) -> bytes | None:
-    """A passphrase as bytes.
-
-    What is no text becomes bytes that are no UTF-8, which `unlock` refuses without showing them.
-    """
-    return secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret
 
 
 def lay_open(

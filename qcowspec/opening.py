@@ -6,13 +6,15 @@ refuses, with the error of the rule that QEMU reports first.
 
 from __future__ import annotations
 
+import os
+
 from qcow_parsers import constants as c
 
 from qcowspec.drivers import Elsewhere, drive, drive_async
-from qcowspec.errors import NotQcow, Unsupported
+from qcowspec.errors import Invalid, NotQcow, Unsupported
 from qcowspec.foreign import PROBED, SIGNATURES, claimant
 from qcowspec.machine import Machine, thorough
-from qcowspec.metadata import Format
+from qcowspec.metadata import Format, Metadata
 from qcowspec.rules import Finding
 from qcowspec.source import AsyncSource, Source
 
@@ -130,3 +132,25 @@ def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow
         f" not with {c.QCOW_MAGIC.to_bytes(MAGIC, 'big').hex(' ')} ('QFI' and 0xfb)",
         path=name,
     )
+
+
+def snapshot_index(image: Metadata, wanted: str, name: str) -> int:
+    """Where a snapshot stands in the table, by its id, or else by its name, as QEMU looks it up.
+
+    Raises:
+        Invalid: The image, which is called `name`, has none of them.
+    """
+    key = os.fsencode(wanted)
+    for field in ("id_str", "name"):
+        for index, found in enumerate(image.snapshots):
+            if getattr(found, field) == key:
+                return index
+    raise Invalid(f"has no snapshot {wanted!r}", path=name)
+
+
+def passphrase(secret: str | bytes | None) -> bytes | None:
+    """A passphrase as bytes.
+
+    What is no text becomes bytes that are no UTF-8, which `unlock` refuses without showing them.
+    """
+    return secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret

@@ -12,7 +12,7 @@ from functools import cache
 
 from qcow_parsers.catalogue import RULES, Before, Qemu, Releases, Rule
 
-from qcowspec.entries import HOLDS
+from qcowspec.entry_rules import HOLDS
 
 PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
 """Whose verdict: QEMU's, librbd's reader's today and in 2021, the document's, an operator's."""

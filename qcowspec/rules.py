@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES, Rule
 
-from qcowspec.entries import HOLDS
+from qcowspec.entry_rules import HOLDS
 from qcowspec.errors import BY_KIND, QcowError, Value
 from qcowspec.metadata import Format, Metadata, Turn
 from qcowspec.predicates import AFTER, FACTS, FUNCTIONS, PLACES
@@ -32,6 +32,7 @@ from qcowspec.profiles import (
     refused_for_loading,
     refuses,
 )
+from qcowspec.sentences import sentence
 from qcowspec.structures import Field, Part, lay_open, layout_name, place
 
 __all__ = [
@@ -376,39 +377,3 @@ def _rules_on(
         and (rule.predicate == "instance" or rule.id in FUNCTIONS)
         and AFTER.get(rule.id) == after
     )
-
-
-def sentence(rule: Rule, value: Value, fact: Value = None) -> str:
-    """A rule's message about one image.
-
-    Args:
-        rule: The rule.
-        value: What stands at fault; the row says whether a number is shown in hexadecimal.
-        fact: What the message states besides, where it does.
-    """
-    return rule.message.format(value=_Shown(value), fact=_Shown(fact))
-
-
-class _Shown:
-    """A value as it stands in a sentence; bytes from an image are never printed raw."""
-
-    SHOWN = 64
-
-    def __init__(self, value: Value) -> None:
-        self._value = value
-
-    def __format__(self, spec: str) -> str:
-        value = self._value
-        if isinstance(value, bytes):
-            return self._hexadecimal(value) if spec else self._text(value)
-        return format(int(value), spec) if isinstance(value, int) else str(value)
-
-    def _text(self, value: bytes) -> str:
-        """Quoted; the zeros that fill up a field are left out, and what is no UTF-8 is escaped."""
-        from qcowspec.locations import name_of  # which only a broken rule needs
-
-        return name_of(value.rstrip(b"\0"), self.SHOWN)
-
-    def _hexadecimal(self, value: bytes) -> str:
-        more = " …" if len(value) > self.SHOWN else ""
-        return value[: self.SHOWN].hex(" ") + more

@@ -17,9 +17,9 @@ from qcowspec.aio.reader import AsyncReader
 from qcowspec.aio.sources import OnLoop, Threaded
 from qcowspec.aio.workers import Crew
 from qcowspec.gate import Gate, gate_of
-from qcowspec.image import Image, passphrase
+from qcowspec.image import Image
 from qcowspec.metadata import Format, Reference, Structures
-from qcowspec.opening import laid_open_async
+from qcowspec.opening import laid_open_async, passphrase
 from qcowspec.rules import Finding
 from qcowspec.source import AsyncSource, Source
 from qcowspec.sources import Target, open_source

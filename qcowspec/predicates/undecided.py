@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qcowspec.entries import HOLDS
+from qcowspec.entry_rules import HOLDS
 
 DATA = "needs a cluster inflated"
 ENTRIES = "about an entry of a table, which is judged where a profile or a dump asks for it"

@@ -13,7 +13,8 @@ from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES
 
-from qcowspec.entries import HOLDS, KINDS, Frame, L2Entries, Qcow1L2Entries
+from qcowspec.entries import KINDS, Frame, L2Entries, Qcow1L2Entries
+from qcowspec.entry_rules import HOLDS
 from qcowspec.units import Geometry
 
 BITS = st.sampled_from([9, 12, 16, 21])

@@ -163,7 +163,7 @@ def test_a_table_whose_entries_were_left_out_is_said() -> None:
         (b"{bitmaps: [{clusters: {9: a}}]}", "bitmaps: its table has 1 entries"),
         (b"{snapshots: [{fields: {id_str_size: 70000}}]}", "snapshots: qcow2::snapshot cannot be"),
         (b"{luks: {cipher_name: aes}}", "luks: luks1::header cannot be built: not given"),
-        (b"{base: odd}", "base: there is no 'odd'; there are v1, v1-backing, v2"),
+        (b"{base: odd}", "base: there is no 'odd'; there are v1, v1-plain, v1-backing"),
         (b"{base: {file: /etc/passwd}}", "base.file: a spec that comes from elsewhere may name"),
         (b"{base: v3, patch: [{field: header.odd, value: 1}]}", "patch[0]: the image has no"),
         (b"{base: v3, patch: [{value: 1}]}", "patch[0]: {'value': 1} is no operation"),

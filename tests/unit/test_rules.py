@@ -11,7 +11,7 @@ import pytest
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES, Rule
 
-from qcowspec.entries import HOLDS
+from qcowspec.entry_rules import HOLDS
 from qcowspec.image import Image, lay_open
 from qcowspec.predicates import AFTER, FACTS, FUNCTIONS, UNDECIDED, undecided
 from qcowspec.profiles import NEWEST, Version, check_profile, refused_by

@@ -44,7 +44,7 @@ def _rules(formats: Path) -> list[dict[str, object]]:
             "id": row["id"],
             "versions": row["versions"],
             "on": row["on"],
-            "field": row["field"],
+            "field": row.get("field"),
             "instance": _lower(catalogue.predicate_name(row)),
             "says": row["says"],
         }

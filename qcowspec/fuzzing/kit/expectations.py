@@ -26,7 +26,7 @@ from qcowspec.verdict import look_at_data_file
 
 RECORD = Path(__file__).with_name("expected.json")
 
-PROFILES = ("qemu", "qemu@7.2", "qemu@5.2", "librbd", "spec", "untrusted")
+PROFILES = ("qemu", "qemu@7.2", "qemu@5.2", "librbd", "librbd-v1", "spec", "untrusted")
 """Whose verdicts are on record; 7.2 is the QEMU that the kit was held against, 5.2 the oldest."""
 
 BYTES, FAILS = "bytes", "fails"

@@ -21,6 +21,7 @@ from typing import Any
 from qcow_parsers.catalogue import RULES
 
 from qcowspec import rules
+from qcowspec.entry_rules import HOLDS
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.outcomes import Outcome
 from qcowspec.fuzzing.campaign.targets import Target
@@ -34,7 +35,10 @@ from qcowspec.predicates import UNDECIDED
 LATER = ("check", "write", None)
 """When QEMU looks at a rule that neither opening nor reading decides; None where it never does."""
 
-ELSEWHERE = frozenset(rule.id for rule in RULES if rule.id in UNDECIDED and rule.qemu.when in LATER)
+READ = frozenset(UNDECIDED) - HOLDS.keys()
+"""Rules that no validator decides."""
+
+ELSEWHERE = frozenset(rule.id for rule in RULES if rule.id in READ and rule.qemu.when in LATER)
 """Rules that only a check, a rewrite or a stream decides: no verdict and no byte tells of them."""
 
 
@@ -78,11 +82,13 @@ def without(rule: str) -> Iterator[None]:
     table = module["RULES"]
     module["RULES"] = tuple(row for row in table if row.id != rule)
     rules._rules_on.cache_clear()
+    rules._rules_on_entries.cache_clear()
     try:
         yield
     finally:
         module["RULES"] = table
         rules._rules_on.cache_clear()
+        rules._rules_on_entries.cache_clear()
 
 
 @contextmanager
@@ -169,7 +175,7 @@ def caught(rule: str, kit: Path, rows: Sequence[Row]) -> Caught | None:
 
 def _runs(rule: str) -> Iterator[tuple[Held, Target]]:
     """How a reader without a rule is run: by its verdicts alone first, then by what it names."""
-    if rule in UNDECIDED:
+    if rule in READ:
         yield Held(reads=True, told=True), Reader(rule)
         yield Held(reads=True, told=True, unlocks=True), Reader(rule, SECRET)
         return
@@ -180,6 +186,6 @@ def _runs(rule: str) -> Iterator[tuple[Held, Target]]:
 
 def _is_about(row: Row, rule: str) -> bool:
     """Whether a case can come out differently without a rule."""
-    if rule in UNDECIDED:
+    if rule in READ:
         return row["why"] == rule or row["secret"] is not None
     return rule in row["broken"]
