@@ -13,19 +13,12 @@ from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
+from qcowspec import opening
 from qcowspec.errors import Invalid, QcowError
 from qcowspec.gate import Deny, Gate, gate_of
 from qcowspec.looked import Looked, looked
 from qcowspec.machine import Machine, State
 from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
-from qcowspec.opening import (
-    check_loadable,
-    check_opened,
-    check_readable,
-    laid_open,
-    passphrase,
-    snapshot_index,
-)
 from qcowspec.profiles import refused_by
 from qcowspec.rules import Finding
 from qcowspec.source import Source
@@ -69,10 +62,7 @@ class Image:
 
     @property
     def looked(self) -> Looked:
-        """How much of the image was looked at on opening, by the rules of QEMU and the document.
-
-        Entries of tables only where `lay_open` was asked to.
-        """
+        """How much of the image was looked at on opening, by the rules of QEMU and the document."""
         return looked(self.machine, refused_by("qemu") | refused_by("spec"))
 
     @property
@@ -187,12 +177,12 @@ class Image:
                 self._tables = Tolerant(self.source)
             tables, machine = self._tables, self.machine
             if machine.image.geometry is None and not machine.image.salvage:
-                machine = laid_open(tables, self.format, salvage=True)
+                machine = opening.laid_open(tables, self.format, salvage=True)
             metadata = located(machine, tables)
         else:
             tables = None
             self.check_opened()
-            check_readable(self.machine, self.source.name)
+            opening.check_readable(self.machine, self.source.name)
             metadata = self.metadata
         others = list(self._disks.items())
         unlocked = [chain.layers[0].decryptor for (_, bare, _), (chain, _) in others if not bare]
@@ -291,7 +281,7 @@ class Image:
         Raises:
             Invalid: The image has none of them.
         """
-        return self.snapshots[snapshot_index(self.metadata, wanted, self.source.name)]
+        return self.snapshots[opening.snapshot_index(self.metadata, wanted, self.source.name)]
 
     def _state(self, metadata: Metadata, wanted: str) -> Qcow2.Snapshot:
         """The same, of a snapshot whose state is to be read; of a salvage, whatever QEMU does.
@@ -300,14 +290,14 @@ class Image:
             Invalid: The image has none of them.
             Invalid, Unsupported: QEMU does not load it.
         """
-        index = snapshot_index(metadata, wanted, self.source.name)
+        index = opening.snapshot_index(metadata, wanted, self.source.name)
         if metadata is self.metadata:
-            check_loadable(self.machine, index, self.source.name)
+            opening.check_loadable(self.machine, index, self.source.name)
         return metadata.snapshots[index]
 
     def check_opened(self) -> None:
         """Refuse an image that QEMU refuses; see `open`."""
-        check_opened(self.machine, self.source.name)
+        opening.check_opened(self.machine, self.source.name)
 
     def check_unchanged(self) -> None:
         """Refuse an image file on this machine that was written to since it was opened.
@@ -315,8 +305,7 @@ class Image:
         Raises:
             Changed: It was. `Disk.check_unchanged` asks the other files of a disk too.
         """
-        if (check := getattr(self.source, "check_unchanged", None)) is not None:
-            check()
+        getattr(self.source, "check_unchanged", lambda: None)()
 
     def close(self) -> None:
         """Give the files back."""
@@ -402,10 +391,12 @@ def lay_open(
 
         tables = Tolerant(source)
     try:
-        image = Image(source, laid_open(tables, format, entries=entries, salvage=salvage), tables)
+        image = Image(
+            source, opening.laid_open(tables, format, entries=entries, salvage=salvage), tables
+        )
     except BaseException:
         source.close()
         raise
     image.gate, image.like_qemu = gate_of(allow), like_qemu
-    image.secret = passphrase(secret)
+    image.secret = opening.passphrase(secret)
     return image

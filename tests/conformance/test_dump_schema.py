@@ -116,6 +116,7 @@ def test_it_describes_no_key_that_no_dump_has(dumps: Dumps) -> None:
         *(dumps(name).document for name in ("showcase.qcow2", "v3-extended-l2.qcow2")),
         dumps("v3-refcount-64.qcow2", tables=False).document,
         dict.fromkeys(SCHEMA["$defs"]["finding"]["properties"]),
+        dict.fromkeys(SCHEMA["properties"]["truncated"]["properties"]),
     ]
 
     described = {key for _, schema in subschemas(SCHEMA) for key in schema.get("properties", {})}

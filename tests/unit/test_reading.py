@@ -22,7 +22,6 @@ OTHER: Mapping[str, str] = {
     "rules/l2/compressed-data-file/compressed": "backing/data-file-opens",
     "rules/l2/compressed-offset/bit-56": "l2/compressed-data",
     "rules/l2/data-file-offset/next": "backing/data-file-opens",
-    "rules/l2/subcluster-bitmap/unallocated": "l2/subcluster-unallocated",
 }
 """Images that break another rule first: a key or a file is missing, or one entry breaks two."""
 

@@ -58,7 +58,7 @@ SPECS: tuple[tuple[str, str, str | None, dict[str, Any]], ...] = (
      "l2/subcluster-bitmap",
      EXTENDED | {"clusters": {0: {"text": "x", "subclusters": 1 << 32 | 1}}, "writes": []}),
     ("subcluster-without-a-place", "A subcluster is data, and its cluster has no place.",
-     "l2/subcluster-unallocated",
+     "l2/subcluster-bitmap",
      EXTENDED | {"clusters": {0: {"kind": "unallocated", "subclusters": 1}}, "writes": []}),
     ("deflate-garbage", "The payload of a compressed cluster is no deflate stream.",
      "l2/compressed-data", _stored("ff" * 100)),
