@@ -173,9 +173,8 @@ class Image:
         from qcowspec.guest import Disk
 
         if salvage:
-            if not isinstance(self._tables, Tolerant):
-                self._tables = Tolerant(self.source)
-            tables, machine = self._tables, self.machine
+            machine, tables = self.machine, Tolerant.of(self._tables)
+            self._tables = tables
             if machine.image.geometry is None and not machine.image.salvage:
                 machine = opening.laid_open(tables, self.format, salvage=True)
             metadata = located(machine, tables)
@@ -391,12 +390,11 @@ def lay_open(
 
         tables = Tolerant(source)
     try:
-        image = Image(
-            source, opening.laid_open(tables, format, entries=entries, salvage=salvage), tables
-        )
+        machine = opening.laid_open(tables, format, entries=entries, salvage=salvage)
     except BaseException:
         source.close()
         raise
+    image = Image(source, machine, tables)
     image.gate, image.like_qemu = gate_of(allow), like_qemu
     image.secret = opening.passphrase(secret)
     return image

@@ -102,6 +102,11 @@ class Tolerant:
         self.unreadable: list[tuple[int, int]] = []
         self.gap = getattr(source, "gap", 0)
 
+    @classmethod
+    def of(cls, source: Source) -> Tolerant:
+        """A source that is tolerant: this one, if it is already."""
+        return source if isinstance(source, Tolerant) else cls(source)
+
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`. What fails is read again in halves, down to a sector.
 
