@@ -24,9 +24,9 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from qcowspec.image import Image, lay_open, open
-    from qcowspec.rules import Finding
-    from qcowspec.stream import StreamJudge
-    from qcowspec.verdict import Verdict, validate
+    from qcowspec.reader.stream import StreamJudge
+    from qcowspec.reader.verdict import Verdict, validate
+    from qcowspec.spec.rules import Finding
 
 __version__ = "0.1.0"
 
@@ -52,21 +52,21 @@ __all__ = [
 
 _HOMES = {
     "AsyncImage": "aio",
-    "Finding": "rules",
+    "Finding": "spec.rules",
     "Image": "image",
     "Invalid": "errors",
     "Malformed": "errors",
     "NotQcow": "errors",
     "QcowError": "errors",
     "Refused": "errors",
-    "StreamJudge": "stream",
+    "StreamJudge": "reader.stream",
     "Unreadable": "errors",
     "Unsupported": "errors",
-    "Verdict": "verdict",
+    "Verdict": "reader.verdict",
     "aopen": "aio",
     "lay_open": "image",
     "open": "image",
-    "validate": "verdict",
+    "validate": "reader.verdict",
 }
 
 

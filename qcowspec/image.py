@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
-from qcowspec import opening
 from qcowspec.errors import Invalid, QcowError
-from qcowspec.gate import Deny, Gate, gate_of
-from qcowspec.looked import Looked, looked
-from qcowspec.machine import Machine, State
-from qcowspec.metadata import Format, Metadata, Reference, Structures, Table
-from qcowspec.profiles import refused_by
-from qcowspec.rules import Finding
-from qcowspec.source import Source
+from qcowspec.reader import opening
+from qcowspec.reader.looked import Looked, looked
+from qcowspec.reader.machine import Machine, State
 from qcowspec.sources import Target, open_source
-from qcowspec.units import Geometry
+from qcowspec.sources.gate import Deny, Gate, gate_of
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format, Metadata, Reference, Structures, Table
+from qcowspec.spec.profiles import refused_by
+from qcowspec.spec.rules import Finding
+from qcowspec.spec.units import Geometry
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow1, Qcow2

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from qcowspec.chain import Chain
 from qcowspec.chain.layers import raw_layer
 from qcowspec.errors import Invalid
-from qcowspec.gate import Deny
 from qcowspec.guest import Disk
 from qcowspec.sources import Target, open_source
+from qcowspec.sources.gate import Deny
 
 if TYPE_CHECKING:
     from qcowspec.mapping.changes import Ranges

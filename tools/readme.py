@@ -48,7 +48,7 @@ def example_output(command: str) -> str:
 
 def mermaid() -> str:
     """The machine's transitions as a diagram."""
-    from qcowspec.machine import NEXT, State
+    from qcowspec.reader.machine import NEXT, State
 
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.PROBE}"]
     for state, row in NEXT.items():

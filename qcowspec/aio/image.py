@@ -16,14 +16,14 @@ from qcowspec.aio.disk import AsyncDisk
 from qcowspec.aio.reader import AsyncReader
 from qcowspec.aio.sources import OnLoop, Threaded
 from qcowspec.aio.workers import Crew
-from qcowspec.gate import Gate, gate_of
 from qcowspec.image import Image
-from qcowspec.metadata import Format, Reference, Structures
-from qcowspec.opening import laid_open_async, passphrase
-from qcowspec.rules import Finding
-from qcowspec.source import AsyncSource, Source
+from qcowspec.reader.opening import laid_open_async, passphrase
 from qcowspec.sources import Target, open_source
-from qcowspec.units import Geometry
+from qcowspec.sources.gate import Gate, gate_of
+from qcowspec.sources.source import AsyncSource, Source
+from qcowspec.spec.metadata import Format, Reference, Structures
+from qcowspec.spec.rules import Finding
+from qcowspec.spec.units import Geometry
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow1, Qcow2

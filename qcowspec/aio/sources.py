@@ -13,7 +13,7 @@ from typing import Any
 
 from qcowspec.aio.workers import Crew
 from qcowspec.errors import Unreadable
-from qcowspec.source import AsyncSource, Source
+from qcowspec.sources.source import AsyncSource, Source
 
 
 class Threaded:

@@ -14,7 +14,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.build.layouts import structure
 from qcowspec.errors import Invalid
-from qcowspec.units import BITS_PER_BYTE, HostOffset, align_up
+from qcowspec.spec.units import BITS_PER_BYTE, HostOffset, align_up
 
 LARGEST = 256 << 20
 """Bytes of an image that is built here at most: the whole of it is kept in memory."""

@@ -19,7 +19,7 @@ from qcowspec.build.description import Cluster, ImageSpec, Kind
 from qcowspec.build.host import Host
 from qcowspec.build.layouts import structure
 from qcowspec.errors import Invalid
-from qcowspec.units import HostOffset
+from qcowspec.spec.units import HostOffset
 
 SUBCLUSTERS: Mapping[Kind, int] = {
     Kind.QCOW2_CLUSTER_NORMAL: c.QCOW_L2_BITMAP_ALL_ALLOC,

@@ -15,7 +15,7 @@ from qcowspec.build.host import Host
 from qcowspec.build.layouts import structure
 from qcowspec.build.mapping import ZERO, about, content, tables
 from qcowspec.errors import Invalid
-from qcowspec.units import align_up
+from qcowspec.spec.units import align_up
 
 
 def image(spec: ImageSpec) -> bytes:

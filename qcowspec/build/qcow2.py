@@ -17,7 +17,7 @@ from qcowspec.build.host import Host
 from qcowspec.build.layouts import structure
 from qcowspec.build.mapping import Mapper
 from qcowspec.errors import Invalid
-from qcowspec.units import BITS_PER_BYTE, align_up
+from qcowspec.spec.units import BITS_PER_BYTE, align_up
 
 FEATURES = {feature.id: feature for feature in c.FEATURES}
 

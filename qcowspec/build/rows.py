@@ -16,12 +16,12 @@ from typing import Any
 
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.build import wording
 from qcowspec.build.host import LARGEST
 from qcowspec.build.pieces import FILE_END, Chunk, Piece
 from qcowspec.build.wording import Plain, wrong
-from qcowspec.units import BITS_PER_BYTE
+from qcowspec.spec import units
+from qcowspec.spec.units import BITS_PER_BYTE
 
 WORD = 64
 """Bits of the entries of most tables, and of half an extended L2 entry."""

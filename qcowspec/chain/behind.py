@@ -16,12 +16,12 @@ from qcow_parsers import constants as c
 
 from qcowspec.chain.references import broken, check_raw, closed, stated_format
 from qcowspec.errors import NotQcow, Unreadable
-from qcowspec.gate import RAW, Gate, looked_up, place_of, seen_from
-from qcowspec.machine import Machine
-from qcowspec.metadata import Metadata
-from qcowspec.opening import check_opened, laid_open
-from qcowspec.source import Source
+from qcowspec.reader.machine import Machine
+from qcowspec.reader.opening import check_opened, laid_open
 from qcowspec.sources import open_beside
+from qcowspec.sources.gate import RAW, Gate, looked_up, place_of, seen_from
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Metadata
 
 
 class Behind(NamedTuple):

@@ -13,12 +13,12 @@ from qcow_parsers import constants as c
 from qcowspec.chain.references import data_file_closed
 from qcowspec.chain.salvage import Closed, LostWalk, Tolerant
 from qcowspec.errors import QcowError, Unreadable, Unsupported
-from qcowspec.gate import RAW, Gate, place_of, seen_from
 from qcowspec.mapping import RawWalk, Walk, walk_of
-from qcowspec.metadata import Metadata
-from qcowspec.source import Source
 from qcowspec.sources import open_beside, refuse_writers
-from qcowspec.units import align_up
+from qcowspec.sources.gate import RAW, Gate, place_of, seen_from
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.units import align_up
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2

@@ -12,8 +12,8 @@ from qcowspec.chain.behind import open_behind
 from qcowspec.chain.layers import Layer, lost_layer, qcow_layer, raw_layer
 from qcowspec.chain.salvage import UNNAMED, Tolerant, located
 from qcowspec.errors import Invalid, QcowError
-from qcowspec.gate import Gate
-from qcowspec.opening import check_readable
+from qcowspec.reader.opening import check_readable
+from qcowspec.sources.gate import Gate
 
 
 class Chain:

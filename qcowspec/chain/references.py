@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
-from qcowspec import foreign
 from qcowspec.errors import QcowError, Unreadable, Unsupported
-from qcowspec.gate import JSON, PLAIN, RAW, stated_driver
-from qcowspec.metadata import Format, Metadata, Reference
-from qcowspec.rules import BY_ID, error_of, sentence
+from qcowspec.reader import foreign
+from qcowspec.sources.gate import JSON, PLAIN, RAW, stated_driver
+from qcowspec.spec.metadata import Format, Metadata, Reference
+from qcowspec.spec.rules import BY_ID, error_of, sentence
 
 if TYPE_CHECKING:
     from qcow_parsers.catalogue import Rule
 
-    from qcowspec.source import Source
+    from qcowspec.sources.source import Source
 
 
 def stated_format(metadata: Metadata, reference: Reference, path: str) -> str | None:
@@ -152,6 +152,6 @@ def _extension(metadata: Metadata, magic: int) -> tuple[str, int | None]:
 
 
 def _shown(reference: Reference) -> str:
-    from qcowspec.locations import name_of  # which only an error needs
+    from qcowspec.sources.locations import name_of  # which only an error needs
 
     return name_of(reference.name)

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NoReturn
 from qcow_parsers import constants as c
 
 from qcowspec.errors import Changed, Invalid, QcowError, Unreadable
-from qcowspec.header import geometry_of
-from qcowspec.machine import Machine
 from qcowspec.mapping import Kind, Run, Walk
-from qcowspec.metadata import Format, Metadata, Reference, Table
-from qcowspec.source import Source
-from qcowspec.units import Geometry, GuestOffset, HostOffset
+from qcowspec.reader.header import geometry_of
+from qcowspec.reader.machine import Machine
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format, Metadata, Reference, Table
+from qcowspec.spec.units import Geometry, GuestOffset, HostOffset
 
 if TYPE_CHECKING:
     from qcowspec.mapping import Extents, Mapping

@@ -20,16 +20,16 @@ from qcowspec.check.effects import LEAST
 from qcowspec.check.figures import CORRUPT, LEAKED, OK, Figures
 from qcowspec.check.findings import SHOWN, Findings, Progress, Sink
 from qcowspec.errors import Invalid
-from qcowspec.looked import truncated
-from qcowspec.metadata import Format
-from qcowspec.units import align_up
+from qcowspec.reader.looked import truncated
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.units import align_up
 
 if TYPE_CHECKING:
     from qcowspec.check.losses import Looked
     from qcowspec.check.missing import Missing
     from qcowspec.check.ownership import OwnerMap
     from qcowspec.image import Image
-    from qcowspec.rules import Finding, Judge
+    from qcowspec.spec.rules import Finding, Judge
 
 __all__ = ["Figures", "Report", "check", "every", "owners", "refusal"]
 

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.check.explain import Entries, entries
 from qcowspec.check.findings import Fault, Progress
 from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.guest.inflate import Inflate, NotInflatable, deflated, zstandard_frames
 from qcowspec.guest.layers import pool
-from qcowspec.source import Source
+from qcowspec.sources.source import Source
+from qcowspec.spec import units
 
 TOGETHER = 256
 """Payloads that the threads are handed at once."""

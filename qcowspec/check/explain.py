@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
-from qcowspec.batches import read_tables
 from qcowspec.check.findings import Fault, Findings, Owned, Progress, Sink
 from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.check.regions import bitmap_clusters
+from qcowspec.sources.batches import read_tables
+from qcowspec.spec import units
 
 if TYPE_CHECKING:
     from qcowspec.image import Image

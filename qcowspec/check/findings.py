@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from qcow_parsers.catalogue import Rule
 
 from qcowspec.check.effects import EFFECTS, Effect
-from qcowspec.rules import BY_ID
+from qcowspec.spec.rules import BY_ID
 
 SHOWN = 8
 """Places that are kept of each rule where nothing else is asked for."""

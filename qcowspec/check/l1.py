@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.regions import L1Table
-from qcowspec.source import Source
-from qcowspec.units import Geometry
+from qcowspec.sources.source import Source
+from qcowspec.spec import units
+from qcowspec.spec.units import Geometry
 
 Offsets = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]

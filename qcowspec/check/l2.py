@@ -15,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
-from qcowspec.batches import read_tables
 from qcowspec.check.counting import Window
 from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Findings
@@ -26,8 +24,10 @@ from qcowspec.check.missing import Missing
 from qcowspec.check.ownership import Owner
 from qcowspec.check.runs import Runs
 from qcowspec.check.stored import Numbers, StoredRefcounts
-from qcowspec.source import Source
-from qcowspec.units import Geometry
+from qcowspec.sources.batches import read_tables
+from qcowspec.sources.source import Source
+from qcowspec.spec import units
+from qcowspec.spec.units import Geometry
 
 Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.check.counting import Window
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.l1 import L2Tables, Names
 from qcowspec.check.neighbours import evenly, run
 from qcowspec.check.ownership import Owner
 from qcowspec.check.stored import Numbers
-from qcowspec.units import Geometry
+from qcowspec.spec import units
+from qcowspec.spec.units import Geometry
 
 Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]

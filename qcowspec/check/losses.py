@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
-from qcowspec.batches import read_tables
 from qcowspec.check.findings import Fault
 from qcowspec.check.regions import L1Table, l1_pointer
+from qcowspec.sources.batches import read_tables
+from qcowspec.spec import units
 
 if TYPE_CHECKING:
     from qcowspec.check.qcow2 import Qcow2Check

@@ -16,8 +16,8 @@ from qcow_parsers import constants as c
 from qcowspec.check.findings import Fault
 from qcowspec.check.neighbours import alike, run
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
-from qcowspec.metadata import Metadata
-from qcowspec.structures import Part, lay_open
+from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.structures import Part, lay_open
 
 
 @dataclass(frozen=True, slots=True)

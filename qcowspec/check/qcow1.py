@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
-from qcowspec.batches import read_tables
 from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings, Owned, Progress
 from qcowspec.check.places import Pointer
-from qcowspec.metadata import Metadata
-from qcowspec.source import Source
+from qcowspec.sources.batches import read_tables
+from qcowspec.sources.source import Source
+from qcowspec.spec import units
+from qcowspec.spec.metadata import Metadata
 
 Numbers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]

@@ -39,9 +39,9 @@ from qcowspec.check.regions import (
     regions,
 )
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
-from qcowspec.metadata import Metadata
-from qcowspec.source import Source
-from qcowspec.units import align_up
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.units import align_up
 
 Flags = npt.NDArray[np.bool_]
 

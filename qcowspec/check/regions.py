@@ -19,8 +19,8 @@ from qcow_parsers import constants as c
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.ownership import Owner
 from qcowspec.check.places import Pointer
-from qcowspec.metadata import Metadata
-from qcowspec.source import Source
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Metadata
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2

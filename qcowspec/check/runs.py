@@ -13,7 +13,7 @@ from qcow_parsers import constants as c
 from qcowspec.check.counting import Window
 from qcowspec.check.ownership import Owner
 from qcowspec.check.stored import Numbers, StoredRefcounts
-from qcowspec.units import Geometry
+from qcowspec.spec.units import Geometry
 
 Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]

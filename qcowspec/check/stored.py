@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
-from qcowspec.batches import read_tables
-from qcowspec.source import Source
-from qcowspec.units import BITS_PER_BYTE, WHOLE_BYTES, Geometry
+from qcowspec.sources.batches import read_tables
+from qcowspec.sources.source import Source
+from qcowspec.spec import units
+from qcowspec.spec.units import BITS_PER_BYTE, WHOLE_BYTES, Geometry
 
 Counts = npt.NDArray[Any]
 Numbers = npt.NDArray[np.int64]

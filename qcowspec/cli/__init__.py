@@ -113,7 +113,7 @@ def _discreet(words: Iterable[str]) -> Iterator[None]:
         said = error.message
         for word in words:
             if "://" in word or "json:" in word:
-                from qcowspec.locations import shown
+                from qcowspec.sources.locations import shown
 
                 for form in (word, repr(word)[1:-1]):
                     said = said.replace(form, shown(word))

@@ -16,7 +16,7 @@ from qcowspec.sources import FileName, Target, Url, open_source
 
 if TYPE_CHECKING:
     from qcowspec.build.pieces import Chunk
-    from qcowspec.source import Source
+    from qcowspec.sources.source import Source
     from qcowspec.transfer import places
 
 

@@ -34,7 +34,7 @@ class _Text(click.types.StringParamType):
         """What may stand there."""
         if self.offers in ("file", "dir"):
             return [CompletionItem(incomplete, type=self.offers)]
-        from qcowspec.profiles import PROFILES
+        from qcowspec.spec.profiles import PROFILES
 
         known = _rules() if self.offers == "rule" else dict.fromkeys(PROFILES)
         return [

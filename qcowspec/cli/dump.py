@@ -11,7 +11,7 @@ from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import fail, styler, write
 from qcowspec.errors import QcowError
 from qcowspec.image import Image, lay_open
-from qcowspec.machine import ALL_ENTRIES
+from qcowspec.reader.machine import ALL_ENTRIES
 from qcowspec.report import document, text, tree
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.paths import UnknownPath, resolve

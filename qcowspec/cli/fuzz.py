@@ -17,10 +17,10 @@ from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
 from qcowspec.fuzzing.campaign.targets import FORMAT, Limits, Target, TargetError, target
 from qcowspec.fuzzing.places import Unfit
-from qcowspec.profiles import PROFILES, check_profile
 from qcowspec.report.words import plural, printable
 from qcowspec.sources import Target as Seed
 from qcowspec.sources import open_source
+from qcowspec.spec.profiles import PROFILES, check_profile
 
 if TYPE_CHECKING:
     from qcowspec.fuzzing.campaign.runs import Campaign, Progress

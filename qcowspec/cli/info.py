@@ -41,9 +41,9 @@ def command(
     image: Target, output: str, backing_chain: bool, allow: tuple[str, ...], format_: str
 ) -> None:
     """Say what an image is: sizes, features, snapshots, bitmaps, encryption, backing file."""
-    from qcowspec.gate import gate_of
     from qcowspec.image import open as open_image
     from qcowspec.report import info, info_chain, info_text
+    from qcowspec.sources.gate import gate_of
 
     try:
         with open_image(image, format=FORMATS[format_]) as opened:

@@ -183,7 +183,7 @@ def _scored(
     python: str,
 ) -> Score:
     from qcowspec.fuzzing.kit import making, scoring
-    from qcowspec.fuzzing.kit.cases import SECRET
+    from qcowspec.fuzzing.kit.case import SECRET
 
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qcowspec-")))
     held = scoring.Held.of(reader.target, reader.profile, reads=reader.reads, names=names)

@@ -16,8 +16,8 @@ from qcowspec.fuzzing.drafts import LARGEST
 from qcowspec.fuzzing.mutations import MOST, MUTATIONS
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.report.words import plural, printable
-from qcowspec.rules import BY_ID
 from qcowspec.sources import Target, open_source
+from qcowspec.spec.rules import BY_ID
 
 
 @click.command(

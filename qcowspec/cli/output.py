@@ -15,7 +15,7 @@ from qcowspec.report.style import Style, plain_style
 from qcowspec.report.words import printable
 
 if TYPE_CHECKING:
-    from qcowspec.metadata import Metadata
+    from qcowspec.spec.metadata import Metadata
     from qcowspec.transfer.places import Target
 
 STANDARD = "-"
@@ -87,7 +87,7 @@ def say(error: QcowError) -> None:
 def warn_of_end(name: str, image: Metadata | None) -> None:
     """Say first if an image's file ends too early; of a raw file nothing is known."""
     if image is not None and image.reach:
-        from qcowspec.looked import truncated
+        from qcowspec.reader.looked import truncated
 
         click.echo(f"qcowspec: {printable(name)}: {truncated(image)}", err=True)
 

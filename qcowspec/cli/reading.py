@@ -114,8 +114,8 @@ def laid_open(target: Target, format_: str, allow: tuple[str, ...], secret: str 
     Raises:
         QcowError: It is no QCOW image or cannot be read, or the passphrase cannot be had.
     """
-    from qcowspec.gate import gate_of
     from qcowspec.image import lay_open
+    from qcowspec.sources.gate import gate_of
 
     key = key_of(secret)
     image = lay_open(target, format=FORMATS[format_])

@@ -13,12 +13,12 @@ import click
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import UNREADABLE, say, styler, write
 from qcowspec.errors import QcowError, Unreadable
-from qcowspec.profiles import PROFILES, check_profile
+from qcowspec.reader.stream import judge_stream
+from qcowspec.reader.verdict import Verdict, validate
 from qcowspec.report import verdicts
 from qcowspec.sources import Target
 from qcowspec.sources.names import STANDARD_INPUT, FileName
-from qcowspec.stream import judge_stream
-from qcowspec.verdict import Verdict, validate
+from qcowspec.spec.profiles import PROFILES, check_profile
 
 REJECTED = 1
 """Exit status where an image is rejected."""

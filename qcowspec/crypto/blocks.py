@@ -9,36 +9,15 @@ modules of their own.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from qcow_parsers import constants as c
 
+from qcowspec.crypto.cipher import BlockCipher, Bytes
 from qcowspec.errors import Unsupported
-
-Bytes = npt.NDArray[np.uint8]
-"""Bytes one after the other: shape (n,), dtype uint8, contiguous."""
-
-
-class BlockCipher(Protocol):
-    """One cipher under one key. It keeps no state: any number of threads may use it.
-
-    Attributes:
-        block_size: Bytes of a block.
-    """
-
-    block_size: int
-
-    def encrypt(self, blocks: Bytes) -> Bytes:
-        """Encrypt whole blocks, each by itself, into a new array."""
-        ...
-
-    def decrypt(self, blocks: Bytes) -> Bytes:
-        """Decrypt whole blocks, each by itself, into a new array."""
-        ...
 
 
 class OpenSSL:

@@ -23,9 +23,9 @@ from qcowspec.crypto.modes import Cbc, Ctr, Ecb, Mode, Xts
 from qcowspec.crypto.sectors import SectorDecryptor
 from qcowspec.crypto.vectors import Generator, essiv, plain, plain64
 from qcowspec.errors import QcowError, Unsupported, Value
-from qcowspec.rules import BY_ID, error_of, sentence
-from qcowspec.source import Source
-from qcowspec.units import align_up
+from qcowspec.sources.source import Source
+from qcowspec.spec.rules import BY_ID, error_of, sentence
+from qcowspec.spec.units import align_up
 
 if TYPE_CHECKING:
     from qcow_parsers import Luks1, Qcow2

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec.crypto.blocks import BlockCipher, Bytes
+from qcowspec.crypto.cipher import BlockCipher, Bytes
 
 SECTOR = c.QCRYPTO_BLOCK_LUKS_SECTOR_SIZE
 

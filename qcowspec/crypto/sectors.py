@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from qcow_parsers import constants as c
 
-from qcowspec.crypto.blocks import Bytes
+from qcowspec.crypto.cipher import Bytes
 from qcowspec.crypto.decryptor import Buffer
 from qcowspec.crypto.modes import Mode
 from qcowspec.crypto.vectors import Generator

@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from qcowspec.crypto.blocks import Bytes
+from qcowspec.crypto.cipher import Bytes
 
 Words = list[npt.NDArray[np.uint32]]
 """The four words of n blocks: four arrays of shape (n,)."""

@@ -18,7 +18,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from qcowspec.crypto.blocks import Bytes
+from qcowspec.crypto.cipher import Bytes
 
 Words = npt.NDArray[np.uint32]
 """One word of n blocks: shape (n,)."""

@@ -13,10 +13,10 @@ from qcow_parsers import constants as c
 
 from qcowspec.crypto.decryptor import Buffer, Decryptor
 from qcowspec.errors import QcowError
-from qcowspec.metadata import Format, Metadata
-from qcowspec.rules import BY_ID, error_of, sentence
-from qcowspec.source import Source
-from qcowspec.structures import lay_open
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format, Metadata
+from qcowspec.spec.rules import BY_ID, error_of, sentence
+from qcowspec.spec.structures import lay_open
 
 METHODS = c.QcowCryptMethod
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from qcowspec.crypto.blocks import BlockCipher, Bytes
+from qcowspec.crypto.cipher import BlockCipher, Bytes
 
 Sectors = npt.NDArray[np.uint64]
 """Sector numbers: shape (n,)."""

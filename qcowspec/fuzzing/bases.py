@@ -13,8 +13,8 @@ from functools import cache
 
 from qcowspec import build
 from qcowspec.build.short import image_spec
-from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.places import Places
+from qcowspec.fuzzing.shelf import bases
 
 
 @cache
@@ -24,4 +24,4 @@ def base(name: str) -> Places:
     Raises:
         KeyError: There is none of this name.
     """
-    return Places(build.image(image_spec(vectors.bases()[name])))
+    return Places(build.image(image_spec(bases()[name])))

@@ -20,7 +20,7 @@ from qcowspec import __version__
 from qcowspec.fuzzing.judging import judge
 from qcowspec.fuzzing.mutations import MOST, Mutant, break_rules, mutate
 from qcowspec.fuzzing.places import Places, Unfit
-from qcowspec.profiles import PROFILES
+from qcowspec.spec.profiles import PROFILES
 from qcowspec.transfer.files import write_bytes
 from qcowspec.transfer.places import Unwritable, is_same
 

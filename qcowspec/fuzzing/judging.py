@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from qcow_parsers.catalogue import RULES
 
-from qcowspec.drivers import drive
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.vectors import ACCEPTS, LATER, REJECTS, Vector
-from qcowspec.machine import ALL_ENTRIES, Machine, State
-from qcowspec.metadata import Format
-from qcowspec.predicates import UNDECIDED
-from qcowspec.profiles import PROFILES, refused_by, reported_by
-from qcowspec.rules import Judge
+from qcowspec.reader.drivers import drive
+from qcowspec.reader.machine import ALL_ENTRIES, Machine, State
 from qcowspec.sources.memory import Memory
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.predicates import UNDECIDED
+from qcowspec.spec.profiles import PROFILES, refused_by, reported_by
+from qcowspec.spec.rules import Judge
 
 QEMU = "qemu"
 

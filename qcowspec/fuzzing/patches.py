@@ -35,7 +35,7 @@ from qcow_parsers import constants as c
 from qcowspec.build import structure
 from qcowspec.fuzzing.drafts import LARGEST, Draft
 from qcowspec.fuzzing.places import Place, Unfit
-from qcowspec.units import align_up
+from qcowspec.spec.units import align_up
 
 Operation = Mapping[str, Any]
 Number = int | str

@@ -19,14 +19,14 @@ from typing import Any
 
 from qcow_parsers import constants as c
 
-from qcowspec import units
-from qcowspec.drivers import drive
 from qcowspec.errors import QcowError
-from qcowspec.machine import Machine
-from qcowspec.metadata import Format, Metadata, Structures
+from qcowspec.reader.drivers import drive
+from qcowspec.reader.machine import Machine
 from qcowspec.sources.memory import Memory
-from qcowspec.structures import Field, Part, lay_open
-from qcowspec.units import BITS_PER_BYTE, align_up
+from qcowspec.spec import units
+from qcowspec.spec.metadata import Format, Metadata, Structures
+from qcowspec.spec.structures import Field, Part, lay_open
+from qcowspec.spec.units import BITS_PER_BYTE, align_up
 
 WIDTHS = (1, 2, 4, 8)
 """Bytes of a number that can be set as a whole."""

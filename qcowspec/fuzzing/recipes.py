@@ -22,7 +22,7 @@ from qcowspec.build.pieces import Chunk, Pieces, solid
 from qcowspec.build.short import image_spec
 from qcowspec.build.wording import wrong
 from qcowspec.errors import Invalid
-from qcowspec.source import Source
+from qcowspec.sources.source import Source
 
 LARGEST_SPEC = 64 << 20
 """Bytes of a spec at most."""

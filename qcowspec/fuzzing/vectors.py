@@ -14,14 +14,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-HOMES = (Path(__file__).parents[1] / "vectors", Path(__file__).parents[2] / "tests" / "vectors")
-"""Where the data stand: in an installed package, and in a checkout."""
-
-BASES = "bases"
-"""The file, among those named after stages, that describes the bases."""
+from qcowspec.fuzzing.shelf import BASES
+from qcowspec.fuzzing.shelf import bases as bases
+from qcowspec.fuzzing.shelf import folder as folder
 
 ACCEPTS, REJECTS = "accepts", "rejects"
 
@@ -95,12 +92,6 @@ def everything() -> tuple[Vector, ...]:
     return tuple(vector for stage in stages() for vector in of_stage(stage))
 
 
-@cache
-def folder() -> Path:
-    """Where the data stand."""
-    return next((home for home in HOMES if home.is_dir()), HOMES[-1])
-
-
 def stages() -> tuple[str, ...]:
     """The stages that have vectors."""
     return tuple(sorted(path.stem for path in folder().glob("*.toml") if path.stem != BASES))
@@ -117,14 +108,6 @@ def of_stage(stage: str) -> tuple[Vector, ...]:
         Vector(**row | {"patch": tuple(row.get("patch", ())), "rules": tuple(row["rules"])})
         for row in rows
     )
-
-
-@cache
-def bases() -> Mapping[str, Mapping[str, Any]]:
-    """The descriptions of the bases, by name."""
-    text = (folder() / f"{BASES}.toml").read_text(encoding="utf-8")
-    described: dict[str, dict[str, Any]] = tomllib.loads(text)["base"]
-    return described
 
 
 def format_of(vector: Vector) -> str:

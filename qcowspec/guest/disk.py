@@ -13,7 +13,7 @@ from qcowspec.chain import Chain, Layer
 from qcowspec.guest.layers import LayerReader
 from qcowspec.guest.losses import Loss, Losses, loss
 from qcowspec.mapping import Kind, Run
-from qcowspec.units import GuestOffset
+from qcowspec.spec.units import GuestOffset
 
 if TYPE_CHECKING:
     from qcowspec.mapping import Extents

@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec.batches import GAP
 from qcowspec.guest.layers import LayerReader, pool
 from qcowspec.mapping import Extents, Kind, Run
 from qcowspec.mapping.extents import Offsets
-from qcowspec.metadata import Format
-from qcowspec.source import Source
-from qcowspec.units import GuestOffset
+from qcowspec.sources.batches import GAP
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.units import GuestOffset
 
 BLOCK = 4 << 20
 """Bytes of a block; no read crosses its bounds, but for a payload's."""

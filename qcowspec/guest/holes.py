@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec.batches import read_tables
-from qcowspec.metadata import Format
-from qcowspec.source import Source
-from qcowspec.units import BITS_PER_BYTE, WHOLE_BYTES, refcount_block_offset
+from qcowspec.sources.batches import read_tables
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.units import BITS_PER_BYTE, WHOLE_BYTES, refcount_block_offset
 
 if TYPE_CHECKING:
     from qcowspec.chain import Layer

@@ -25,9 +25,9 @@ from qcowspec.guest.inflate import (
     zstandard_frames,
 )
 from qcowspec.mapping import Kind, Run
-from qcowspec.metadata import Format
-from qcowspec.rules import BY_ID, error_of
-from qcowspec.units import align_up
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.rules import BY_ID, error_of
+from qcowspec.spec.units import align_up
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor

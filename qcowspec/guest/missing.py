@@ -21,7 +21,7 @@ from qcowspec.chain.salvage import Closed
 from qcowspec.guest.losses import Loss, loss
 from qcowspec.mapping import Extents, Kind, Run
 from qcowspec.mapping.extents import Offsets
-from qcowspec.source import Source
+from qcowspec.sources.source import Source
 
 if TYPE_CHECKING:
     from qcowspec.guest.disk import Disk

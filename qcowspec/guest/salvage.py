@@ -16,7 +16,7 @@ from qcowspec.errors import Changed, QcowError, Unreadable
 from qcowspec.guest.layers import LayerReader
 from qcowspec.guest.losses import Losses, loss
 from qcowspec.mapping import Run
-from qcowspec.units import GuestOffset, HostOffset
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 
 class SalvagingReader(LayerReader):

@@ -24,7 +24,7 @@ from qcowspec.guest.holes import Holes, is_preallocated, split_at_holes
 from qcowspec.guest.losses import Loss
 from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
 from qcowspec.mapping.changes import Ranges
-from qcowspec.source import Source
+from qcowspec.sources.source import Source
 
 Offsets = npt.NDArray[np.uint64]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.volume import Volume, volume_of
 from qcowspec.mapping.walk import RawWalk, Walk
-from qcowspec.metadata import Format, Metadata
-from qcowspec.source import Source
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format, Metadata
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from qcowspec.errors import QcowError
 from qcowspec.mapping.extents import Extents, Kind, Run
-from qcowspec.units import GuestOffset
+from qcowspec.spec.units import GuestOffset
 
 STEP = 1 << 16
 """Clusters that one batch goes through at most; what is allocated nowhere counts as one."""
@@ -112,6 +112,6 @@ class RawMapping(Mapping):
 
     def pieces(self, start: int, end: int) -> Iterator[Extents]:
         """One extent; see `Mapping.pieces`."""
-        from qcowspec.units import HostOffset
+        from qcowspec.spec.units import HostOffset
 
         yield Extents.of([Run(Kind.DATA, GuestOffset(start), end - start, HostOffset(start))])

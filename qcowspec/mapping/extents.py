@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qcowspec.mapping.runs import KINDS, Kind, Run
-from qcowspec.units import GuestOffset, HostOffset
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 __all__ = ["NOWHERE", "Extents", "Kind", "Offsets", "Run"]
 

@@ -15,12 +15,12 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from qcowspec.batches import BATCH, read_tables
 from qcowspec.errors import QcowError, Value
 from qcowspec.mapping.base import Gap, Mapping
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets, Run
 from qcowspec.mapping.volume import Volume, number_of
-from qcowspec.metadata import Table
+from qcowspec.sources.batches import BATCH, read_tables
+from qcowspec.spec.metadata import Table
 
 Entries = npt.NDArray[np.uint64]
 

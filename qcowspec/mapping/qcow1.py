@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
 from qcowspec.mapping.heads import heads
 from qcowspec.mapping.l1 import Entries, TableMapping
+from qcowspec.spec import units
 
 
 class Qcow1Mapping(TableMapping):

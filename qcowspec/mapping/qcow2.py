@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
 from qcowspec.mapping.heads import heads, runs_of_zeros
 from qcowspec.mapping.l1 import Entries, TableMapping
 from qcowspec.mapping.volume import Volume, number_of
-from qcowspec.metadata import Table
+from qcowspec.spec import units
+from qcowspec.spec.metadata import Table
 
 Flags = npt.NDArray[np.bool_]
 Said = units.L2Fields[Entries]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from qcowspec.units import GuestOffset, HostOffset
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 
 class Kind(IntEnum):

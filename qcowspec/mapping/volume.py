@@ -11,10 +11,10 @@ from qcow_parsers import constants as c
 
 from qcowspec.errors import QcowError, Value
 from qcowspec.mapping.runs import Kind
-from qcowspec.metadata import Format, Metadata, Table
-from qcowspec.rules import BY_ID, error_of
-from qcowspec.source import Source
-from qcowspec.units import Geometry, HostOffset
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format, Metadata, Table
+from qcowspec.spec.rules import BY_ID, error_of
+from qcowspec.spec.units import Geometry, HostOffset
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2

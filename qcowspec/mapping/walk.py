@@ -21,8 +21,8 @@ from qcow_parsers import constants as c
 
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.volume import Volume
-from qcowspec.metadata import Table
-from qcowspec.units import GuestOffset, HostOffset
+from qcowspec.spec.metadata import Table
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 if TYPE_CHECKING:
     from qcowspec.mapping.base import Mapping

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.volume import Volume
 from qcowspec.mapping.walk import Slice, TableWalk
-from qcowspec.units import GuestOffset, HostOffset
+from qcowspec.spec import units
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 if TYPE_CHECKING:
     from qcowspec.mapping.base import Mapping

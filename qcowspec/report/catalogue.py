@@ -11,8 +11,8 @@ from typing import Any
 
 from qcow_parsers.catalogue import RULES, Qemu, Releases, Rule
 
-from qcowspec.profiles import PROFILES, refuses, verdict
 from qcowspec.report.style import Style, plain_style
+from qcowspec.spec.profiles import PROFILES, refuses, verdict
 
 ID_WIDTH = 34
 

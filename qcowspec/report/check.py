@@ -17,9 +17,9 @@ from qcowspec.check.effects import Effect
 from qcowspec.check.findings import Fault, Group, Owned
 from qcowspec.check.losses import CERTAIN, POSSIBLE, Looked
 from qcowspec.check.ownership import words
-from qcowspec.metadata import Format
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.words import printable
+from qcowspec.spec.metadata import Format
 
 BEYOND = "beyond-qemu"
 """The key of what qemu-img does not look at."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from qcowspec.image import Image
 from qcowspec.report.nodes import Node, Row
-from qcowspec.rules import Finding
+from qcowspec.spec.rules import Finding
 
 SCHEMA = "qcowspec.dump/1"
 """Changes its number when a key changes its meaning or goes away; new keys may come."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.report.words import plural, size
-from qcowspec.units import Geometry
+from qcowspec.spec import units
+from qcowspec.spec.units import Geometry
 
 Fields = Mapping[str, int]
 

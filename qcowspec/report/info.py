@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from qcow_parsers import constants as c
 
 from qcowspec.image import Image
-from qcowspec.metadata import Format, Metadata
 from qcowspec.report.names import beside
-from qcowspec.source import Source
-from qcowspec.units import BITS_PER_BYTE, align_up
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format, Metadata
+from qcowspec.spec.units import BITS_PER_BYTE, align_up
 
 if TYPE_CHECKING:
     from qcow_parsers import Luks1, Qcow2

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qcowspec.chain.behind import open_behind
-from qcowspec.gate import Gate, place_of
 from qcowspec.image import Image
 from qcowspec.report.info import Plain, described, described_raw
 from qcowspec.report.names import beside
-from qcowspec.source import Source
+from qcowspec.sources.gate import Gate, place_of
+from qcowspec.sources.source import Source
 
 
 def chain(image: Image, gate: Gate) -> Iterator[Plain]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from qcow_parsers import constants as c
 
-from qcowspec.metadata import Metadata
 from qcowspec.report import words
-from qcowspec.structures import Field, Part
+from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.structures import Field, Part
 
 Says = Callable[[int, Metadata], str]
 """Puts a number into words."""

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.image import Image
-from qcowspec.metadata import Format, Table
 from qcowspec.report import entries
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.words import plural, size
-from qcowspec.units import BITS_PER_BYTE, HostOffset
+from qcowspec.spec import units
+from qcowspec.spec.metadata import Format, Table
+from qcowspec.spec.units import BITS_PER_BYTE, HostOffset
 
 TABLES_SHOWN = 32
 """L2 tables, or refcount blocks, that a dump summarises when the whole is not asked for."""

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from qcowspec.image import Image
-from qcowspec.looked import summary, truncated, unseen
+from qcowspec.reader.looked import summary, truncated, unseen
 from qcowspec.report import words
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.style import Style, plain_style
-from qcowspec.rules import Finding
+from qcowspec.spec.rules import Finding
 
 HEX_BYTES = 16
 """Bytes of a field that stand beside it with --hex."""

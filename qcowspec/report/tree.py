@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from qcowspec.image import Image
-from qcowspec.metadata import Leftover
 from qcowspec.report import tables, words
 from qcowspec.report.meaning import in_short, meaning, title
 from qcowspec.report.nodes import Node
-from qcowspec.structures import Field, Part, lay_open
+from qcowspec.spec.metadata import Leftover
+from qcowspec.spec.structures import Field, Part, lay_open
 
 BACKING_FILE_NAME = "backing_file_name"
 

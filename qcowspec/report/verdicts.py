@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from qcowspec.looked import summary, truncated, unseen
+from qcowspec.reader.looked import summary, truncated, unseen
+from qcowspec.reader.verdict import Verdict
 from qcowspec.report.document import finding, plain
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.text import finding_words
 from qcowspec.report.words import plural, printable
-from qcowspec.rules import Finding
-from qcowspec.verdict import Verdict
+from qcowspec.spec.rules import Finding
 
 SAME_SHOWN = 4
 """Places of one rule that stand under a verdict for people; JSON has up to 32."""

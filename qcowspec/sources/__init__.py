@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from qcowspec.gate import is_url
-from qcowspec.source import Source
+from qcowspec.sources.gate import is_url
 from qcowspec.sources.names import STANDARD_INPUT, FileName, Url, named
+from qcowspec.sources.source import Source
 
 Target = (
     str | os.PathLike[str] | Url | bytes | bytearray | memoryview | Mapping[str, Any] | BinaryIO
@@ -51,7 +51,7 @@ def open_source(target: Target, *, raw: bool = False) -> Source:
     if isinstance(target, Url):
         from qcowspec.sources.choice import open_url
 
-        return open_url(target.text)
+        return open_url(target.text, open_source)
     if target == STANDARD_INPUT:
         from qcowspec.sources.standard_input import open_standard_input
 

@@ -5,17 +5,23 @@ In: the text of a `Url`. Out: a `Source`. Refuses: protocols that are not known.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qcowspec.errors import Unreadable, Unsupported
-from qcowspec.gate import URL
-from qcowspec.locations import HTTP, shown
-from qcowspec.source import Source
+from qcowspec.sources.gate import URL
+from qcowspec.sources.locations import HTTP, shown
+from qcowspec.sources.source import Source
 
 FILE = ("file", "local")
 S3 = ("s3", "s3a")
 
 
-def open_url(name: str) -> Source:
+def open_url(name: str, open_inner: Callable[[str], Source]) -> Source:
     """Open a URL, or a chain of them.
+
+    Args:
+        name: The URL.
+        open_inner: Opens what a compression stands before.
 
     Raises:
         Unsupported: Its protocol is not known, or needs a package that is not installed.
@@ -43,9 +49,7 @@ def open_url(name: str) -> Source:
     from qcowspec.sources.filesystems import COMPRESSIONS, FsspecFile, decompressed, is_known
 
     if separator == "::" and protocol in COMPRESSIONS:
-        from qcowspec.sources import open_source
-
-        return decompressed(protocol, open_source(rest), shown(name))
+        return decompressed(protocol, open_inner(rest), shown(name))
     if is_known(protocol):
         return FsspecFile(name)
     if separator == "::":

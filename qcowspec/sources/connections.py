@@ -23,7 +23,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
-from qcowspec.locations import origin_of, unquoted
+from qcowspec.sources.locations import origin_of, unquoted
 from qcowspec.sources.retries import Patience, Transient
 
 HEAD = 16 << 10

@@ -13,8 +13,8 @@ from threading import Lock
 from typing import Any
 
 from qcowspec.errors import Unreadable
-from qcowspec.gate import is_url, plain_path
-from qcowspec.locations import shown
+from qcowspec.sources.gate import is_url, plain_path
+from qcowspec.sources.locations import shown
 from qcowspec.sources.names import exists
 
 UNNAMED = "<file>"

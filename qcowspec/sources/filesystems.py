@@ -16,9 +16,9 @@ from threading import Lock
 from typing import Any
 
 from qcowspec.errors import Unreadable, Unsupported
-from qcowspec.locations import shown
-from qcowspec.source import Source
 from qcowspec.sources.discretion import be_discreet
+from qcowspec.sources.locations import shown
+from qcowspec.sources.source import Source
 from qcowspec.sources.spool import PIECE, Spooled
 
 INSTALL = "pip install 'qcowspec[remote]'"

@@ -18,8 +18,6 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 
 from qcowspec.errors import QcowError, Unreadable
-from qcowspec.locations import HTTP, Location, located, origin_of
-from qcowspec.source import Source
 from qcowspec.sources.connections import (
     Connections,
     Unsendable,
@@ -27,8 +25,10 @@ from qcowspec.sources.connections import (
     basic,
     transient,
 )
+from qcowspec.sources.locations import HTTP, Location, located, origin_of
 from qcowspec.sources.remote import Remote
 from qcowspec.sources.retries import PATIENCE, Patience, Transient
+from qcowspec.sources.source import Source
 from qcowspec.sources.transport import Identity
 
 REDIRECTS = 5

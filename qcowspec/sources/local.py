@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from qcow_parsers import constants as c
 
 from qcowspec.errors import Changed, Unreadable
-from qcowspec.gate import plain_path
+from qcowspec.sources.gate import plain_path
 
 BLOCK = 512
 """Bytes of a block as ``stat`` counts them."""
@@ -43,7 +43,7 @@ class LocalFile:
 
     @property
     def place(self) -> str:
-        """The path, which is never to be taken for a URL; see `qcowspec.gate.place_of`."""
+        """The path, which is never to be taken for a URL; see `qcowspec.sources.gate.place_of`."""
         return plain_path(self.name)
 
     @property

@@ -42,7 +42,7 @@ class Url:
     text: str
 
     def __str__(self) -> str:
-        from qcowspec.locations import shown
+        from qcowspec.sources.locations import shown
 
         return shown(self.text)
 

@@ -12,10 +12,10 @@ from concurrent.futures import Future, wait
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from qcowspec.source import Source
 from qcowspec.sources.blocks import Blocks
 from qcowspec.sources.requests import IN_FLIGHT, InOrder, Requests
 from qcowspec.sources.retries import PATIENCE, Patience
+from qcowspec.sources.source import Source
 from qcowspec.sources.transport import Transport
 
 if TYPE_CHECKING:

@@ -20,14 +20,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from qcowspec.errors import QcowError, Unreadable
-from qcowspec.locations import HIDDEN, key, located, shown
-from qcowspec.source import Source
 from qcowspec.sources.discretion import be_discreet
 from qcowspec.sources.filesystems import missing
 from qcowspec.sources.http import CHANGED, CONTENT_RANGE, PASSING, PIECE
+from qcowspec.sources.locations import HIDDEN, key, located, shown
 from qcowspec.sources.remote import Remote
 from qcowspec.sources.requests import IN_FLIGHT
 from qcowspec.sources.retries import PATIENCE, Patience, Transient
+from qcowspec.sources.source import Source
 from qcowspec.sources.transport import Identity
 
 AMAZON = re.compile(r"(?:(?P<bucket>.+)\.)?(?P<host>s3[.-].*amazonaws\.com(?:\.cn)?)")

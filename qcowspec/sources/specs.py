@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Any
 
 from qcowspec.errors import Invalid, QcowError, Unreadable, Unsupported
-from qcowspec.locations import HTTP, SPEC
-from qcowspec.source import Source
+from qcowspec.sources.locations import HTTP, SPEC
+from qcowspec.sources.source import Source
 
 NAME = "source spec"
 """What a spec is called where it names no file: its text may hold secrets."""

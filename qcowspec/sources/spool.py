@@ -9,13 +9,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from qcowspec.errors import Unreadable
-from qcowspec.source import Source
-from qcowspec.sources.http import HttpTransport
 from qcowspec.sources.local import LocalFile
 from qcowspec.sources.retries import Patience, Transient, persistently
+from qcowspec.sources.source import Source
+
+if TYPE_CHECKING:
+    from qcowspec.sources.http import HttpTransport
 
 WHOLE = 32 << 20
 """Bytes of a file, at most, that is downloaded whole where the server knows no ranges."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 
 from qcowspec.errors import Unreadable
-from qcowspec.source import Source
 from qcowspec.sources.local import LocalFile
+from qcowspec.sources.source import Source
 
 
 def open_standard_input() -> Source:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from qcowspec.source import Source
+from qcowspec.sources.source import Source
 
 
 class Identity(NamedTuple):

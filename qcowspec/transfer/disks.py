@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from qcowspec import foreign
 from qcowspec.errors import NotQcow, Unsupported
-from qcowspec.gate import RAW
 from qcowspec.guest import Disk
 from qcowspec.image import open as open_image
 from qcowspec.raw import RawImage
+from qcowspec.reader import foreign
 from qcowspec.sources import Target, named, stated_format
+from qcowspec.sources.gate import RAW
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from qcowspec.chain import Layer
 from qcowspec.guest import Disk
 from qcowspec.mapping import Kind, Run
-from qcowspec.units import GuestOffset, HostOffset
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 JOB = 1 << 20
 """Guest bytes of a job, at most, but for a larger compressed cluster.

@@ -27,7 +27,7 @@ from threading import Lock
 from typing import Any
 
 from qcowspec.guest import Disk
-from qcowspec.source import Source
+from qcowspec.sources.source import Source
 from qcowspec.transfer.output import Door, SparseFile, file_place
 from qcowspec.transfer.places import Unwritable, reason_of
 from qcowspec.transfer.settling import PRIVATE

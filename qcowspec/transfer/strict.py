@@ -23,8 +23,8 @@ from qcowspec.guest import Disk
 from qcowspec.guest.holes import is_preallocated, split_at_holes
 from qcowspec.guest.status import Flag, Status
 from qcowspec.mapping import NOWHERE, Kind
-from qcowspec.metadata import Format
-from qcowspec.units import align_up
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.units import align_up
 
 Offsets = npt.NDArray[np.uint64]
 

@@ -37,15 +37,15 @@ from typing import TypeVar
 
 from qcow_parsers.catalogue import RULES
 
-from qcowspec.drivers import drive
-from qcowspec.gate import gate_of
-from qcowspec.machine import Machine, thorough
-from qcowspec.metadata import Format
-from qcowspec.predicates import UNDECIDED
-from qcowspec.profiles import key_of
-from qcowspec.rules import BY_ID
+from qcowspec.reader.drivers import drive
+from qcowspec.reader.machine import Machine, thorough
+from qcowspec.reader.verdict import look_at_data_file
+from qcowspec.sources.gate import gate_of
 from qcowspec.sources.local import LocalFile
-from qcowspec.verdict import look_at_data_file
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.predicates import UNDECIDED
+from qcowspec.spec.profiles import key_of
+from qcowspec.spec.rules import BY_ID
 from tests.conformance import mutations  # noqa: F401 - registers them
 from tests.conformance.mutants import Base, Mutant, choose, mutant
 

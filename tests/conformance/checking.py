@@ -36,8 +36,8 @@ from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations import mutate
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.image import lay_open
-from qcowspec.rules import BY_ID
-from qcowspec.units import align_up
+from qcowspec.spec.rules import BY_ID
+from qcowspec.spec.units import align_up
 from tests.conformance.agreement import installed
 from tests.conformance.random_images import written
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from qcow_parsers import constants as c
 
 from qcowspec.image import lay_open
-from qcowspec.units import align_up
+from qcowspec.spec.units import align_up
 from tests.conformance.mutants import Base, Mutant, interesting, mutation
 
 DATA = Path(__file__).parents[1] / "data"

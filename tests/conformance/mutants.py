@@ -18,9 +18,9 @@ from typing import Any
 from qcow_parsers import constants as c
 
 from qcowspec.image import Image, lay_open
-from qcowspec.metadata import Format
-from qcowspec.structures import Field, Part
-from qcowspec.structures import lay_open as lay_open_part
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.structures import Field, Part
+from qcowspec.spec.structures import lay_open as lay_open_part
 
 
 @dataclass

@@ -11,7 +11,7 @@ import struct
 
 from qcow_parsers import constants as c
 
-from qcowspec.units import align_up
+from qcowspec.spec.units import align_up
 from tests.conformance import grafts
 from tests.conformance.mutants import Base, Mutant, interesting, mutation
 

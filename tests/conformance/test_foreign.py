@@ -21,7 +21,7 @@ from qcowspec import build
 from qcowspec.build import ImageSpec
 from qcowspec.cli import qcowspec as cli
 from qcowspec.errors import NotQcow, Refused, Unsupported
-from qcowspec.foreign import DRIVERS, claimant
+from qcowspec.reader.foreign import DRIVERS, claimant
 from tests.conformance.luks import created
 
 pytestmark = pytest.mark.usefixtures("qemu_img")

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from qcowspec.fuzzing.kit.cases import Case, everything
+from qcowspec.fuzzing.kit.case import Case
+from qcowspec.fuzzing.kit.cases import everything
 from qcowspec.fuzzing.kit.expectations import BYTES, on_record
-from qcowspec.rules import BY_ID
+from qcowspec.spec.rules import BY_ID
 
 CASES = [case for case in everything() if case.rule is None or on_record()[case.id].read]
 TIMEOUT = 60

@@ -21,7 +21,7 @@ import qcowspec
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.judging import judge
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS, Vector
-from qcowspec.rules import BY_ID
+from qcowspec.spec.rules import BY_ID
 
 ALL = vectors.everything()
 

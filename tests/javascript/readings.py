@@ -11,7 +11,7 @@ from kaitaistruct import KaitaiStruct, KaitaiStructError
 from qcowspec import lay_open
 from qcowspec.errors import NotQcow
 from qcowspec.fuzzing.strategies.mutations import parts
-from qcowspec.structures import layout_name
+from qcowspec.spec.structures import layout_name
 from tests.property.notations import by_kaitai
 
 ENTRIES: dict[str, list[tuple[int | bool, ...]]] = {

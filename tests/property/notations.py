@@ -13,7 +13,7 @@ from construct import StreamError
 from kaitaistruct import KaitaiStream, KaitaiStruct
 
 from qcowspec import build
-from qcowspec.structures import layout_name
+from qcowspec.spec.structures import layout_name
 
 Arguments = tuple[int | bool, ...]
 Fields = Mapping[str, Any]

@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qcow_parsers import constants as c
 
-from qcowspec import build, lay_open, units
+from qcowspec import build, lay_open
 from qcowspec.build import Bitmap, Cluster, ImageSpec, Snapshot
 from qcowspec.build.assembly import data_file
 from qcowspec.build.description import Kind
 from qcowspec.errors import Invalid
 from qcowspec.fuzzing import strategies as qcow
+from qcowspec.spec import units
 
 if shutil.which("qemu-img") is None and os.environ.get("CI"):
     pytest.fail("qemu-img is missing", pytrace=False)

@@ -13,9 +13,9 @@ from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES
 
-from qcowspec.entries import KINDS, Frame, L2Entries, Qcow1L2Entries
-from qcowspec.entry_rules import HOLDS
-from qcowspec.units import Geometry
+from qcowspec.spec.entries import KINDS, Frame, L2Entries, Qcow1L2Entries
+from qcowspec.spec.entry_rules import HOLDS
+from qcowspec.spec.units import Geometry
 
 BITS = st.sampled_from([9, 12, 16, 21])
 FLAGS = (c.QCOW_OFLAG_COPIED, c.QCOW_OFLAG_COMPRESSED, c.QCOW_OFLAG_ZERO)

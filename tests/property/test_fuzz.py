@@ -26,7 +26,7 @@ from qcowspec.errors import NotQcow, QcowError
 from qcowspec.fuzzing import strategies as qcow
 from qcowspec.image import Image
 from qcowspec.report import document, text, tree
-from qcowspec.structures import layout_name
+from qcowspec.spec.structures import layout_name
 from tests.property.notations import by_kaitai
 from tests.property.real_images import SMALL_IMAGES
 

@@ -18,12 +18,12 @@ from qcow_parsers import constants as c
 
 from qcowspec import build
 from qcowspec.build import Bitmap, Cluster, Extension, ImageSpec, Snapshot
-from qcowspec.drivers import drive
 from qcowspec.fuzzing import strategies as qcow
-from qcowspec.machine import NEXT, STAGES, Event, Machine, Policy, State, thorough
-from qcowspec.metadata import Metadata, Structures
-from qcowspec.needs import Need, Window
+from qcowspec.reader.drivers import drive
+from qcowspec.reader.machine import NEXT, STAGES, Event, Machine, Policy, State, thorough
+from qcowspec.reader.needs import Need, Window
 from qcowspec.sources.memory import Memory
+from qcowspec.spec.metadata import Metadata, Structures
 from tests.property.notations import plain
 from tests.property.real_images import SMALL_IMAGES
 

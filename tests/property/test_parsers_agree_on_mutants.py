@@ -12,8 +12,8 @@ from qcowspec.errors import NotQcow
 from qcowspec.fuzzing.mutations import mutate
 from qcowspec.fuzzing.places import Places
 from qcowspec.fuzzing.strategies.mutations import parts
-from qcowspec.structures import lay_open as positions
-from qcowspec.structures import layout_name
+from qcowspec.spec.structures import lay_open as positions
+from qcowspec.spec.structures import layout_name
 from tests.property.notations import by_kaitai
 from tests.property.real_images import SMALL_IMAGES
 from tests.property.test_notations_agree import agree

@@ -13,8 +13,8 @@ from kaitaistruct import KaitaiStruct
 
 from qcowspec.fuzzing import strategies as qcow
 from qcowspec.fuzzing.strategies import Structure
-from qcowspec.structures import Field, Part, lay_open
-from qcowspec.units import HostOffset
+from qcowspec.spec.structures import Field, Part, lay_open
+from qcowspec.spec.units import HostOffset
 from tests.property.notations import (
     Arguments,
     by_kaitai,

@@ -19,7 +19,7 @@ from qcowspec.guest import Disk, layers
 from qcowspec.guest.inflate import Inflate, Payload
 from qcowspec.image import Image
 from qcowspec.mapping import Kind, Run
-from qcowspec.opening import laid_open
+from qcowspec.reader.opening import laid_open
 from qcowspec.sources.local import LocalFile
 from tests.conformance.random_images import LARGEST, mutated, seeds_once
 from tools.make_test_data import DATA, IMAGES

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qcow_parsers import constants as c
 
-from qcowspec import units
 from qcowspec.fuzzing import strategies as qcow
 from qcowspec.fuzzing.strategies.entries import V1_CLUSTER_BITS
 from qcowspec.fuzzing.strategies.values import CLUSTER_BITS
-from qcowspec.units import Geometry
+from qcowspec.spec import units
+from qcowspec.spec.units import Geometry
 from tests.property.notations import by_kaitai
 
 Word = Callable[[Any], Any]

@@ -20,11 +20,11 @@ import pytest
 
 import qcowspec
 from qcowspec.errors import Unreadable
-from qcowspec.source import Source
 from qcowspec.sources import spool
 from qcowspec.sources.http import open_http
 from qcowspec.sources.retries import Patience
 from qcowspec.sources.s3 import open_s3_url
+from qcowspec.sources.source import Source
 from qcowspec.sources.transport import Body
 from tests.conftest import ACCESS_KEY, SECRET_KEY, Store
 from tests.remote import servers

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import qcowspec
-from qcowspec.batches import read_tables
 from qcowspec.sources import open_source
+from qcowspec.sources.batches import read_tables
 from qcowspec.sources.remote import Remote
 from tests.conftest import ACCESS_KEY, SECRET_KEY, Store
 from tests.remote.servers import Nginx

@@ -8,7 +8,7 @@ import fsspec
 import pytest
 
 import qcowspec
-from qcowspec.filesystem import QcowFileSystem
+from qcowspec.export.filesystem import QcowFileSystem
 from tests.conftest import Store
 from tests.remote.servers import Nginx
 from tools.make_test_data import DATA, IMAGES

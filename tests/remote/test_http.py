@@ -10,9 +10,9 @@ import pytest
 
 import qcowspec
 from qcowspec.errors import Refused, Unreadable
-from qcowspec.locations import located
 from qcowspec.sources import open_source
 from qcowspec.sources.http import open_http
+from qcowspec.sources.locations import located
 from tests.remote import servers
 from tests.remote.faults import proxy
 from tests.remote.servers import PASSWORD, USER, Nginx

@@ -12,7 +12,7 @@ from qcowspec.cli import qcowspec
 from qcowspec.fuzzing.campaign.oracle import Oracle
 from qcowspec.fuzzing.campaign.presets import PRESETS
 from qcowspec.fuzzing.campaign.targets import FORMAT
-from qcowspec.metadata import Format
+from qcowspec.spec.metadata import Format
 from tools.findings import LARGEST, PRIVATE, READERS
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -17,7 +17,7 @@ EXAMPLES = re.findall(
 # What an installation's entry point does; a checkout on PYTHONPATH has none.
 REGISTERED = """\
 import fsspec
-fsspec.register_implementation("qcow", "qcowspec.filesystem.QcowFileSystem", clobber=True)
+fsspec.register_implementation("qcow", "qcowspec.export.filesystem.QcowFileSystem", clobber=True)
 """
 
 

@@ -17,9 +17,9 @@ from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.judging import judge, rejudged
 from qcowspec.fuzzing.vectors import Vector
-from qcowspec.predicates import UNDECIDED
-from qcowspec.profiles import check_profile
-from qcowspec.stream import CHUNK, StreamJudge
+from qcowspec.reader.stream import CHUNK, StreamJudge
+from qcowspec.spec.predicates import UNDECIDED
+from qcowspec.spec.profiles import check_profile
 
 ALL = vectors.everything()
 

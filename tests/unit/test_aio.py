@@ -14,8 +14,8 @@ import pytest
 import qcowspec
 from qcowspec.aio import THREADS
 from qcowspec.fuzzing import vectors
-from qcowspec.gate import Allow
 from qcowspec.mapping import Kind
+from qcowspec.sources.gate import Allow
 from tools.make_test_data import DATA, IMAGES
 
 PASSPHRASE = "qcowspec"  # noqa: S105 - of the test images

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from qcowspec.batches import GAP, read_tables
+from qcowspec.sources.batches import GAP, read_tables
 from qcowspec.sources.memory import Memory
 
 SIZE = 64

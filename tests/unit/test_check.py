@@ -26,9 +26,9 @@ from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
-from qcowspec.rules import BY_ID
 from qcowspec.sources.memory import Memory
-from qcowspec.units import Geometry, refcounts
+from qcowspec.spec.rules import BY_ID
+from qcowspec.spec.units import Geometry, refcounts
 
 DATA = Path(__file__).parents[1] / "data"
 

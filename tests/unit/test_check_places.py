@@ -16,8 +16,8 @@ from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
-from qcowspec.rules import BY_ID
-from qcowspec.units import align_up
+from qcowspec.spec.rules import BY_ID
+from qcowspec.spec.units import align_up
 
 DATA = Path(__file__).parents[1] / "data"
 

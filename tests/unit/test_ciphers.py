@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from qcowspec.crypto.blocks import BlockCipher, block_cipher
+from qcowspec.crypto.blocks import block_cipher
+from qcowspec.crypto.cipher import BlockCipher
 from qcowspec.crypto.luks import Suite, decryptor_of, merge
 
 KEY = bytes.fromhex("0123456789abcdeffedcba987654321000112233445566778899aabbccddeeff")

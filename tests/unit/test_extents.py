@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from qcowspec.mapping.extents import Extents, Kind, Run
-from qcowspec.units import GuestOffset, HostOffset
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 CLUSTER = 4096
 

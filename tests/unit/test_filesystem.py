@@ -19,7 +19,7 @@ import pytest
 import qcowspec
 from qcowspec import build
 from qcowspec.build import Cluster, ImageSpec, Snapshot
-from qcowspec.filesystem import QcowFileSystem
+from qcowspec.export.filesystem import QcowFileSystem
 from tools.make_test_data import DATA, IMAGES
 
 PASSPHRASE = "qcowspec"  # noqa: S105 - of the test images

@@ -18,12 +18,12 @@ from qcowspec.fuzzing.judging import judge
 from qcowspec.fuzzing.places import Places
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
-from qcowspec.predicates import FACTS
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.paths import resolve
 from qcowspec.report.text import HEXADECIMAL
 from qcowspec.report.tree import structures
-from qcowspec.rules import Finding, sentence
+from qcowspec.spec.predicates import FACTS
+from qcowspec.spec.rules import Finding, sentence
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -18,8 +18,8 @@ import qcowspec
 from qcowspec import build
 from qcowspec.build import ImageSpec
 from qcowspec.errors import QcowError, Refused, Unreadable
-from qcowspec.gate import Allow, Deny, Gate, gate_of
 from qcowspec.sources import open_beside
+from qcowspec.sources.gate import Allow, Deny, Gate, gate_of
 from qcowspec.sources.memory import Memory
 
 PURPOSE = "backing file"
@@ -129,7 +129,7 @@ def test_a_name_for_a_protocol_comes_without_advice(tree: Path, gate: Gate) -> N
 
 def test_of_a_block_device_only_any_is_advised(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device = os.stat_result((stat.S_IFBLK, *[0] * 9))
-    monkeypatch.setattr("qcowspec.gate.os.stat", lambda path: device)
+    monkeypatch.setattr("qcowspec.sources.gate.os.stat", lambda path: device)
 
     assert advice(tree, Allow(["same-dir"]), b"b.raw") == "which is a block device (--allow any)"
     assert admitted(tree, b"b.raw", "any") == str(tree / "images/b.raw")

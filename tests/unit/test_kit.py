@@ -17,7 +17,8 @@ from qcowspec.cli import qcowspec
 from qcowspec.fuzzing.campaign.naming import named
 from qcowspec.fuzzing.campaign.outcomes import Outcome
 from qcowspec.fuzzing.kit import making, scoring
-from qcowspec.fuzzing.kit.cases import STREAM, Case, everything
+from qcowspec.fuzzing.kit.case import Case
+from qcowspec.fuzzing.kit.cases import STREAM, everything
 from qcowspec.fuzzing.kit.expectations import digest, on_record
 from qcowspec.fuzzing.kit.scoring import Held
 from qcowspec.fuzzing.places import Unfit

@@ -18,7 +18,7 @@ from qcow_parsers.catalogue import RULES
 
 from qcowspec.cli import qcowspec
 from qcowspec.fuzzing.kit import making, scoring
-from qcowspec.fuzzing.kit.cases import SECRET
+from qcowspec.fuzzing.kit.case import SECRET
 from qcowspec.fuzzing.kit.expectations import PROFILES
 from qcowspec.fuzzing.kit.planted import ELSEWHERE, Reader, Validator, caught, planted
 from qcowspec.fuzzing.kit.scoring import ALL, Held, Row

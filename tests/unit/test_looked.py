@@ -12,8 +12,8 @@ import pytest
 from qcow_parsers import constants as c
 
 from qcowspec.image import lay_open
-from qcowspec.stream import StreamJudge
-from qcowspec.verdict import Verdict, validate
+from qcowspec.reader.stream import StreamJudge
+from qcowspec.reader.verdict import Verdict, validate
 
 DATA = Path(__file__).parents[1] / "data"
 

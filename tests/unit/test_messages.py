@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.cli.rules import command
-from qcowspec.predicates import FACTS, UNDECIDED
-from qcowspec.profiles import PROFILES, refused_by, reported_by, verdict
+from qcowspec.reader.verdict import validate
 from qcowspec.report.catalogue import markdown, marks, page
 from qcowspec.report.text import HEXADECIMAL
-from qcowspec.rules import sentence
-from qcowspec.verdict import validate
+from qcowspec.spec.predicates import FACTS, UNDECIDED
+from qcowspec.spec.profiles import PROFILES, refused_by, reported_by, verdict
+from qcowspec.spec.rules import sentence
 
 DATA = Path(__file__).parents[1] / "data"
 

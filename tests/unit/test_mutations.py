@@ -21,8 +21,8 @@ from qcowspec.fuzzing.judging import judge
 from qcowspec.fuzzing.mutations import MUTATIONS, Mutant, Unfit, break_rule, break_rules, mutate
 from qcowspec.fuzzing.patches import apply
 from qcowspec.fuzzing.places import Places
-from qcowspec.predicates import UNDECIDED
-from qcowspec.verdict import validate
+from qcowspec.reader.verdict import validate
+from qcowspec.spec.predicates import UNDECIDED
 
 DATA = Path(__file__).parents[1] / "data"
 SHOWCASE = DATA / "showcase.qcow2"

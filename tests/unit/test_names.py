@@ -18,10 +18,10 @@ from qcowspec import build
 from qcowspec.build import Cluster, ImageSpec
 from qcowspec.cli import qcowspec as cli
 from qcowspec.errors import QcowError, Unreadable
-from qcowspec.filesystem import QcowFileSystem
-from qcowspec.gate import Allow, place_of, plain_path
-from qcowspec.locations import shown
+from qcowspec.export.filesystem import QcowFileSystem
 from qcowspec.sources import FileName, Url, named, open_source, stated_format
+from qcowspec.sources.gate import Allow, place_of, plain_path
+from qcowspec.sources.locations import shown
 from qcowspec.transfer.disks import any_disk
 
 BAIT = b"bait"

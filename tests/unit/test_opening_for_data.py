@@ -14,7 +14,7 @@ from qcowspec.cli import qcowspec as cli
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.judging import judge
-from qcowspec.predicates import UNDECIDED
+from qcowspec.spec.predicates import UNDECIDED
 
 AT_DATA = [
     vector

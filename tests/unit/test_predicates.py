@@ -10,13 +10,13 @@ import pytest
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
-from qcowspec.bitmaps import broken_entries, past_end_entries
 from qcowspec.image import Image, lay_open
-from qcowspec.metadata import Metadata, Turn
-from qcowspec.predicates import FACTS, FUNCTIONS
-from qcowspec.predicates.extensions import names_protocol
-from qcowspec.structures import Part
-from qcowspec.units import HostOffset
+from qcowspec.reader.bitmaps import broken_entries, past_end_entries
+from qcowspec.spec.metadata import Metadata, Turn
+from qcowspec.spec.predicates import FACTS, FUNCTIONS
+from qcowspec.spec.predicates.extensions import names_protocol
+from qcowspec.spec.structures import Part
+from qcowspec.spec.units import HostOffset
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -13,7 +13,8 @@ import qcowspec
 from qcowspec import build
 from qcowspec.build import Cluster, ImageSpec
 from qcowspec.build.description import Kind
-from qcowspec.fuzzing.kit.cases import Case, everything
+from qcowspec.fuzzing.kit.case import Case
+from qcowspec.fuzzing.kit.cases import everything
 
 PACKED = Kind.QCOW2_CLUSTER_COMPRESSED
 UNREADABLE = [case for case in everything() if case.fails]

@@ -11,11 +11,11 @@ import pytest
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES, Rule
 
-from qcowspec.entry_rules import HOLDS
 from qcowspec.image import Image, lay_open
-from qcowspec.predicates import AFTER, FACTS, FUNCTIONS, UNDECIDED, undecided
-from qcowspec.profiles import NEWEST, Version, check_profile, refused_by
-from qcowspec.rules import BY_ID, KEPT_PER_RULE, refuses
+from qcowspec.spec.entry_rules import HOLDS
+from qcowspec.spec.predicates import AFTER, FACTS, FUNCTIONS, UNDECIDED, undecided
+from qcowspec.spec.profiles import NEWEST, Version, check_profile, refused_by
+from qcowspec.spec.rules import BY_ID, KEPT_PER_RULE, refuses
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from qcowspec.errors import Refused, Unreadable
-from qcowspec.gate import Deny
-from qcowspec.source import Source
 from qcowspec.sources import open_source
 from qcowspec.sources.filesystems import FsspecFile
+from qcowspec.sources.gate import Deny
+from qcowspec.sources.source import Source
 
 DATA = bytes(random.Random(7).randbytes(10_000))
 

@@ -13,7 +13,7 @@ from qcowspec.guest.status import WINDOW, Status, _overlaid, _windows
 from qcowspec.mapping import NOWHERE, Extents, Kind, Run
 from qcowspec.sources.local import LocalFile
 from qcowspec.sources.memory import Memory
-from qcowspec.units import GuestOffset, HostOffset
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 BLOCK = 64 << 10
 

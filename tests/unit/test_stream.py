@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from qcowspec.stream import CAPTURED, RETAINED, UNDECIDED, StreamJudge
-from qcowspec.verdict import Verdict, validate
+from qcowspec.reader.stream import CAPTURED, RETAINED, UNDECIDED, StreamJudge
+from qcowspec.reader.verdict import Verdict, validate
 from tools.make_test_data import DATA, IMAGES
 
 SMALL = [image.name for image in IMAGES if (DATA / image.name).stat().st_size < 1 << 20]

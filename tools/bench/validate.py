@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from qcowspec.verdict import validate
+from qcowspec.reader.verdict import validate
 
 ROOT = Path(__file__).parents[2]
 IMAGE = ROOT / "tests" / "data" / "v3-empty.qcow2"

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from qcowspec.drivers import drive
 from qcowspec.errors import QcowError, Refused
 from qcowspec.fuzzing.campaign.worker import MOST_CONTENT
 from qcowspec.fuzzing.judging import judge
-from qcowspec.machine import Machine, strict
-from qcowspec.metadata import Format
-from qcowspec.rules import Finding
+from qcowspec.reader.drivers import drive
+from qcowspec.reader.machine import Machine, strict
 from qcowspec.sources.memory import Memory
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.rules import Finding
 
 ACCEPTS, REJECTS = "accepts", "rejects"
 

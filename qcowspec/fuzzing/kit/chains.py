@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from qcowspec.fuzzing.kit.cases import Case, raw, sound
+from qcowspec.fuzzing.kit.case import Case, raw, sound
 
 VERSIONS = (1, 2, 3)
 K = 1 << 10

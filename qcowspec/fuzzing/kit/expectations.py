@@ -19,10 +19,10 @@ from typing import Any
 
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.judging import Judgement, judge
-from qcowspec.fuzzing.kit.cases import Case
+from qcowspec.fuzzing.kit.case import Case
 from qcowspec.fuzzing.vectors import ACCEPTS
-from qcowspec.gate import gate_of
-from qcowspec.verdict import look_at_data_file
+from qcowspec.reader.verdict import look_at_data_file
+from qcowspec.sources.gate import gate_of
 
 RECORD = Path(__file__).with_name("expected.json")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from qcowspec.fuzzing.kit.cases import Case, raw
+from qcowspec.fuzzing.kit.case import Case, raw
 from qcowspec.fuzzing.kit.encrypting import Luks
 
 L2_ENTRY = "(l1_table[0] & 0xfffffffffffe00)"

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qcowspec.fuzzing.kit.cases import Case, everything
+from qcowspec.fuzzing.kit.case import Case
+from qcowspec.fuzzing.kit.cases import everything
 from qcowspec.fuzzing.kit.expectations import FAILS, Expectation, digest, on_record
 from qcowspec.fuzzing.places import Unfit
-from qcowspec.profiles import refused_by, reported_by
+from qcowspec.spec.profiles import refused_by, reported_by
 from qcowspec.transfer.files import write_bytes
 
 MANIFEST = "manifest.json"

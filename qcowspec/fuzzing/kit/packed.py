@@ -10,7 +10,7 @@ from hashlib import shake_256
 from typing import Any
 
 from qcowspec.build.compression import deflated, zstd_frame
-from qcowspec.fuzzing.kit.cases import Case, sound
+from qcowspec.fuzzing.kit.case import Case, sound
 
 VERSIONS = (1, 2, 3)
 

@@ -20,17 +20,17 @@ from typing import Any
 
 from qcow_parsers.catalogue import RULES
 
-from qcowspec import rules
-from qcowspec.entry_rules import HOLDS
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.outcomes import Outcome
 from qcowspec.fuzzing.campaign.targets import Target
 from qcowspec.fuzzing.kit import readers, scoring
-from qcowspec.fuzzing.kit.cases import SECRET
+from qcowspec.fuzzing.kit.case import SECRET
 from qcowspec.fuzzing.kit.expectations import PROFILES
 from qcowspec.fuzzing.kit.scoring import ALL, RIGHT, Held, Row
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
-from qcowspec.predicates import UNDECIDED
+from qcowspec.spec import rules
+from qcowspec.spec.entry_rules import HOLDS
+from qcowspec.spec.predicates import UNDECIDED
 
 LATER = ("check", "write", None)
 """When QEMU looks at a rule that neither opening nor reading decides; None where it never does."""

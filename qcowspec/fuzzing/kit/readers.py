@@ -11,7 +11,7 @@ from typing import Any
 
 from qcowspec.errors import Invalid
 from qcowspec.image import open as open_image
-from qcowspec.verdict import validate
+from qcowspec.reader.verdict import validate
 
 STEP = 1 << 20
 

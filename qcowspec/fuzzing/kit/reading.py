@@ -11,7 +11,7 @@ from typing import Any
 from qcow_parsers import constants as c
 
 from qcowspec.fuzzing.kit import chains, packed
-from qcowspec.fuzzing.kit.cases import Case, raw, scattered, sound
+from qcowspec.fuzzing.kit.case import Case, raw, scattered, sound
 from qcowspec.fuzzing.kit.encrypting import Luks
 
 VERSIONS = (1, 2, 3)

@@ -25,8 +25,8 @@ from qcowspec.fuzzing.mutations import extensions, header, known, raw, records, 
 from qcowspec.fuzzing.mutations.registry import MUTATIONS, Mutation
 from qcowspec.fuzzing.patches import apply
 from qcowspec.fuzzing.places import Places, Unfit
-from qcowspec.predicates import UNDECIDED
-from qcowspec.rules import BY_ID
+from qcowspec.spec.predicates import UNDECIDED
+from qcowspec.spec.rules import BY_ID
 
 __all__ = [
     "MUTATIONS",

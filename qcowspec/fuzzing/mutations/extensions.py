@@ -10,8 +10,8 @@ from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import boundary, mutation, numbers, pick
 from qcowspec.fuzzing.patches import insert_extension
 from qcowspec.fuzzing.places import Place, Unfit
-from qcowspec.structures import Part
-from qcowspec.units import align_up
+from qcowspec.spec.structures import Part
+from qcowspec.spec.units import align_up
 
 MAGICS = [extension.magic for extension in c.EXTENSIONS]
 PAYLOADS = (b"", b"raw", b"x" * 15, b"x" * 16, b"json:{}", bytes(16), bytes(24), bytes(48))

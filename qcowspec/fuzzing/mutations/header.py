@@ -9,7 +9,7 @@ from qcow_parsers import constants as c
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import boundary, mutation, numbers, pick, qcow2_only
 from qcowspec.fuzzing.places import Unfit
-from qcowspec.metadata import Format
+from qcowspec.spec.metadata import Format
 
 WORDS = ("incompatible_features", "compatible_features", "autoclear_features")
 COMPRESSION = int(c.Qcow2IncompatibleFeatures.QCOW2_INCOMPAT_COMPRESSION)

@@ -7,7 +7,7 @@ from random import Random
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import mutation, pick
 from qcowspec.fuzzing.places import Place, Unfit
-from qcowspec.units import BITS_PER_BYTE
+from qcowspec.spec.units import BITS_PER_BYTE
 
 GROWTH = 65536
 """Bytes that are appended at most."""

@@ -17,8 +17,8 @@ from qcow_parsers import constants as c
 
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.places import Place, Unfit
-from qcowspec.metadata import Format
-from qcowspec.units import BITS_PER_BYTE
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.units import BITS_PER_BYTE
 
 Change = Callable[[Draft, Random], str | None]
 """Changes a draft; says what it is to be called by, if its mutation's name does not tell."""

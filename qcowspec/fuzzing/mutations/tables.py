@@ -9,7 +9,7 @@ from qcow_parsers import constants as c
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import boundary, mutation, pick, qcow2_only
 from qcowspec.fuzzing.places import Place
-from qcowspec.units import BITS_PER_BYTE
+from qcowspec.spec.units import BITS_PER_BYTE
 
 RESERVED = {
     "l1_table": c.L1E_RESERVED_MASK,

@@ -19,7 +19,7 @@ from qcowspec import build
 from qcowspec.build import Bitmap, Cluster, Extension, ImageSpec, Snapshot
 from qcowspec.build.description import Kind
 from qcowspec.fuzzing.strategies.entries import REFCOUNT_ORDERS
-from qcowspec.units import BITS_PER_BYTE
+from qcowspec.spec.units import BITS_PER_BYTE
 
 VERSIONS = (c.QCOW_VERSION, c.QCOW2_MIN_VERSION, c.QCOW2_MAX_VERSION)
 

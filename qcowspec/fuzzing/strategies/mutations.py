@@ -16,14 +16,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from qcowspec.drivers import drive
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.strategies.values import numbers
-from qcowspec.machine import Machine
-from qcowspec.metadata import Metadata, Structures
+from qcowspec.reader.drivers import drive
+from qcowspec.reader.machine import Machine
 from qcowspec.sources.memory import Memory
-from qcowspec.structures import Part, lay_open
-from qcowspec.units import BITS_PER_BYTE
+from qcowspec.spec.metadata import Metadata, Structures
+from qcowspec.spec.structures import Part, lay_open
+from qcowspec.spec.units import BITS_PER_BYTE
 
 Place = tuple[int, int]
 """Offset and length of a field, in bytes."""

@@ -1,0 +1,4 @@
+"""The guest's disk as other tools want it.
+
+In: an image. Out: a file of an fsspec file system. Refuses: what opening and reading refuse.
+"""

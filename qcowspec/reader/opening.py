@@ -1,0 +1,156 @@
+"""Opening one image file: the machine, driven to its end.
+
+In: a source. Out: a `Machine`. Refuses: what is no QCOW image, and where it is asked for, what QEMU
+refuses, with the error of the rule that QEMU reports first.
+"""
+
+from __future__ import annotations
+
+import os
+
+from qcow_parsers import constants as c
+
+from qcowspec.errors import Invalid, NotQcow, Unsupported
+from qcowspec.reader.drivers import Elsewhere, drive, drive_async
+from qcowspec.reader.foreign import PROBED, SIGNATURES, claimant
+from qcowspec.reader.machine import Machine, thorough
+from qcowspec.sources.source import AsyncSource, Source
+from qcowspec.spec.metadata import Format, Metadata
+from qcowspec.spec.rules import Finding
+
+MAGIC = 4
+"""Bytes of the magic number."""
+
+VDI = "VDI"
+"""The one image format whose signature may stand in a QCOW image."""
+
+
+def laid_open(
+    source: Source, format: str | None = None, *, entries: int = 0, salvage: bool = False
+) -> Machine:
+    """Read all that can be read of an image.
+
+    Args:
+        source: The image file.
+        format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        entries: Bytes of L2 tables whose entries are judged; see `Machine`.
+        salvage: Pass over features that are not known.
+
+    Raises:
+        NotQcow: The probe finds no QCOW image.
+        Unreadable: The bytes cannot be had.
+    """
+    machine = drive(_machine(format, source.length, entries, salvage=salvage), source)
+    if machine.image.format is None:
+        raise _not_qcow(source.name, source.length, machine, source.read_at(0, PROBED))
+    return machine
+
+
+async def laid_open_async(source: AsyncSource, format: str | None, elsewhere: Elsewhere) -> Machine:
+    """The same on an event loop; see `laid_open` and `qcowspec.reader.drivers.drive_async`."""
+    machine = await drive_async(_machine(format, source.length), source, elsewhere)
+    if machine.image.format is None:
+        start = await source.read_at_async(0, PROBED)
+        raise _not_qcow(source.name, source.length, machine, start)
+    return machine
+
+
+def _machine(
+    format: str | None, length: int, entries: int = 0, *, salvage: bool = False
+) -> Machine:
+    """A machine that reads all that can be read."""
+    chosen = None if format is None else Format(format)
+    policy = thorough("qemu")
+    return Machine(policy, format=chosen, length=length, entries=entries, salvage=salvage)
+
+
+def check_opened(machine: Machine, name: str) -> None:
+    """Refuse an image that QEMU refuses.
+
+    Raises:
+        Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
+        Unsupported: It could be a VDI image as well, and nobody has stated which it is.
+    """
+    if not machine.told and VDI in machine.image.foreign:
+        # Both drivers bid 100, and QEMU's list has vdi's before those of QCOW.
+        raise Unsupported(
+            "has VDI's signature too, and QEMU reads it as vdi unless its format is stated"
+            " (format= in Python, -f in a command, or in the image that names it)",
+            offset=SIGNATURES[VDI][0],
+            path=name,
+        )
+    _refuse(machine.judge.first("qemu"), name)
+
+
+def check_readable(machine: Machine, name: str) -> None:
+    """Refuse an image that QEMU opens for a look at it, and not for its data.
+
+    What the tables and the data themselves break is found when they are read.
+
+    Raises:
+        Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
+    """
+    _refuse(machine.judge.first_for_data(), name)
+
+
+def check_loadable(machine: Machine, index: int, name: str) -> None:
+    """Refuse a snapshot that QEMU does not load, of an image that it opens.
+
+    Args:
+        machine: What opening read.
+        index: Which entry of the snapshot table it is.
+        name: The image.
+
+    Raises:
+        Invalid, Unsupported: The first rule, in QEMU's order, that its entry breaks.
+    """
+    _refuse(machine.judge.first_for_loading(index), name)
+
+
+def _refuse(finding: Finding | None, name: str) -> None:
+    if finding is not None:
+        error = finding.error()
+        error.path = name
+        raise error
+
+
+def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow:
+    """What to say of a file that no QCOW driver claims, by its length and its first bytes."""
+    found = machine.image.probe
+    if length == 0:
+        return NotQcow("is empty, and no QCOW image", path=name)
+    assert found is not None
+    if found.magic == c.QCOW_MAGIC:
+        return NotQcow(
+            f"has QCOW's magic and version {found.version}, which no version of the format has",
+            path=name,
+        )
+    driver = claimant(start, None)
+    other = "" if driver is None else f", but QEMU reads it as {driver}"
+    return NotQcow(
+        f"is no QCOW image{other}: it begins with {start[:MAGIC].hex(' ')},"
+        f" not with {c.QCOW_MAGIC.to_bytes(MAGIC, 'big').hex(' ')} ('QFI' and 0xfb)",
+        path=name,
+    )
+
+
+def snapshot_index(image: Metadata, wanted: str, name: str) -> int:
+    """Where a snapshot stands in the table, by its id, or else by its name, as QEMU looks it up.
+
+    Raises:
+        Invalid: The image, which is called `name`, has none of them.
+    """
+    key = os.fsencode(wanted)
+    for field in ("id_str", "name"):
+        for index, found in enumerate(image.snapshots):
+            if getattr(found, field) == key:
+                return index
+    raise Invalid(f"has no snapshot {wanted!r}", path=name)
+
+
+def passphrase(secret: str | bytes | None) -> bytes | None:
+    """A passphrase as bytes.
+
+    What is no text becomes bytes that are no UTF-8, which `unlock` refuses without showing them.
+    """
+    return secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret

@@ -1,0 +1,139 @@
+"""What a profile makes of an image.
+
+In: an image, and whose verdict is asked for. Out: a `Verdict`: accepted or rejected, and why.
+Refuses: nothing but what cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qcowspec.errors import QcowError
+from qcowspec.reader.drivers import drive
+from qcowspec.reader.looked import Looked, looked
+from qcowspec.reader.machine import ALL_ENTRIES, Machine, thorough
+from qcowspec.reader.needs import Need
+from qcowspec.sources import Target, open_source
+from qcowspec.sources.gate import Gate, gate_of
+from qcowspec.sources.source import Source
+from qcowspec.spec.metadata import Format
+from qcowspec.spec.profiles import judges_entries, refused_by, tolerated_by
+from qcowspec.spec.rules import BY_ID, Finding, Judge, sentence
+
+ACCEPT, REJECT = "accept", "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a profile makes of one image.
+
+    Attributes:
+        path: The image, as the user named it.
+        format: ``qcow`` or ``qcow2``; None where no QCOW driver claims the file.
+        verdict: ``accept`` or ``reject``.
+        errors: The broken rules for which the profile refuses the image, the one that it reports
+            first in front.
+        warnings: The other broken rules of the format's document and of QEMU.
+        looked: How much of the image was looked at.
+    """
+
+    path: str
+    format: str | None
+    verdict: str
+    errors: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    looked: Looked
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the profile accepts the image."""
+        return self.verdict == ACCEPT
+
+
+def validate(
+    target: Target | Source,
+    *,
+    profile: str = "qemu",
+    format: str | None = None,
+    allow: str | Iterable[str] | Gate | None = None,
+) -> Verdict:
+    """Judge one image.
+
+    Args:
+        target: A path, ``-`` for standard input, a URL, a source spec, the image's bytes, or
+            an open `Source`; see `qcowspec.sources.open_source`.
+        profile: ``qemu``, ``qemu@VERSION``, ``librbd``, ``spec`` or ``untrusted``.
+        format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        allow: What may be opened besides: the data file, which QEMU before 9.1 opens for a look
+            at the image; see `qcowspec.sources.gate.gate_of`. Nothing, where it is left out.
+
+    Raises:
+        Unreadable: The bytes cannot be had.
+        ValueError: There is no such profile or format.
+    """
+    source: Any = target if hasattr(target, "read_at") else open_source(target)
+    try:
+        chosen = None if format is None else Format(format)
+        machine = Machine(
+            thorough(profile),
+            format=chosen,
+            length=source.length,
+            entries=ALL_ENTRIES if judges_entries(profile) else 0,
+        )
+        drive(machine, source)
+        look_at_data_file(machine.judge, source.name, gate_of(allow))
+        return of(machine, source.name, profile)
+    finally:
+        if source is not target:
+            source.close()
+
+
+FOUND = "backing/data-file-found"
+"""The rule about a data file that nobody has opened."""
+
+
+def look_at_data_file(judge: Judge, name: str, gate: Gate) -> None:
+    """Open the data file, if the gate lets that pass, and take back that it counts as missing.
+
+    Args:
+        judge: The findings about an image that was read to its end.
+        name: The image, as the user named it.
+        gate: Decides whether the data file may be opened.
+    """
+    data_file = judge.image.data_file
+    if FOUND in judge.counts and data_file is not None:
+        with suppress(QcowError):
+            open_source(gate.admit(name, data_file.name, "data file")).close()
+            judge.take_back(FOUND)
+
+
+def lost(verdict: Verdict, need: Need) -> Verdict:
+    """The verdict on an image of which a stream did not keep all that has to be judged."""
+    rule = BY_ID[LOST]
+    message = sentence(rule, f"{need.length} bytes at {need.offset:#x}")
+    finding = Finding(rule.id, rule.stage, rule.kind, need.offset, None, None, message)
+    return replace(verdict, verdict=REJECT, errors=(*verdict.errors, finding))
+
+
+LOST = "probe/stream"
+"""The rule about images whose structures lie where a stream has gone by."""
+
+
+def of(machine: Machine, path: str, profile: str) -> Verdict:
+    """The verdict on the image that a machine has read to the end."""
+    errors = machine.judge.in_order(profile)
+    warnings = [found for found in machine.findings if found.rule in tolerated_by(profile)]
+    image_format = machine.image.format
+    if image_format is None:  # whoever asks for a QCOW image refuses what is none
+        errors, warnings = machine.judge.in_order("spec"), []
+    return Verdict(
+        path=path,
+        format=None if image_format is None else str(image_format),
+        verdict=REJECT if errors or image_format is None else ACCEPT,
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+        looked=looked(machine, refused_by(profile) | tolerated_by(profile)),
+    )

@@ -1,0 +1,336 @@
+"""What is known of an image: plain data, filled in stage by stage.
+
+In: what the stages read. Out: the same, under the names QEMU uses. Refuses: nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
+
+from qcowspec.spec.structures import Part
+from qcowspec.spec.units import Geometry, HostOffset
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2
+
+
+T = TypeVar("T")
+
+
+class Format(StrEnum):
+    """The formats that the probe tells apart, by the names of QEMU's drivers."""
+
+    QCOW = "qcow"
+    QCOW2 = "qcow2"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of 64-bit big-endian entries, as it stands in the file.
+
+    Attributes:
+        name: Its path in the image, such as ``l1_table``.
+        offset: Where it starts in the image file.
+        count: Number of entries that the image claims; bounded before the table is read.
+        data: Its bytes as far as the file goes; the entries past the end of the file are zero.
+    """
+
+    name: str
+    offset: HostOffset
+    count: int
+    data: bytes
+
+    ENTRY_SIZE = 8
+
+    @property
+    def length(self) -> int:
+        """Bytes of the whole table."""
+        return self.count * self.ENTRY_SIZE
+
+    def values(self) -> tuple[int, ...]:
+        """The entries that stand in the file, as integers: for small tables and for people."""
+        whole = len(self.data) // self.ENTRY_SIZE
+        return struct.unpack_from(f">{whole}Q", self.data)
+
+    def array(self) -> npt.NDArray[np.uint64]:
+        """All entries: shape (count,), dtype ``>u8``; a view where the file holds them all."""
+        import numpy as np
+
+        padded = self.data.ljust(self.length, b"\0")
+        return np.frombuffer(padded, dtype=">u8", count=self.count)
+
+
+class Structures(Sequence[T]):
+    """Structures of one layout, kept as bytes and parsed when looked at.
+
+    A hostile image may claim 65,536 snapshots, or 262,144 header extensions: their bytes are kept,
+    one after the other, and no object for any of them.
+    """
+
+    def __init__(self) -> None:
+        self._like: Part[T] | None = None
+        self._kept = bytearray()
+        self._ends = array("Q")
+        self._offsets = array("Q")
+
+    def add(self, part: Part[T]) -> None:
+        """Keep one more; all have one layout, and names that differ in their index."""
+        self._like = self._like or part._replace(data=b"", name=part.name.partition("[")[0])
+        self._kept += part.data
+        self._ends.append(len(self._kept))
+        self._offsets.append(part.offset)
+
+    def part(self, index: int) -> Part[T]:
+        """One of them as bytes."""
+        index = range(len(self))[index]
+        assert self._like is not None
+        start = self._ends[index - 1] if index else 0
+        return self._like._replace(
+            name=f"{self._like.name}[{index}]",
+            offset=HostOffset(self._offsets[index]),
+            data=bytes(self._kept[start : self._ends[index]]),
+        )
+
+    @property
+    def parts(self) -> Sequence[Part[T]]:
+        """All of them as bytes, each made when it is looked at."""
+        return _Parts(self)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        if isinstance(index, slice):
+            return [self.part(i).parse() for i in range(*index.indices(len(self)))]
+        return self.part(index).parse()
+
+
+class _Parts(Sequence[Part[T]]):
+    """The same structures as bytes."""
+
+    def __init__(self, structures: Structures[T]) -> None:
+        self._structures = structures
+
+    def __len__(self) -> int:
+        return len(self._structures)
+
+    @overload
+    def __getitem__(self, index: int) -> Part[T]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Part[T]]: ...
+    def __getitem__(self, index: int | slice) -> Part[T] | list[Part[T]]:
+        if isinstance(index, slice):
+            return [self._structures.part(i) for i in range(*index.indices(len(self)))]
+        return self._structures.part(index)
+
+
+class Names:
+    """Which names have been met; long ones are kept as a digest, so that memory stays bounded."""
+
+    LONG = 64
+
+    def __init__(self) -> None:
+        self._met: set[bytes | tuple[bytes]] = set()
+
+    def add(self, name: bytes) -> bool:
+        """Note a name.
+
+        Returns:
+            Whether it is the first of its kind.
+        """
+        before = len(self._met)
+        if len(name) > self.LONG:
+            from hashlib import sha256  # few images have such names
+
+            self._met.add((sha256(name).digest(),))
+        else:
+            self._met.add(name)
+        return len(self._met) > before
+
+
+class Reference(NamedTuple):
+    """Another file that an image names; nothing here opens it.
+
+    Attributes:
+        name: The name, verbatim, up to its first zero byte.
+        offset: Where the name starts in the image file, in bytes.
+        length: Bytes that the name occupies there.
+        format: The format that the image claims the file has, if any.
+    """
+
+    name: bytes
+    offset: HostOffset
+    length: int
+    format: bytes | None = None
+
+
+class Leftover(NamedTuple):
+    """Bytes that stand where a structure should, or where nothing should.
+
+    Attributes:
+        name: Their path in the image, such as ``header_extensions.unparsed``.
+        offset: Where they start in the image file, in bytes.
+        length: How many they are.
+    """
+
+    name: str
+    offset: HostOffset
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a stage is, on its way through structures that repeat.
+
+    Attributes:
+        index: How many structures it has passed.
+        offset: Where the next one starts in the image file, in bytes.
+        left: Bytes from there to the end of the area that they lie in.
+        repeats: Whether the structure has a name or type that an earlier one has.
+    """
+
+    index: int
+    offset: HostOffset
+    left: int = 0
+    repeats: bool = False
+
+
+@dataclass(slots=True)
+class Metadata:
+    """All that the stages have read of one image so far; None or empty where they have not.
+
+    Attributes:
+        length: Bytes of the image file; None where only a stream is there.
+        format: The driver that QEMU would take, by the probe or by the user's word.
+        beginning: The bytes that decide the format, as far as the file has them.
+        probe: Magic and version.
+        probe_part: The same as bytes.
+        foreign: Other formats whose signatures stand in the file.
+        header: The header, by version.
+        header_part: The same as bytes.
+        geometry: The sizes that follow from the header.
+        extensions: The header extensions, in order; the unknown ones and END included.
+        feature_names: The image's own feature names, by (type, bit).
+        backing_format: The backing file's format, as its extension names it.
+        bitmaps_extension: Where the bitmap directory lies.
+        bitmaps_part: The same as bytes.
+        crypto_extension: Where the LUKS header lies.
+        crypto_part: The same as bytes.
+        luks: The LUKS header that the encryption extension points at.
+        luks_part: The same as bytes.
+        l1_table: The active L1 table.
+        refcount_table: The refcount table.
+        snapshots: The entries of the snapshot table.
+        bitmaps: The entries of the bitmap directory.
+        backing: The backing file's name and format.
+        data_file: The external data file's name.
+        turns: Where the stages are, on their ways through structures that repeat; the innermost
+            last.
+        extension_types: The types of header extension that were met.
+        slack: Bytes of the first cluster that are not zero and belong to nothing.
+        leftovers: Where those bytes stand, and those after the last extension, or the last entry of
+            the bitmap directory, that are too few for another one.
+        unfit: Entries of the snapshot table and the bitmap directory whose broken rule stops the
+            walk: what follows them has no known place.
+        luks_headers: The LUKS headers that the extensions point at, by their offset.
+        bitmap_tables_length: Bytes of all bitmap tables that are up to date, each counted once.
+        entries: Bytes of L2 tables that are read at most, to judge the entries of all tables; 0
+            where entries are not judged.
+        entries_left: Whether some L2 tables were not read all the same: they are more than that, or
+            a stream has gone by.
+        reach: Host offset where the last structure or cluster ends that lies past the end of the
+            file, as far as that was looked at; 0 where none does.
+        salvage: Whether features that are not known are passed over, so that all is read that the
+            known fields locate.
+    """
+
+    length: int | None = None
+    format: Format | None = None
+    beginning: bytes = b""
+    probe: Qcow.Probe | None = None
+    probe_part: Part[Any] | None = None
+    foreign: set[str] = field(default_factory=set)
+    header: Qcow1.Header | Qcow2.Header | None = None
+    header_part: Part[Any] | None = None
+    geometry: Geometry | None = None
+    extensions: Structures[Qcow2.HeaderExtension] = field(default_factory=Structures)
+    feature_names: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    backing_format: bytes | None = None
+    bitmaps_extension: Qcow2.BitmapsExtension | None = None
+    bitmaps_part: Part[Qcow2.BitmapsExtension] | None = None
+    crypto_extension: Qcow2.CryptoExtension | None = None
+    crypto_part: Part[Qcow2.CryptoExtension] | None = None
+    luks: Luks1.Header | None = None
+    luks_part: Part[Luks1.Header] | None = None
+    l1_table: Table | None = None
+    refcount_table: Table | None = None
+    snapshots: Structures[Qcow2.Snapshot] = field(default_factory=Structures)
+    bitmaps: Structures[Qcow2.BitmapDirectoryEntry] = field(default_factory=Structures)
+    backing: Reference | None = None
+    data_file: Reference | None = None
+    turns: list[Turn] = field(default_factory=list)
+    extension_types: set[int] = field(default_factory=set)
+    slack: int = 0
+    leftovers: list[Leftover] = field(default_factory=list)
+    unfit: list[Part[Any]] = field(default_factory=list)
+    luks_headers: dict[int, Part[Luks1.Header]] = field(default_factory=dict)
+    bitmap_tables_length: int = 0
+    entries: int = 0
+    entries_left: bool = False
+    reach: int = 0
+    salvage: bool = False
+
+    @property
+    def turn(self) -> Turn:
+        """Where the stage at work is, on its way through structures that repeat."""
+        return self.turns[-1]
+
+    @turn.setter
+    def turn(self, turn: Turn) -> None:
+        self.turns[-1] = turn
+
+    @contextmanager
+    def at(self, turn: Turn) -> Iterator[None]:
+        """Where the stage at work is, as long as the context lasts."""
+        self.turns.append(turn)
+        try:
+            yield
+        finally:
+            self.turns.pop()
+
+    def holds(self, offset: int, length: int) -> bool:
+        """Whether the file has all of the bytes [offset, offset + length); so it is of a stream."""
+        return self.length is None or length <= 0 or offset + length <= self.length
+
+    @property
+    def version(self) -> int | None:
+        """The version that the header says."""
+        return None if self.header is None else self.header.version
+
+    @property
+    def qcow2_header(self) -> Qcow2.Header:
+        """The header, in the stages that only v2 and v3 have."""
+        return cast("Qcow2.Header", self.header)
+
+    def reaches(self, end: int) -> None:
+        """Note where a structure or a cluster ends, in bytes."""
+        if self.length is not None and end > self.length:
+            self.reach = max(self.reach, end)
+
+    def present(self, offset: int, length: int) -> int:
+        """How many of the bytes [offset, offset + length) stand in the file."""
+        if self.length is None:
+            return length
+        return max(0, min(length, self.length - offset))

@@ -1,0 +1,42 @@
+"""The rules that need more than their own structure.
+
+In: a structure and what is known of its image. Out: whether a rule holds. Refuses: nothing.
+
+One module a stage, one function a rule; the rule's row in formats/rules says what it means, who
+enforces it and why. A rule without a function here and without an ``ok_…`` instance is decided by
+nobody while an image is opened; `UNDECIDED` says of each of them why.
+"""
+
+from __future__ import annotations
+
+from qcowspec.spec.predicates import (
+    backing,
+    bitmaps,
+    encryption,
+    extensions,
+    header,
+    luks,
+    probe,
+    snapshots,
+    tables,
+)
+from qcowspec.spec.predicates.binding import AFTER, FACTS, FUNCTIONS, PLACES, Predicate
+from qcowspec.spec.predicates.undecided import UNDECIDED
+
+__all__ = [
+    "AFTER",
+    "FACTS",
+    "FUNCTIONS",
+    "PLACES",
+    "UNDECIDED",
+    "Predicate",
+    "backing",
+    "bitmaps",
+    "encryption",
+    "extensions",
+    "header",
+    "luks",
+    "probe",
+    "snapshots",
+    "tables",
+]

@@ -1,0 +1,127 @@
+"""The rules about the extension area, its records, and what they name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qcow_parsers import Qcow2
+from qcow_parsers import constants as c
+
+from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.predicates.binding import decides, places, states
+from qcowspec.spec.structures import Part, Place
+
+FEATURE_BITS = 64
+"""Bits of a word of features."""
+
+FEATURE_TYPES = frozenset(map(int, c.Qcow2FeatureType))
+
+# --- the area as a whole: the turn stands after its last record -----------------------------------
+
+
+def _is_closed(image: Metadata) -> bool:
+    """Whether the walk ended at an end record, and not where the area does."""
+    return c.QCOW2_EXT_MAGIC_END in image.extension_types
+
+
+@decides("extensions/area-remainder")
+def area_remainder(area: object, image: Metadata) -> bool:
+    """The area does not end in too few bytes for a record."""
+    return _is_closed(image) or not 0 < image.turn.left < c.QCOW2_EXT_HEADER_SIZE
+
+
+@states("extensions/area-remainder")
+def remainder(area: object, image: Metadata) -> int:
+    """Bytes after the last record."""
+    return image.turn.left
+
+
+@places("extensions/area-remainder")
+def unparsed(part: Part[Any], area: object, image: Metadata) -> Place:
+    """The bytes after the last record."""
+    return Place(image.turn.offset, f"{part.name}.unparsed", None)
+
+
+@decides("extensions/end")
+def end(area: object, image: Metadata) -> bool:
+    """An area that is not empty is closed."""
+    return _is_closed(image) or not (image.turn.index or image.turn.left)
+
+
+@decides("extensions/untrusted-count")
+def untrusted_count(area: object, image: Metadata) -> bool:
+    """The records are no more than are judged here."""
+    return image.turn.index <= c.POLICY_MAX_HEADER_EXTENSIONS
+
+
+@states("extensions/end", "extensions/untrusted-count")
+def records(area: object, image: Metadata) -> int:
+    """How many records there are."""
+    return image.turn.index
+
+
+@places("extensions/end", "extensions/untrusted-count")
+def last_record(part: Part[Any], area: object, image: Metadata) -> Place:
+    """The last record that is kept; without any, the bytes that are too few for one."""
+    if not image.extensions:
+        return unparsed(part, area, image)
+    last = image.extensions.part(-1)
+    return Place(last.offset, last.name, None)
+
+
+@decides("extensions/slack")
+def slack(area: object, image: Metadata) -> bool:
+    """What is neither header, record nor name is zero in the first cluster."""
+    return image.slack == 0
+
+
+@states("extensions/slack")
+def stray_bytes(area: object, image: Metadata) -> int:
+    """Bytes in the first cluster that belong to nothing."""
+    return image.slack
+
+
+@places("extensions/slack")
+def first_stray(part: Part[Any], area: object, image: Metadata) -> Place:
+    """The first of the stretches with such bytes."""
+    stretch = image.leftovers[0]
+    return Place(stretch.offset, stretch.name, None)
+
+
+@decides("extensions/bitmaps-present", after="extensions")
+def bitmaps_present(header: Qcow2.Header, image: Metadata) -> bool:
+    """Bitmaps that are declared up to date are there."""
+    return not header.has_bitmaps or c.QCOW2_EXT_MAGIC_BITMAPS in image.extension_types
+
+
+# --- one record -----------------------------------------------------------------------------------
+
+
+@decides("extensions/once")
+def once(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
+    """No earlier record is of this type."""
+    return not image.turn.repeats
+
+
+@decides("extensions/untrusted-unknown")
+def untrusted_unknown(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
+    """The record is of a type that has a name."""
+    return isinstance(extension.magic, Qcow2.ExtensionMagic)
+
+
+@decides("extensions/untrusted-data-file")
+def untrusted_data_file(data: Qcow2.DataFile, image: Metadata) -> bool:
+    """There is no such record: its being there breaks the rule."""
+    return False
+
+
+@decides("extensions/untrusted-data-file-protocol")
+def untrusted_data_file_protocol(data: Qcow2.DataFile, image: Metadata) -> bool:
+    """The name is a path and names no protocol."""
+    return not names_protocol(data.data_file)
+
+
+def names_protocol(name: bytes) -> bool:
+    """Whether a file name begins with a protocol (block.c: path_has_protocol)."""
+    before, colon, _ = name.partition(b"\0")[0].partition(b":")
+    return bool(colon) and b"/" not in before

@@ -1,0 +1,54 @@
+"""The rules about what the file is, and what else it could pass for."""
+
+from __future__ import annotations
+
+from qcow_parsers import Qcow, Qcow1
+from qcow_parsers import constants as c
+
+from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.predicates.binding import decides, states
+
+PARTITION_TABLES = frozenset({"MBR", "GPT"})
+"""Of the signatures of others, those that are no image format."""
+
+
+@decides("probe/claimed")
+def claimed(probe: Qcow.Probe, image: Metadata) -> bool:
+    """One of QEMU's two QCOW drivers takes the file."""
+    return probe.magic == c.QCOW_MAGIC and probe.version >= c.QCOW_VERSION
+
+
+@states("probe/claimed")
+def beginning(probe: Qcow.Probe, image: Metadata) -> str:
+    """The bytes that decide, as far as the file has them."""
+    return f"it begins with {image.beginning.hex(' ')}" if image.beginning else "it is empty"
+
+
+@decides("probe/v1-untrusted")
+def v1_untrusted(header: Qcow1.Header, image: Metadata) -> bool:
+    """Never: what has this header is of version 1."""
+    return False
+
+
+@decides("probe/untrusted-foreign", after="backing")
+def untrusted_foreign(probe: Qcow.Probe, image: Metadata) -> bool:
+    """Nothing but partition tables was found."""
+    return image.foreign <= PARTITION_TABLES
+
+
+@decides("probe/untrusted-partition-table", after="backing")
+def untrusted_partition_table(probe: Qcow.Probe, image: Metadata) -> bool:
+    """No partition table was found."""
+    return not image.foreign & PARTITION_TABLES
+
+
+@states("probe/untrusted-foreign")
+def foreign_names(probe: Qcow.Probe, image: Metadata) -> str:
+    """The formats that the file could pass for."""
+    return ", ".join(sorted(image.foreign - PARTITION_TABLES))
+
+
+@states("probe/untrusted-partition-table")
+def partition_tables(probe: Qcow.Probe, image: Metadata) -> str:
+    """The partition tables that the file begins with."""
+    return ", ".join(sorted(image.foreign & PARTITION_TABLES))

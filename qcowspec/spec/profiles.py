@@ -1,0 +1,181 @@
+"""Whose verdict is asked for, and which rules count for it.
+
+In: the name of a profile. Out: the rules whose breach makes it refuse an image. Refuses: a name
+that no profile has.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+
+from qcow_parsers.catalogue import RULES, Before, Qemu, Releases, Rule
+
+from qcowspec.spec.entry_rules import HOLDS
+
+PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
+"""Whose verdict: QEMU's, librbd's reader's today and in 2021, the document's, an operator's."""
+
+Version = tuple[float, ...]
+"""The numbers of a release, such as (7, 2, 13)."""
+
+NEWEST: Version = (math.inf,)
+"""A version behind all others."""
+
+AT_INFO = (None, "open", "info")
+"""When QEMU looks, as far as `qemu-img info` is concerned: it reads no guest data, opens no other
+file, writes nothing and checks nothing."""
+
+AT_CHECK = (None, "data")
+"""When QEMU looks on opening an image for `qemu-img check`: guest data could be asked for."""
+
+READING = 2000
+"""The order from which on QEMU meets a rule only while it reads data."""
+
+
+def check_profile(profile: str) -> tuple[str, Version]:
+    """A profile's name in its parts: ``qemu@7.2`` is QEMU's, of that version.
+
+    Returns:
+        The profile, and the version of QEMU. Where a release has no third number, all fixes of
+        its series are taken to be in it, as distributions have it.
+
+    Raises:
+        ValueError: There is no such profile.
+    """
+    name, at, version = profile.partition("@")
+    if name not in PROFILES:
+        raise ValueError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+    if not at:
+        return name, NEWEST
+    if name != "qemu" or not re.fullmatch(r"[0-9]+(\.[0-9]+){0,3}", version):
+        raise ValueError(f"{profile!r} is no profile; a version reads as in qemu@7.2")
+    return name, (*_version(version), math.inf)
+
+
+@cache
+def refused_by(profile: str) -> frozenset[str]:
+    """The ids of the rules whose breach makes a profile refuse an image."""
+    name, version = check_profile(profile)
+    return frozenset(rule.id for rule in RULES if _counts(rule, name, version))
+
+
+@cache
+def refused_for_data() -> frozenset[str]:
+    """The ids of the rules whose breach makes QEMU refuse an image only where it reads its data.
+
+    Of some, a structure that is read anyway shows that they are broken; the others are found when
+    the data are read.
+    """
+    return frozenset(
+        rule.id
+        for rule in RULES
+        if rule.qemu.verdict == "rejects"
+        and rule.qemu.when == "data"
+        and not rule.qemu.until
+        and rule.id not in HOLDS  # an entry is judged when it is read
+    )
+
+
+@cache
+def refused_for_loading() -> frozenset[str]:
+    """The ids of the rules whose breach makes QEMU refuse to load a snapshot, and not the image."""
+    return frozenset(
+        rule.id for rule in RULES if rule.qemu.load is not None and not rule.qemu.until
+    )
+
+
+@cache
+def refused_for_check(profile: str) -> frozenset[str]:
+    """The ids of the rules whose breach makes QEMU refuse to open an image for a check.
+
+    Args:
+        profile: ``qemu``, or ``qemu@7.2`` for a version of it.
+    """
+    _, version = check_profile(profile)
+    return frozenset(
+        rule.id
+        for rule in RULES
+        if rule.qemu.verdict == "rejects"
+        and rule.qemu.when in AT_CHECK
+        and (rule.qemu.order or 0) < READING
+        and _stands(rule.qemu, version)
+    )
+
+
+@cache
+def reported_by(profile: str) -> frozenset[str]:
+    """The ids of the rules of its own whose breach a profile only reports."""
+    if check_profile(profile)[0] != "untrusted":
+        return frozenset()
+    return frozenset(rule.id for rule in RULES if rule.untrusted == "reports")
+
+
+@cache
+def tolerated_by(profile: str) -> frozenset[str]:
+    """The ids of the rules whose breach a profile is warned of: QEMU's, the document's, its own."""
+    known = refused_by("qemu") | refused_by("spec") | reported_by(profile)
+    return known - refused_by(profile)
+
+
+@cache
+def judges_entries(profile: str) -> bool:
+    """Whether a profile refuses an image for what an entry of a table says."""
+    refused = refused_by(profile)
+    return any(rule.id in HOLDS and rule.id in refused for rule in RULES)
+
+
+def verdict(rule: Rule, profile: str) -> str:
+    """What a profile does with an image that breaks a rule: ``rejects``, ``reports``, ``accepts``.
+
+    The profile ``qemu`` is `qemu-img info`: it accepts what QEMU refuses only later.
+    """
+    if refuses(rule, profile):
+        return "rejects"
+    return "reports" if rule.id in reported_by(profile) else "accepts"
+
+
+def refuses(rule: Rule, profile: str) -> bool:
+    """Whether a profile refuses an image that breaks this rule."""
+    return rule.id in refused_by(profile)
+
+
+def key_of(rule: Rule, profile: str) -> str:
+    """What identifies the message with which the QEMU of a profile refuses an image."""
+    older = _older(rule.qemu, check_profile(profile)[1])
+    return (older and older.key) or rule.qemu.key or ""
+
+
+def _older(qemu: Qemu, version: Version) -> Before | None:
+    """What is different in QEMU of a version that is older than the row; None in others."""
+    older = qemu.before
+    return None if older is None or _reached(version, older.version) else older
+
+
+def _counts(rule: Rule, name: str, version: Version) -> bool:
+    if name == "qemu":
+        older = _older(rule.qemu, version)
+        when = (older and older.when) or rule.qemu.when
+        return rule.qemu.verdict == "rejects" and when in AT_INFO and _stands(rule.qemu, version)
+    if name in ("librbd", "librbd-v1"):
+        first = name == "librbd-v1" and rule.librbd_v1 == "rejects"
+        return rule.librbd == "rejects" or first
+    return rule.spec or (name == "untrusted" and rule.untrusted == "rejects")
+
+
+def _stands(qemu: Qemu, version: Version) -> bool:
+    """Whether QEMU of a version has a rule."""
+    since, until = qemu.since, qemu.until
+    return (not since or _reached(version, since)) and not (until and _reached(version, until))
+
+
+def _reached(version: Version, changed: Releases) -> bool:
+    """Whether a version has a change: it is in its own series' release, or in the main line's."""
+    marks = [_version(release) for release in changed]
+    own = next((mark for mark in marks if mark[:2] == version[:2]), marks[-1])
+    return version >= own
+
+
+def _version(text: str) -> Version:
+    return tuple(map(int, text.split(".")))

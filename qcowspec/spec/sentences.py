@@ -1,0 +1,46 @@
+"""A rule's message, with what stands in the image.
+
+In: a rule, and a value from an image. Out: one sentence. Refuses: to print bytes from an image raw.
+"""
+
+from __future__ import annotations
+
+from qcow_parsers.catalogue import Rule
+
+from qcowspec.errors import Value
+
+
+def sentence(rule: Rule, value: Value, fact: Value = None) -> str:
+    """A rule's message about one image.
+
+    Args:
+        rule: The rule.
+        value: What stands at fault; the row says whether a number is shown in hexadecimal.
+        fact: What the message states besides, where it does.
+    """
+    return rule.message.format(value=_Shown(value), fact=_Shown(fact))
+
+
+class _Shown:
+    """A value as it stands in a sentence; bytes from an image are never printed raw."""
+
+    SHOWN = 64
+
+    def __init__(self, value: Value) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        value = self._value
+        if isinstance(value, bytes):
+            return self._hexadecimal(value) if spec else self._text(value)
+        return format(int(value), spec) if isinstance(value, int) else str(value)
+
+    def _text(self, value: bytes) -> str:
+        """Quoted; the zeros that fill up a field are left out, and what is no UTF-8 is escaped."""
+        from qcowspec.sources.locations import name_of  # which only a broken rule needs
+
+        return name_of(value.rstrip(b"\0"), self.SHOWN)
+
+    def _hexadecimal(self, value: bytes) -> str:
+        more = " …" if len(value) > self.SHOWN else ""
+        return value[: self.SHOWN].hex(" ") + more
