@@ -249,7 +249,7 @@ RULES: Final[tuple[Rule, ...]] = (
         librbd="accepts",
         librbd_v1=None,
         untrusted="rejects",
-        source=("qcowspec: qcowspec/stream",),
+        source=("qcowspec: qcowspec/reader/stream",),
         why="A verdict without these bytes would be a guess. Only images that point backwards by more than 16 MiB, or claim tables larger than any that QEMU opens, break this rule.",
     ),
     Rule(

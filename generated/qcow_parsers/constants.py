@@ -523,11 +523,11 @@ LIBRBD_OFFSET_MASK: Final[int] = 0x3fffffffffffffff  # mask
 POLICY_MAX_DISK_SIZE: Final[int] = 70368744177664  # bytes
 """The largest disk that the untrusted profile accepts: 64 TiB. qcowspec's own. Source: qcowspec: untrusted profile; named by us."""
 POLICY_MAX_HEADER_EXTENSIONS: Final[int] = 4096  # count
-"""Header extensions that are judged one by one; QEMU takes as many as fit a cluster. qcowspec's own. Source: qcowspec: qcowspec/extensions; named by us."""
+"""Header extensions that are judged one by one; QEMU takes as many as fit a cluster. qcowspec's own. Source: qcowspec: qcowspec/reader/extensions; named by us."""
 POLICY_MAX_BITMAP_TABLES: Final[int] = 67108864  # bytes
-"""Bitmap tables that are read when an image is opened, all together: 64 MiB. qcowspec's own. Source: qcowspec: qcowspec/bitmaps; named by us."""
+"""Bitmap tables that are read when an image is opened, all together: 64 MiB. qcowspec's own. Source: qcowspec: qcowspec/reader/bitmaps; named by us."""
 POLICY_MAX_LUKS_HEADERS: Final[int] = 64  # count
-"""LUKS headers that are read when an image is opened; an image has one. qcowspec's own. Source: qcowspec: qcowspec/extensions; named by us."""
+"""LUKS headers that are read when an image is opened; an image has one. qcowspec's own. Source: qcowspec: qcowspec/reader/extensions; named by us."""
 POLICY_MAX_CHAIN: Final[int] = 256  # count
 """Layers of a backing chain that are opened; QEMU knows no bound. qcowspec's own. Source: qcowspec: qcowspec/chain; named by us."""
 POLICY_MAX_PBKDF2_ROUNDS: Final[int] = 268435456  # count
