@@ -16,9 +16,8 @@ from qcowspec.reader.drivers import drive
 from qcowspec.reader.machine import ALL_ENTRIES, Machine, State
 from qcowspec.sources.memory import Memory
 from qcowspec.spec.metadata import Format
-from qcowspec.spec.predicates import UNDECIDED
 from qcowspec.spec.profiles import PROFILES, refused_by, reported_by
-from qcowspec.spec.rules import Judge
+from qcowspec.spec.rules import BY_ID, Judge
 
 QEMU = "qemu"
 
@@ -89,7 +88,7 @@ def rejudged(vector: Vector) -> Vector:
     A rule that is judged later is taken for broken if the vector says so.
     """
     found = judge(vectors.image(vector), vectors.format_of(vector))
-    later = vector.rule in UNDECIDED
+    later = BY_ID[vector.rule].judged != "opening"
     broken = set(found.broken(vector.verdict))
     if later and vector.breaks:
         broken.add(vector.rule)

@@ -68,6 +68,7 @@ def page(
         "QEMU": qemu_words(rule),
         "librbd": f"{verdict(rule, 'librbd')} an image that breaks it",
         "untrusted": f"{verdict(rule, 'untrusted')} an image that breaks it",
+        "judged": _judged_words(rule),
         "message": GAP.sub(r"{\1}", rule.message),
         "predicate": _predicate_words(rule),
         "source": "; ".join(rule.source),
@@ -132,6 +133,23 @@ WHEN = {
 """When QEMU notices, by the catalogue's words."""
 
 
+JUDGED = {
+    "opening": "while the image is opened",
+    "entries": "when table entries are read",
+    "data": "when a compressed cluster is inflated",
+    "files": "when another file is opened",
+    "keys": "when a passphrase is tried",
+    "writing": "when the header is rewritten, which qcowspec does not do",
+    "stream": "while the image arrives as a stream",
+    "check": "when a check goes through the whole image",
+}
+"""When a rule can be judged, by the catalogue's words."""
+
+
+def _judged_words(rule: Rule) -> str:
+    return JUDGED[rule.judged] + ("" if rule.after is None else f", after the {rule.after} stage")
+
+
 def _predicate_words(rule: Rule) -> str:
     if rule.predicate == "instance":
         return f"{rule.predicate_name} of {rule.on}, in every generated parser"
@@ -161,10 +179,11 @@ def markdown() -> Iterator[str]:
                 "",
                 f"## {stage}",
                 "",
-                "| rule | who | says | QEMU |",
-                "| --- | --- | --- | --- |",
+                "| rule | who | says | judged | QEMU |",
+                "| --- | --- | --- | --- | --- |",
             )
-        yield f"| `{rule.id}` | {marks(rule)} | {_cell(rule.says)} | {_cell(qemu_words(rule))} |"
+        cells = rule.says, _judged_words(rule), qemu_words(rule)
+        yield f"| `{rule.id}` | {marks(rule)} | {' | '.join(map(_cell, cells))} |"
 
 
 def _cell(text: str) -> str:

@@ -12,8 +12,6 @@ from functools import cache
 
 from qcow_parsers.catalogue import RULES, Before, Qemu, Releases, Rule
 
-from qcowspec.spec.entry_rules import HOLDS
-
 PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
 """Whose verdict: QEMU's, librbd's reader's today and in 2021, the document's, an operator's."""
 
@@ -74,7 +72,7 @@ def refused_for_data() -> frozenset[str]:
         if rule.qemu.verdict == "rejects"
         and rule.qemu.when == "data"
         and not rule.qemu.until
-        and rule.id not in HOLDS  # an entry is judged when it is read
+        and rule.judged != "entries"  # an entry is judged when it is read
     )
 
 
@@ -123,7 +121,7 @@ def tolerated_by(profile: str) -> frozenset[str]:
 def judges_entries(profile: str) -> bool:
     """Whether a profile refuses an image for what an entry of a table says."""
     refused = refused_by(profile)
-    return any(rule.id in HOLDS and rule.id in refused for rule in RULES)
+    return any(rule.judged == "entries" and rule.id in refused for rule in RULES)
 
 
 def verdict(rule: Rule, profile: str) -> str:

@@ -16,13 +16,12 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from qcow_parsers import constants as c
-from qcow_parsers.catalogue import RULES, Rule
+from qcow_parsers.catalogue import RULES, After, Rule
 
 from qcowspec.errors import BY_KIND, QcowError, Value
 from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.metadata import Format, Metadata, Turn
-from qcowspec.spec.predicates import AFTER, FACTS, FUNCTIONS, PLACES
-from qcowspec.spec.predicates.binding import After
+from qcowspec.spec.predicates import FACTS, FUNCTIONS, PLACES
 from qcowspec.spec.profiles import (
     PROFILES,
     check_profile,
@@ -353,7 +352,7 @@ def _rules_on_entries(
         (rule, HOLDS[rule.id])
         for rule in RULES
         if rule.on == layout
-        and rule.id in HOLDS
+        and rule.judged == "entries"
         and image_format in rule.formats
         and version in rule.versions
     )
@@ -375,5 +374,5 @@ def _rules_on(
         and (image_format is None or image_format in rule.formats)
         and (version in rule.versions or rule.stage == "probe")
         and (rule.predicate == "instance" or rule.id in FUNCTIONS)
-        and AFTER.get(rule.id) == after
+        and rule.after == after
     )

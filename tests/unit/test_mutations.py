@@ -22,7 +22,7 @@ from qcowspec.fuzzing.mutations import MUTATIONS, Mutant, Unfit, break_rule, bre
 from qcowspec.fuzzing.patches import apply
 from qcowspec.fuzzing.places import Places
 from qcowspec.reader.verdict import validate
-from qcowspec.spec.predicates import UNDECIDED
+from qcowspec.spec.rules import BY_ID
 
 DATA = Path(__file__).parents[1] / "data"
 SHOWCASE = DATA / "showcase.qcow2"
@@ -110,7 +110,7 @@ def test_a_rule_can_be_broken_on_some_base(rule: str) -> None:
             continue
         form = str(base(name).image.format)
         found = {finding.rule for finding in judge(mutant.data, form).judge.findings}
-        assert rule in found or rule in UNDECIDED
+        assert rule in found or BY_ID[rule].judged != "opening"
         return
     pytest.fail(f"no vector that breaks {rule} fits its own base")
 

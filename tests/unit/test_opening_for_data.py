@@ -14,12 +14,11 @@ from qcowspec.cli import qcowspec as cli
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.judging import judge
-from qcowspec.spec.predicates import UNDECIDED
 
 AT_DATA = [
     vector
     for rule in RULES
-    if (rule.qemu.verdict, rule.qemu.when) == ("rejects", "data") and rule.id not in UNDECIDED
+    if (rule.qemu.verdict, rule.qemu.when) == ("rejects", "data") and rule.judged == "opening"
     for vector in vectors.breaking(rule.id)
     if vector.verdict["qemu"] == "accepts"
 ]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from qcow_parsers import constants as c
-from qcow_parsers.catalogue import RULES, Rule
+from qcow_parsers.catalogue import RULES
 
 from qcowspec.image import Image, lay_open
 from qcowspec.spec.entry_rules import HOLDS
-from qcowspec.spec.predicates import AFTER, FACTS, FUNCTIONS, UNDECIDED, undecided
+from qcowspec.spec.predicates import FACTS, FUNCTIONS
 from qcowspec.spec.profiles import NEWEST, Version, check_profile, refused_by
 from qcowspec.spec.rules import BY_ID, KEPT_PER_RULE, refuses
 
@@ -41,39 +41,37 @@ def number(value: int, width: int) -> bytes:
     return value.to_bytes(width, "big")
 
 
-# --- every rule is decided by somebody, or it stands why not --------------------------------------
+# --- every rule is judged when its row says -------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_a_rule_is_decided_once_or_it_stands_why_not(rule: Rule) -> None:
-    about_entries = rule.id in HOLDS
-    if rule.predicate == "instance":
-        assert rule.id not in FUNCTIONS
-        assert (rule.id in UNDECIDED) == about_entries
-    else:
-        assert (rule.id in FUNCTIONS) != (rule.id in UNDECIDED)
+def test_a_rule_has_one_predicate_where_its_row_says_that_it_is_judged() -> None:
+    for rule in RULES:
+        assert (rule.judged == "entries") == (rule.id in HOLDS), rule.id
+        judged_on_opening = rule.judged == "opening" and rule.predicate == "function"
+        assert judged_on_opening == (rule.id in FUNCTIONS), rule.id
+        assert rule.judged in ("opening", "entries") or rule.predicate == "function", rule.id
 
 
-@pytest.mark.parametrize("rule", UNDECIDED, ids=str)
-def test_a_rule_that_nobody_decides_is_one_that_no_opening_needs(rule: str) -> None:
+def test_no_opening_by_qemu_needs_a_rule_that_is_judged_later() -> None:
     when: dict[str, tuple[str | None, ...]] = {
-        undecided.DATA: ("data",),
-        undecided.ENTRIES: ("data", "check", None),
-        undecided.FILES: ("data", "chain", None),
-        undecided.KEYS: ("data",),
-        undecided.WRITING: ("write",),
-        undecided.STREAMS: (None,),
-        undecided.WHOLE: ("check", None),
+        "data": ("data",),
+        "entries": ("data", "check", None),
+        "files": ("data", "chain", None),
+        "keys": ("data",),
+        "writing": ("write",),
+        "stream": (None,),
+        "check": ("check", None),
     }
-
-    assert BY_ID[rule].qemu.when in when[UNDECIDED[rule]]
-    assert not refuses(BY_ID[rule], "qemu")
+    for rule in RULES:
+        if rule.judged != "opening":
+            assert rule.qemu.when in when[rule.judged], rule.id
+            assert not refuses(rule, "qemu"), rule.id
 
 
 def test_every_function_is_some_rules() -> None:
     ids = {rule.id for rule in RULES}
 
-    assert FUNCTIONS.keys() | AFTER.keys() | FACTS.keys() | UNDECIDED.keys() <= ids
+    assert FUNCTIONS.keys() | FACTS.keys() <= ids
     assert FACTS.keys() <= FUNCTIONS.keys()
 
 

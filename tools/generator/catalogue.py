@@ -46,6 +46,8 @@ _BEFORE = {
     "key": Key(rows.text, required=False),
     "when": Key(rows.one_of("open", *_WHEN), required=False),
 }
+_JUDGED = ("opening", "entries", "data", "files", "keys", "writing", "stream", "check")
+_AFTER = ("extensions", "bitmaps", "clusters", "backing")
 _RELEASES = {"since", "until", "version"}
 _RULE = {
     "id": _TEXT,
@@ -55,6 +57,8 @@ _RULE = {
     "field": Key(rows.text, required=False),
     "predicate": Key(rows.one_of("instance", "function")),
     "predicate_name": Key(rows.identifier, required=False),
+    "judged": Key(rows.one_of(*_JUDGED[1:]), required=False),
+    "after": Key(rows.one_of(*_AFTER), required=False),
     "stops": Key(rows.truth),
     "says": _TEXT,
     "message": _TEXT,
@@ -100,6 +104,8 @@ def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layo
     if row["id"].split("/")[:-1] != [stage]:
         complaints.add(where, f"its id is not `{stage}/` and a name, as its file demands.")
         return
+    if "after" in row and "judged" in row:
+        complaints.add(where, "`after` is about the stages of opening; drop it, or `judged`.")
     possible = set().union(*(_VERSIONS_OF[each] for each in row["formats"]))
     if not set(row["versions"]) <= possible:
         complaints.add(where, f"{row['formats']} has no versions {row['versions']}.")
@@ -152,6 +158,8 @@ from typing import Final, Literal, NamedTuple
 
 Releases = tuple[str, ...]  # of each series of QEMU that changed the first release, newest last
 
+After = Literal["extensions", "bitmaps", "clusters", "backing"]
+
 
 class Before(NamedTuple):
     """What was different in older versions."""
@@ -185,6 +193,8 @@ class Rule(NamedTuple):
     field: str | None  # its path in that structure; None: the structure as a whole
     predicate: Literal["instance", "function"]
     predicate_name: str  # of the value instance, or of the function
+    judged: Literal["opening", "entries", "data", "files", "keys", "writing", "stream", "check"]
+    after: After | None  # the stage of opening that has to be done; None: the structure's own
     stops: bool  # whether what depends on the structure cannot be located any more
     says: str
     message: str  # with {value} to be filled in
@@ -210,6 +220,8 @@ def _rule(row: Row) -> str:
             shown = literal((row[key],))
         elif key == "predicate_name":
             shown = literal(predicate_name(row))
+        elif key == "judged":
+            shown = literal(row.get(key, "opening"))
         else:
             shown = literal(row.get(key))
         values.append(f"        {key}={shown},")

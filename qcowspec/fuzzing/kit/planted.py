@@ -29,13 +29,11 @@ from qcowspec.fuzzing.kit.expectations import PROFILES
 from qcowspec.fuzzing.kit.scoring import ALL, RIGHT, Held, Row
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.spec import rules
-from qcowspec.spec.entry_rules import HOLDS
-from qcowspec.spec.predicates import UNDECIDED
 
 LATER = ("check", "write", None)
 """When QEMU looks at a rule that neither opening nor reading decides; None where it never does."""
 
-READ = frozenset(UNDECIDED) - HOLDS.keys()
+READ = frozenset(rule.id for rule in RULES if rule.judged not in ("opening", "entries"))
 """Rules that no validator decides."""
 
 ELSEWHERE = frozenset(rule.id for rule in RULES if rule.id in READ and rule.qemu.when in LATER)

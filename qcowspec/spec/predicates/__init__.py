@@ -3,8 +3,7 @@
 In: a structure and what is known of its image. Out: whether a rule holds. Refuses: nothing.
 
 One module a stage, one function a rule; the rule's row in formats/rules says what it means, who
-enforces it and why. A rule without a function here and without an ``ok_…`` instance is decided by
-nobody while an image is opened; `UNDECIDED` says of each of them why.
+enforces it and why, and when it can be judged.
 """
 
 from __future__ import annotations
@@ -20,15 +19,12 @@ from qcowspec.spec.predicates import (
     snapshots,
     tables,
 )
-from qcowspec.spec.predicates.binding import AFTER, FACTS, FUNCTIONS, PLACES, Predicate
-from qcowspec.spec.predicates.undecided import UNDECIDED
+from qcowspec.spec.predicates.binding import FACTS, FUNCTIONS, PLACES, Predicate
 
 __all__ = [
-    "AFTER",
     "FACTS",
     "FUNCTIONS",
     "PLACES",
-    "UNDECIDED",
     "Predicate",
     "backing",
     "bitmaps",

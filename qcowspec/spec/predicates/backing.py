@@ -12,7 +12,7 @@ from qcowspec.spec.predicates.extensions import names_protocol
 from qcowspec.spec.structures import Part, Place
 
 
-@decides("backing/data-file-name", after="extensions")
+@decides("backing/data-file-name")
 def data_file_name(header: Qcow2.Header, image: Metadata) -> bool:
     """An image with a data file names it."""
     return not header.has_data_file or image.data_file is not None
@@ -24,7 +24,7 @@ def data_file_name_length(data: Qcow2.DataFile, image: Metadata) -> bool:
     return bool(data.data_file.partition(b"\0")[0]) or not image.qcow2_header.has_data_file
 
 
-@decides("backing/data-file-found", after="extensions")
+@decides("backing/data-file-found")
 def data_file_found(header: Qcow2.Header, image: Metadata) -> bool:
     """There is no data file with a name: no other file is opened while an image is judged."""
     return not (header.has_data_file and image.data_file and image.data_file.name)

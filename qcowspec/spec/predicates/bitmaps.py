@@ -11,7 +11,7 @@ from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.spec.metadata import Metadata
-from qcowspec.spec.predicates.binding import decides, places, states, waits
+from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place, place
 from qcowspec.spec.units import BITS_PER_BYTE, align_up
 
@@ -36,10 +36,7 @@ def directory_offset(extension: Qcow2.BitmapsExtension, image: Metadata) -> bool
     return extension.bitmap_directory_offset % image.qcow2_header.cluster_size == 0
 
 
-waits("bitmaps/bitmap-directory-size-minimum", "bitmaps/bitmap-directory-read", after="extensions")
-
-
-@decides("bitmaps/untrusted-past-end", after="extensions")
+@decides("bitmaps/untrusted-past-end")
 def untrusted_past_end(extension: Qcow2.BitmapsExtension, image: Metadata) -> bool:
     """The file has the whole directory."""
     return image.holds(extension.bitmap_directory_offset, extension.bitmap_directory_size)

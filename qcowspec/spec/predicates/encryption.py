@@ -31,7 +31,7 @@ def crypto_method(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
     )
 
 
-@decides("encryption/crypto-present", "encryption/crypto-followed", after="extensions")
+@decides("encryption/crypto-present", "encryption/crypto-followed")
 def crypto_present(header: Qcow2.Header, image: Metadata) -> bool:
     """An image encrypted with LUKS points at a LUKS header."""
     return (

@@ -88,7 +88,7 @@ def first_stray(part: Part[Any], area: object, image: Metadata) -> Place:
     return Place(stretch.offset, stretch.name, None)
 
 
-@decides("extensions/bitmaps-present", after="extensions")
+@decides("extensions/bitmaps-present")
 def bitmaps_present(header: Qcow2.Header, image: Metadata) -> bool:
     """Bitmaps that are declared up to date are there."""
     return not header.has_bitmaps or c.QCOW2_EXT_MAGIC_BITMAPS in image.extension_types

@@ -139,7 +139,7 @@ def untrusted_size(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool
     return header.size <= c.POLICY_MAX_DISK_SIZE
 
 
-@decides("header/untrusted-overlap", after="bitmaps")
+@decides("header/untrusted-overlap")
 def untrusted_overlap(header: Qcow2.Header, image: Metadata) -> bool:
     """What the header locates lies apart."""
     return overlapping(header, image) is None
@@ -186,7 +186,7 @@ def _located(header: Qcow2.Header, image: Metadata) -> Iterator[tuple[int, int, 
 # --- the whole file -------------------------------------------------------------------------------
 
 
-@decides("header/truncated", "header/v1-truncated", after="clusters")
+@decides("header/truncated", "header/v1-truncated")
 def truncated(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
     """Nothing that was looked at lies past the end of the file."""
     return image.reach == 0

@@ -30,13 +30,13 @@ def v1_untrusted(header: Qcow1.Header, image: Metadata) -> bool:
     return False
 
 
-@decides("probe/untrusted-foreign", after="backing")
+@decides("probe/untrusted-foreign")
 def untrusted_foreign(probe: Qcow.Probe, image: Metadata) -> bool:
     """Nothing but partition tables was found."""
     return image.foreign <= PARTITION_TABLES
 
 
-@decides("probe/untrusted-partition-table", after="backing")
+@decides("probe/untrusted-partition-table")
 def untrusted_partition_table(probe: Qcow.Probe, image: Metadata) -> bool:
     """No partition table was found."""
     return not image.foreign & PARTITION_TABLES

@@ -75,7 +75,7 @@ def untrusted_past_end(header: Qcow2.Header, image: Metadata) -> bool:
     return image.holds(header.l1_table_offset, header.l1_table_bytes)
 
 
-@decides("l1/untrusted-l2-past-end", after="backing")
+@decides("l1/untrusted-l2-past-end")
 def untrusted_l2_past_end(header: Qcow2.Header, image: Metadata) -> bool:
     """The last L2 table begins inside the file, and so do all."""
     last = last_l2_table(header, image)
