@@ -66,6 +66,7 @@ def page(
         "kind": rule.kind,
         "document": "demands it" if rule.spec else "does not demand it",
         "QEMU": qemu_words(rule),
+        "QEMU loops": ", in it ".join(LOOPS[loop] for loop in rule.qemu.loops),
         "librbd": f"{verdict(rule, 'librbd')} an image that breaks it",
         "untrusted": f"{verdict(rule, 'untrusted')} an image that breaks it",
         "judged": _judged_words(rule),
@@ -74,7 +75,8 @@ def page(
         "source": "; ".join(rule.source),
     }
     for name, fact in {**facts, **(examples or {})}.items():
-        yield f"  {style(f'{name:<10}', 'name')} {' '.join(fact.split())}"
+        if fact:
+            yield f"  {style(f'{name:<10}', 'name')} {' '.join(fact.split())}"
 
 
 GAP = re.compile(r"{(value|fact)[^}]*}")
@@ -132,6 +134,16 @@ WHEN = {
 }
 """When QEMU notices, by the catalogue's words."""
 
+
+LOOPS = {
+    "extensions": "for each header extension",
+    "key-slots": "for each key slot",
+    "snapshots": "for each snapshot",
+    "directory": "for each entry of the bitmap directory",
+    "bitmaps": "for each bitmap",
+    "bitmap-table": "for each entry of its table",
+}
+"""The loops of QEMU's open function, by the catalogue's words."""
 
 JUDGED = {
     "opening": "while the image is opened",

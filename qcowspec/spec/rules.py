@@ -302,31 +302,11 @@ class Judge:
 _LAST = (10_000_000,)
 """Behind every place that QEMU has."""
 
-WALKS = (
-    ("extensions/area-remainder", "bitmaps/bitmap-directory-size"),
-    ("encryption/luks-slot-stripes", "encryption/luks-slot-overlap"),
-    ("snapshots/table-read", "snapshots/table-size"),
-    ("bitmaps/entry-header", "bitmaps/coverage"),
-    ("bitmaps/name-unique", "bitmaps/table-size-exact"),
-    ("bitmaps/reserved", "bitmaps/cluster-offset"),
-)
-"""The first and the last rule of each loop in QEMU's open function, an outer loop before an inner.
-
-QEMU takes all these rules on one structure before it goes to the next (block/qcow2.c:
-qcow2_read_extensions, in it crypto/block-luks.c: qcrypto_block_luks_check_header;
-block/qcow2-snapshot.c: qcow2_do_read_snapshots; block/qcow2-bitmap.c: bitmap_list_load,
-qcow2_load_dirty_bitmaps, in it bitmap_table_load).
-"""
-
-
-@cache
-def _walks(rule: Rule) -> tuple[int, ...]:
-    """The order of the first rule of each loop that a rule stands in, the outermost first."""
-    order = rule.qemu.order
-    if order is None or "qcow2" not in rule.formats:
-        return ()
-    spans = [(BY_ID[first].qemu.order or 0, BY_ID[last].qemu.order or 0) for first, last in WALKS]
-    return tuple(first for first, last in spans if first <= order <= last)
+LOOP_STARTS: Mapping[str, int] = {
+    loop: min(rule.qemu.order or 0 for rule in RULES if loop in rule.qemu.loops)
+    for loop in {loop for rule in RULES for loop in rule.qemu.loops}
+}
+"""Where each loop of QEMU's open function stands: the order of its first rule."""
 
 
 def _place(rule: Rule, image: Metadata) -> tuple[int, ...]:
@@ -334,8 +314,9 @@ def _place(rule: Rule, image: Metadata) -> tuple[int, ...]:
     order = rule.qemu.order
     if order is None:
         return ()
+    starts = [LOOP_STARTS[loop] for loop in rule.qemu.loops]
     turns = [turn.index for turn in image.turns]
-    loops = [number for pair in zip(_walks(rule), turns, strict=False) for number in pair]
+    loops = [number for pair in zip(starts, turns, strict=False) for number in pair]
     return (*loops, order)
 
 

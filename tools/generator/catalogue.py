@@ -31,10 +31,19 @@ STAGES = (
 _TEXT = Key(rows.text)
 _VERDICT = rows.one_of("rejects", "accepts")
 _WHEN = ("info", "data", "write", "check", "chain")
+_LOOPS = (
+    ["extensions"],
+    ["extensions", "key-slots"],
+    ["snapshots"],
+    ["directory"],
+    ["bitmaps"],
+    ["bitmaps", "bitmap-table"],
+)
 _QEMU = {
     "verdict": Key(_VERDICT),
     "key": Key(rows.text, required=False),
     "order": Key(rows.integer(0, 100_000), required=False),
+    "loops": Key(rows.one_of(*_LOOPS), required=False),
     "since": Key(rows.releases, required=False),
     "until": Key(rows.releases, required=False),
     "when": Key(rows.one_of(*_WHEN), required=False),
@@ -48,7 +57,7 @@ _BEFORE = {
 }
 _JUDGED = ("opening", "entries", "data", "files", "keys", "writing", "stream", "check")
 _AFTER = ("extensions", "bitmaps", "clusters", "backing")
-_RELEASES = {"since", "until", "version"}
+_SEVERAL = {"loops", "since", "until", "version"}
 _RULE = {
     "id": _TEXT,
     "formats": Key(rows.some_of("qcow", "qcow2")),
@@ -101,6 +110,8 @@ def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layo
         return
     if complaints.row(f"{where}: qemu", row["qemu"], _QEMU) and "before" in row["qemu"]:
         complaints.row(f"{where}: qemu.before", row["qemu"]["before"], _BEFORE)
+    if "loops" in row["qemu"] and "order" not in row["qemu"]:
+        complaints.add(where, "`qemu.loops` is given without `qemu.order`.")
     if row["id"].split("/")[:-1] != [stage]:
         complaints.add(where, f"its id is not `{stage}/` and a name, as its file demands.")
         return
@@ -175,6 +186,7 @@ class Qemu(NamedTuple):
     verdict: Literal["rejects", "accepts"]
     key: str | None  # identifies QEMU's own message
     order: int | None  # where in QEMU's open function the check stands
+    loops: tuple[str, ...]  # of that function in which it stands, the outermost first
     since: Releases  # the first that do so; none: all do
     until: Releases  # the first that no longer do; none: all do
     when: Literal["info", "data", "write", "check", "chain"] | None  # None: at every open
@@ -236,7 +248,7 @@ def _fields(row: Row, keys: dict[str, Key]) -> str:
 
 
 def _field(key: str, value: Any) -> str:
-    if key in _RELEASES:
+    if key in _SEVERAL:
         return literal(tuple([value] if isinstance(value, str) else value or ()))
     if key == "before" and value is not None:
         return f"Before({_fields(value, _BEFORE)})"

@@ -34,7 +34,7 @@ def test_a_rule_has_all_that_its_row_says(
     module = load(catalogue.text(catalogue.read(formats / "rules", layouts), "# header"))
     (rule,) = module.RULES
     key = "Unsupported qcow2 version"
-    assert rule.qemu == module.Qemu("rejects", key, 20, (), (), None, None, None)
+    assert rule.qemu == module.Qemu("rejects", key, 20, (), (), (), None, None, None)
     assert rule.versions == (2, 3)
     assert (rule.predicate_name, rule.untrusted) == ("ok_version", None)
     assert rule.source == ("a.c",)
@@ -85,7 +85,7 @@ def test_a_function_is_called_as_its_rule_is(
             "order = 20",
             "orders = 20",
             "rules/header.toml: rule header/version: qemu: there is no key `orders`; the keys are "
-            "verdict, key, order, since, until, when, before, load.",
+            "verdict, key, order, loops, since, until, when, before, load.",
         ),
         (
             "order = 20",
@@ -98,6 +98,17 @@ def test_a_function_is_called_as_its_rule_is(
             'order = 20, until = "10"',
             "rules/header.toml: rule header/version: qemu: `until` is '10', which is neither a "
             "release nor a list of them.",
+        ),
+        (
+            "order = 20",
+            'loops = ["snapshots"]',
+            "rules/header.toml: rule header/version: `qemu.loops` is given without `qemu.order`.",
+        ),
+        (
+            "stops",
+            'after = "bitmaps"\njudged = "keys"\nstops',
+            "rules/header.toml: rule header/version: `after` is about the stages of opening; drop "
+            "it, or `judged`.",
         ),
         (
             "order = 20",
