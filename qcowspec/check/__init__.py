@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
-from qcowspec.check.effects import LEAST
 from qcowspec.check.figures import CORRUPT, LEAKED, OK, Figures
 from qcowspec.check.findings import SHOWN, Findings, Progress, Sink
 from qcowspec.errors import Invalid
 from qcowspec.reader.looked import truncated
 from qcowspec.spec.metadata import Format
+from qcowspec.spec.rules import BY_ID
 from qcowspec.spec.units import align_up
 
 if TYPE_CHECKING:
@@ -32,18 +32,6 @@ if TYPE_CHECKING:
     from qcowspec.spec.rules import Finding, Judge
 
 __all__ = ["Figures", "Report", "check", "every", "owners", "refusal"]
-
-GIVES_UP = frozenset(
-    {
-        "snapshots/count",
-        "snapshots/offset",
-        "snapshots/table-read",
-        "snapshots/extra-data-size",
-        "snapshots/table-size",
-    }
-)
-"""Rules that opening for a check leaves out, and whose breach ends the check without a figure
-(block/qcow2-snapshot.c: qcow2_check_read_snapshot_table)."""
 
 LARGEST = 1 << 28
 """Clusters that an owner map has at most; larger ones are asked for piece by piece."""
@@ -78,7 +66,7 @@ class Report:
         status = self.figures.status
         if status not in (OK, LEAKED):
             return status
-        others = [LEAST.get(group.rule.id, OK) for group in self.findings]
+        others = [group.exit for group in self.findings]
         if self.ahead and max(status, *others, OK) == OK:
             return CORRUPT  # the end of the data is missing
         return CORRUPT if CORRUPT in others else max(status, *others, OK)
@@ -95,7 +83,7 @@ def refusal(judge: Judge, profile: str = "qemu") -> Finding | None:
         judge: What opening found.
         profile: ``qemu``, or ``qemu@7.2`` for a version of it.
     """
-    return judge.first_for_check(profile, GIVES_UP)
+    return judge.first_for_check(profile)
 
 
 def _refuse(image: Image, profile: str = "qemu") -> None:
@@ -169,7 +157,7 @@ def every(
 
         sink = namer = Namer(image, sink)
     findings = Findings(0, rule=rule, sink=sink)
-    deep = deep and rule in ("l2/compressed-data", "l2/v1-compressed-data")
+    deep = deep and BY_ID[rule].judged == "data"
     _run(image, findings, explain=False, deep=deep, chain=chain, progress=progress)
     findings.settle()
     if explain and image.format is not Format.QCOW:

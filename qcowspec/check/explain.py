@@ -34,9 +34,6 @@ BATCH = 256 << 10
 NAMED = 16
 """Owners of one cluster that are named."""
 
-NOBODY_ELSES = frozenset({"l2/compressed-data"})
-"""Rules whose faults are one entry's: who else has payloads in that cluster is not concerned."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entries:
@@ -93,7 +90,7 @@ def explain(check: Qcow2Check, progress: Progress | None = None) -> None:
     about = [
         fault
         for group in check.findings
-        if group.rule.id not in NOBODY_ELSES
+        if group.rule.judged != "data"  # who else has payloads in that cluster is not concerned
         for fault in group.faults
     ]
     name_owners(check, about, progress)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from qcow_parsers.catalogue import Rule
+from qcow_parsers.catalogue import Check, Effect, Rule
 
-from qcowspec.check.effects import EFFECTS, Effect
+from qcowspec.check.figures import OK
 from qcowspec.spec.rules import BY_ID
 
 SHOWN = 8
@@ -106,17 +106,27 @@ class Group:
 
     Attributes:
         rule: The rule.
-        effect: What it counts as.
+        check: What its row says of a check.
         count: How often it is broken, as QEMU counts.
         faults: Some of the places; neighbours are one.
         complete: Whether these are all.
     """
 
     rule: Rule
-    effect: Effect
+    check: Check
     count: int = 0
     faults: list[Fault] = field(default_factory=list)
     complete: bool = True
+
+    @property
+    def effect(self) -> Effect:
+        """What it counts as."""
+        return self.check.effect
+
+    @property
+    def exit(self) -> int:
+        """The exit status that it gives, where nothing else gives another than 0 or 3."""
+        return self.check.exit or OK
 
     @property
     def places(self) -> int:
@@ -162,7 +172,9 @@ class Findings:
             return
         group = self._groups.get(rule)
         if group is None:
-            group = self._groups[rule] = Group(BY_ID[rule], EFFECTS[rule])
+            row = BY_ID[rule]
+            assert row.check is not None, rule
+            group = self._groups[rule] = Group(row, row.check)
         group.count += count
         if rule == self._rule:
             self._hand_on(faults)
@@ -195,7 +207,7 @@ class Findings:
 
     def count(self, effect: Effect) -> int:
         """How often rules of one effect are broken."""
-        return sum(group.count for group in self if group.effect is effect)
+        return sum(group.count for group in self if group.effect == effect)
 
     def has(self, rule: str) -> bool:
         """Whether a rule is broken."""

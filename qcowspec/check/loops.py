@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from qcowspec.chain import Chain
 from qcowspec.chain.layers import qcow_layer
-from qcowspec.check.effects import EFFECTS
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.errors import QcowError
+from qcowspec.spec.rules import BY_ID
 
 if TYPE_CHECKING:
     from qcowspec.image import Image
@@ -51,7 +51,7 @@ def follow(image: Image, chain: Chain, findings: Findings) -> None:
     try:
         chain.open_all()
     except QcowError as error:
-        if error.rule is None or error.rule not in EFFECTS:
+        if error.rule is None or BY_ID[error.rule].check is None:
             raise
         findings.add(error.rule, 1, [_fault(image, len(chain.layers) - 1, error)])
 

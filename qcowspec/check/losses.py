@@ -21,6 +21,7 @@ from qcowspec.check.findings import Fault
 from qcowspec.check.regions import L1Table, l1_pointer
 from qcowspec.sources.batches import read_tables
 from qcowspec.spec import units
+from qcowspec.spec.rules import BY_ID
 
 if TYPE_CHECKING:
     from qcowspec.check.qcow2 import Qcow2Check
@@ -40,12 +41,6 @@ SECTOR = c.BDRV_SECTOR_SIZE // c.L2E_SIZE_NORMAL
 
 ABOUT = 2
 """A part of a table may be lost if no less than one in so many of its entries can have leaked."""
-
-CERTAIN = frozenset({"check/l2-table-empty", "check/l1-table-empty", "check/table-lost"})
-"""Rules whose breach, where clusters are leaked, says that guest data may be lost."""
-
-POSSIBLE = "check/l2-entries-empty"
-"""The rule of which that can be said only as a possibility."""
 
 
 @dataclass(slots=True)
@@ -75,6 +70,12 @@ class Looked:
     l1_empty: int = 0
     l2_tables: int = 0
     found: set[str] = field(default_factory=set)
+
+    @property
+    def loss(self) -> str | None:
+        """How the rules that were found broken speak of lost guest data: likely, or possible."""
+        checks = [BY_ID[rule].check for rule in self.found]
+        return min((check.loss for check in checks if check and check.loss), default=None)
 
     @property
     def held(self) -> int:
@@ -226,7 +227,7 @@ def _parts(check: Qcow2Check, tables: Numbers, words: Words, longest: int) -> No
     hit = np.flatnonzero(before & after & (length <= longest))
     firsts, lengths = first[hit] * SECTOR // per_entry, length[hit]
     found = zip(tables[row[hit]].tolist(), firsts.tolist(), lengths.tolist(), strict=True)
-    check.findings.add(POSSIBLE, len(hit), (_part(check, *one) for one in found))
+    check.findings.add("check/l2-entries-empty", len(hit), (_part(check, *one) for one in found))
 
 
 def _part(check: Qcow2Check, table: int, index: int, count: int) -> Fault:

@@ -367,11 +367,9 @@ class Qcow2Check:
             self.findings.add(rule, len(clusters), faults)
 
     def _settle(self) -> None:
-        from qcowspec.check.effects import Effect
-
-        self.figures.corruptions = self.findings.count(Effect.CORRUPTION)
-        self.figures.leaks = self.findings.count(Effect.LEAK)
-        self.figures.check_errors += self.findings.count(Effect.ERROR)
+        self.figures.corruptions = self.findings.count("corruption")
+        self.figures.leaks = self.findings.count("leak")
+        self.figures.check_errors += self.findings.count("check-error")
 
 
 def owner_map(check: Qcow2Check, first: int, count: int) -> OwnerMap:

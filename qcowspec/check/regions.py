@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qcow_parsers import constants as c
+from qcow_parsers.catalogue import RULES
 
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.ownership import Owner
 from qcowspec.check.places import Pointer
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.rules import holds
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
@@ -102,19 +104,13 @@ def snapshot_field(metadata: Metadata, index: int, name: str) -> Pointer:
     return Pointer(partial(metadata.snapshots.part, index), name, table)
 
 
-MARKS = {
-    "header/corrupt": "QEMU opens it for reading only, until qemu-img check -r all repaired it",
-    "header/untrusted-dirty": "QEMU counts all refcounts anew when it opens it for writing",
-}
-"""What the bits mean by which QEMU marks an image."""
-
-
 def marks(metadata: Metadata, findings: Findings, length: int) -> None:
     """Report that an image is marked corrupt, or as one that was not closed."""
-    header, pointer = metadata.qcow2_header, header_field(metadata, "incompatible_features")
-    set_ = {"header/corrupt": header.has_corrupt, "header/untrusted-dirty": header.has_dirty}
-    for rule, note in MARKS.items():
-        findings.add(rule, int(set_[rule]), fault(pointer, length, note=note))
+    pointer = header_field(metadata, "incompatible_features")
+    for rule in RULES:
+        if rule.check is not None and rule.check.note is not None:
+            broken = not holds(rule, metadata.qcow2_header, metadata)
+            findings.add(rule.id, int(broken), fault(pointer, length, note=rule.check.note))
 
 
 def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Table]:

@@ -81,7 +81,6 @@ def command(
 ) -> None:
     """Hold an image's references against its refcounts, as qemu-img check does."""
     from qcowspec.check import check, every
-    from qcowspec.check.effects import Effect
     from qcowspec.cli.reading import laid_open
     from qcowspec.report.check import tell, tell_json
     from qcowspec.sources import refuse_writers
@@ -120,7 +119,7 @@ def command(
             err=True,
         )
     status = report.status
-    if strict and status in (0, 3) and report.findings.of(Effect.BEYOND):
+    if strict and status in (0, 3) and report.findings.of("beyond-qemu"):
         status = DAMAGED
     sys.exit(status)
 

@@ -43,7 +43,9 @@ def _enforcers(rule: Rule) -> dict[str, bool]:
 def as_json(rule: Rule) -> dict[str, Any]:
     """A rule's row, and under ``verdicts`` what each profile does with an image that breaks it."""
     verdicts = {profile: verdict(rule, profile) for profile in PROFILES}
-    row = rule._asdict() | {"qemu": rule.qemu._asdict(), "untrusted": verdicts["untrusted"]}
+    check = None if rule.check is None else rule.check._asdict()
+    tables = {"qemu": rule.qemu._asdict(), "check": check}
+    row = rule._asdict() | tables | {"untrusted": verdicts["untrusted"]}
     return row | {"verdicts": verdicts}
 
 
@@ -70,6 +72,7 @@ def page(
         "librbd": f"{verdict(rule, 'librbd')} an image that breaks it",
         "untrusted": f"{verdict(rule, 'untrusted')} an image that breaks it",
         "judged": _judged_words(rule),
+        "check": _check_words(rule),
         "message": GAP.sub(r"{\1}", rule.message),
         "predicate": _predicate_words(rule),
         "source": "; ".join(rule.source),
@@ -160,6 +163,25 @@ JUDGED = {
 
 def _judged_words(rule: Rule) -> str:
     return JUDGED[rule.judged] + ("" if rule.after is None else f", after the {rule.after} stage")
+
+
+EFFECTS = {
+    "corruption": "counts as a corruption",
+    "leak": "counts as a leak",
+    "check-error": "counts as a check error",
+    "beyond-qemu": "is reported; qemu-img check does not look at it",
+    "gives-up": "ends without a figure",
+}
+"""What a check does with an image that breaks a rule, by the catalogue's words."""
+
+
+def _check_words(rule: Rule) -> str:
+    check = rule.check
+    if check is None:
+        return ""
+    exits = "" if check.exit is None else f"; exit status {check.exit}, where it would be 0 or 3"
+    loss = "" if check.loss is None else f"; loss of guest data is {check.loss} if clusters leaked"
+    return EFFECTS[check.effect] + exits + loss
 
 
 def _predicate_words(rule: Rule) -> str:

@@ -10,30 +10,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from qcowspec.check import Report
-from qcowspec.check.effects import Effect
 from qcowspec.check.findings import Fault, Group, Owned
-from qcowspec.check.losses import CERTAIN, POSSIBLE, Looked
+from qcowspec.check.losses import Looked
 from qcowspec.check.ownership import words
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.words import printable
 from qcowspec.spec.metadata import Format
 
-BEYOND = "beyond-qemu"
+BEYOND: Final = "beyond-qemu"
 """The key of what qemu-img does not look at."""
 
 LABELS = {
-    Effect.CORRUPTION: "ERROR",
-    Effect.LEAK: "Leaked",
-    Effect.ERROR: "ERROR",
-    Effect.BEYOND: "BEYOND",
+    "corruption": "ERROR",
+    "leak": "Leaked",
+    "check-error": "ERROR",
+    BEYOND: "BEYOND",
 }
-
-BY_OWNERS = ("check/overlap", "check/cluster-shared")
-"""Rules whose value is what owns a cluster."""
-
 
 Every = Callable[[str, Callable[[Fault], None]], object]
 """Goes through the image once more, and hands over every fault of a rule, one by one."""
@@ -87,7 +82,7 @@ def _group_json(group: Group, write: Write, every: Every | None) -> None:
     """A group, fault by fault."""
     head = {
         "rule": group.rule.id,
-        "effect": str(group.effect),
+        "effect": group.effect,
         "count": group.count,
         "says": group.rule.says,
     }
@@ -151,7 +146,7 @@ def summary(report: Report) -> Iterator[str]:
     """qemu-img's own lines, but for what it says of leaks without a look at the tables."""
     found = report.figures
     if not (found.corruptions or found.leaks or found.check_errors):
-        beyond = report.findings.of(Effect.BEYOND)
+        beyond = report.findings.of(BEYOND)
         if beyond:
             yield FINDS_NOTHING
         elif report.ahead:
@@ -199,10 +194,10 @@ def of_leaks(looked: Looked) -> Iterator[str]:
             f"{looked.past:,} clusters past the end of the file have refcounts, and nothing "
             "references them: the file may have been cut short.\n"
         )
-    if looked.found & CERTAIN:
+    if looked.loss == "likely":
         yield f"Guest data may be lost: tables are empty or gone; {many} may be the only copy.\n"
         yield KEEP
-    elif POSSIBLE in looked.found:
+    elif looked.loss == "possible":
         yield f"Guest data may be lost: parts of L2 tables are zero that may have mapped {many}.\n"
         yield KEEP
     elif looked.held:
@@ -235,14 +230,14 @@ def _looked_at(looked: Looked) -> dict[str, int]:
 
 def _parts(report: Report) -> tuple[list[Group], list[Group]]:
     """What QEMU looks at as well, and what only we do."""
-    beyond = [group for group in report.findings if group.effect is Effect.BEYOND]
-    judged = [group for group in report.findings if group.effect is not Effect.BEYOND]
+    beyond = [group for group in report.findings if group.effect == BEYOND]
+    judged = [group for group in report.findings if group.effect != BEYOND]
     return judged, beyond
 
 
 def _fault(group: Group, fault: Fault) -> dict[str, Any]:
     """One place; keys that have nothing to say are left out."""
-    kinds = words(fault.value or 0) if group.rule.id in BY_OWNERS else None
+    kinds = words(fault.value or 0) if group.check.value == "owners" else None
     told: dict[str, Any] = {
         "path": fault.path,
         "offset": fault.offset,
@@ -284,7 +279,7 @@ def _said(told: dict[str, Any]) -> dict[str, Any]:
 def _told(group: Group, write: Write, style: Style, every: Every | None) -> None:
     """A group: the rule, and a line a place."""
     times = "" if group.count == 1 else f", {group.count:,} times"
-    label = style(LABELS[group.effect], "meaning" if group.effect is Effect.BEYOND else "bad")
+    label = style(LABELS[group.effect], "meaning" if group.effect == BEYOND else "bad")
     write(f"{label} {style(group.rule.id, 'title')}{times}. The rule: {group.rule.says}\n")
     told = 0
 
@@ -313,7 +308,7 @@ def _line(group: Group, fault: Fault, style: Style) -> str:
     place, end = _place(fault, style), fault.end
     note = f": {printable(fault.note)}" if fault.note else ""
     cluster = _clusters(fault, style)
-    if group.rule.id in BY_OWNERS:
+    if group.check.value == "owners":
         return (
             f"{cluster} belong{'' if fault.last else 's'} to: {', '.join(words(fault.value or 0))}"
         )

@@ -88,6 +88,8 @@ def refused_for_loading() -> frozenset[str]:
 def refused_for_check(profile: str) -> frozenset[str]:
     """The ids of the rules whose breach makes QEMU refuse to open an image for a check.
 
+    Among them are those that it meets only when the image is open, and gives up the check.
+
     Args:
         profile: ``qemu``, or ``qemu@7.2`` for a version of it.
     """
@@ -95,10 +97,13 @@ def refused_for_check(profile: str) -> frozenset[str]:
     return frozenset(
         rule.id
         for rule in RULES
-        if rule.qemu.verdict == "rejects"
-        and rule.qemu.when in AT_CHECK
-        and (rule.qemu.order or 0) < READING
-        and _stands(rule.qemu, version)
+        if (rule.check is not None and rule.check.effect == "gives-up")
+        or (
+            rule.qemu.verdict == "rejects"
+            and rule.qemu.when in AT_CHECK
+            and (rule.qemu.order or 0) < READING
+            and _stands(rule.qemu, version)
+        )
     )
 
 

@@ -121,6 +121,14 @@ def error_of(
     )
 
 
+def holds(rule: Rule, parsed: object, image: Metadata) -> bool:
+    """Whether a structure keeps a rule that is judged while an image is opened."""
+    function = FUNCTIONS.get(rule.id)
+    if function is None:
+        return bool(getattr(parsed, rule.predicate_name))
+    return function(parsed, image)
+
+
 class Judge:
     """Holds structures against the rules that stand for them, and keeps what it finds.
 
@@ -265,14 +273,13 @@ class Judge:
             again(part, part.parse())
         return next(iter(again._among(refused_for_loading())), None)
 
-    def first_for_check(self, profile: str, also: frozenset[str]) -> Finding | None:
+    def first_for_check(self, profile: str) -> Finding | None:
         """The finding for which QEMU does not check the image.
 
         Args:
             profile: ``qemu``, or ``qemu@7.2`` for a version of it.
-            also: Rules that QEMU meets only when the image is open.
         """
-        return next(iter(self._among(refused_for_check(profile) | also)), None)
+        return next(iter(self._among(refused_for_check(profile))), None)
 
     def _among(self, rules: frozenset[str]) -> list[Finding]:
         found = [finding for finding in self.findings if finding.rule in rules]

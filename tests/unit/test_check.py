@@ -11,11 +11,11 @@ from random import Random
 import numpy as np
 import pytest
 from qcow_parsers import constants as c
+from qcow_parsers.catalogue import RULES
 
 import qcowspec
 from qcowspec.check import check, every, owners, qcow2
 from qcowspec.check.counting import Window
-from qcowspec.check.effects import EFFECTS, Effect
 from qcowspec.check.findings import Fault, Group, Owned
 from qcowspec.check.l1 import Names
 from qcowspec.check.ownership import Owner, overlapping, words
@@ -37,7 +37,7 @@ SMALL = sorted(p for p in DATA.glob("*.qcow2") if p.stat().st_size < 2 << 20)
 JUDGED = [
     vector
     for vector in vectors.everything()
-    if vector.rule in EFFECTS and vector.judged and not vector.rule.startswith("backing/")
+    if BY_ID[vector.rule].check and vector.judged and not vector.rule.startswith("backing/")
 ]
 """The vectors whose rule a check decides."""
 
@@ -66,19 +66,21 @@ def test_a_check_finds_what_a_vector_breaks(vector: Vector) -> None:
     assert (vector.rule in found) == vector.breaks
 
 
-def test_every_rule_that_a_check_goes_by_exists() -> None:
-    assert set(EFFECTS) - set(BY_ID) == set()
-
-
 def test_every_rule_of_the_stage_has_an_effect() -> None:
-    assert {rule for rule in BY_ID if rule.startswith("check/")} - set(EFFECTS) == set()
+    assert [rule.id for rule in RULES if rule.stage == "check" and rule.check is None] == []
+
+
+def test_a_note_is_about_a_mark_in_the_header() -> None:
+    noted = {rule.on for rule in RULES if rule.check and rule.check.note}
+
+    assert noted == {"qcow2::header"}
 
 
 def test_what_qemu_does_not_report_is_beyond_it_or_of_version_1() -> None:
     reported = {
-        rule
-        for rule, effect in EFFECTS.items()
-        if effect is not Effect.BEYOND and "qcow2" in BY_ID[rule].formats
+        rule.id
+        for rule in RULES
+        if rule.check and rule.check.effect != "beyond-qemu" and "qcow2" in rule.formats
     }
 
     assert {rule for rule in reported if BY_ID[rule].qemu.verdict != "rejects"} == set()

@@ -8,7 +8,6 @@ import pytest
 from qcow_parsers import constants as c
 
 from qcowspec.check import check
-from qcowspec.check.effects import EFFECTS
 from qcowspec.check.findings import Fault
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.bases import base
@@ -24,7 +23,7 @@ DATA = Path(__file__).parents[1] / "data"
 BROKEN = [
     vector
     for vector in vectors.everything()
-    if vector.rule in EFFECTS
+    if BY_ID[vector.rule].check
     and vector.breaks
     and vector.judged
     and not vector.rule.startswith("backing/")

@@ -50,6 +50,13 @@ _QEMU = {
     "before": Key(rows.table, required=False),
     "load": Key(rows.text, required=False),
 }
+_CHECK = {
+    "effect": Key(rows.one_of("corruption", "leak", "check-error", "beyond-qemu", "gives-up")),
+    "exit": Key(rows.one_of(2, 3), required=False),
+    "loss": Key(rows.one_of("likely", "possible"), required=False),
+    "value": Key(rows.one_of("owners"), required=False),
+    "note": Key(rows.text, required=False),
+}
 _BEFORE = {
     "version": Key(rows.releases),
     "key": Key(rows.text, required=False),
@@ -75,6 +82,7 @@ _RULE = {
     "errno": Key(lambda value: None if hasattr(errno, str(value)) else "which is no errno"),
     "spec": Key(rows.truth),
     "qemu": Key(rows.table),
+    "check": Key(rows.table, required=False),
     "librbd": Key(_VERDICT),
     "librbd_v1": Key(rows.one_of("rejects"), required=False),
     "untrusted": Key(rows.one_of("rejects", "reports"), required=False),
@@ -110,6 +118,8 @@ def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layo
         return
     if complaints.row(f"{where}: qemu", row["qemu"], _QEMU) and "before" in row["qemu"]:
         complaints.row(f"{where}: qemu.before", row["qemu"]["before"], _BEFORE)
+    if "check" in row:
+        complaints.row(f"{where}: check", row["check"], _CHECK)
     if "loops" in row["qemu"] and "order" not in row["qemu"]:
         complaints.add(where, "`qemu.loops` is given without `qemu.order`.")
     if row["id"].split("/")[:-1] != [stage]:
@@ -194,6 +204,19 @@ class Qemu(NamedTuple):
     load: str | None  # identifies QEMU's message where it refuses to load a snapshot
 
 
+Effect = Literal["corruption", "leak", "check-error", "beyond-qemu", "gives-up"]
+
+
+class Check(NamedTuple):
+    """What a check does with an image that breaks a rule."""
+
+    effect: Effect  # what it counts as
+    exit: int | None  # the exit status, where nothing else gives another than 0 or 3
+    loss: Literal["likely", "possible"] | None  # of guest data, where clusters are leaked too
+    value: Literal["owners"] | None  # what stands for the value; None: what stands at the place
+    note: str | None  # what else there is to say of it
+
+
 class Rule(NamedTuple):
     """A rule: what it says, about what, and who enforces it."""
 
@@ -214,6 +237,7 @@ class Rule(NamedTuple):
     errno: str
     spec: bool  # whether the format's document demands it
     qemu: Qemu
+    check: Check | None  # None: no check looks at it
     librbd: Literal["rejects", "accepts"]
     librbd_v1: Literal["rejects"] | None  # what only the reader's first version refuses
     untrusted: Literal["rejects", "reports"] | None  # an operator's addition to the document
@@ -228,6 +252,8 @@ def _rule(row: Row) -> str:
     for key in _RULE:
         if key == "qemu":
             shown = f"Qemu({_fields(row['qemu'], _QEMU)})"
+        elif key == "check" and key in row:
+            shown = f"Check({_fields(row['check'], _CHECK)})"
         elif key == "source" and isinstance(row[key], str):
             shown = literal((row[key],))
         elif key == "predicate_name":

@@ -52,6 +52,23 @@ def test_a_rule_says_what_older_versions_do(
     assert rule.qemu.before == module.Before(("7.2.13", "9.1"), None, "open")
 
 
+def test_a_rule_says_what_it_is_to_a_check(
+    formats: Path, layouts: dict[str, Layout], load: Load, edit: Edit
+) -> None:
+    edit("rules/header.toml", "librbd", 'check = { effect = "leak", exit = 3 }\nlibrbd')
+    module = load(catalogue.text(catalogue.read(formats / "rules", layouts), "# header"))
+    assert module.RULES[0].check == module.Check("leak", 3, None, None, None)
+
+
+def test_a_rule_is_judged_on_opening_where_its_row_says_nothing_else(
+    formats: Path, layouts: dict[str, Layout], load: Load, edit: Edit
+) -> None:
+    edit("rules/header.toml", "stops", 'after = "bitmaps"\nstops')
+    module = load(catalogue.text(catalogue.read(formats / "rules", layouts), "# header"))
+    (rule,) = module.RULES
+    assert (rule.judged, rule.after, rule.check) == ("opening", "bitmaps", None)
+
+
 def test_a_predicate_may_have_a_name_of_its_own(
     formats: Path, layouts: dict[str, Layout], load: Load, edit: Edit
 ) -> None:
@@ -98,6 +115,12 @@ def test_a_function_is_called_as_its_rule_is(
             'order = 20, until = "10"',
             "rules/header.toml: rule header/version: qemu: `until` is '10', which is neither a "
             "release nor a list of them.",
+        ),
+        (
+            "librbd",
+            'check = { effect = "corrupt" }\nlibrbd',
+            "rules/header.toml: rule header/version: check: `effect` is 'corrupt', which is none "
+            "of corruption, leak, check-error, beyond-qemu, gives-up.",
         ),
         (
             "order = 20",
