@@ -20,13 +20,11 @@ from qcowspec.check.neighbours import evenly, run
 from qcowspec.check.ownership import Owner
 from qcowspec.check.stored import Numbers
 from qcowspec.spec import units
+from qcowspec.spec.rules import BITMAP, BY_ID
 from qcowspec.spec.units import Geometry
 
 Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
-
-BITMAP_RULES = frozenset({"l2/subcluster-bitmap", "l2/subcluster-unallocated"})
-"""Rules that are about an entry's second word."""
 
 
 class Batch:
@@ -85,7 +83,7 @@ class Batch:
         value, host = self.entries[hit], units.l2_offset(self.entries[hit])
         squeezed = value & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
         host[squeezed] = units.compressed_offset(value[squeezed], self._cluster_bits)
-        second = rule in BITMAP_RULES and self.subclusters is not None
+        second = BY_ID[rule].field == BITMAP and self.subclusters is not None
         if second:
             assert self.subclusters is not None
             value = self.subclusters[hit]

@@ -32,7 +32,7 @@ BROKEN = [
 FAR = 1 << 40
 """An offset that no small image has."""
 
-SECOND_WORDS = {"l2/subcluster-bitmap", "l2/subcluster-unallocated"}
+SECOND_WORDS = {"l2/compressed-bitmap", "l2/subcluster-bitmap", "l2/subcluster-unallocated"}
 """Rules about the second half of an entry, whose path is the entry's."""
 
 
@@ -81,6 +81,18 @@ def test_the_place_of_a_fault_is_where_its_path_stands(vector: Vector) -> None:
         if (place := stands_at(places, fault.path)) is not None and place != fault.offset
     ]
     assert elsewhere == []
+
+
+def test_a_check_shows_the_bitmap_where_a_rule_is_about_it() -> None:
+    second = [vector for vector in BROKEN if vector.rule in SECOND_WORDS]
+    assert {vector.rule for vector in second} == SECOND_WORDS
+
+    for vector in second:
+        data = vectors.image(vector)
+        for fault in faults(data)[vector.rule]:
+            place = Places(data, "qcow2").find(fault.path).offset + c.L2E_SIZE_NORMAL
+            word = int.from_bytes(data[place : place + c.L2E_SIZE_NORMAL], "big")
+            assert (fault.offset, fault.value) == (place, word), vector.id
 
 
 def test_all_rules_of_a_check_are_among_these_vectors() -> None:
