@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qcow_parsers import Qcow1, Qcow2
+from qcow_parsers import Qcow2
 
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
-from qcowspec.spec.predicates.extensions import names_protocol
 from qcowspec.spec.structures import Part, Place
 
 
@@ -34,26 +33,6 @@ def data_file_found(header: Qcow2.Header, image: Metadata) -> bool:
 def named_data_file(header: Qcow2.Header, image: Metadata) -> bytes | None:
     """The data file's name."""
     return image.data_file and image.data_file.name
-
-
-@decides("backing/librbd-present", "backing/v1-librbd-present")
-def librbd_present(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """There is no backing file, or one without a name."""
-    return header.backing_file_offset == 0 or header.backing_file_size == 0
-
-
-@decides("backing/untrusted-present", "backing/v1-untrusted-present")
-def untrusted_present(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """There is no backing file, and no name of one, be it empty."""
-    return header.backing_file_offset == 0
-
-
-@decides("backing/untrusted-protocol", "backing/v1-untrusted-protocol")
-def untrusted_protocol(
-    backing: Qcow1.BackingFileName | Qcow2.BackingFileName, image: Metadata
-) -> bool:
-    """The name is a path and names no protocol."""
-    return not names_protocol(backing.name)
 
 
 @decides("backing/untrusted-format")

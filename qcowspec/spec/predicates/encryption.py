@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from qcow_parsers import Qcow1, Qcow2
+from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides
 
-NONE, LUKS = int(c.QcowCryptMethod.QCOW_CRYPT_NONE), int(c.QcowCryptMethod.QCOW_CRYPT_LUKS)
-
-
-@decides(
-    "encryption/librbd-crypt-method",
-    "encryption/untrusted-present",
-    "encryption/v1-librbd-crypt-method",
-    "encryption/v1-untrusted-present",
-)
-def not_encrypted(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """The guest's data are stored as they are."""
-    return int(header.crypt_method) == NONE
+LUKS = int(c.QcowCryptMethod.QCOW_CRYPT_LUKS)
 
 
 @decides("encryption/crypto-method")
@@ -43,18 +32,6 @@ def crypto_present(header: Qcow2.Header, image: Metadata) -> bool:
 def crypto_offset(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
     """The LUKS header begins at a cluster."""
     return pointer.offset % image.qcow2_header.cluster_size == 0
-
-
-@decides("encryption/luks-length")
-def luks_length(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
-    """The extension lets the LUKS header be read whole."""
-    return pointer.length >= c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE
-
-
-@decides("encryption/luks-read")
-def luks_read(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
-    """QEMU's block layer can read the LUKS header."""
-    return pointer.offset + c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE <= c.BDRV_MAX_LENGTH
 
 
 @decides("encryption/untrusted-headers")

@@ -11,11 +11,6 @@ from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place
 
-FEATURE_BITS = 64
-"""Bits of a word of features."""
-
-FEATURE_TYPES = frozenset(map(int, c.Qcow2FeatureType))
-
 # --- the area as a whole: the turn stands after its last record -----------------------------------
 
 
@@ -101,27 +96,3 @@ def bitmaps_present(header: Qcow2.Header, image: Metadata) -> bool:
 def once(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
     """No earlier record is of this type."""
     return not image.turn.repeats
-
-
-@decides("extensions/untrusted-unknown")
-def untrusted_unknown(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
-    """The record is of a type that has a name."""
-    return isinstance(extension.magic, Qcow2.ExtensionMagic)
-
-
-@decides("extensions/untrusted-data-file")
-def untrusted_data_file(data: Qcow2.DataFile, image: Metadata) -> bool:
-    """There is no such record: its being there breaks the rule."""
-    return False
-
-
-@decides("extensions/untrusted-data-file-protocol")
-def untrusted_data_file_protocol(data: Qcow2.DataFile, image: Metadata) -> bool:
-    """The name is a path and names no protocol."""
-    return not names_protocol(data.data_file)
-
-
-def names_protocol(name: bytes) -> bool:
-    """Whether a file name begins with a protocol (block.c: path_has_protocol)."""
-    before, colon, _ = name.partition(b"\0")[0].partition(b":")
-    return bool(colon) and b"/" not in before

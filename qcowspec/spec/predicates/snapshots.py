@@ -43,22 +43,10 @@ def table_length(entry: Qcow2.Snapshot, image: Metadata) -> int:
 # --- what a check reports -------------------------------------------------------------------------
 
 
-@decides("snapshots/extra-data-minimum")
-def extra_data_minimum(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The entry says how large the disk was."""
-    return entry.extra_data_size >= c.QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
-
-
 @decides("snapshots/l1-table-offset")
 def l1_table_offset(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     """The snapshot's L1 table begins at a cluster."""
     return entry.l1_table_offset % image.qcow2_header.cluster_size == 0
-
-
-@decides("snapshots/l1-table-read")
-def l1_table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """QEMU's block layer can read the snapshot's L1 table."""
-    return entry.l1_table_offset + entry.l1_table_bytes <= c.BDRV_MAX_LENGTH
 
 
 @decides("snapshots/id-unique")
@@ -101,12 +89,6 @@ def librbd_l1_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
 
 
 # --- the operator's policy ------------------------------------------------------------------------
-
-
-@decides("snapshots/untrusted-vm-state")
-def untrusted_vm_state(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """No machine was running."""
-    return entry.effective_vm_state_size == 0
 
 
 @places("snapshots/untrusted-vm-state")
