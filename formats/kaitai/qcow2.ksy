@@ -138,6 +138,7 @@ instances:
     doc: The pointer to the encryption header; the last one, if several.
   encryption_header:
     pos: crypto_extension.offset
+    size: 592
     type: luks1
     if: >-
       has_header_extensions and header_extensions.last_crypto >= 0

@@ -3798,7 +3798,9 @@ class Qcow2(KaitaiStruct):
             pass
             _pos = self._io.pos()
             self._io.seek(self.crypto_extension.offset)
-            self._m_encryption_header = luks1.Luks1(self._io)
+            self._raw__m_encryption_header = self._io.read_bytes(592)
+            _io__raw__m_encryption_header = KaitaiStream(BytesIO(self._raw__m_encryption_header))
+            self._m_encryption_header = luks1.Luks1(_io__raw__m_encryption_header)
             self._io.seek(_pos)
 
         return getattr(self, '_m_encryption_header', None)

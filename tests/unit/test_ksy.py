@@ -170,9 +170,10 @@ def look_at(parsed: KaitaiStruct, *, alone: bool = False) -> None:
 KEPT = {
     rule.predicate_name
     for rule in RULES
-    if rule.predicate == "instance" and (rule.spec or rule.qemu.verdict == "rejects")
+    if rule.predicate == "instance"
+    and (rule.spec or (rule.qemu.verdict == "rejects" and rule.qemu.when != "write"))
 }
-"""The rules of the document and of QEMU; librbd and an operator have others."""
+"""What the document demands, and QEMU of an image that it reads; librbd and operators ask more."""
 
 
 @by_image
