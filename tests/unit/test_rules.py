@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import struct
 import time
 from math import inf
@@ -80,11 +81,12 @@ def test_every_function_is_some_rules() -> None:
 
 
 def test_a_function_reads_more_than_its_structure() -> None:
-    """What a structure says by itself is an instance of its .ksy."""
+    """What a structure says by itself is an instance of its .ksy; a function says what it reads."""
     for rule, function in FUNCTIONS.items():
         image = list(inspect.signature(function).parameters)[1]
         body = ast.parse(inspect.getsource(function))
         assert image in {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}, rule
+        assert re.search(r"\bReads [\w' ,]+\.", inspect.getdoc(function) or ""), rule
 
 
 # --- profiles -------------------------------------------------------------------------------------

@@ -13,19 +13,22 @@ from qcowspec.spec.structures import Part, Place
 
 @decides("backing/data-file-name", after="extensions")
 def data_file_name(header: Qcow2.Header, image: Metadata) -> bool:
-    """An image with a data file names it."""
+    """An image with a data file names it. Reads the data file extension."""
     return not header.has_data_file or image.data_file is not None
 
 
 @decides("backing/data-file-name-length")
 def data_file_name_length(data: Qcow2.DataFile, image: Metadata) -> bool:
-    """The name of a data file is not empty."""
+    """The name of a data file is not empty. Reads the header."""
     return bool(data.data_file.partition(b"\0")[0]) or not image.qcow2_header.has_data_file
 
 
 @decides("backing/data-file-found", after="extensions")
 def data_file_found(header: Qcow2.Header, image: Metadata) -> bool:
-    """There is no data file with a name: no other file is opened while an image is judged."""
+    """There is no data file with a name: no other file is opened while an image is judged.
+
+    Reads the data file extension.
+    """
     return not (header.has_data_file and image.data_file and image.data_file.name)
 
 
@@ -37,7 +40,10 @@ def named_data_file(header: Qcow2.Header, image: Metadata) -> bytes | None:
 
 @decides("backing/untrusted-format")
 def untrusted_format(backing: Qcow2.BackingFileName, image: Metadata) -> bool:
-    """The backing file's format is given, so that nobody has to guess."""
+    """The backing file's format is given, so that nobody has to guess.
+
+    Reads the format extension.
+    """
     return not backing.name.partition(b"\0")[0] or bool(image.backing_format)
 
 

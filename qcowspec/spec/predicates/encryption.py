@@ -13,7 +13,7 @@ LUKS = int(c.QcowCryptMethod.QCOW_CRYPT_LUKS)
 
 @decides("encryption/crypto-method")
 def crypto_method(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
-    """Only an image encrypted with LUKS points at a LUKS header."""
+    """Only an image encrypted with LUKS points at a LUKS header. Reads the header."""
     return (
         int(extension.magic) != c.QCOW2_EXT_MAGIC_CRYPTO_HEADER
         or int(image.qcow2_header.crypt_method) == LUKS
@@ -22,7 +22,7 @@ def crypto_method(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
 
 @decides("encryption/crypto-present", "encryption/crypto-followed", after="extensions")
 def crypto_present(header: Qcow2.Header, image: Metadata) -> bool:
-    """An image encrypted with LUKS points at a LUKS header."""
+    """An image encrypted with LUKS points at a LUKS header. Reads the types of all extensions."""
     return (
         int(header.crypt_method) != LUKS or c.QCOW2_EXT_MAGIC_CRYPTO_HEADER in image.extension_types
     )
@@ -30,12 +30,15 @@ def crypto_present(header: Qcow2.Header, image: Metadata) -> bool:
 
 @decides("encryption/crypto-offset")
 def crypto_offset(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
-    """The LUKS header begins at a cluster."""
+    """The LUKS header begins at a cluster. Reads the header."""
     return pointer.offset % image.qcow2_header.cluster_size == 0
 
 
 @decides("encryption/untrusted-headers")
 def untrusted_headers(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
-    """The LUKS header is no more than the last one that is read here."""
+    """The LUKS header is no more than the last one that is read here.
+
+    Reads the earlier LUKS headers.
+    """
     known = image.luks_headers
     return len(known) < c.POLICY_MAX_LUKS_HEADERS or pointer.offset in known

@@ -21,7 +21,7 @@ def _is_closed(image: Metadata) -> bool:
 
 @decides("extensions/area-remainder")
 def area_remainder(area: object, image: Metadata) -> bool:
-    """The area does not end in too few bytes for a record."""
+    """The area does not end in too few bytes for a record. Reads how much of the area is left."""
     return _is_closed(image) or not 0 < image.turn.left < c.QCOW2_EXT_HEADER_SIZE
 
 
@@ -39,13 +39,13 @@ def unparsed(part: Part[Any], area: object, image: Metadata) -> Place:
 
 @decides("extensions/end")
 def end(area: object, image: Metadata) -> bool:
-    """An area that is not empty is closed."""
+    """An area that is not empty is closed. Reads how much of the area is left."""
     return _is_closed(image) or not (image.turn.index or image.turn.left)
 
 
 @decides("extensions/untrusted-count")
 def untrusted_count(area: object, image: Metadata) -> bool:
-    """The records are no more than are judged here."""
+    """The records are no more than are judged here. Reads how many records there are."""
     return image.turn.index <= c.POLICY_MAX_HEADER_EXTENSIONS
 
 
@@ -66,7 +66,10 @@ def last_record(part: Part[Any], area: object, image: Metadata) -> Place:
 
 @decides("extensions/slack")
 def slack(area: object, image: Metadata) -> bool:
-    """What is neither header, record nor name is zero in the first cluster."""
+    """What is neither header, record nor name is zero in the first cluster.
+
+    Reads the first cluster.
+    """
     return image.slack == 0
 
 
@@ -85,7 +88,7 @@ def first_stray(part: Part[Any], area: object, image: Metadata) -> Place:
 
 @decides("extensions/bitmaps-present", after="extensions")
 def bitmaps_present(header: Qcow2.Header, image: Metadata) -> bool:
-    """Bitmaps that are declared up to date are there."""
+    """Bitmaps that are declared up to date are there. Reads the types of all extensions."""
     return not header.has_bitmaps or c.QCOW2_EXT_MAGIC_BITMAPS in image.extension_types
 
 
@@ -94,5 +97,5 @@ def bitmaps_present(header: Qcow2.Header, image: Metadata) -> bool:
 
 @decides("extensions/once")
 def once(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
-    """No earlier record is of this type."""
+    """No earlier record is of this type. Reads the earlier types."""
     return not image.turn.repeats

@@ -17,13 +17,13 @@ from qcowspec.spec.structures import Part, Place, place
 
 @decides("header/librbd-length")
 def librbd_length(header: Qcow2.Header, image: Metadata) -> bool:
-    """The file has the bytes that librbd reads as a header."""
+    """The file has the bytes that librbd reads as a header. Reads the file's length."""
     return image.holds(0, c.QCOW2_HEADER_SIZE)
 
 
 @decides("header/v1-librbd-length")
 def v1_librbd_length(header: Qcow1.Header, image: Metadata) -> bool:
-    """The file has the bytes of a version 1 header."""
+    """The file has the bytes of a version 1 header. Reads the file's length."""
     return image.holds(0, c.QCOW1_HEADER_SIZE)
 
 
@@ -56,7 +56,7 @@ COMPRESSION_TYPE = "additional_fields.compression_type"
 
 @decides("header/untrusted-overlap", after="bitmaps")
 def untrusted_overlap(header: Qcow2.Header, image: Metadata) -> bool:
-    """What the header locates lies apart."""
+    """What the header locates lies apart. Reads the places of all tables."""
     return overlapping(header, image) is None
 
 
@@ -103,7 +103,10 @@ def _located(header: Qcow2.Header, image: Metadata) -> Iterator[tuple[int, int, 
 
 @decides("header/truncated", "header/v1-truncated", after="clusters")
 def truncated(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """Nothing that was looked at lies past the end of the file."""
+    """Nothing that was looked at lies past the end of the file.
+
+    Reads the file's length and the places of all tables.
+    """
     return image.reach == 0
 
 

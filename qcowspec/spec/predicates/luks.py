@@ -33,14 +33,14 @@ def _header(image: Metadata) -> Luks1.Header:
 
 @decides("encryption/luks-slot-payload")
 def slot_payload(slot: Luks1.KeySlot, image: Metadata) -> bool:
-    """The material ends before the payload."""
+    """The material ends before the payload. Reads the LUKS header."""
     header = _header(image)
     return _end(slot, header) <= header.payload_offset_sector
 
 
 @decides("encryption/luks-slot-overlap")
 def slot_overlap(slot: Luks1.KeySlot, image: Metadata) -> bool:
-    """The material lies apart from that of all later slots."""
+    """The material lies apart from that of all later slots. Reads the later slots."""
     header = _header(image)
     end = _end(slot, header)
     return not any(

@@ -19,13 +19,13 @@ def beginning(probe: Qcow.Probe, image: Metadata) -> str:
 
 @decides("probe/untrusted-foreign", after="backing")
 def untrusted_foreign(probe: Qcow.Probe, image: Metadata) -> bool:
-    """Nothing but partition tables was found."""
+    """Nothing but partition tables was found. Reads the signatures of other formats."""
     return image.foreign <= PARTITION_TABLES
 
 
 @decides("probe/untrusted-partition-table", after="backing")
 def untrusted_partition_table(probe: Qcow.Probe, image: Metadata) -> bool:
-    """No partition table was found."""
+    """No partition table was found. Reads the signatures of other formats."""
     return not image.foreign & PARTITION_TABLES
 
 

@@ -18,7 +18,10 @@ from qcowspec.spec.units import HostOffset
 
 @decides("l1/librbd-past-end", "l1/v1-librbd-past-end")
 def librbd_past_end(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """The file has the L1 entries that librbd reads; a read of none fails on a negative offset."""
+    """The file has the L1 entries that librbd reads; a read of none fails on a negative offset.
+
+    Reads the file's length.
+    """
     if header.librbd_l1_size == 0:
         return header.l1_table_offset <= c.QCOW2_MAX_TABLE_END
     return image.holds(header.l1_table_offset, header.librbd_l1_size * c.L1E_SIZE)
@@ -29,13 +32,13 @@ def librbd_past_end(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> boo
 
 @decides("l1/untrusted-past-end")
 def untrusted_past_end(header: Qcow2.Header, image: Metadata) -> bool:
-    """The file has the whole active L1 table."""
+    """The file has the whole active L1 table. Reads the file's length."""
     return image.holds(header.l1_table_offset, header.l1_table_bytes)
 
 
 @decides("l1/untrusted-l2-past-end", after="backing")
 def untrusted_l2_past_end(header: Qcow2.Header, image: Metadata) -> bool:
-    """The last L2 table begins inside the file, and so do all."""
+    """The last L2 table begins inside the file, and so do all. Reads the L1 table."""
     last = last_l2_table(header, image)
     return last == 0 or image.holds(last, 1)
 
@@ -80,11 +83,11 @@ LARGE = 1 << 16
 
 @decides("l1/v1-untrusted-past-end")
 def v1_untrusted_past_end(header: Qcow1.Header, image: Metadata) -> bool:
-    """The file has the whole L1 table."""
+    """The file has the whole L1 table. Reads the file's length."""
     return image.holds(header.l1_table_offset, header.l1_table_bytes)
 
 
 @decides("refcounts/untrusted-past-end")
 def refcounts_untrusted_past_end(header: Qcow2.Header, image: Metadata) -> bool:
-    """The file has the whole refcount table."""
+    """The file has the whole refcount table. Reads the file's length."""
     return image.holds(header.refcount_table_offset, header.refcount_table_bytes)
