@@ -4,8 +4,8 @@ In: a structure and what is known of its image. Out: whether a rule holds. Refus
 
 One module a stage, one function a rule, which says what it reads; what a structure's own fields
 decide is an ``ok_…`` instance of its ``.ksy``. The rule's row in formats/rules says what it means,
-who enforces it and why. A rule without a function here and without an ``ok_…`` instance is decided by
-nobody while an image is opened; `UNDECIDED` says of each of them why.
+who enforces it and why. A rule that has neither is decided by nobody while an image is opened;
+`UNDECIDED` says of each of them why.
 """
 
 from __future__ import annotations

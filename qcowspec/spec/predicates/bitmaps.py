@@ -143,6 +143,7 @@ def coverage(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
 
     A disk of 2^63 bytes and more has no length that QEMU could compare, so that not even a bitmap
     in use passes (block.c: bdrv_getlength).
+
     Reads the header.
     """
     length = _disk(image)
