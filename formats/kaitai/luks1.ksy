@@ -105,13 +105,13 @@ types:
         terminator: 0
         type: hash_word
         doc: The name of the hash as QEMU reads it, up to its first zero byte.
-      cipher_key_len:
+      len_cipher_key:
         value: '(mode.is_xts ? master_key_len / 2 : master_key_len).as<u4>'
         doc: Length of the cipher's key in bytes; XTS takes two of them.
-      essiv_key_len:
+      len_essiv_key:
         value: >-
-          (mode.is_essiv and mode.generator.digest_len != cipher_key_len
-          ? mode.generator.digest_len : 0).as<u4>
+          (mode.is_essiv and mode.generator.len_digest != len_cipher_key
+          ? mode.generator.len_digest : 0).as<u4>
         doc: |
           Length of the key in bytes that essiv makes of its hash, where that is
           not the one of the data's own cipher; 0 where it is, without essiv,
@@ -140,7 +140,7 @@ types:
       ok_ivgen_hash:
         value: >-
           not mode.has_generator or not mode.generator.has_hash
-          or mode.generator.digest_len > 0
+          or mode.generator.len_digest > 0
         doc: The hash that the mode names, if any, is known.
       ok_ivgen_hash_sm3:
         value: >-
@@ -152,9 +152,9 @@ types:
         doc: The mode is known.
       ok_cipher_name:
         value: >-
-          cipher_key_len == 16 and (cipher.is_cast5 or cipher.is_sm4)
-          or cipher.has_long_keys and (cipher_key_len == 16
-          or cipher_key_len == 24 or cipher_key_len == 32)
+          len_cipher_key == 16 and (cipher.is_cast5 or cipher.is_sm4)
+          or cipher.has_long_keys and (len_cipher_key == 16
+          or len_cipher_key == 24 or len_cipher_key == 32)
         doc: |
           The cipher is known and has keys of this length:
           QCRYPTO_CIPHER_KEY_LEN_AES_128, QCRYPTO_CIPHER_KEY_LEN_AES_192 or
@@ -164,7 +164,7 @@ types:
         value: not cipher.is_sm4
         doc: The cipher is not SM4, new in QEMU 9.0.
       ok_hash_spec:
-        value: hash.digest_len > 0
+        value: hash.len_digest > 0
         doc: The hash is known.
       ok_hash_sm3:
         value: not hash.is_sm3
@@ -179,14 +179,14 @@ types:
         doc: The generator essiv has a hash.
       ok_essiv_cipher:
         value: >-
-          essiv_key_len == 0 or not cipher.has_long_keys or essiv_key_len == 16
-          or essiv_key_len == 24 or essiv_key_len == 32
+          len_essiv_key == 0 or not cipher.has_long_keys or len_essiv_key == 16
+          or len_essiv_key == 24 or len_essiv_key == 32
         doc: |
           A cipher of the data's kind has keys as long as essiv's hash:
           QCRYPTO_CIPHER_KEY_LEN_AES_128, QCRYPTO_CIPHER_KEY_LEN_AES_192 or
           QCRYPTO_CIPHER_KEY_LEN_AES_256 (16, 24 or 32 bytes).
       ok_essiv_kind:
-        value: essiv_key_len == 0 or cipher.has_long_keys
+        value: len_essiv_key == 0 or cipher.has_long_keys
         doc: |
           The data's own cipher has keys as long as essiv's hash, or is of a
           kind with keys of several lengths.
@@ -271,8 +271,8 @@ types:
         type: hash_word
         if: has_hash
         doc: What follows the colon.
-      digest_len:
-        value: '(has_hash ? hash.digest_len : 0).as<u4>'
+      len_digest:
+        value: '(has_hash ? hash.len_digest : 0).as<u4>'
         doc: |
           Length of what the hash makes, in bytes; 0 where there is none, and
           where it is unknown.
@@ -317,7 +317,7 @@ types:
       is_sm3:
         value: name == [0x73, 0x6d, 0x33]
         doc: '"sm3" (QCRYPTO_HASH_ALGO_SM3).'
-      digest_len:
+      len_digest:
         value: >-
           (is_md5 ? 16 : is_sha1 or is_ripemd160 ? 20 : is_sha224 ? 28
           : is_sha256 or is_sm3 ? 32 : is_sha384 ? 48

@@ -221,7 +221,7 @@ types:
         doc: |
           Number of guest bytes that librbd maps with one L1 entry. Its bounds,
           within which this is, are wider than QEMU's.
-      librbd_l1_size:
+      num_librbd_l1_entries:
         value: >-
           (size / librbd_l1_entry_span * librbd_l1_entry_span == size
           ? size / librbd_l1_entry_span % 4294967296
@@ -230,7 +230,7 @@ types:
           Number of L1 entries that the disk needs, cut to 32 bits as librbd
           does.
       ok_librbd_l1_size:
-        value: librbd_l1_size <= 268435455
+        value: num_librbd_l1_entries <= 268435455
         doc: |
           The L1 entries that the disk needs, as librbd counts them, are at most
           QCOW1_MAX_L1_ENTRIES.

@@ -566,7 +566,7 @@ types:
         doc: |
           Number of guest bytes that librbd maps with one L1 entry: it knows L2
           entries of 8 bytes only. Bounded where cluster_bits is out of range.
-      librbd_l1_size:
+      num_librbd_l1_entries:
         value: >-
           (size / librbd_l1_entry_span * librbd_l1_entry_span == size
           ? size / librbd_l1_entry_span % 4294967296
@@ -578,8 +578,8 @@ types:
         value: >-
           size / librbd_l1_entry_span + 1
           < 4611686018427387904 / librbd_l1_entry_span * 4
-          and librbd_l1_size <= 268435455
-          and librbd_l1_size <= l1_size
+          and num_librbd_l1_entries <= 268435455
+          and num_librbd_l1_entries <= l1_size
         doc: |
           The L1 entries that the disk needs, as librbd counts them, are at most
           QCOW1_MAX_L1_ENTRIES, and the L1 table has them. The size can be

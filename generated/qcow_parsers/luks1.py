@@ -141,20 +141,6 @@ class Luks1(KaitaiStruct):
             pass
 
         @property
-        def digest_len(self):
-            """Length of what the hash makes, in bytes: QCRYPTO_HASH_DIGEST_LEN_MD5,
-            QCRYPTO_HASH_DIGEST_LEN_SHA1, QCRYPTO_HASH_DIGEST_LEN_RIPEMD160,
-            QCRYPTO_HASH_DIGEST_LEN_SHA224, QCRYPTO_HASH_DIGEST_LEN_SHA256,
-            QCRYPTO_HASH_DIGEST_LEN_SM3, QCRYPTO_HASH_DIGEST_LEN_SHA384 or
-            QCRYPTO_HASH_DIGEST_LEN_SHA512; 0 where the hash is unknown.
-            """
-            if hasattr(self, '_m_digest_len'):
-                return self._m_digest_len
-
-            self._m_digest_len = (16 if self.is_md5 else (20 if  ((self.is_sha1) or (self.is_ripemd160))  else (28 if self.is_sha224 else (32 if  ((self.is_sha256) or (self.is_sm3))  else (48 if self.is_sha384 else (64 if self.is_sha512 else 0))))))
-            return getattr(self, '_m_digest_len', None)
-
-        @property
         def is_md5(self):
             """"md5" (QCRYPTO_HASH_ALG_MD5)."""
             if hasattr(self, '_m_is_md5'):
@@ -226,6 +212,20 @@ class Luks1(KaitaiStruct):
             self._m_is_sm3 = self.name == b"\x73\x6D\x33"
             return getattr(self, '_m_is_sm3', None)
 
+        @property
+        def len_digest(self):
+            """Length of what the hash makes, in bytes: QCRYPTO_HASH_DIGEST_LEN_MD5,
+            QCRYPTO_HASH_DIGEST_LEN_SHA1, QCRYPTO_HASH_DIGEST_LEN_RIPEMD160,
+            QCRYPTO_HASH_DIGEST_LEN_SHA224, QCRYPTO_HASH_DIGEST_LEN_SHA256,
+            QCRYPTO_HASH_DIGEST_LEN_SM3, QCRYPTO_HASH_DIGEST_LEN_SHA384 or
+            QCRYPTO_HASH_DIGEST_LEN_SHA512; 0 where the hash is unknown.
+            """
+            if hasattr(self, '_m_len_digest'):
+                return self._m_len_digest
+
+            self._m_len_digest = (16 if self.is_md5 else (20 if  ((self.is_sha1) or (self.is_ripemd160))  else (28 if self.is_sha224 else (32 if  ((self.is_sha256) or (self.is_sm3))  else (48 if self.is_sha384 else (64 if self.is_sha512 else 0))))))
+            return getattr(self, '_m_len_digest', None)
+
 
     class Header(KaitaiStruct):
         """The partition header, 592 bytes.
@@ -294,27 +294,6 @@ class Luks1(KaitaiStruct):
             return getattr(self, '_m_cipher', None)
 
         @property
-        def cipher_key_len(self):
-            """Length of the cipher's key in bytes; XTS takes two of them."""
-            if hasattr(self, '_m_cipher_key_len'):
-                return self._m_cipher_key_len
-
-            self._m_cipher_key_len = (self.master_key_len // 2 if self.mode.is_xts else self.master_key_len)
-            return getattr(self, '_m_cipher_key_len', None)
-
-        @property
-        def essiv_key_len(self):
-            """Length of the key in bytes that essiv makes of its hash, where that is
-            not the one of the data's own cipher; 0 where it is, without essiv,
-            and where the hash is unknown.
-            """
-            if hasattr(self, '_m_essiv_key_len'):
-                return self._m_essiv_key_len
-
-            self._m_essiv_key_len = (self.mode.generator.digest_len if  ((self.mode.is_essiv) and (self.mode.generator.digest_len != self.cipher_key_len))  else 0)
-            return getattr(self, '_m_essiv_key_len', None)
-
-        @property
         def hash(self):
             """The name of the hash as QEMU reads it, up to its first zero byte."""
             if hasattr(self, '_m_hash'):
@@ -327,6 +306,27 @@ class Luks1(KaitaiStruct):
             self._m_hash = Luks1.HashWord(_io__raw__m_hash, self, self._root)
             self._io.seek(_pos)
             return getattr(self, '_m_hash', None)
+
+        @property
+        def len_cipher_key(self):
+            """Length of the cipher's key in bytes; XTS takes two of them."""
+            if hasattr(self, '_m_len_cipher_key'):
+                return self._m_len_cipher_key
+
+            self._m_len_cipher_key = (self.master_key_len // 2 if self.mode.is_xts else self.master_key_len)
+            return getattr(self, '_m_len_cipher_key', None)
+
+        @property
+        def len_essiv_key(self):
+            """Length of the key in bytes that essiv makes of its hash, where that is
+            not the one of the data's own cipher; 0 where it is, without essiv,
+            and where the hash is unknown.
+            """
+            if hasattr(self, '_m_len_essiv_key'):
+                return self._m_len_essiv_key
+
+            self._m_len_essiv_key = (self.mode.generator.len_digest if  ((self.mode.is_essiv) and (self.mode.generator.len_digest != self.len_cipher_key))  else 0)
+            return getattr(self, '_m_len_essiv_key', None)
 
         @property
         def mode(self):
@@ -379,7 +379,7 @@ class Luks1(KaitaiStruct):
             if hasattr(self, '_m_ok_cipher_name'):
                 return self._m_ok_cipher_name
 
-            self._m_ok_cipher_name =  (( ((self.cipher_key_len == 16) and ( ((self.cipher.is_cast5) or (self.cipher.is_sm4)) )) ) or ( ((self.cipher.has_long_keys) and ( ((self.cipher_key_len == 16) or (self.cipher_key_len == 24) or (self.cipher_key_len == 32)) )) ))
+            self._m_ok_cipher_name =  (( ((self.len_cipher_key == 16) and ( ((self.cipher.is_cast5) or (self.cipher.is_sm4)) )) ) or ( ((self.cipher.has_long_keys) and ( ((self.len_cipher_key == 16) or (self.len_cipher_key == 24) or (self.len_cipher_key == 32)) )) ))
             return getattr(self, '_m_ok_cipher_name', None)
 
         @property
@@ -409,7 +409,7 @@ class Luks1(KaitaiStruct):
             if hasattr(self, '_m_ok_essiv_cipher'):
                 return self._m_ok_essiv_cipher
 
-            self._m_ok_essiv_cipher =  ((self.essiv_key_len == 0) or ((not (self.cipher.has_long_keys))) or (self.essiv_key_len == 16) or (self.essiv_key_len == 24) or (self.essiv_key_len == 32))
+            self._m_ok_essiv_cipher =  ((self.len_essiv_key == 0) or ((not (self.cipher.has_long_keys))) or (self.len_essiv_key == 16) or (self.len_essiv_key == 24) or (self.len_essiv_key == 32))
             return getattr(self, '_m_ok_essiv_cipher', None)
 
         @property
@@ -429,7 +429,7 @@ class Luks1(KaitaiStruct):
             if hasattr(self, '_m_ok_essiv_kind'):
                 return self._m_ok_essiv_kind
 
-            self._m_ok_essiv_kind =  ((self.essiv_key_len == 0) or (self.cipher.has_long_keys))
+            self._m_ok_essiv_kind =  ((self.len_essiv_key == 0) or (self.cipher.has_long_keys))
             return getattr(self, '_m_ok_essiv_kind', None)
 
         @property
@@ -447,7 +447,7 @@ class Luks1(KaitaiStruct):
             if hasattr(self, '_m_ok_hash_spec'):
                 return self._m_ok_hash_spec
 
-            self._m_ok_hash_spec = self.hash.digest_len > 0
+            self._m_ok_hash_spec = self.hash.len_digest > 0
             return getattr(self, '_m_ok_hash_spec', None)
 
         @property
@@ -474,7 +474,7 @@ class Luks1(KaitaiStruct):
             if hasattr(self, '_m_ok_ivgen_hash'):
                 return self._m_ok_ivgen_hash
 
-            self._m_ok_ivgen_hash =  (((not (self.mode.has_generator))) or ((not (self.mode.generator.has_hash))) or (self.mode.generator.digest_len > 0))
+            self._m_ok_ivgen_hash =  (((not (self.mode.has_generator))) or ((not (self.mode.generator.has_hash))) or (self.mode.generator.len_digest > 0))
             return getattr(self, '_m_ok_ivgen_hash', None)
 
         @property
@@ -564,17 +564,6 @@ class Luks1(KaitaiStruct):
 
 
         @property
-        def digest_len(self):
-            """Length of what the hash makes, in bytes; 0 where there is none, and
-            where it is unknown.
-            """
-            if hasattr(self, '_m_digest_len'):
-                return self._m_digest_len
-
-            self._m_digest_len = (self.hash.digest_len if self.has_hash else 0)
-            return getattr(self, '_m_digest_len', None)
-
-        @property
         def has_hash(self):
             """There is a colon."""
             if hasattr(self, '_m_has_hash'):
@@ -626,6 +615,17 @@ class Luks1(KaitaiStruct):
 
             self._m_is_plain64 = self.name == b"\x70\x6C\x61\x69\x6E\x36\x34"
             return getattr(self, '_m_is_plain64', None)
+
+        @property
+        def len_digest(self):
+            """Length of what the hash makes, in bytes; 0 where there is none, and
+            where it is unknown.
+            """
+            if hasattr(self, '_m_len_digest'):
+                return self._m_len_digest
+
+            self._m_len_digest = (self.hash.len_digest if self.has_hash else 0)
+            return getattr(self, '_m_len_digest', None)
 
         @property
         def name(self):

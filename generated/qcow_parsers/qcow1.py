@@ -223,15 +223,15 @@ class Qcow1(KaitaiStruct):
             return getattr(self, '_m_librbd_l1_entry_span', None)
 
         @property
-        def librbd_l1_size(self):
+        def num_librbd_l1_entries(self):
             """Number of L1 entries that the disk needs, cut to 32 bits as librbd
             does.
             """
-            if hasattr(self, '_m_librbd_l1_size'):
-                return self._m_librbd_l1_size
+            if hasattr(self, '_m_num_librbd_l1_entries'):
+                return self._m_num_librbd_l1_entries
 
-            self._m_librbd_l1_size = ((self.size // self.librbd_l1_entry_span) % 4294967296 if (self.size // self.librbd_l1_entry_span) * self.librbd_l1_entry_span == self.size else (self.size // self.librbd_l1_entry_span + 1) % 4294967296)
-            return getattr(self, '_m_librbd_l1_size', None)
+            self._m_num_librbd_l1_entries = ((self.size // self.librbd_l1_entry_span) % 4294967296 if (self.size // self.librbd_l1_entry_span) * self.librbd_l1_entry_span == self.size else (self.size // self.librbd_l1_entry_span + 1) % 4294967296)
+            return getattr(self, '_m_num_librbd_l1_entries', None)
 
         @property
         def ok_backing_file_offset(self):
@@ -359,7 +359,7 @@ class Qcow1(KaitaiStruct):
             if hasattr(self, '_m_ok_librbd_l1_size'):
                 return self._m_ok_librbd_l1_size
 
-            self._m_ok_librbd_l1_size = self.librbd_l1_size <= 268435455
+            self._m_ok_librbd_l1_size = self.num_librbd_l1_entries <= 268435455
             return getattr(self, '_m_ok_librbd_l1_size', None)
 
         @property

@@ -166,7 +166,7 @@ class Qcow1(KaitaiStruct):
             within which this is, are wider than QEMU's.
             """
         @property
-        def librbd_l1_size(self) -> int:
+        def num_librbd_l1_entries(self) -> int:
             """Number of L1 entries that the disk needs, cut to 32 bits as librbd
             does.
             """

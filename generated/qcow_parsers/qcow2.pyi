@@ -441,7 +441,7 @@ class Qcow2(KaitaiStruct):
             entries of 8 bytes only. Bounded where cluster_bits is out of range.
             """
         @property
-        def librbd_l1_size(self) -> int:
+        def num_librbd_l1_entries(self) -> int:
             """Number of L1 entries that the disk needs, cut to 32 bits as librbd
             does.
             """

@@ -89,10 +89,10 @@ class Luks1(KaitaiStruct):
         def hash(self) -> Luks1.HashWord:
             """The name of the hash as QEMU reads it, up to its first zero byte."""
         @property
-        def cipher_key_len(self) -> int:
+        def len_cipher_key(self) -> int:
             """Length of the cipher's key in bytes; XTS takes two of them."""
         @property
-        def essiv_key_len(self) -> int:
+        def len_essiv_key(self) -> int:
             """Length of the key in bytes that essiv makes of its hash, where that is
             not the one of the data's own cipher; 0 where it is, without essiv,
             and where the hash is unknown.
@@ -275,7 +275,7 @@ class Luks1(KaitaiStruct):
         def hash(self) -> Luks1.HashWord | None:
             """What follows the colon."""
         @property
-        def digest_len(self) -> int:
+        def len_digest(self) -> int:
             """Length of what the hash makes, in bytes; 0 where there is none, and
             where it is unknown.
             """
@@ -335,7 +335,7 @@ class Luks1(KaitaiStruct):
         def is_sm3(self) -> bool:
             """"sm3" (QCRYPTO_HASH_ALGO_SM3)."""
         @property
-        def digest_len(self) -> int:
+        def len_digest(self) -> int:
             """Length of what the hash makes, in bytes: QCRYPTO_HASH_DIGEST_LEN_MD5,
             QCRYPTO_HASH_DIGEST_LEN_SHA1, QCRYPTO_HASH_DIGEST_LEN_RIPEMD160,
             QCRYPTO_HASH_DIGEST_LEN_SHA224, QCRYPTO_HASH_DIGEST_LEN_SHA256,

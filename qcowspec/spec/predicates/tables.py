@@ -22,9 +22,9 @@ def librbd_past_end(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> boo
 
     Reads the file's length.
     """
-    if header.librbd_l1_size == 0:
+    if header.num_librbd_l1_entries == 0:
         return header.l1_table_offset <= c.QCOW2_MAX_TABLE_END
-    return image.holds(header.l1_table_offset, header.librbd_l1_size * c.L1E_SIZE)
+    return image.holds(header.l1_table_offset, header.num_librbd_l1_entries * c.L1E_SIZE)
 
 
 # --- the operator's policy ------------------------------------------------------------------------
