@@ -77,6 +77,10 @@ types:
         doc: |
           The driver that QEMU would choose. Versions above 3 are probed as
           qcow2 and refused by its open function.
+      ok_claimed:
+        value: is_qcow and version >= 1
+        doc: |
+          One of QEMU's two QCOW drivers takes the file (from QCOW_VERSION on).
 enums:
   format:
     0:

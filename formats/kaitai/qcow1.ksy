@@ -197,6 +197,64 @@ types:
         doc: |
           The same as QEMU before 6.0 has it: the backing file's name ends at or
           below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+      # What librbd refuses besides.
+      ok_librbd_size_sectors:
+        value: size % 512 == 0
+        doc: The disk ends at a sector (BDRV_SECTOR_SIZE).
+      ok_librbd_cluster_bits:
+        value: cluster_bits >= 9 and cluster_bits <= 21
+        doc: |
+          librbd has the bounds of version 2 (MIN_CLUSTER_BITS to
+          MAX_CLUSTER_BITS) for all versions.
+      ok_librbd_l2_bits:
+        value: l2_bits + 3 >= 9 and l2_bits + 3 <= 21
+        doc: |
+          An L2 table is as large as a cluster of version 2 may be
+          (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS), in entries of 8 bytes.
+      ok_librbd_backing_file:
+        value: backing_file_offset == 0 or backing_file_size == 0
+        doc: There is no backing file, or one without a name.
+      librbd_l1_entry_span:
+        value: >-
+          ((1 << (cluster_bits > 21 ? 21 : cluster_bits)).as<u8>
+          * (1 << (l2_bits > 18 ? 18 : l2_bits))).as<u8>
+        doc: |
+          Number of guest bytes that librbd maps with one L1 entry. Its bounds,
+          within which this is, are wider than QEMU's.
+      num_librbd_l1_entries:
+        value: >-
+          (size / librbd_l1_entry_span * librbd_l1_entry_span == size
+          ? size / librbd_l1_entry_span % 4294967296
+          : (size / librbd_l1_entry_span + 1) % 4294967296).as<u4>
+        doc: |
+          Number of L1 entries that the disk needs, cut to 32 bits as librbd
+          does.
+      ok_librbd_l1_size:
+        value: num_librbd_l1_entries <= 268435455
+        doc: |
+          The L1 entries that the disk needs, as librbd counts them, are at most
+          QCOW1_MAX_L1_ENTRIES.
+      # What a careful operator refuses besides.
+      ok_unencrypted:
+        value: crypt_method == crypt_method::none
+        doc: |
+          The guest's data are stored as they are (QCOW_CRYPT_NONE). librbd asks
+          for it as well.
+      ok_untrusted_version:
+        value: 'false'
+        doc: |
+          The image is not of version 1. It never holds: what has this header is
+          read as version 1.
+      ok_untrusted_size:
+        value: size <= 70368744177664
+        doc: The disk has at most POLICY_MAX_DISK_SIZE (64 TiB).
+      ok_untrusted_l1_size:
+        value: l1_table_bytes <= 33554432
+        doc: |
+          The L1 table has at most QCOW_MAX_L1_SIZE (32 MiB), as in version 2.
+      ok_untrusted_backing_file:
+        value: backing_file_offset == 0
+        doc: There is no backing file, and no name of one, be it empty.
   backing_file_name:
     doc: The name of the backing file.
     doc-ref: 'block/qcow.c: qcow_open'
@@ -205,6 +263,29 @@ types:
       - id: name
         size-eos: true
         doc: The name as bytes, without a terminator. QEMU stops at a zero byte.
+    instances:
+      path:
+        pos: 0
+        size-eos: true
+        terminator: 0
+        doc: The name as QEMU reads it, up to its first zero byte.
+      before_colon:
+        pos: 0
+        size: path.size
+        terminator: 0x3a
+        doc: The name up to its first colon, or all of it.
+      before_slash:
+        pos: 0
+        size: path.size
+        terminator: 0x2f
+        doc: The name up to its first slash, or all of it.
+      ok_untrusted_protocol:
+        value: >-
+          before_colon.size == path.size
+          or before_slash.size < before_colon.size
+        doc: |
+          The name is a path: no colon stands before its first slash, which
+          would make what is before the colon a protocol.
   l1_table:
     doc: The L1 table, in pages, so that a big one opens at once.
     doc-ref: 'block/qcow.c: qcow_open'

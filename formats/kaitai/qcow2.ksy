@@ -138,6 +138,7 @@ instances:
     doc: The pointer to the encryption header; the last one, if several.
   encryption_header:
     pos: crypto_extension.offset
+    size: 592
     type: luks1
     if: >-
       has_header_extensions and header_extensions.last_crypto >= 0
@@ -533,6 +534,87 @@ types:
         doc: |
           The disk, in whole sectors of 512 bytes, has at most BDRV_MAX_LENGTH,
           here in sectors (BDRV_SECTOR_SIZE).
+      ok_corrupt:
+        value: not has_corrupt
+        doc: |
+          The image is not marked as corrupt. QEMU opens it, but not for
+          writing.
+      # What librbd refuses besides.
+      ok_librbd_v1_version:
+        value: version == 1
+        doc: |
+          The version is 1 (QCOW_VERSION), the only one that librbd's first
+          reader knew.
+      ok_librbd_size_sectors:
+        value: size % 512 == 0
+        doc: The disk ends at a sector (BDRV_SECTOR_SIZE).
+      ok_librbd_compression:
+        value: >-
+          effective_compression_type == compression_type::zlib
+          and not has_compression_type
+        doc: Neither the compression type nor its feature bit is set.
+      ok_librbd_extended_l2:
+        value: not has_extended_l2
+        doc: L2 entries have 8 bytes.
+      ok_librbd_backing_file:
+        value: backing_file_offset == 0 or backing_file_size == 0
+        doc: There is no backing file, or one without a name.
+      librbd_l1_entry_span:
+        value: >-
+          (cluster_bits < 2 ? 1 : cluster_bits > 21 ? 549755813888
+          : (1 << cluster_bits).as<u8> * (1 << cluster_bits) / 8).as<u8>
+        doc: |
+          Number of guest bytes that librbd maps with one L1 entry: it knows L2
+          entries of 8 bytes only. Bounded where cluster_bits is out of range.
+      num_librbd_l1_entries:
+        value: >-
+          (size / librbd_l1_entry_span * librbd_l1_entry_span == size
+          ? size / librbd_l1_entry_span % 4294967296
+          : (size / librbd_l1_entry_span + 1) % 4294967296).as<u4>
+        doc: |
+          Number of L1 entries that the disk needs, cut to 32 bits as librbd
+          does.
+      ok_librbd_l1_size:
+        value: >-
+          size / librbd_l1_entry_span + 1
+          < 4611686018427387904 / librbd_l1_entry_span * 4
+          and num_librbd_l1_entries <= 268435455
+          and num_librbd_l1_entries <= l1_size
+        doc: |
+          The L1 entries that the disk needs, as librbd counts them, are at most
+          QCOW1_MAX_L1_ENTRIES, and the L1 table has them. The size can be
+          rounded up to whole L1 entries: it is at most INV_OFFSET less what one
+          maps. The quotients stand for that sum, because not every language has
+          more than 64 bits.
+      # What a careful operator refuses besides.
+      ok_data_file_absent:
+        value: not has_data_file
+        doc: |
+          The guest's data are in the image itself. librbd asks for it as well.
+      ok_unencrypted:
+        value: crypt_method == crypt_method::none
+        doc: |
+          The guest's data are stored as they are (QCOW_CRYPT_NONE). librbd asks
+          for it as well.
+      ok_untrusted_dirty:
+        value: not has_dirty
+        doc: The image was closed in order.
+      ok_untrusted_unknown_compatible:
+        value: version < 3 or compatible_features <= 1
+        doc: |
+          No compatible feature is set but those that exist
+          (QCOW2_COMPAT_FEAT_MASK, bit 0).
+      ok_untrusted_unknown_autoclear:
+        value: version < 3 or autoclear_features <= 3
+        doc: |
+          No autoclear feature is set but those that exist
+          (QCOW2_AUTOCLEAR_MASK, bits 0 and 1).
+      ok_untrusted_size:
+        value: size <= 70368744177664
+        doc: The disk has at most POLICY_MAX_DISK_SIZE (64 TiB).
+      ok_untrusted_backing_file:
+        value: backing_file_offset == 0
+        doc: There is no backing file, and no name of one, be it empty.
   additional_fields:
     doc: The header's fields past byte 104, at least one byte of them.
     doc-ref: 'docs/interop/qcow2: Additional fields (version 3 and higher)'
@@ -551,6 +633,9 @@ types:
       ok_padding:
         value: padding.size == 0 or padding.max == 0
         doc: The padding is zero. The document demands it, QEMU does not look.
+      ok_untrusted_unknown_fields:
+        value: unknown_fields.size == 0 or unknown_fields.max == 0
+        doc: The fields that no version of the document has are zero.
   backing_file_name:
     doc: The name of the backing file.
     doc-ref: 'docs/interop/qcow2: Header'
@@ -559,6 +644,37 @@ types:
       - id: name
         size-eos: true
         doc: The name as bytes, without a terminator. QEMU stops at a zero byte.
+    instances:
+      path:
+        pos: 0
+        size-eos: true
+        terminator: 0
+        type: file_name
+        doc: The name as QEMU reads it, up to its first zero byte.
+      ok_untrusted_protocol:
+        value: not path.has_protocol
+        doc: The name is a path and names no protocol.
+  file_name:
+    doc: The name of a file, which may begin with a protocol.
+    doc-ref: 'block.c: path_has_protocol'
+    instances:
+      before_colon:
+        pos: 0
+        size: _io.size
+        terminator: 0x3a
+        doc: The name up to its first colon, or all of it.
+      before_slash:
+        pos: 0
+        size: _io.size
+        terminator: 0x2f
+        doc: The name up to its first slash, or all of it.
+      has_protocol:
+        value: >-
+          before_colon.size < _io.size
+          and before_slash.size > before_colon.size
+        doc: |
+          A colon stands before the first slash, so that what is before the
+          colon is a protocol.
   header_extensions:
     doc: |
       The header extensions, from the end of the header to the end of their
@@ -685,6 +801,15 @@ types:
         doc: |
           The feature name table has entries of QCOW2_FEATURE_ENTRY_SIZE (48
           bytes) and nothing else. QEMU fills the last one up with zeros.
+      ok_untrusted_unknown:
+        value: >-
+          magic == extension_magic::end_marker
+          or magic == extension_magic::crypto
+          or magic == extension_magic::bitmaps
+          or magic == extension_magic::data_file
+          or magic == extension_magic::feature_name_table
+          or magic == extension_magic::backing_format
+        doc: The extension is one that the document has.
   extension_positions:
     doc: |
       Where the last of those header extensions that point elsewhere stand,
@@ -725,6 +850,19 @@ types:
       - id: data_file
         size-eos: true
         doc: The file's name as bytes, without a terminator.
+    instances:
+      path:
+        pos: 0
+        size-eos: true
+        terminator: 0
+        type: file_name
+        doc: The name as QEMU reads it, up to its first zero byte.
+      ok_untrusted_data_file:
+        value: 'false'
+        doc: There is no such extension. It never holds, because this is one.
+      ok_untrusted_data_file_protocol:
+        value: not path.has_protocol
+        doc: The name is a path and names no protocol.
   feature_name_table:
     doc: |
       Header extension that names feature bits, for readers that refuse an image
@@ -838,6 +976,17 @@ types:
       - id: unparsed
         size-eos: true
         doc: Bytes past the known fields, if the length is wrong.
+    instances:
+      ok_luks_length:
+        value: length >= 592
+        doc: |
+          The encryption header has room for a LUKS header,
+          QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes).
+      ok_luks_read:
+        value: offset <= 9223372035781033984 - 592
+        doc: |
+          The LUKS header, QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends
+          within BDRV_MAX_LENGTH.
   l1_table:
     doc: An L1 table, in pages, so that a big one opens at once.
     doc-ref: 'docs/interop/qcow2: Cluster mapping'
@@ -1478,6 +1627,17 @@ types:
       ok_l1_size:
         value: l1_table_bytes <= 33554432
         doc: The snapshot's L1 table has at most QCOW_MAX_L1_SIZE (32 MiB).
+      ok_extra_data_minimum:
+        value: extra_data_size >= 16
+        doc: |
+          The entry says how large the disk was
+          (QCOW2_SNAPSHOT_EXTRA_DISK_SIZE). QEMU's check reports it.
+      ok_l1_table_read:
+        value: l1_table_offset <= 9223372035781033984 - l1_table_bytes
+        doc: The snapshot's L1 table ends within BDRV_MAX_LENGTH.
+      ok_untrusted_vm_state:
+        value: effective_vm_state_size == 0
+        doc: No virtual machine was running.
   snapshot_extra_data:
     doc: The extra data of a snapshot; each field is there if its bytes are.
     doc-ref:

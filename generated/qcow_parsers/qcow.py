@@ -3,8 +3,8 @@
 
 import kaitaistruct
 from kaitaistruct import KaitaiStruct, KaitaiStream, BytesIO
-from . import qcow1
 from . import qcow2
+from . import qcow1
 from enum import IntEnum
 
 
@@ -112,6 +112,16 @@ class Qcow(KaitaiStruct):
 
             self._m_is_qcow = self.magic == 1363560955
             return getattr(self, '_m_is_qcow', None)
+
+        @property
+        def ok_claimed(self):
+            """One of QEMU's two QCOW drivers takes the file (from QCOW_VERSION on).
+            """
+            if hasattr(self, '_m_ok_claimed'):
+                return self._m_ok_claimed
+
+            self._m_ok_claimed =  ((self.is_qcow) and (self.version >= 1))
+            return getattr(self, '_m_ok_claimed', None)
 
 
     @property

@@ -67,6 +67,65 @@ class Qcow1(KaitaiStruct):
 
         def _fetch_instances(self):
             pass
+            _ = self.before_colon
+            if hasattr(self, '_m_before_colon'):
+                pass
+
+            _ = self.before_slash
+            if hasattr(self, '_m_before_slash'):
+                pass
+
+            _ = self.path
+            if hasattr(self, '_m_path'):
+                pass
+
+
+        @property
+        def before_colon(self):
+            """The name up to its first colon, or all of it."""
+            if hasattr(self, '_m_before_colon'):
+                return self._m_before_colon
+
+            _pos = self._io.pos()
+            self._io.seek(0)
+            self._m_before_colon = KaitaiStream.bytes_terminate(self._io.read_bytes(len(self.path)), 58, False)
+            self._io.seek(_pos)
+            return getattr(self, '_m_before_colon', None)
+
+        @property
+        def before_slash(self):
+            """The name up to its first slash, or all of it."""
+            if hasattr(self, '_m_before_slash'):
+                return self._m_before_slash
+
+            _pos = self._io.pos()
+            self._io.seek(0)
+            self._m_before_slash = KaitaiStream.bytes_terminate(self._io.read_bytes(len(self.path)), 47, False)
+            self._io.seek(_pos)
+            return getattr(self, '_m_before_slash', None)
+
+        @property
+        def ok_untrusted_protocol(self):
+            """The name is a path: no colon stands before its first slash, which
+            would make what is before the colon a protocol.
+            """
+            if hasattr(self, '_m_ok_untrusted_protocol'):
+                return self._m_ok_untrusted_protocol
+
+            self._m_ok_untrusted_protocol =  ((len(self.before_colon) == len(self.path)) or (len(self.before_slash) < len(self.before_colon)))
+            return getattr(self, '_m_ok_untrusted_protocol', None)
+
+        @property
+        def path(self):
+            """The name as QEMU reads it, up to its first zero byte."""
+            if hasattr(self, '_m_path'):
+                return self._m_path
+
+            _pos = self._io.pos()
+            self._io.seek(0)
+            self._m_path = KaitaiStream.bytes_terminate(self._io.read_bytes_full(), 0, False)
+            self._io.seek(_pos)
+            return getattr(self, '_m_path', None)
 
 
     class Header(KaitaiStruct):
@@ -151,6 +210,28 @@ class Qcow1(KaitaiStruct):
 
             self._m_l2_size = (1 << self.l2_bits if self.ok_l2_bits else 0)
             return getattr(self, '_m_l2_size', None)
+
+        @property
+        def librbd_l1_entry_span(self):
+            """Number of guest bytes that librbd maps with one L1 entry. Its bounds,
+            within which this is, are wider than QEMU's.
+            """
+            if hasattr(self, '_m_librbd_l1_entry_span'):
+                return self._m_librbd_l1_entry_span
+
+            self._m_librbd_l1_entry_span = ((1 << (21 if self.cluster_bits > 21 else self.cluster_bits)) * (1 << (18 if self.l2_bits > 18 else self.l2_bits)))
+            return getattr(self, '_m_librbd_l1_entry_span', None)
+
+        @property
+        def num_librbd_l1_entries(self):
+            """Number of L1 entries that the disk needs, cut to 32 bits as librbd
+            does.
+            """
+            if hasattr(self, '_m_num_librbd_l1_entries'):
+                return self._m_num_librbd_l1_entries
+
+            self._m_num_librbd_l1_entries = ((self.size // self.librbd_l1_entry_span) % 4294967296 if (self.size // self.librbd_l1_entry_span) * self.librbd_l1_entry_span == self.size else (self.size // self.librbd_l1_entry_span + 1) % 4294967296)
+            return getattr(self, '_m_num_librbd_l1_entries', None)
 
         @property
         def ok_backing_file_offset(self):
@@ -251,6 +332,57 @@ class Qcow1(KaitaiStruct):
             return getattr(self, '_m_ok_l2_bits', None)
 
         @property
+        def ok_librbd_backing_file(self):
+            """There is no backing file, or one without a name."""
+            if hasattr(self, '_m_ok_librbd_backing_file'):
+                return self._m_ok_librbd_backing_file
+
+            self._m_ok_librbd_backing_file =  ((self.backing_file_offset == 0) or (self.backing_file_size == 0))
+            return getattr(self, '_m_ok_librbd_backing_file', None)
+
+        @property
+        def ok_librbd_cluster_bits(self):
+            """librbd has the bounds of version 2 (MIN_CLUSTER_BITS to
+            MAX_CLUSTER_BITS) for all versions.
+            """
+            if hasattr(self, '_m_ok_librbd_cluster_bits'):
+                return self._m_ok_librbd_cluster_bits
+
+            self._m_ok_librbd_cluster_bits =  ((self.cluster_bits >= 9) and (self.cluster_bits <= 21))
+            return getattr(self, '_m_ok_librbd_cluster_bits', None)
+
+        @property
+        def ok_librbd_l1_size(self):
+            """The L1 entries that the disk needs, as librbd counts them, are at most
+            QCOW1_MAX_L1_ENTRIES.
+            """
+            if hasattr(self, '_m_ok_librbd_l1_size'):
+                return self._m_ok_librbd_l1_size
+
+            self._m_ok_librbd_l1_size = self.num_librbd_l1_entries <= 268435455
+            return getattr(self, '_m_ok_librbd_l1_size', None)
+
+        @property
+        def ok_librbd_l2_bits(self):
+            """An L2 table is as large as a cluster of version 2 may be
+            (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS), in entries of 8 bytes.
+            """
+            if hasattr(self, '_m_ok_librbd_l2_bits'):
+                return self._m_ok_librbd_l2_bits
+
+            self._m_ok_librbd_l2_bits =  ((self.l2_bits + 3 >= 9) and (self.l2_bits + 3 <= 21))
+            return getattr(self, '_m_ok_librbd_l2_bits', None)
+
+        @property
+        def ok_librbd_size_sectors(self):
+            """The disk ends at a sector (BDRV_SECTOR_SIZE)."""
+            if hasattr(self, '_m_ok_librbd_size_sectors'):
+                return self._m_ok_librbd_size_sectors
+
+            self._m_ok_librbd_size_sectors = self.size % 512 == 0
+            return getattr(self, '_m_ok_librbd_size_sectors', None)
+
+        @property
         def ok_magic(self):
             """The magic number is QCOW_MAGIC."""
             if hasattr(self, '_m_ok_magic'):
@@ -280,6 +412,56 @@ class Qcow1(KaitaiStruct):
 
             self._m_ok_size_minimum = self.size >= 2
             return getattr(self, '_m_ok_size_minimum', None)
+
+        @property
+        def ok_unencrypted(self):
+            """The guest's data are stored as they are (QCOW_CRYPT_NONE). librbd asks
+            for it as well.
+            """
+            if hasattr(self, '_m_ok_unencrypted'):
+                return self._m_ok_unencrypted
+
+            self._m_ok_unencrypted = self.crypt_method == Qcow1.CryptMethod.none
+            return getattr(self, '_m_ok_unencrypted', None)
+
+        @property
+        def ok_untrusted_backing_file(self):
+            """There is no backing file, and no name of one, be it empty."""
+            if hasattr(self, '_m_ok_untrusted_backing_file'):
+                return self._m_ok_untrusted_backing_file
+
+            self._m_ok_untrusted_backing_file = self.backing_file_offset == 0
+            return getattr(self, '_m_ok_untrusted_backing_file', None)
+
+        @property
+        def ok_untrusted_l1_size(self):
+            """The L1 table has at most QCOW_MAX_L1_SIZE (32 MiB), as in version 2.
+            """
+            if hasattr(self, '_m_ok_untrusted_l1_size'):
+                return self._m_ok_untrusted_l1_size
+
+            self._m_ok_untrusted_l1_size = self.l1_table_bytes <= 33554432
+            return getattr(self, '_m_ok_untrusted_l1_size', None)
+
+        @property
+        def ok_untrusted_size(self):
+            """The disk has at most POLICY_MAX_DISK_SIZE (64 TiB)."""
+            if hasattr(self, '_m_ok_untrusted_size'):
+                return self._m_ok_untrusted_size
+
+            self._m_ok_untrusted_size = self.size <= 70368744177664
+            return getattr(self, '_m_ok_untrusted_size', None)
+
+        @property
+        def ok_untrusted_version(self):
+            """The image is not of version 1. It never holds: what has this header is
+            read as version 1.
+            """
+            if hasattr(self, '_m_ok_untrusted_version'):
+                return self._m_ok_untrusted_version
+
+            self._m_ok_untrusted_version = False
+            return getattr(self, '_m_ok_untrusted_version', None)
 
         @property
         def ok_version(self):

@@ -413,6 +413,73 @@ class Qcow2(KaitaiStruct):
             """The disk, in whole sectors of 512 bytes, has at most BDRV_MAX_LENGTH,
             here in sectors (BDRV_SECTOR_SIZE).
             """
+        @property
+        def ok_corrupt(self) -> bool:
+            """The image is not marked as corrupt. QEMU opens it, but not for
+            writing.
+            """
+        @property
+        def ok_librbd_v1_version(self) -> bool:
+            """The version is 1 (QCOW_VERSION), the only one that librbd's first
+            reader knew.
+            """
+        @property
+        def ok_librbd_size_sectors(self) -> bool:
+            """The disk ends at a sector (BDRV_SECTOR_SIZE)."""
+        @property
+        def ok_librbd_compression(self) -> bool:
+            """Neither the compression type nor its feature bit is set."""
+        @property
+        def ok_librbd_extended_l2(self) -> bool:
+            """L2 entries have 8 bytes."""
+        @property
+        def ok_librbd_backing_file(self) -> bool:
+            """There is no backing file, or one without a name."""
+        @property
+        def librbd_l1_entry_span(self) -> int:
+            """Number of guest bytes that librbd maps with one L1 entry: it knows L2
+            entries of 8 bytes only. Bounded where cluster_bits is out of range.
+            """
+        @property
+        def num_librbd_l1_entries(self) -> int:
+            """Number of L1 entries that the disk needs, cut to 32 bits as librbd
+            does.
+            """
+        @property
+        def ok_librbd_l1_size(self) -> bool:
+            """The L1 entries that the disk needs, as librbd counts them, are at most
+            QCOW1_MAX_L1_ENTRIES, and the L1 table has them. The size can be
+            rounded up to whole L1 entries: it is at most INV_OFFSET less what one
+            maps. The quotients stand for that sum, because not every language has
+            more than 64 bits.
+            """
+        @property
+        def ok_data_file_absent(self) -> bool:
+            """The guest's data are in the image itself. librbd asks for it as well."""
+        @property
+        def ok_unencrypted(self) -> bool:
+            """The guest's data are stored as they are (QCOW_CRYPT_NONE). librbd asks
+            for it as well.
+            """
+        @property
+        def ok_untrusted_dirty(self) -> bool:
+            """The image was closed in order."""
+        @property
+        def ok_untrusted_unknown_compatible(self) -> bool:
+            """No compatible feature is set but those that exist
+            (QCOW2_COMPAT_FEAT_MASK, bit 0).
+            """
+        @property
+        def ok_untrusted_unknown_autoclear(self) -> bool:
+            """No autoclear feature is set but those that exist
+            (QCOW2_AUTOCLEAR_MASK, bits 0 and 1).
+            """
+        @property
+        def ok_untrusted_size(self) -> bool:
+            """The disk has at most POLICY_MAX_DISK_SIZE (64 TiB)."""
+        @property
+        def ok_untrusted_backing_file(self) -> bool:
+            """There is no backing file, and no name of one, be it empty."""
 
     class AdditionalFields(KaitaiStruct):
         """The header's fields past byte 104, at least one byte of them.
@@ -439,6 +506,9 @@ class Qcow2(KaitaiStruct):
         @property
         def ok_padding(self) -> bool:
             """The padding is zero. The document demands it, QEMU does not look."""
+        @property
+        def ok_untrusted_unknown_fields(self) -> bool:
+            """The fields that no version of the document has are zero."""
 
     class BackingFileName(KaitaiStruct):
         """The name of the backing file.
@@ -458,6 +528,40 @@ class Qcow2(KaitaiStruct):
         def from_io(cls, io: ByteStream) -> Self: ...
         name: bytes
         """The name as bytes, without a terminator. QEMU stops at a zero byte."""
+        @property
+        def path(self) -> Qcow2.FileName:
+            """The name as QEMU reads it, up to its first zero byte."""
+        @property
+        def ok_untrusted_protocol(self) -> bool:
+            """The name is a path and names no protocol."""
+
+    class FileName(KaitaiStruct):
+        """The name of a file, which may begin with a protocol.
+
+        See block.c: path_has_protocol
+        """
+
+        _io: KaitaiStream
+        _parent: KaitaiStruct | None
+        _root: Qcow2 | None
+        def __init__(self, _io: KaitaiStream, _parent: KaitaiStruct | None = None, _root: Qcow2 | None = None) -> None: ...
+        @classmethod
+        def from_bytes(cls, buf: bytes | bytearray | memoryview) -> Self: ...
+        @classmethod
+        def from_file(cls, filename: str | os.PathLike[str]) -> Self: ...
+        @classmethod
+        def from_io(cls, io: ByteStream) -> Self: ...
+        @property
+        def before_colon(self) -> bytes:
+            """The name up to its first colon, or all of it."""
+        @property
+        def before_slash(self) -> bytes:
+            """The name up to its first slash, or all of it."""
+        @property
+        def has_protocol(self) -> bool:
+            """A colon stands before the first slash, so that what is before the
+            colon is a protocol.
+            """
 
     class HeaderExtensions(KaitaiStruct):
         """The header extensions, from the end of the header to the end of their
@@ -572,6 +676,9 @@ class Qcow2(KaitaiStruct):
             """The feature name table has entries of QCOW2_FEATURE_ENTRY_SIZE (48
             bytes) and nothing else. QEMU fills the last one up with zeros.
             """
+        @property
+        def ok_untrusted_unknown(self) -> bool:
+            """The extension is one that the document has."""
 
     class ExtensionPositions(KaitaiStruct):
         """Where the last of those header extensions that point elsewhere stand,
@@ -636,6 +743,15 @@ class Qcow2(KaitaiStruct):
         def from_io(cls, io: ByteStream) -> Self: ...
         data_file: bytes
         """The file's name as bytes, without a terminator."""
+        @property
+        def path(self) -> Qcow2.FileName:
+            """The name as QEMU reads it, up to its first zero byte."""
+        @property
+        def ok_untrusted_data_file(self) -> bool:
+            """There is no such extension. It never holds, because this is one."""
+        @property
+        def ok_untrusted_data_file_protocol(self) -> bool:
+            """The name is a path and names no protocol."""
 
     class FeatureNameTable(KaitaiStruct):
         """Header extension that names feature bits, for readers that refuse an image
@@ -767,6 +883,16 @@ class Qcow2(KaitaiStruct):
         """Length of the encryption header with its key material, in bytes."""
         unparsed: bytes
         """Bytes past the known fields, if the length is wrong."""
+        @property
+        def ok_luks_length(self) -> bool:
+            """The encryption header has room for a LUKS header,
+            QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes).
+            """
+        @property
+        def ok_luks_read(self) -> bool:
+            """The LUKS header, QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends
+            within BDRV_MAX_LENGTH.
+            """
 
     class L1Table(KaitaiStruct):
         """An L1 table, in pages, so that a big one opens at once.
@@ -1331,6 +1457,17 @@ class Qcow2(KaitaiStruct):
         @property
         def ok_l1_size(self) -> bool:
             """The snapshot's L1 table has at most QCOW_MAX_L1_SIZE (32 MiB)."""
+        @property
+        def ok_extra_data_minimum(self) -> bool:
+            """The entry says how large the disk was
+            (QCOW2_SNAPSHOT_EXTRA_DISK_SIZE). QEMU's check reports it.
+            """
+        @property
+        def ok_l1_table_read(self) -> bool:
+            """The snapshot's L1 table ends within BDRV_MAX_LENGTH."""
+        @property
+        def ok_untrusted_vm_state(self) -> bool:
+            """No virtual machine was running."""
 
     class SnapshotExtraData(KaitaiStruct):
         """The extra data of a snapshot; each field is there if its bytes are.

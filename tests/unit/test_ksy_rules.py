@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 from kaitaistruct import KaitaiStream
-from qcow_parsers import Luks1, Qcow1, Qcow2
+from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES as CATALOGUE
 
@@ -47,6 +48,34 @@ def test_every_instance_that_is_a_rule_decides_one() -> None:
     assert set(RULES) == rows
 
 
+def test_no_two_instances_of_a_type_say_the_same() -> None:
+    said = Counter((layout, _said(layout, name)) for layout, name in RULES)
+
+    assert [each for each, times in said.items() if times > 1] == []
+
+
+def _said(layout: str, name: str) -> str:
+    return " ".join(TYPES[layout]["instances"][name]["value"].split())
+
+
+WORD = re.compile(r"name == \[(.*)\]")
+
+
+def test_the_words_of_luks_are_the_constants_that_their_docs_name() -> None:
+    words = [
+        (each["doc"], bytes(int(byte, 0) for byte in found[1].split(",")).decode())
+        for layout, spec in TYPES.items()
+        if layout.startswith("luks1::")
+        for each in spec.get("instances", {}).values()
+        if (found := WORD.fullmatch(each.get("value", "")))
+    ]
+
+    assert len(words) == 5 + 4 + 3 + 8
+    for doc, word in words:
+        quoted, constant = re.fullmatch(r'"(\w+)" \((\w+)\)\.', doc).groups()  # type: ignore[union-attr]
+        assert quoted == word == getattr(c, constant)
+
+
 def stream(data: bytes) -> KaitaiStream:
     return KaitaiStream(BytesIO(data))
 
@@ -67,6 +96,11 @@ DERIVED = {
     ("qcow2::bitmap_directory_entry.ok_flags", 3): "all bits but BME_RESERVED_FLAGS",
     ("qcow2::bitmap_directory_entry.ok_flags_reserved", 7): "three flags",
     ("qcow2::l2_entry.ok_compressed_offset", 1 << 56): "QCOW_MAX_CLUSTER_OFFSET + 1",
+    ("qcow1::header.ok_librbd_l2_bits", 3): "binary logarithm of L1E_SIZE",
+    ("qcow2::header.ok_librbd_l1_size", 1 << 62): "2^64, in a form that fits 63 bits",
+    ("qcow2::header.ok_librbd_l1_size", 4): "2^64, in a form that fits 63 bits",
+    ("qcow2::header.ok_untrusted_unknown_compatible", 1): "QCOW2_COMPAT_FEAT_MASK",
+    ("qcow2::header.ok_untrusted_unknown_autoclear", 3): "QCOW2_AUTOCLEAR_MASK",
 }
 
 
@@ -139,6 +173,12 @@ def fields(padding: bytes) -> Qcow2.AdditionalFields:
     return Qcow2.AdditionalFields(stream(b"\0" + padding))
 
 
+def named(layout: Callable[..., Any]) -> tuple[list[Any], list[Any]]:
+    """A layout that holds a file name: paths, and names with a protocol."""
+    paths, protocols = (b"", b"a/b:c", b"a\0:", b"a"), (b"a:", b":", b"a:b/c", b"json:{}")
+    return [layout(stream(each)) for each in paths], [layout(stream(each)) for each in protocols]
+
+
 BITMAPS = {
     "nb_bitmaps": 1, "reserved32": 0, "bitmap_directory_size": 32,
     "bitmap_directory_offset": 5 << 16,
@@ -160,11 +200,13 @@ def bitmap(cluster_bits: int = 16, **changes: Any) -> Qcow2.BitmapDirectoryEntry
     return Qcow2.BitmapDirectoryEntry(cluster_bits, stream(data))
 
 
-SNAPSHOT = {"l1_table_offset": CS, "l1_size": 1, "rest": bytes(24), "extra_data_size": 16}
+SNAPSHOT = {
+    "l1_table_offset": CS, "l1_size": 1, "vm_state_size": 0, "extra_data_size": 16, "large": 0,
+}  # fmt: skip
 
 
 def snapshot(**changes: Any) -> Qcow2.Snapshot:
-    return Qcow2.Snapshot(stream(packed(">QI24sI", SNAPSHOT, changes) + bytes(4096)))
+    return Qcow2.Snapshot(stream(packed(">QI20xIIQ", SNAPSHOT, changes) + bytes(4096)))
 
 
 def l2(value: int, bitmap: int | None = None, cluster_bits: int = 16) -> Qcow2.L2Entry:
@@ -183,13 +225,33 @@ l1, refcount_table, bitmap_table = map(
 v1_l2 = entry(Qcow1.L2Entry, 12)
 
 
+LUKS = {
+    "magic": b"LUKS\xba\xbe", "version": 1, "cipher": b"aes", "mode": b"xts-plain64",
+    "hash": b"sha256", "payload": 8, "key_length": 64, "iterations": 1,
+}  # fmt: skip
+
+
 def luks(**changes: Any) -> Luks1.Header:
-    defaults = {"magic": b"LUKS\xba\xbe", "version": 1}
-    return Luks1.Header(stream(packed(">6sH584x", defaults, changes)))
+    return Luks1.Header(stream(packed(">6sH32s32s32sII52xI424x", LUKS, changes)))
 
 
-def key_slot(stripes: int) -> Luks1.KeySlot:
-    return Luks1.KeySlot(stream(struct.pack(">44xI", stripes)))
+SLOT = {"active": 0x00AC71F3, "iterations": 1, "offset": 8, "stripes": 4000}
+
+
+def key_slot(**changes: Any) -> Luks1.KeySlot:
+    return Luks1.KeySlot(stream(packed(">II32xII", SLOT, changes)))
+
+
+def probe(version: int, magic: int = c.QCOW_MAGIC) -> Qcow.Probe:
+    return Qcow.Probe(stream(struct.pack(">II", magic, version)))
+
+
+def pointer(offset: int = CS, length: int = 592) -> Qcow2.CryptoExtension:
+    return Qcow2.CryptoExtension(stream(struct.pack(">QQ", offset, length)))
+
+
+def essiv(cipher: bytes, hash: bytes, key_length: int) -> Luks1.Header:
+    return luks(cipher=cipher, mode=b"cbc-essiv:" + hash, key_length=key_length)
 
 
 COPIED, COMPRESSED = 1 << 63, 1 << 62
@@ -197,7 +259,7 @@ COPIED, COMPRESSED = 1 << 63, 1 << 62
 EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
     ("luks1::header", "ok_magic"): ([luks()], [luks(magic=b"LUKS\xba\xbf")]),
     ("luks1::header", "ok_version"): ([luks()], [luks(version=2)]),
-    ("luks1::key_slot", "ok_striped"): ([key_slot(1)], [key_slot(0)]),
+    ("luks1::key_slot", "ok_striped"): ([key_slot(stripes=1)], [key_slot(stripes=0)]),
     ("qcow1::header", "ok_magic"): ([v1()], [v1(magic=c.QCOW_MAGIC - 1)]),
     ("qcow1::header", "ok_version"): ([v1()], [v1(version=0), v1(version=2)]),
     ("qcow1::header", "ok_size_minimum"): ([v1(size=2)], [v1(size=1), v1(size=0)]),
@@ -515,6 +577,204 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
     ("qcow2::bitmap_table_entry", "ok_reserved"): (
         [bitmap_table(c.BME_TABLE_ENTRY_OFFSET_MASK), bitmap_table(1)],
         [bitmap_table(CS + 1), bitmap_table(2), bitmap_table(1 << 8), bitmap_table(1 << 63)],
+    ),
+}
+
+EDGES |= {
+    ("qcow::probe", "ok_claimed"): (
+        [probe(1), probe(2), probe(99)],
+        [probe(0), probe(1, c.QCOW_MAGIC - 1)],
+    ),
+    ("luks1::header", "ok_cipher_name_terminated"): (
+        [luks(cipher=b"a" * 31)],
+        [luks(cipher=b"a" * 32)],
+    ),
+    ("luks1::header", "ok_cipher_mode_terminated"): (
+        [luks(mode=b"a" * 31)],
+        [luks(mode=b"a" * 32)],
+    ),
+    ("luks1::header", "ok_hash_spec_terminated"): (
+        [luks(hash=b"a" * 31)],
+        [luks(hash=b"a" * 32)],
+    ),
+    ("luks1::header", "ok_payload_offset"): ([luks()], [luks(payload=7)]),
+    ("luks1::header", "ok_master_key_iterations"): ([luks()], [luks(iterations=0)]),
+    ("luks1::header", "ok_cipher_mode_format"): (
+        [luks(mode=b"xts-"), luks(mode=b"-")],
+        [luks(mode=b"xts"), luks(mode=b"xts\0-"), luks(mode=b"")],
+    ),
+    ("luks1::header", "ok_ivgen_hash"): (
+        [luks(), luks(mode=b"xts"), luks(mode=b"a:b-plain"), luks(mode=b"cbc-essiv:sm3")],
+        [luks(mode=b"cbc-essiv:"), luks(mode=b"xts-a:sha1:sha1"), luks(mode=b"-:SHA1")],
+    ),
+    ("luks1::header", "ok_ivgen_hash_sm3"): (
+        [luks(), luks(mode=b"cbc-essiv:sha1"), luks(mode=b"sm3")],
+        [luks(mode=b"cbc-essiv:sm3")],
+    ),
+    ("luks1::header", "ok_cipher_mode"): (
+        [luks(mode=each) for each in (b"ecb-", b"cbc-", b"xts", b"ctr-")],
+        [luks(mode=b"XTS-"), luks(mode=b"xts:-"), luks(mode=b"")],
+    ),
+    ("luks1::header", "ok_cipher_name"): (
+        [
+            luks(),
+            luks(mode=b"cbc-plain", key_length=24),
+            luks(cipher=b"serpent", key_length=33),
+            luks(cipher=b"twofish", key_length=48),
+            luks(cipher=b"sm4", key_length=32),
+            luks(cipher=b"cast5", mode=b"cbc-", key_length=16),
+        ],
+        [
+            luks(cipher=b"des"),
+            luks(cipher=b""),
+            luks(key_length=16),
+            luks(mode=b"cbc-plain"),
+            luks(cipher=b"cast5"),
+            luks(cipher=b"sm4", mode=b"cbc-", key_length=24),
+        ],
+    ),
+    ("luks1::header", "ok_cipher_sm4"): ([luks()], [luks(cipher=b"sm4")]),
+    ("luks1::header", "ok_hash_spec"): (
+        [luks(hash=b"sm3"), luks(hash=b"md5\0rest")],
+        [luks(hash=b"SHA1"), luks(hash=b"")],
+    ),
+    ("luks1::header", "ok_hash_sm3"): ([luks()], [luks(hash=b"sm3")]),
+    ("luks1::header", "ok_ivgen"): (
+        [luks(mode=each) for each in (b"-plain", b"-plain64:x", b"cbc-essiv")],
+        [luks(mode=each) for each in (b"xts", b"xts-", b"xts-plain32", b"xts-plain-plain")],
+    ),
+    ("luks1::header", "ok_essiv_hash"): (
+        [luks(), luks(mode=b"cbc-essiv:"), luks(mode=b"cbc")],
+        [luks(mode=b"cbc-essiv")],
+    ),
+    ("luks1::header", "ok_essiv_cipher"): (
+        [
+            luks(),
+            essiv(b"aes", b"sha256", 16),
+            essiv(b"aes", b"foo", 16),
+            essiv(b"aes", b"md5", 24),
+            essiv(b"cast5", b"sha512", 16),
+        ],
+        [essiv(b"aes", b"sha1", 32), essiv(b"serpent", b"sha384", 16)],
+    ),
+    ("luks1::header", "ok_essiv_kind"): (
+        [luks(cipher=b"des"), essiv(b"cast5", b"md5", 16), essiv(b"twofish", b"sha1", 16)],
+        [essiv(b"cast5", b"sha256", 16), essiv(b"des", b"sha256", 16)],
+    ),
+    ("luks1::key_slot", "ok_stripes"): (
+        [key_slot()],
+        [key_slot(stripes=3999), key_slot(stripes=4001)],
+    ),
+    ("luks1::key_slot", "ok_active"): ([key_slot(), key_slot(active=0xDEAD)], [key_slot(active=1)]),
+    ("luks1::key_slot", "ok_iterations"): (
+        [key_slot(), key_slot(iterations=0, active=0xDEAD)],
+        [key_slot(iterations=0)],
+    ),
+    ("luks1::key_slot", "ok_offset"): ([key_slot()], [key_slot(offset=7)]),
+    ("qcow1::header", "ok_librbd_size_sectors"): ([v1(size=512)], [v1(size=513), v1(size=LARGEST)]),
+    ("qcow1::header", "ok_librbd_cluster_bits"): (
+        [v1(cluster_bits=9), v1(cluster_bits=21)],
+        [v1(cluster_bits=8), v1(cluster_bits=22)],
+    ),
+    ("qcow1::header", "ok_librbd_l2_bits"): (
+        [v1(l2_bits=6), v1(l2_bits=18)],
+        [v1(l2_bits=5), v1(l2_bits=19)],
+    ),
+    ("qcow1::header", "ok_librbd_backing_file"): (
+        [v1(backing_file_offset=48), v1(backing_file_size=1)],
+        [v1(backing_file_offset=48, backing_file_size=1)],
+    ),
+    ("qcow1::header", "ok_librbd_l1_size"): (
+        [
+            v1(size=c.QCOW1_MAX_L1_ENTRIES * SPAN1),
+            v1(size=SPAN1 << 32),  # cut to 32 bits
+            v1(size=LARGEST, cluster_bits=255, l2_bits=255),
+        ],
+        [v1(size=c.QCOW1_MAX_L1_ENTRIES * SPAN1 + 1), v1(size=1 << 31, cluster_bits=0, l2_bits=0)],
+    ),
+    ("qcow1::header", "ok_unencrypted"): ([v1()], [v1(crypt_method=1), v1(crypt_method=3)]),
+    ("qcow1::header", "ok_untrusted_version"): ([], [v1(), v1(version=2)]),
+    ("qcow1::header", "ok_untrusted_size"): ([v1(size=1 << 46)], [v1(size=(1 << 46) + 1)]),
+    ("qcow1::header", "ok_untrusted_l1_size"): (
+        [v1(size=SPAN1 << 22)],
+        [v1(size=(SPAN1 << 22) + 1)],
+    ),
+    ("qcow1::header", "ok_untrusted_backing_file"): (
+        [v1(backing_file_size=1)],
+        [v1(backing_file_offset=48)],
+    ),
+    ("qcow1::backing_file_name", "ok_untrusted_protocol"): named(Qcow1.BackingFileName),
+    ("qcow2::header", "ok_corrupt"): (
+        [v3(incompatible_features=1)],
+        [v3(incompatible_features=2)],
+    ),
+    ("qcow2::header", "ok_librbd_v1_version"): ([v3(version=1)], [v3(version=2), v3()]),
+    ("qcow2::header", "ok_librbd_size_sectors"): ([v3(size=512)], [v3(size=513), v3(size=LARGEST)]),
+    ("qcow2::header", "ok_librbd_compression"): (
+        [v3(), v3(incompatible_features=8, version=2)],
+        [v3(incompatible_features=8), v3(compression_type=1)],
+    ),
+    ("qcow2::header", "ok_librbd_extended_l2"): ([v3()], [v3(incompatible_features=16)]),
+    ("qcow2::header", "ok_librbd_backing_file"): (
+        [v3(backing_file_offset=112), v3(backing_file_size=1)],
+        [v3(backing_file_offset=112, backing_file_size=1)],
+    ),
+    ("qcow2::header", "ok_librbd_l1_size"): (
+        [
+            v3(size=c.QCOW1_MAX_L1_ENTRIES * SPAN, l1_size=c.QCOW1_MAX_L1_ENTRIES),
+            v3(size=SPAN << 32, l1_size=0),  # cut to 32 bits
+            v3(size=LARGEST - (1 << 39), cluster_bits=99, l1_size=1 << 25),
+        ],
+        [
+            v3(size=c.QCOW1_MAX_L1_ENTRIES * SPAN + 1, l1_size=0xFFFFFFFF),
+            v3(size=SPAN, l1_size=0),
+            v3(size=LARGEST - SPAN + 1, l1_size=0xFFFFFFFF),
+            v3(size=LARGEST, cluster_bits=0),
+        ],
+    ),
+    ("qcow2::header", "ok_data_file_absent"): ([v3()], [v3(incompatible_features=4)]),
+    ("qcow2::header", "ok_unencrypted"): ([v3()], [v3(crypt_method=2), v3(crypt_method=3)]),
+    ("qcow2::header", "ok_untrusted_dirty"): ([v3()], [v3(incompatible_features=1)]),
+    ("qcow2::header", "ok_untrusted_unknown_compatible"): (
+        [v3(compatible_features=1), v3(compatible_features=2, version=2)],
+        [v3(compatible_features=2), v3(compatible_features=1 << 63)],
+    ),
+    ("qcow2::header", "ok_untrusted_unknown_autoclear"): (
+        [v3(autoclear_features=3), v3(autoclear_features=4, version=2)],
+        [v3(autoclear_features=4), v3(autoclear_features=1 << 63)],
+    ),
+    ("qcow2::header", "ok_untrusted_size"): ([v3(size=1 << 46)], [v3(size=(1 << 46) + 1)]),
+    ("qcow2::header", "ok_untrusted_backing_file"): (
+        [v3(backing_file_size=1)],
+        [v3(backing_file_offset=112)],
+    ),
+    ("qcow2::additional_fields", "ok_untrusted_unknown_fields"): (
+        [fields(b""), fields(b"\1" * 7), fields(bytes(15))],
+        [fields(bytes(7) + b"\1")],
+    ),
+    ("qcow2::backing_file_name", "ok_untrusted_protocol"): named(Qcow2.BackingFileName),
+    ("qcow2::data_file", "ok_untrusted_data_file"): ([], [Qcow2.DataFile(stream(b""))]),
+    ("qcow2::data_file", "ok_untrusted_data_file_protocol"): named(Qcow2.DataFile),
+    ("qcow2::header_extension", "ok_untrusted_unknown"): (
+        [extension(int(magic), 0) for magic in Qcow2.ExtensionMagic],
+        [extension(1, 0), extension(0xFFFFFFFF, 0)],
+    ),
+    ("qcow2::crypto_extension", "ok_luks_length"): ([pointer()], [pointer(length=591)]),
+    ("qcow2::crypto_extension", "ok_luks_read"): (
+        [pointer(MAX - 592)],
+        [pointer(MAX - 591), pointer(LARGEST)],
+    ),
+    ("qcow2::snapshot", "ok_extra_data_minimum"): (
+        [snapshot(extra_data_size=16)],
+        [snapshot(extra_data_size=15)],
+    ),
+    ("qcow2::snapshot", "ok_l1_table_read"): (
+        [snapshot(l1_table_offset=MAX - 8)],
+        [snapshot(l1_table_offset=MAX - 7), snapshot(l1_table_offset=LARGEST, l1_size=0)],
+    ),
+    ("qcow2::snapshot", "ok_untrusted_vm_state"): (
+        [snapshot(), snapshot(vm_state_size=1)],
+        [snapshot(large=1), snapshot(vm_state_size=1, extra_data_size=7)],
     ),
 }
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from qcow_parsers import Qcow2
+from kaitaistruct import KaitaiStream
+from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.image import Image, lay_open
 from qcowspec.reader.bitmaps import broken_entries, past_end_entries
 from qcowspec.spec.metadata import Metadata, Turn
 from qcowspec.spec.predicates import FACTS, FUNCTIONS
-from qcowspec.spec.predicates.extensions import names_protocol
+from qcowspec.spec.rules import BY_ID
 from qcowspec.spec.structures import Part
 from qcowspec.spec.units import HostOffset
 
@@ -22,7 +24,9 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def holds(rule: str, structure: Any, image: Metadata | None = None) -> bool:
-    return FUNCTIONS[rule](structure, image or Metadata())
+    if rule in FUNCTIONS:
+        return FUNCTIONS[rule](structure, image or Metadata())
+    return bool(getattr(structure, BY_ID[rule].predicate_name))
 
 
 def header(name: str, *changes: tuple[int, int, int]) -> Metadata:
@@ -51,7 +55,10 @@ def header(name: str, *changes: tuple[int, int, int]) -> Metadata:
     ],
 )
 def test_a_protocol_is_a_colon_before_any_slash(name: bytes, expected: bool) -> None:
-    assert names_protocol(name) == expected
+    for layout in (Qcow1.BackingFileName, Qcow2.BackingFileName):
+        assert layout(KaitaiStream(BytesIO(name))).ok_untrusted_protocol != expected
+    data_file = Qcow2.DataFile(KaitaiStream(BytesIO(name)))
+    assert data_file.ok_untrusted_data_file_protocol != expected
 
 
 # --- librbd ---------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 import struct
 import time
 from math import inf
@@ -72,7 +75,15 @@ def test_every_function_is_some_rules() -> None:
     ids = {rule.id for rule in RULES}
 
     assert FUNCTIONS.keys() | FACTS.keys() <= ids
-    assert FACTS.keys() <= FUNCTIONS.keys()
+
+
+def test_a_function_reads_more_than_its_structure() -> None:
+    """What a structure says by itself is an instance of its .ksy; a function says what it reads."""
+    for rule, function in FUNCTIONS.items():
+        image = list(inspect.signature(function).parameters)[1]
+        body = ast.parse(inspect.getsource(function))
+        assert image in {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}, rule
+        assert re.search(r"\bReads [\w' ,]+\.", inspect.getdoc(function) or ""), rule
 
 
 # --- profiles -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import catalogue, compiler
 from .layouts import camel, read_layouts
+from .rows import Row
 
 NAME = "qcow-parsers"
 TARGET = "javascript:exact"
@@ -47,10 +48,26 @@ def _rules(formats: Path) -> list[dict[str, object]]:
             "field": row.get("field"),
             "instance": _lower(catalogue.predicate_name(row)),
             "says": row["says"],
+            "profiles": _profiles(row),
         }
         for row in rows
         if row["predicate"] == "instance"
     ]
+
+
+def _profiles(row: Row) -> list[str]:
+    """Who refuses an image that breaks the rule, by the names of the profiles.
+
+    What QEMU refuses in some versions only, or when it reads, is QEMU's as well.
+    """
+    qemu = row["qemu"]
+    asked = {
+        "qemu": qemu["verdict"] == "rejects" and qemu.get("when") != "write",
+        "librbd": row["librbd"] == "rejects",
+        "spec": row["spec"],
+        "untrusted": row["spec"] or row.get("untrusted") == "rejects",
+    }
+    return [name for name, refuses in asked.items() if refuses]
 
 
 def _lower(name: str) -> str:

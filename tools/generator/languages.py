@@ -29,7 +29,8 @@ Made by `python tools/generate.py --targets`; a test compares it with what the c
 {example}```
 
 The package has the layouts (`Qcow`, `Qcow1`, `Qcow2`, `Luks1`), and in `rules.json` the rules whose
-predicates the structures carry: `broken(structure)` lists those that a structure breaks. Bytes are
+predicates the structures carry: `broken(structure)` lists those of QEMU and of the document that a
+structure breaks, `broken(structure, version, ["untrusted"])` those of another profile. Bytes are
 `Uint8Array`s; an absent field is `undefined`.
 
 JavaScript's numbers are exact up to 2^53 only. These parsers do not round: a field of 64 bits, and

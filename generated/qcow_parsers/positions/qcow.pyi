@@ -61,6 +61,9 @@ class Qcow(KaitaiStruct):
             """The driver that QEMU would choose. Versions above 3 are probed as
             qcow2 and refused by its open function.
             """
+        @property
+        def ok_claimed(self) -> bool:
+            """One of QEMU's two QCOW drivers takes the file (from QCOW_VERSION on)."""
 
     _io: KaitaiStream
     _parent: KaitaiStruct | None

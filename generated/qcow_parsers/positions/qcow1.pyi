@@ -147,6 +147,56 @@ class Qcow1(KaitaiStruct):
             """The same as QEMU before 6.0 has it: the backing file's name ends at or
             below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
             """
+        @property
+        def ok_librbd_size_sectors(self) -> bool:
+            """The disk ends at a sector (BDRV_SECTOR_SIZE)."""
+        @property
+        def ok_librbd_cluster_bits(self) -> bool:
+            """librbd has the bounds of version 2 (MIN_CLUSTER_BITS to
+            MAX_CLUSTER_BITS) for all versions.
+            """
+        @property
+        def ok_librbd_l2_bits(self) -> bool:
+            """An L2 table is as large as a cluster of version 2 may be
+            (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS), in entries of 8 bytes.
+            """
+        @property
+        def ok_librbd_backing_file(self) -> bool:
+            """There is no backing file, or one without a name."""
+        @property
+        def librbd_l1_entry_span(self) -> int:
+            """Number of guest bytes that librbd maps with one L1 entry. Its bounds,
+            within which this is, are wider than QEMU's.
+            """
+        @property
+        def num_librbd_l1_entries(self) -> int:
+            """Number of L1 entries that the disk needs, cut to 32 bits as librbd
+            does.
+            """
+        @property
+        def ok_librbd_l1_size(self) -> bool:
+            """The L1 entries that the disk needs, as librbd counts them, are at most
+            QCOW1_MAX_L1_ENTRIES.
+            """
+        @property
+        def ok_unencrypted(self) -> bool:
+            """The guest's data are stored as they are (QCOW_CRYPT_NONE). librbd asks
+            for it as well.
+            """
+        @property
+        def ok_untrusted_version(self) -> bool:
+            """The image is not of version 1. It never holds: what has this header is
+            read as version 1.
+            """
+        @property
+        def ok_untrusted_size(self) -> bool:
+            """The disk has at most POLICY_MAX_DISK_SIZE (64 TiB)."""
+        @property
+        def ok_untrusted_l1_size(self) -> bool:
+            """The L1 table has at most QCOW_MAX_L1_SIZE (32 MiB), as in version 2."""
+        @property
+        def ok_untrusted_backing_file(self) -> bool:
+            """There is no backing file, and no name of one, be it empty."""
 
     class BackingFileName(KaitaiStruct):
         """The name of the backing file.
@@ -169,6 +219,20 @@ class Qcow1(KaitaiStruct):
         def _read(self) -> None: ...
         name: bytes
         """The name as bytes, without a terminator. QEMU stops at a zero byte."""
+        @property
+        def path(self) -> bytes:
+            """The name as QEMU reads it, up to its first zero byte."""
+        @property
+        def before_colon(self) -> bytes:
+            """The name up to its first colon, or all of it."""
+        @property
+        def before_slash(self) -> bytes:
+            """The name up to its first slash, or all of it."""
+        @property
+        def ok_untrusted_protocol(self) -> bool:
+            """The name is a path: no colon stands before its first slash, which
+            would make what is before the colon a protocol.
+            """
 
     class L1Table(KaitaiStruct):
         """The L1 table, in pages, so that a big one opens at once.

@@ -166,6 +166,15 @@ class Qcow2(KaitaiStruct):
             self._m_ok_padding =  ((len(self.padding) == 0) or (KaitaiStream.byte_array_max(self.padding) == 0))
             return getattr(self, '_m_ok_padding', None)
 
+        @property
+        def ok_untrusted_unknown_fields(self):
+            """The fields that no version of the document has are zero."""
+            if hasattr(self, '_m_ok_untrusted_unknown_fields'):
+                return self._m_ok_untrusted_unknown_fields
+
+            self._m_ok_untrusted_unknown_fields =  ((len(self.unknown_fields) == 0) or (KaitaiStream.byte_array_max(self.unknown_fields) == 0))
+            return getattr(self, '_m_ok_untrusted_unknown_fields', None)
+
 
     class BackingFileName(KaitaiStruct):
         """The name of the backing file.
@@ -188,6 +197,37 @@ class Qcow2(KaitaiStruct):
 
         def _fetch_instances(self):
             pass
+            _ = self.path
+            if hasattr(self, '_m_path'):
+                pass
+                self._m_path._fetch_instances()
+
+
+        @property
+        def ok_untrusted_protocol(self):
+            """The name is a path and names no protocol."""
+            if hasattr(self, '_m_ok_untrusted_protocol'):
+                return self._m_ok_untrusted_protocol
+
+            self._m_ok_untrusted_protocol = (not (self.path.has_protocol))
+            return getattr(self, '_m_ok_untrusted_protocol', None)
+
+        @property
+        def path(self):
+            """The name as QEMU reads it, up to its first zero byte."""
+            if hasattr(self, '_m_path'):
+                return self._m_path
+
+            _pos = self._io.pos()
+            self._io.seek(0)
+            self._debug['_m_path']['start'] = self._io.pos()
+            self._raw__m_path = KaitaiStream.bytes_terminate(self._io.read_bytes_full(), 0, False)
+            _io__raw__m_path = KaitaiStream(BytesIO(self._raw__m_path))
+            self._m_path = Qcow2.FileName(_io__raw__m_path, self, self._root)
+            self._m_path._read()
+            self._debug['_m_path']['end'] = self._io.pos()
+            self._io.seek(_pos)
+            return getattr(self, '_m_path', None)
 
 
     class BackingFormat(KaitaiStruct):
@@ -990,6 +1030,28 @@ class Qcow2(KaitaiStruct):
         def _fetch_instances(self):
             pass
 
+        @property
+        def ok_luks_length(self):
+            """The encryption header has room for a LUKS header,
+            QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes).
+            """
+            if hasattr(self, '_m_ok_luks_length'):
+                return self._m_ok_luks_length
+
+            self._m_ok_luks_length = self.length >= 592
+            return getattr(self, '_m_ok_luks_length', None)
+
+        @property
+        def ok_luks_read(self):
+            """The LUKS header, QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends
+            within BDRV_MAX_LENGTH.
+            """
+            if hasattr(self, '_m_ok_luks_read'):
+                return self._m_ok_luks_read
+
+            self._m_ok_luks_read = self.offset <= 9223372035781033984 - 592
+            return getattr(self, '_m_ok_luks_read', None)
+
 
     class DataFile(KaitaiStruct):
         """Header extension with the name of the file that holds the guest's data.
@@ -1012,6 +1074,46 @@ class Qcow2(KaitaiStruct):
 
         def _fetch_instances(self):
             pass
+            _ = self.path
+            if hasattr(self, '_m_path'):
+                pass
+                self._m_path._fetch_instances()
+
+
+        @property
+        def ok_untrusted_data_file(self):
+            """There is no such extension. It never holds, because this is one."""
+            if hasattr(self, '_m_ok_untrusted_data_file'):
+                return self._m_ok_untrusted_data_file
+
+            self._m_ok_untrusted_data_file = False
+            return getattr(self, '_m_ok_untrusted_data_file', None)
+
+        @property
+        def ok_untrusted_data_file_protocol(self):
+            """The name is a path and names no protocol."""
+            if hasattr(self, '_m_ok_untrusted_data_file_protocol'):
+                return self._m_ok_untrusted_data_file_protocol
+
+            self._m_ok_untrusted_data_file_protocol = (not (self.path.has_protocol))
+            return getattr(self, '_m_ok_untrusted_data_file_protocol', None)
+
+        @property
+        def path(self):
+            """The name as QEMU reads it, up to its first zero byte."""
+            if hasattr(self, '_m_path'):
+                return self._m_path
+
+            _pos = self._io.pos()
+            self._io.seek(0)
+            self._debug['_m_path']['start'] = self._io.pos()
+            self._raw__m_path = KaitaiStream.bytes_terminate(self._io.read_bytes_full(), 0, False)
+            _io__raw__m_path = KaitaiStream(BytesIO(self._raw__m_path))
+            self._m_path = Qcow2.FileName(_io__raw__m_path, self, self._root)
+            self._m_path._read()
+            self._debug['_m_path']['end'] = self._io.pos()
+            self._io.seek(_pos)
+            return getattr(self, '_m_path', None)
 
 
     class ExtensionPositions(KaitaiStruct):
@@ -1167,6 +1269,74 @@ class Qcow2(KaitaiStruct):
 
             self._m_num_entries = (self._io.size() - self._io.pos()) // 48
             return getattr(self, '_m_num_entries', None)
+
+
+    class FileName(KaitaiStruct):
+        """The name of a file, which may begin with a protocol.
+
+        .. seealso::
+           block.c: path_has_protocol
+        """
+        SEQ_FIELDS = []
+        def __init__(self, _io, _parent=None, _root=None):
+            super(Qcow2.FileName, self).__init__(_io)
+            self._parent = _parent
+            self._root = _root
+            self._debug = collections.defaultdict(dict)
+
+        def _read(self):
+            pass
+
+
+        def _fetch_instances(self):
+            pass
+            _ = self.before_colon
+            if hasattr(self, '_m_before_colon'):
+                pass
+
+            _ = self.before_slash
+            if hasattr(self, '_m_before_slash'):
+                pass
+
+
+        @property
+        def before_colon(self):
+            """The name up to its first colon, or all of it."""
+            if hasattr(self, '_m_before_colon'):
+                return self._m_before_colon
+
+            _pos = self._io.pos()
+            self._io.seek(0)
+            self._debug['_m_before_colon']['start'] = self._io.pos()
+            self._m_before_colon = KaitaiStream.bytes_terminate(self._io.read_bytes(self._io.size()), 58, False)
+            self._debug['_m_before_colon']['end'] = self._io.pos()
+            self._io.seek(_pos)
+            return getattr(self, '_m_before_colon', None)
+
+        @property
+        def before_slash(self):
+            """The name up to its first slash, or all of it."""
+            if hasattr(self, '_m_before_slash'):
+                return self._m_before_slash
+
+            _pos = self._io.pos()
+            self._io.seek(0)
+            self._debug['_m_before_slash']['start'] = self._io.pos()
+            self._m_before_slash = KaitaiStream.bytes_terminate(self._io.read_bytes(self._io.size()), 47, False)
+            self._debug['_m_before_slash']['end'] = self._io.pos()
+            self._io.seek(_pos)
+            return getattr(self, '_m_before_slash', None)
+
+        @property
+        def has_protocol(self):
+            """A colon stands before the first slash, so that what is before the
+            colon is a protocol.
+            """
+            if hasattr(self, '_m_has_protocol'):
+                return self._m_has_protocol
+
+            self._m_has_protocol =  ((len(self.before_colon) < self._io.size()) and (len(self.before_slash) > len(self.before_colon)))
+            return getattr(self, '_m_has_protocol', None)
 
 
     class Header(KaitaiStruct):
@@ -1537,6 +1707,28 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_len_additional_fields', None)
 
         @property
+        def librbd_l1_entry_span(self):
+            """Number of guest bytes that librbd maps with one L1 entry: it knows L2
+            entries of 8 bytes only. Bounded where cluster_bits is out of range.
+            """
+            if hasattr(self, '_m_librbd_l1_entry_span'):
+                return self._m_librbd_l1_entry_span
+
+            self._m_librbd_l1_entry_span = (1 if self.cluster_bits < 2 else (549755813888 if self.cluster_bits > 21 else ((1 << self.cluster_bits) * (1 << self.cluster_bits)) // 8))
+            return getattr(self, '_m_librbd_l1_entry_span', None)
+
+        @property
+        def num_librbd_l1_entries(self):
+            """Number of L1 entries that the disk needs, cut to 32 bits as librbd
+            does.
+            """
+            if hasattr(self, '_m_num_librbd_l1_entries'):
+                return self._m_num_librbd_l1_entries
+
+            self._m_num_librbd_l1_entries = ((self.size // self.librbd_l1_entry_span) % 4294967296 if (self.size // self.librbd_l1_entry_span) * self.librbd_l1_entry_span == self.size else (self.size // self.librbd_l1_entry_span + 1) % 4294967296)
+            return getattr(self, '_m_num_librbd_l1_entries', None)
+
+        @property
         def ok_backing_data_file_raw(self):
             """An image whose data file is a raw image has no backing file. The
             document demands it, QEMU does not look.
@@ -1626,6 +1818,17 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_compression_type', None)
 
         @property
+        def ok_corrupt(self):
+            """The image is not marked as corrupt. QEMU opens it, but not for
+            writing.
+            """
+            if hasattr(self, '_m_ok_corrupt'):
+                return self._m_ok_corrupt
+
+            self._m_ok_corrupt = (not (self.has_corrupt))
+            return getattr(self, '_m_ok_corrupt', None)
+
+        @property
         def ok_crypt_method(self):
             """The encryption method is one that exists: QCOW_CRYPT_NONE,
             QCOW_CRYPT_AES or QCOW_CRYPT_LUKS.
@@ -1635,6 +1838,16 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_crypt_method =  ((self.crypt_method == Qcow2.CryptMethod.none) or (self.crypt_method == Qcow2.CryptMethod.aes) or (self.crypt_method == Qcow2.CryptMethod.luks))
             return getattr(self, '_m_ok_crypt_method', None)
+
+        @property
+        def ok_data_file_absent(self):
+            """The guest's data are in the image itself. librbd asks for it as well.
+            """
+            if hasattr(self, '_m_ok_data_file_absent'):
+                return self._m_ok_data_file_absent
+
+            self._m_ok_data_file_absent = (not (self.has_data_file))
+            return getattr(self, '_m_ok_data_file_absent', None)
 
         @property
         def ok_data_file_raw(self):
@@ -1714,6 +1927,67 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_l1_table_offset =  ((self.l1_table_offset <= 9223372036854775807 - self.l1_table_bytes) and ( ((self.cluster_size == 0) or (self.l1_table_offset % self.cluster_size == 0)) ))
             return getattr(self, '_m_ok_l1_table_offset', None)
+
+        @property
+        def ok_librbd_backing_file(self):
+            """There is no backing file, or one without a name."""
+            if hasattr(self, '_m_ok_librbd_backing_file'):
+                return self._m_ok_librbd_backing_file
+
+            self._m_ok_librbd_backing_file =  ((self.backing_file_offset == 0) or (self.backing_file_size == 0))
+            return getattr(self, '_m_ok_librbd_backing_file', None)
+
+        @property
+        def ok_librbd_compression(self):
+            """Neither the compression type nor its feature bit is set."""
+            if hasattr(self, '_m_ok_librbd_compression'):
+                return self._m_ok_librbd_compression
+
+            self._m_ok_librbd_compression =  ((self.effective_compression_type == Qcow2.CompressionType.zlib) and ((not (self.has_compression_type))))
+            return getattr(self, '_m_ok_librbd_compression', None)
+
+        @property
+        def ok_librbd_extended_l2(self):
+            """L2 entries have 8 bytes."""
+            if hasattr(self, '_m_ok_librbd_extended_l2'):
+                return self._m_ok_librbd_extended_l2
+
+            self._m_ok_librbd_extended_l2 = (not (self.has_extended_l2))
+            return getattr(self, '_m_ok_librbd_extended_l2', None)
+
+        @property
+        def ok_librbd_l1_size(self):
+            """The L1 entries that the disk needs, as librbd counts them, are at most
+            QCOW1_MAX_L1_ENTRIES, and the L1 table has them. The size can be
+            rounded up to whole L1 entries: it is at most INV_OFFSET less what one
+            maps. The quotients stand for that sum, because not every language has
+            more than 64 bits.
+            """
+            if hasattr(self, '_m_ok_librbd_l1_size'):
+                return self._m_ok_librbd_l1_size
+
+            self._m_ok_librbd_l1_size =  ((self.size // self.librbd_l1_entry_span + 1 < (4611686018427387904 // self.librbd_l1_entry_span) * 4) and (self.num_librbd_l1_entries <= 268435455) and (self.num_librbd_l1_entries <= self.l1_size))
+            return getattr(self, '_m_ok_librbd_l1_size', None)
+
+        @property
+        def ok_librbd_size_sectors(self):
+            """The disk ends at a sector (BDRV_SECTOR_SIZE)."""
+            if hasattr(self, '_m_ok_librbd_size_sectors'):
+                return self._m_ok_librbd_size_sectors
+
+            self._m_ok_librbd_size_sectors = self.size % 512 == 0
+            return getattr(self, '_m_ok_librbd_size_sectors', None)
+
+        @property
+        def ok_librbd_v1_version(self):
+            """The version is 1 (QCOW_VERSION), the only one that librbd's first
+            reader knew.
+            """
+            if hasattr(self, '_m_ok_librbd_v1_version'):
+                return self._m_ok_librbd_v1_version
+
+            self._m_ok_librbd_v1_version = self.version == 1
+            return getattr(self, '_m_ok_librbd_v1_version', None)
 
         @property
         def ok_magic(self):
@@ -1840,6 +2114,17 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_total_sectors', None)
 
         @property
+        def ok_unencrypted(self):
+            """The guest's data are stored as they are (QCOW_CRYPT_NONE). librbd asks
+            for it as well.
+            """
+            if hasattr(self, '_m_ok_unencrypted'):
+                return self._m_ok_unencrypted
+
+            self._m_ok_unencrypted = self.crypt_method == Qcow2.CryptMethod.none
+            return getattr(self, '_m_ok_unencrypted', None)
+
+        @property
         def ok_unknown_incompatible(self):
             """No incompatible feature is set but those that exist
             (QCOW2_INCOMPAT_MASK, bits 0 to 4).
@@ -1849,6 +2134,55 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_unknown_incompatible =  ((self.version < 3) or (self.incompatible_features <= 31))
             return getattr(self, '_m_ok_unknown_incompatible', None)
+
+        @property
+        def ok_untrusted_backing_file(self):
+            """There is no backing file, and no name of one, be it empty."""
+            if hasattr(self, '_m_ok_untrusted_backing_file'):
+                return self._m_ok_untrusted_backing_file
+
+            self._m_ok_untrusted_backing_file = self.backing_file_offset == 0
+            return getattr(self, '_m_ok_untrusted_backing_file', None)
+
+        @property
+        def ok_untrusted_dirty(self):
+            """The image was closed in order."""
+            if hasattr(self, '_m_ok_untrusted_dirty'):
+                return self._m_ok_untrusted_dirty
+
+            self._m_ok_untrusted_dirty = (not (self.has_dirty))
+            return getattr(self, '_m_ok_untrusted_dirty', None)
+
+        @property
+        def ok_untrusted_size(self):
+            """The disk has at most POLICY_MAX_DISK_SIZE (64 TiB)."""
+            if hasattr(self, '_m_ok_untrusted_size'):
+                return self._m_ok_untrusted_size
+
+            self._m_ok_untrusted_size = self.size <= 70368744177664
+            return getattr(self, '_m_ok_untrusted_size', None)
+
+        @property
+        def ok_untrusted_unknown_autoclear(self):
+            """No autoclear feature is set but those that exist
+            (QCOW2_AUTOCLEAR_MASK, bits 0 and 1).
+            """
+            if hasattr(self, '_m_ok_untrusted_unknown_autoclear'):
+                return self._m_ok_untrusted_unknown_autoclear
+
+            self._m_ok_untrusted_unknown_autoclear =  ((self.version < 3) or (self.autoclear_features <= 3))
+            return getattr(self, '_m_ok_untrusted_unknown_autoclear', None)
+
+        @property
+        def ok_untrusted_unknown_compatible(self):
+            """No compatible feature is set but those that exist
+            (QCOW2_COMPAT_FEAT_MASK, bit 0).
+            """
+            if hasattr(self, '_m_ok_untrusted_unknown_compatible'):
+                return self._m_ok_untrusted_unknown_compatible
+
+            self._m_ok_untrusted_unknown_compatible =  ((self.version < 3) or (self.compatible_features <= 1))
+            return getattr(self, '_m_ok_untrusted_unknown_compatible', None)
 
         @property
         def ok_version(self):
@@ -2071,6 +2405,15 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_len = self.len <= self.len_data
             return getattr(self, '_m_ok_len', None)
+
+        @property
+        def ok_untrusted_unknown(self):
+            """The extension is one that the document has."""
+            if hasattr(self, '_m_ok_untrusted_unknown'):
+                return self._m_ok_untrusted_unknown
+
+            self._m_ok_untrusted_unknown =  ((self.magic == Qcow2.ExtensionMagic.end_marker) or (self.magic == Qcow2.ExtensionMagic.crypto) or (self.magic == Qcow2.ExtensionMagic.bitmaps) or (self.magic == Qcow2.ExtensionMagic.data_file) or (self.magic == Qcow2.ExtensionMagic.feature_name_table) or (self.magic == Qcow2.ExtensionMagic.backing_format))
+            return getattr(self, '_m_ok_untrusted_unknown', None)
 
 
     class HeaderExtensions(KaitaiStruct):
@@ -3567,6 +3910,17 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_len_extra_data', None)
 
         @property
+        def ok_extra_data_minimum(self):
+            """The entry says how large the disk was
+            (QCOW2_SNAPSHOT_EXTRA_DISK_SIZE). QEMU's check reports it.
+            """
+            if hasattr(self, '_m_ok_extra_data_minimum'):
+                return self._m_ok_extra_data_minimum
+
+            self._m_ok_extra_data_minimum = self.extra_data_size >= 16
+            return getattr(self, '_m_ok_extra_data_minimum', None)
+
+        @property
         def ok_extra_data_size(self):
             """The extra data have at most QCOW_MAX_SNAPSHOT_EXTRA_DATA (1024 bytes).
             """
@@ -3584,6 +3938,24 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_l1_size = self.l1_table_bytes <= 33554432
             return getattr(self, '_m_ok_l1_size', None)
+
+        @property
+        def ok_l1_table_read(self):
+            """The snapshot's L1 table ends within BDRV_MAX_LENGTH."""
+            if hasattr(self, '_m_ok_l1_table_read'):
+                return self._m_ok_l1_table_read
+
+            self._m_ok_l1_table_read = self.l1_table_offset <= 9223372035781033984 - self.l1_table_bytes
+            return getattr(self, '_m_ok_l1_table_read', None)
+
+        @property
+        def ok_untrusted_vm_state(self):
+            """No virtual machine was running."""
+            if hasattr(self, '_m_ok_untrusted_vm_state'):
+                return self._m_ok_untrusted_vm_state
+
+            self._m_ok_untrusted_vm_state = self.effective_vm_state_size == 0
+            return getattr(self, '_m_ok_untrusted_vm_state', None)
 
         @property
         def unpadded_size(self):
@@ -3865,7 +4237,9 @@ class Qcow2(KaitaiStruct):
             _pos = self._io.pos()
             self._io.seek(self.crypto_extension.offset)
             self._debug['_m_encryption_header']['start'] = self._io.pos()
-            self._m_encryption_header = luks1.Luks1(self._io)
+            self._raw__m_encryption_header = self._io.read_bytes(592)
+            _io__raw__m_encryption_header = KaitaiStream(BytesIO(self._raw__m_encryption_header))
+            self._m_encryption_header = luks1.Luks1(_io__raw__m_encryption_header)
             self._m_encryption_header._read()
             self._debug['_m_encryption_header']['end'] = self._io.pos()
             self._io.seek(_pos)

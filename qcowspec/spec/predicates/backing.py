@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from qcow_parsers import Qcow1, Qcow2
+from qcow_parsers import Qcow2
 
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
-from qcowspec.spec.predicates.extensions import names_protocol
 from qcowspec.spec.structures import Part, Place
 
 
 @decides("backing/data-file-name")
 def data_file_name(header: Qcow2.Header, image: Metadata) -> bool:
-    """An image with a data file names it."""
+    """An image with a data file names it. Reads the data file extension."""
     return not header.has_data_file or image.data_file is not None
 
 
 @decides("backing/data-file-name-length")
 def data_file_name_length(data: Qcow2.DataFile, image: Metadata) -> bool:
-    """The name of a data file is not empty."""
+    """The name of a data file is not empty. Reads the header."""
     return bool(data.data_file.partition(b"\0")[0]) or not image.qcow2_header.has_data_file
 
 
 @decides("backing/data-file-found")
 def data_file_found(header: Qcow2.Header, image: Metadata) -> bool:
-    """There is no data file with a name: no other file is opened while an image is judged."""
+    """There is no data file with a name: no other file is opened while an image is judged.
+
+    Reads the data file extension.
+    """
     return not (header.has_data_file and image.data_file and image.data_file.name)
 
 
@@ -36,29 +38,12 @@ def named_data_file(header: Qcow2.Header, image: Metadata) -> bytes | None:
     return image.data_file and image.data_file.name
 
 
-@decides("backing/librbd-present", "backing/v1-librbd-present")
-def librbd_present(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """There is no backing file, or one without a name."""
-    return header.backing_file_offset == 0 or header.backing_file_size == 0
-
-
-@decides("backing/untrusted-present", "backing/v1-untrusted-present")
-def untrusted_present(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """There is no backing file, and no name of one, be it empty."""
-    return header.backing_file_offset == 0
-
-
-@decides("backing/untrusted-protocol", "backing/v1-untrusted-protocol")
-def untrusted_protocol(
-    backing: Qcow1.BackingFileName | Qcow2.BackingFileName, image: Metadata
-) -> bool:
-    """The name is a path and names no protocol."""
-    return not names_protocol(backing.name)
-
-
 @decides("backing/untrusted-format")
 def untrusted_format(backing: Qcow2.BackingFileName, image: Metadata) -> bool:
-    """The backing file's format is given, so that nobody has to guess."""
+    """The backing file's format is given, so that nobody has to guess.
+
+    Reads the format extension.
+    """
     return not backing.name.partition(b"\0")[0] or bool(image.backing_format)
 
 

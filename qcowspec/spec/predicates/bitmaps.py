@@ -32,13 +32,13 @@ def _directory(image: Metadata) -> Qcow2.BitmapsExtension:
 
 @decides("bitmaps/bitmap-directory-offset")
 def directory_offset(extension: Qcow2.BitmapsExtension, image: Metadata) -> bool:
-    """The directory begins at a cluster."""
+    """The directory begins at a cluster. Reads the header."""
     return extension.bitmap_directory_offset % image.qcow2_header.cluster_size == 0
 
 
 @decides("bitmaps/untrusted-past-end")
 def untrusted_past_end(extension: Qcow2.BitmapsExtension, image: Metadata) -> bool:
-    """The file has the whole directory."""
+    """The file has the whole directory. Reads the file's length."""
     return image.holds(extension.bitmap_directory_offset, extension.bitmap_directory_size)
 
 
@@ -47,7 +47,7 @@ def untrusted_past_end(extension: Qcow2.BitmapsExtension, image: Metadata) -> bo
 
 @decides("bitmaps/untrusted-tables")
 def untrusted_tables(directory: object, image: Metadata) -> bool:
-    """The tables are no more than are read here."""
+    """The tables are no more than are read here. Reads the sum of all tables."""
     return image.bitmap_tables_length <= c.POLICY_MAX_BITMAP_TABLES
 
 
@@ -59,7 +59,10 @@ def tables_length(directory: object, image: Metadata) -> int:
 
 @decides("bitmaps/entry-header")
 def entry_header(directory: object, image: Metadata) -> bool:
-    """The directory does not end in too few bytes for an entry."""
+    """The directory does not end in too few bytes for an entry.
+
+    Reads how much of the directory is left.
+    """
     return not 0 < image.turn.left < c.QCOW2_BITMAP_DIR_ENTRY_SIZE
 
 
@@ -77,7 +80,10 @@ def unparsed(part: Part[Any], directory: object, image: Metadata) -> Place:
 
 @decides("bitmaps/count-minimum")
 def count_minimum(directory: object, image: Metadata) -> bool:
-    """No bitmap is missing; not asked of a directory that was not read to its end."""
+    """No bitmap is missing; not asked of a directory that was not read to its end.
+
+    Reads the extension, and how many entries there are.
+    """
     return image.turn.left > 0 or image.turn.index >= _directory(image).nb_bitmaps
 
 
@@ -99,13 +105,19 @@ def announced(part: Part[Any], structure: object, image: Metadata) -> Place:
 
 @decides("bitmaps/count-maximum")
 def count_maximum(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """The entry is one that the extension announces."""
+    """The entry is one that the extension announces.
+
+    Reads the extension, and how many entries come before.
+    """
     return image.turn.index < _directory(image).nb_bitmaps
 
 
 @decides("bitmaps/entry-end")
 def entry_end(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """The entry ends inside the directory, as QEMU counts: lengths from 2^31 on are negative."""
+    """The entry ends inside the directory, as QEMU counts: lengths from 2^31 on are negative.
+
+    Reads how much of the directory is left.
+    """
     length = entry.entry_size % UINT32
     return length > INT32_MAX or length <= image.turn.left
 
@@ -128,6 +140,8 @@ def coverage(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
 
     A disk of 2^63 bytes and more has no length that QEMU could compare, so that not even a bitmap
     in use passes (block.c: bdrv_getlength).
+
+    Reads the header.
     """
     length = _disk(image)
     if length > c.QCOW2_MAX_TABLE_END:
@@ -140,13 +154,19 @@ def coverage(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
 
 @decides("bitmaps/name-unique")
 def name_unique(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """No earlier bitmap has the same name; QEMU passes over one in use that has."""
+    """No earlier bitmap has the same name; QEMU passes over one in use that has.
+
+    Reads the earlier names.
+    """
     return entry.in_use or not image.turn.repeats
 
 
 @decides("bitmaps/in-use-bits")
 def in_use_bits(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """A bitmap without an own size in the image has few enough bits for QEMU's memory."""
+    """A bitmap without an own size in the image has few enough bits for QEMU's memory.
+
+    Reads the header and the earlier names.
+    """
     if not entry.in_use or image.turn.repeats or not entry.granularity:
         return True
     return _bits(entry, image) <= 1 << c.HBITMAP_LOG_MAX_SIZE
@@ -154,7 +174,10 @@ def in_use_bits(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
 
 @decides("bitmaps/untrusted-in-use-size")
 def untrusted_in_use_size(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """A bitmap without an own size in the image takes no more memory than others."""
+    """A bitmap without an own size in the image takes no more memory than others.
+
+    Reads the header.
+    """
     if not entry.in_use or not entry.granularity:
         return True
     return _bits(entry, image) <= c.BME_MAX_PHYS_SIZE * BITS_PER_BYTE
@@ -167,7 +190,7 @@ def _bits(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> int:
 
 @decides("bitmaps/table-size-exact")
 def table_size_exact(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """The table has no entry too many."""
+    """The table has no entry too many. Reads the header."""
     if entry.in_use or not entry.granularity:
         return True
     return entry.bitmap_table_size == _table_size_needed(entry, image)
@@ -187,7 +210,7 @@ def _disk(image: Metadata) -> int:
 
 @decides("bitmaps/untrusted-table-past-end")
 def untrusted_table_past_end(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
-    """The file has the whole table."""
+    """The file has the whole table. Reads the file's length."""
     return image.holds(entry.bitmap_table_offset, entry.bitmap_table_bytes)
 
 
@@ -196,11 +219,11 @@ def untrusted_table_past_end(entry: Qcow2.BitmapDirectoryEntry, image: Metadata)
 
 @decides("bitmaps/cluster-offset")
 def cluster_offset(entry: Qcow2.BitmapTableEntry, image: Metadata) -> bool:
-    """The bitmap's data begin at a cluster."""
+    """The bitmap's data begin at a cluster. Reads the header."""
     return entry.offset % image.qcow2_header.cluster_size == 0
 
 
 @decides("bitmaps/untrusted-cluster-past-end")
 def untrusted_cluster_past_end(entry: Qcow2.BitmapTableEntry, image: Metadata) -> bool:
-    """The bitmap's data begin inside the file."""
+    """The bitmap's data begin inside the file. Reads the file's length."""
     return entry.offset == 0 or image.holds(entry.offset, 1)

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from qcow_parsers import Qcow1, Qcow2
+from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides
 
-NONE, LUKS = int(c.QcowCryptMethod.QCOW_CRYPT_NONE), int(c.QcowCryptMethod.QCOW_CRYPT_LUKS)
-
-
-@decides(
-    "encryption/librbd-crypt-method",
-    "encryption/untrusted-present",
-    "encryption/v1-librbd-crypt-method",
-    "encryption/v1-untrusted-present",
-)
-def not_encrypted(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """The guest's data are stored as they are."""
-    return int(header.crypt_method) == NONE
+LUKS = int(c.QcowCryptMethod.QCOW_CRYPT_LUKS)
 
 
 @decides("encryption/crypto-method")
 def crypto_method(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
-    """Only an image encrypted with LUKS points at a LUKS header."""
+    """Only an image encrypted with LUKS points at a LUKS header. Reads the header."""
     return (
         int(extension.magic) != c.QCOW2_EXT_MAGIC_CRYPTO_HEADER
         or int(image.qcow2_header.crypt_method) == LUKS
@@ -33,7 +22,7 @@ def crypto_method(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
 
 @decides("encryption/crypto-present", "encryption/crypto-followed")
 def crypto_present(header: Qcow2.Header, image: Metadata) -> bool:
-    """An image encrypted with LUKS points at a LUKS header."""
+    """An image encrypted with LUKS points at a LUKS header. Reads the types of all extensions."""
     return (
         int(header.crypt_method) != LUKS or c.QCOW2_EXT_MAGIC_CRYPTO_HEADER in image.extension_types
     )
@@ -41,24 +30,15 @@ def crypto_present(header: Qcow2.Header, image: Metadata) -> bool:
 
 @decides("encryption/crypto-offset")
 def crypto_offset(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
-    """The LUKS header begins at a cluster."""
+    """The LUKS header begins at a cluster. Reads the header."""
     return pointer.offset % image.qcow2_header.cluster_size == 0
-
-
-@decides("encryption/luks-length")
-def luks_length(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
-    """The extension lets the LUKS header be read whole."""
-    return pointer.length >= c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE
-
-
-@decides("encryption/luks-read")
-def luks_read(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
-    """QEMU's block layer can read the LUKS header."""
-    return pointer.offset + c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE <= c.BDRV_MAX_LENGTH
 
 
 @decides("encryption/untrusted-headers")
 def untrusted_headers(pointer: Qcow2.CryptoExtension, image: Metadata) -> bool:
-    """The LUKS header is no more than the last one that is read here."""
+    """The LUKS header is no more than the last one that is read here.
+
+    Reads the earlier LUKS headers.
+    """
     known = image.luks_headers
     return len(known) < c.POLICY_MAX_LUKS_HEADERS or pointer.offset in known

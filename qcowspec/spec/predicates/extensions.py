@@ -11,11 +11,6 @@ from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place
 
-FEATURE_BITS = 64
-"""Bits of a word of features."""
-
-FEATURE_TYPES = frozenset(map(int, c.Qcow2FeatureType))
-
 # --- the area as a whole: the turn stands after its last record -----------------------------------
 
 
@@ -26,7 +21,7 @@ def _is_closed(image: Metadata) -> bool:
 
 @decides("extensions/area-remainder")
 def area_remainder(area: object, image: Metadata) -> bool:
-    """The area does not end in too few bytes for a record."""
+    """The area does not end in too few bytes for a record. Reads how much of the area is left."""
     return _is_closed(image) or not 0 < image.turn.left < c.QCOW2_EXT_HEADER_SIZE
 
 
@@ -44,13 +39,13 @@ def unparsed(part: Part[Any], area: object, image: Metadata) -> Place:
 
 @decides("extensions/end")
 def end(area: object, image: Metadata) -> bool:
-    """An area that is not empty is closed."""
+    """An area that is not empty is closed. Reads how much of the area is left."""
     return _is_closed(image) or not (image.turn.index or image.turn.left)
 
 
 @decides("extensions/untrusted-count")
 def untrusted_count(area: object, image: Metadata) -> bool:
-    """The records are no more than are judged here."""
+    """The records are no more than are judged here. Reads how many records there are."""
     return image.turn.index <= c.POLICY_MAX_HEADER_EXTENSIONS
 
 
@@ -71,7 +66,10 @@ def last_record(part: Part[Any], area: object, image: Metadata) -> Place:
 
 @decides("extensions/slack")
 def slack(area: object, image: Metadata) -> bool:
-    """What is neither header, record nor name is zero in the first cluster."""
+    """What is neither header, record nor name is zero in the first cluster.
+
+    Reads the first cluster.
+    """
     return image.slack == 0
 
 
@@ -90,7 +88,7 @@ def first_stray(part: Part[Any], area: object, image: Metadata) -> Place:
 
 @decides("extensions/bitmaps-present")
 def bitmaps_present(header: Qcow2.Header, image: Metadata) -> bool:
-    """Bitmaps that are declared up to date are there."""
+    """Bitmaps that are declared up to date are there. Reads the types of all extensions."""
     return not header.has_bitmaps or c.QCOW2_EXT_MAGIC_BITMAPS in image.extension_types
 
 
@@ -99,29 +97,5 @@ def bitmaps_present(header: Qcow2.Header, image: Metadata) -> bool:
 
 @decides("extensions/once")
 def once(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
-    """No earlier record is of this type."""
+    """No earlier record is of this type. Reads the earlier types."""
     return not image.turn.repeats
-
-
-@decides("extensions/untrusted-unknown")
-def untrusted_unknown(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
-    """The record is of a type that has a name."""
-    return isinstance(extension.magic, Qcow2.ExtensionMagic)
-
-
-@decides("extensions/untrusted-data-file")
-def untrusted_data_file(data: Qcow2.DataFile, image: Metadata) -> bool:
-    """There is no such record: its being there breaks the rule."""
-    return False
-
-
-@decides("extensions/untrusted-data-file-protocol")
-def untrusted_data_file_protocol(data: Qcow2.DataFile, image: Metadata) -> bool:
-    """The name is a path and names no protocol."""
-    return not names_protocol(data.data_file)
-
-
-def names_protocol(name: bytes) -> bool:
-    """Whether a file name begins with a protocol (block.c: path_has_protocol)."""
-    before, colon, _ = name.partition(b"\0")[0].partition(b":")
-    return bool(colon) and b"/" not in before

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from qcow_parsers import Qcow, Qcow1
-from qcow_parsers import constants as c
+from qcow_parsers import Qcow
 
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, states
@@ -12,33 +11,21 @@ PARTITION_TABLES = frozenset({"MBR", "GPT"})
 """Of the signatures of others, those that are no image format."""
 
 
-@decides("probe/claimed")
-def claimed(probe: Qcow.Probe, image: Metadata) -> bool:
-    """One of QEMU's two QCOW drivers takes the file."""
-    return probe.magic == c.QCOW_MAGIC and probe.version >= c.QCOW_VERSION
-
-
 @states("probe/claimed")
 def beginning(probe: Qcow.Probe, image: Metadata) -> str:
     """The bytes that decide, as far as the file has them."""
     return f"it begins with {image.beginning.hex(' ')}" if image.beginning else "it is empty"
 
 
-@decides("probe/v1-untrusted")
-def v1_untrusted(header: Qcow1.Header, image: Metadata) -> bool:
-    """Never: what has this header is of version 1."""
-    return False
-
-
 @decides("probe/untrusted-foreign")
 def untrusted_foreign(probe: Qcow.Probe, image: Metadata) -> bool:
-    """Nothing but partition tables was found."""
+    """Nothing but partition tables was found. Reads the signatures of other formats."""
     return image.foreign <= PARTITION_TABLES
 
 
 @decides("probe/untrusted-partition-table")
 def untrusted_partition_table(probe: Qcow.Probe, image: Metadata) -> bool:
-    """No partition table was found."""
+    """No partition table was found. Reads the signatures of other formats."""
     return not image.foreign & PARTITION_TABLES
 
 

@@ -17,7 +17,10 @@ UINT32 = 1 << 32
 
 @decides("snapshots/table-read")
 def table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """QEMU's block layer can read the entry, as far as QEMU goes before it looks at its parts."""
+    """QEMU's block layer can read the entry, as far as QEMU goes before it looks at its parts.
+
+    Reads the entry's place.
+    """
     length = entry.unpadded_size if entry.ok_extra_data_size else c.QCOW2_SNAPSHOT_HEADER_SIZE
     return image.turn.offset + length <= c.BDRV_MAX_LENGTH
 
@@ -30,7 +33,10 @@ def entry_offset(entry: Qcow2.Snapshot, image: Metadata) -> int:
 
 @decides("snapshots/table-size")
 def table_size(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The table is not too large, up to and with this entry."""
+    """The table is not too large, up to and with this entry.
+
+    Reads the lengths of all earlier entries.
+    """
     return table_length(entry, image) <= c.QCOW_MAX_SNAPSHOTS_SIZE
 
 
@@ -43,27 +49,15 @@ def table_length(entry: Qcow2.Snapshot, image: Metadata) -> int:
 # --- what a check reports -------------------------------------------------------------------------
 
 
-@decides("snapshots/extra-data-minimum")
-def extra_data_minimum(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The entry says how large the disk was."""
-    return entry.extra_data_size >= c.QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
-
-
 @decides("snapshots/l1-table-offset")
 def l1_table_offset(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The snapshot's L1 table begins at a cluster."""
+    """The snapshot's L1 table begins at a cluster. Reads the header."""
     return entry.l1_table_offset % image.qcow2_header.cluster_size == 0
-
-
-@decides("snapshots/l1-table-read")
-def l1_table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """QEMU's block layer can read the snapshot's L1 table."""
-    return entry.l1_table_offset + entry.l1_table_bytes <= c.BDRV_MAX_LENGTH
 
 
 @decides("snapshots/id-unique")
 def id_unique(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """No earlier entry has the same ID."""
+    """No earlier entry has the same ID. Reads the earlier IDs."""
     return not image.turn.repeats
 
 
@@ -77,7 +71,10 @@ def _librbd_tail(entry: Qcow2.Snapshot) -> int:
 
 @decides("snapshots/librbd-count")
 def librbd_count(header: Qcow2.Header, image: Metadata) -> bool:
-    """The file has as many bytes as the fixed parts of all entries have."""
+    """The file has as many bytes as the fixed parts of all entries have.
+
+    Reads the file's length.
+    """
     if header.snapshots_offset == 0:
         return True
     length = header.nb_snapshots * c.QCOW2_SNAPSHOT_HEADER_SIZE
@@ -86,7 +83,10 @@ def librbd_count(header: Qcow2.Header, image: Metadata) -> bool:
 
 @decides("snapshots/librbd-past-end")
 def librbd_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The file has every byte of the entry that librbd reads."""
+    """The file has every byte of the entry that librbd reads.
+
+    Reads the file's length and the entry's place.
+    """
     if image.qcow2_header.snapshots_offset == 0:
         return True
     return image.holds(image.turn.offset, c.QCOW2_SNAPSHOT_HEADER_SIZE + _librbd_tail(entry))
@@ -94,19 +94,13 @@ def librbd_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
 
 @decides("snapshots/librbd-l1-past-end")
 def librbd_l1_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The file has the snapshot's L1 table, if librbd reads it."""
+    """The file has the snapshot's L1 table, if librbd reads it. Reads the file's length."""
     if image.qcow2_header.snapshots_offset == 0 or _librbd_tail(entry) == 0:
         return True
     return image.holds(entry.l1_table_offset, entry.l1_table_bytes)
 
 
 # --- the operator's policy ------------------------------------------------------------------------
-
-
-@decides("snapshots/untrusted-vm-state")
-def untrusted_vm_state(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """No machine was running."""
-    return entry.effective_vm_state_size == 0
 
 
 @places("snapshots/untrusted-vm-state")
@@ -118,11 +112,11 @@ def vm_state_size(part: Part[Any], entry: Qcow2.Snapshot, image: Metadata) -> Pl
 
 @decides("snapshots/untrusted-past-end")
 def untrusted_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The file has the whole entry."""
+    """The file has the whole entry. Reads the file's length and the entry's place."""
     return image.holds(image.turn.offset, entry.unpadded_size)
 
 
 @decides("snapshots/untrusted-l1-past-end")
 def untrusted_l1_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The file has the snapshot's whole L1 table."""
+    """The file has the snapshot's whole L1 table. Reads the file's length."""
     return image.holds(entry.l1_table_offset, entry.l1_table_bytes)

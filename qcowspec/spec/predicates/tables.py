@@ -13,57 +13,18 @@ from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place
 from qcowspec.spec.units import HostOffset
 
-UINT32 = 1 << 32
-"""librbd keeps its count of L1 entries in this many values."""
-
-MOST_L1_ENTRIES = c.QCOW_MAX_L1_SIZE // c.L1E_SIZE
-"""Entries of the largest L1 table that QEMU opens in v2 and v3."""
-
-
 # --- librbd ---------------------------------------------------------------------------------------
-
-
-@decides("l1/librbd-size")
-def librbd_size(header: Qcow2.Header, image: Metadata) -> bool:
-    """The L1 entries that the size needs, as librbd counts them, are few enough and there."""
-    shift = _librbd_shift(header)
-    entries = _librbd_entries(header.size, shift)
-    return (
-        header.size <= c.INV_OFFSET - (1 << shift)
-        and entries <= c.QCOW1_MAX_L1_ENTRIES
-        and entries <= header.l1_size
-    )
-
-
-@decides("l1/v1-librbd-size")
-def v1_librbd_size(header: Qcow1.Header, image: Metadata) -> bool:
-    """The L1 entries that the size needs, as librbd counts them, are few enough."""
-    return _librbd_entries(header.size, _librbd_shift(header)) <= c.QCOW1_MAX_L1_ENTRIES
 
 
 @decides("l1/librbd-past-end", "l1/v1-librbd-past-end")
 def librbd_past_end(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """The file has the L1 entries that librbd reads; a read of none fails on a negative offset."""
-    entries = _librbd_entries(header.size, _librbd_shift(header))
-    if entries == 0:
-        return header.l1_table_offset <= c.QCOW2_MAX_TABLE_END
-    return image.holds(header.l1_table_offset, entries * c.L1E_SIZE)
+    """The file has the L1 entries that librbd reads; a read of none fails on a negative offset.
 
-
-def _librbd_shift(header: Qcow1.Header | Qcow2.Header) -> int:
-    """Binary logarithm of the guest bytes that an L1 entry maps; librbd knows plain entries only.
-
-    The header's own span is of no use here: librbd's bounds on version 1 are wider than QEMU's.
+    Reads the file's length.
     """
-    bits = min(header.cluster_bits, c.MAX_CLUSTER_BITS)
-    entries = c.L2E_SIZE_NORMAL.bit_length() - 1
-    l2_bits = header.l2_bits if isinstance(header, Qcow1.Header) else bits - entries
-    return max(0, bits + min(l2_bits, c.MAX_CLUSTER_BITS - entries))
-
-
-def _librbd_entries(size: int, shift: int) -> int:
-    """The L1 entries that a size needs, cut to 32 bits as librbd does."""
-    return -(-size >> shift) % UINT32
+    if header.num_librbd_l1_entries == 0:
+        return header.l1_table_offset <= c.QCOW2_MAX_TABLE_END
+    return image.holds(header.l1_table_offset, header.num_librbd_l1_entries * c.L1E_SIZE)
 
 
 # --- the operator's policy ------------------------------------------------------------------------
@@ -71,13 +32,13 @@ def _librbd_entries(size: int, shift: int) -> int:
 
 @decides("l1/untrusted-past-end")
 def untrusted_past_end(header: Qcow2.Header, image: Metadata) -> bool:
-    """The file has the whole active L1 table."""
+    """The file has the whole active L1 table. Reads the file's length."""
     return image.holds(header.l1_table_offset, header.l1_table_bytes)
 
 
 @decides("l1/untrusted-l2-past-end")
 def untrusted_l2_past_end(header: Qcow2.Header, image: Metadata) -> bool:
-    """The last L2 table begins inside the file, and so do all."""
+    """The last L2 table begins inside the file, and so do all. Reads the L1 table."""
     last = last_l2_table(header, image)
     return last == 0 or image.holds(last, 1)
 
@@ -122,17 +83,11 @@ LARGE = 1 << 16
 
 @decides("l1/v1-untrusted-past-end")
 def v1_untrusted_past_end(header: Qcow1.Header, image: Metadata) -> bool:
-    """The file has the whole L1 table."""
+    """The file has the whole L1 table. Reads the file's length."""
     return image.holds(header.l1_table_offset, header.l1_table_bytes)
-
-
-@decides("l1/v1-untrusted-size")
-def v1_untrusted_size(header: Qcow1.Header, image: Metadata) -> bool:
-    """The L1 table is one that QEMU would read in version 2."""
-    return header.l1_size <= MOST_L1_ENTRIES
 
 
 @decides("refcounts/untrusted-past-end")
 def refcounts_untrusted_past_end(header: Qcow2.Header, image: Metadata) -> bool:
-    """The file has the whole refcount table."""
+    """The file has the whole refcount table. Reads the file's length."""
     return image.holds(header.refcount_table_offset, header.refcount_table_bytes)

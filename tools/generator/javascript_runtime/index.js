@@ -53,10 +53,14 @@ function rulesOn(structure) {
  * The rules that a structure breaks, as far as its own bytes tell.
  *
  * @param version Of the image, 1 to 3; rules of other versions are left out. A header knows its own.
+ * @param profiles Whose rules: "qemu", "spec", "librbd", "untrusted".
  */
-function broken(structure, version = structure.version) {
+function broken(structure, version = structure.version, profiles = ["qemu", "spec"]) {
   return rulesOn(structure).filter(
-    (rule) => (version === undefined || rule.versions.includes(version)) && !structure[rule.instance]
+    (rule) =>
+      profiles.some((profile) => rule.profiles.includes(profile)) &&
+      (version === undefined || rule.versions.includes(version)) &&
+      !structure[rule.instance]
   );
 }
 
