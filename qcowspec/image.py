@@ -304,7 +304,7 @@ class Image:
         Raises:
             Changed: It was. `Disk.check_unchanged` asks the other files of a disk too.
         """
-        getattr(self.source, "check_unchanged", lambda: None)()
+        self.source.check_unchanged()
 
     def close(self) -> None:
         """Give the files back."""

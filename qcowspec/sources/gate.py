@@ -20,7 +20,6 @@ from qcowspec.errors import Refused, Unreadable
 
 if TYPE_CHECKING:
     from qcowspec.sources.locations import Place
-    from qcowspec.sources.source import Source
 
 
 class Gate(Protocol):
@@ -179,12 +178,6 @@ def is_url(name: str) -> bool:
 def plain_path(name: str) -> str:
     """A path that nobody takes for a URL: where it looks like one, it begins with ``./``."""
     return f"./{name}" if is_url(name) else name
-
-
-def place_of(source: Source) -> str:
-    """What the gate is told of where an image is: a path, or the URL of a file on a server."""
-    place: str = getattr(source, "place", source.name)
-    return place
 
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::)")
