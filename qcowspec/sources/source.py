@@ -132,8 +132,12 @@ class Source(ABC):
         for (group, _), data in zip(groups, self.read_ranges(ranges), strict=True):
             held, start = memoryview(data), group[0][0]
             for offset, buffer in group:
-                found = held[offset - start :][: len(buffer)]
-                buffer[: len(found)] = found
+                begin, length = offset - start, len(buffer)
+                if begin + length <= len(held):
+                    buffer[:] = held[begin : begin + length]
+                else:  # the file ends before
+                    found = held[begin:]
+                    buffer[: len(found)] = found
 
     def in_order(self, offset: int, length: int) -> Source:
         """The file, for one who reads so many bytes of it in order, from an offset on.
@@ -234,20 +238,34 @@ class Borrowed(Source):
 def _joined(
     pieces: Iterable[tuple[int, memoryview]], gap: int
 ) -> Iterator[tuple[list[tuple[int, memoryview]], int]]:
-    """Pieces that share a read, and where that ends; longer ones are cut."""
+    """Pieces that share a read, and where that ends."""
     group: list[tuple[int, memoryview]] = []
-    end = 0
-    for offset, buffer in pieces:
-        for at in range(0, len(buffer), JOINED):
-            begin, part = offset + at, buffer[at : at + JOINED]
-            behind = begin + len(part)
-            if group and (begin > end + gap or behind - group[0][0] > JOINED):
-                yield group, end
-                group = []
-            end = max(end, behind) if group else behind
-            group.append((begin, part))
+    end = near = far = 0
+    for piece in _bounded(pieces):
+        offset, buffer = piece
+        behind = offset + len(buffer)
+        if group and (offset > near or behind > far):
+            yield group, end
+            group = []
+        if not group:
+            end, far = behind, offset + JOINED
+        elif behind > end:
+            end = behind
+        near = end + gap
+        group.append(piece)
     if group:
         yield group, end
+
+
+def _bounded(pieces: Iterable[tuple[int, memoryview]]) -> Iterator[tuple[int, memoryview]]:
+    """The same pieces, those that are longer than a read may be in parts."""
+    for piece in pieces:
+        if len(piece[1]) <= JOINED:
+            yield piece
+            continue
+        offset, buffer = piece
+        for at in range(0, len(buffer), JOINED):
+            yield offset + at, buffer[at : at + JOINED]
 
 
 @runtime_checkable
