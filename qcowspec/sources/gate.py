@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from qcowspec.errors import Refused, Unreadable
+from qcowspec.errors import Refused, Unreadable, reason_of
 
 if TYPE_CHECKING:
     from qcowspec.sources.locations import Place
@@ -89,9 +89,9 @@ class Allow:
                 raise _refused(image, name, purpose, reason, os.path.dirname(real), ANY)
             mode = os.stat(real).st_mode
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            shown = f"the {purpose} {_shown(name)}"
             raise Unreadable(
-                f"names the {purpose} {_shown(name)}, which cannot be opened: {reason}", path=image
+                f"names {shown}, which cannot be opened: {reason_of(error)}", path=image
             ) from error
         if stat.S_ISBLK(mode) and ANY not in self._places:
             raise _refused(image, name, purpose, "which is a block device", ANY)

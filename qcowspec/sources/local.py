@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from qcow_parsers import constants as c
 
-from qcowspec.errors import Changed, Unreadable
+from qcowspec.errors import Changed, Unreadable, reason_of
 from qcowspec.sources.gate import plain_path
 from qcowspec.sources.source import NO_DATA, Source
 
@@ -31,7 +31,7 @@ class LocalFile(Source):
         try:
             self._fd = _opened(path) if follow else _walked(os.path.abspath(path))
         except (OSError, ValueError) as error:
-            raise Unreadable(f"cannot be opened: {_reason(error)}", path=path) from error
+            raise Unreadable(f"cannot be opened: {reason_of(error)}", path=path) from error
         try:
             self.length = _length(self._fd, path)
             self._opened = _version(self._fd)
@@ -72,7 +72,7 @@ class LocalFile(Source):
             return os.pread(self._fd, length, offset)
         except OSError as error:
             raise Unreadable(
-                f"cannot be read: {_reason(error)}", path=self.name, offset=offset
+                f"cannot be read: {reason_of(error)}", path=self.name, offset=offset
             ) from error
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
@@ -83,7 +83,7 @@ class LocalFile(Source):
                 count = os.preadv(self._fd, [buffer[done:wanted]], offset + done)
             except OSError as error:
                 raise Unreadable(
-                    f"cannot be read: {_reason(error)}", path=self.name, offset=offset + done
+                    f"cannot be read: {reason_of(error)}", path=self.name, offset=offset + done
                 ) from error
             if not count:
                 raise Changed(SHRANK, path=self.name, offset=offset + done)
@@ -242,7 +242,7 @@ def _length(fd: int, path: str) -> int:
     try:
         return os.lseek(fd, 0, os.SEEK_END)
     except OSError as error:
-        raise Unreadable(f"has no length: {_reason(error)}", path=path) from error
+        raise Unreadable(f"has no length: {reason_of(error)}", path=path) from error
 
 
 def _check_kind(mode: int, path: str) -> None:
@@ -257,9 +257,3 @@ def _version(fd: int) -> tuple[int, int]:
     """Length of a file, and when it was written to last; a block device does not say."""
     found = os.fstat(fd)
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else (0, 0)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    """The system's own words, lower case, as they stand inside a sentence."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return text[:1].lower() + text[1:]

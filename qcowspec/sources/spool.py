@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
-from qcowspec.errors import Unreadable
+from qcowspec.errors import Unreadable, reason_of
 from qcowspec.sources.local import LocalFile
 from qcowspec.sources.retries import Patience, Transient, retry
 from qcowspec.sources.source import Source
@@ -49,10 +49,8 @@ class Spooled(LocalFile):
             try:
                 _copy(pieces, file, name)
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                raise Unreadable(
-                    f"cannot be copied to a temporary file: {reason}", path=name
-                ) from error
+                reason = f"cannot be copied to a temporary file: {reason_of(error)}"
+                raise Unreadable(reason, path=name) from error
             super().__init__(f"/dev/fd/{file.fileno()}")
         self.name = name
         self._sibling = sibling

@@ -26,9 +26,10 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
+from qcowspec.errors import reason_of
 from qcowspec.guest import Disk
 from qcowspec.transfer.output import Door, SparseFile, file_place
-from qcowspec.transfer.places import Unwritable, reason_of
+from qcowspec.transfer.places import Unwritable
 from qcowspec.transfer.settling import PRIVATE
 
 RECORD = struct.Struct("<QQII")
