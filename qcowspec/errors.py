@@ -98,6 +98,12 @@ class Changed(Unreadable):
     """The bytes of the image were changed, or cut off, while they were read."""
 
 
+def reason_of(error: OSError | ValueError) -> str:
+    """The system's own words for what failed, as they stand inside a sentence: in lower case."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text[:1].lower() + text[1:]
+
+
 BY_KIND: dict[str, type[QcowError]] = {
     error.kind: error for error in (NotQcow, Malformed, Invalid, Unsupported, Refused, Unreadable)
 }

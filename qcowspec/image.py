@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from qcow_parsers import constants as c
-
 from qcowspec.errors import Invalid, QcowError
 from qcowspec.reader import opening
 from qcowspec.reader.looked import Looked, looked
@@ -23,7 +21,7 @@ from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata, Reference, Structures, Table
 from qcowspec.spec.profiles import refused_by
 from qcowspec.spec.rules import Finding
-from qcowspec.spec.units import Geometry
+from qcowspec.spec.units import Geometry, whole_sectors
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow1, Qcow2
@@ -94,8 +92,7 @@ class Image:
     @property
     def size(self) -> int:
         """Size of the virtual disk in bytes; QEMU leaves out an incomplete last sector."""
-        size = self.header.size
-        return size - size % c.BDRV_SECTOR_SIZE
+        return whole_sectors(self.header.size)
 
     @property
     def has_data_file(self) -> bool:
@@ -304,7 +301,7 @@ class Image:
         Raises:
             Changed: It was. `Disk.check_unchanged` asks the other files of a disk too.
         """
-        getattr(self.source, "check_unchanged", lambda: None)()
+        self.source.check_unchanged()
 
     def close(self) -> None:
         """Give the files back."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from qcowspec.aio.disk import AsyncDisk
 from qcowspec.aio.reader import AsyncReader
@@ -219,14 +219,11 @@ class Opening:
     async def _sources(self, crew: Crew, opened: list[Source]) -> tuple[Source, AsyncSource]:
         """The image file for threads, and for the loop."""
         target = self._target
-        if hasattr(target, "read_at_async"):
-            on_loop = OnLoop(cast(AsyncSource, target), asyncio.get_running_loop())
+        if isinstance(target, AsyncSource):
+            on_loop = OnLoop(target, asyncio.get_running_loop())
             return on_loop, on_loop
         await crew.run(lambda: opened.append(open_source(target)))
-        source = opened[0]
-        if hasattr(source, "read_at_async"):
-            return source, cast(AsyncSource, source)
-        return source, Threaded(source, crew)
+        return opened[0], Threaded(opened[0], crew)
 
 
 def aopen(

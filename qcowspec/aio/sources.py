@@ -28,7 +28,7 @@ class Threaded:
         return await self._crew.run(self._source.read_at, offset, length)
 
 
-class OnLoop:
+class OnLoop(Source):
     """An `AsyncSource`, for threads: each read is done on the loop, while the thread waits."""
 
     def __init__(self, source: AsyncSource, loop: asyncio.AbstractEventLoop) -> None:
@@ -65,9 +65,6 @@ class OnLoop:
             reads = list(self._reads)
         for read in reads:
             read.cancel()
-
-    def close(self) -> None:
-        """The source is its owner's; nothing to give back."""
 
     def _begin(self, read: Coroutine[Any, Any, bytes]) -> Future[bytes]:
         with self._lock:

@@ -17,7 +17,7 @@ from qcowspec.build.host import Host
 from qcowspec.build.layouts import structure
 from qcowspec.build.mapping import Mapper
 from qcowspec.errors import Invalid
-from qcowspec.spec.units import BITS_PER_BYTE, align_up
+from qcowspec.spec.units import BITS_PER_BYTE, align_up, whole_sectors
 
 FEATURES = {feature.id: feature for feature in c.FEATURES}
 
@@ -183,9 +183,7 @@ def _bitmaps(host: Host, spec: ImageSpec) -> dict[str, int]:
 
 
 def _bitmap(host: Host, spec: ImageSpec, bitmap: Bitmap) -> bytes:
-    # QEMU leaves out an incomplete last sector (block/qcow2.c: qcow2_do_open).
-    disk = spec.size - spec.size % c.BDRV_SECTOR_SIZE
-    bits = -(-disk >> bitmap.granularity_bits)
+    bits = -(-whole_sectors(spec.size) >> bitmap.granularity_bits)
     length = align_up(-(-bits // BITS_PER_BYTE), BITMAP_WORD)
     size = -(-length // host.cluster_size)
     table = host.reserve(size * c.BME_TABLE_ENTRY_SIZE)

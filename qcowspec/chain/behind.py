@@ -18,8 +18,8 @@ from qcowspec.chain.references import broken, check_raw, closed, stated_format
 from qcowspec.errors import NotQcow, Unreadable
 from qcowspec.reader.machine import Machine
 from qcowspec.reader.opening import check_opened, laid_open
-from qcowspec.sources import open_beside
-from qcowspec.sources.gate import RAW, Gate, looked_up, place_of, seen_from
+from qcowspec.sources import open_sibling
+from qcowspec.sources.gate import RAW, Gate, looked_up, seen_from
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
 
@@ -71,11 +71,11 @@ def open_behind(
         raise broken("chain-depth", metadata, reference, above.name)
     stated = stated_format(metadata, reference, above.name)
     try:
-        name = seen_from(place_of(above), given, reference.name)
-        path = gate.admit(place_of(above), name, "backing file")
+        name = seen_from(above.place, given, reference.name)
+        path = gate.admit(above.place, name, "backing file")
         if any(_is_same(path, other) for other in met):
             raise broken("loop", metadata, reference, above.name)
-        source = open_beside(above, path)
+        source = open_sibling(above, path)
     except Unreadable as error:
         raise closed(metadata, reference, above.name, error) from error
     try:

@@ -14,8 +14,8 @@ from qcowspec.chain.references import data_file_closed
 from qcowspec.chain.salvage import Closed, LostWalk, Tolerant
 from qcowspec.errors import QcowError, Unreadable, Unsupported
 from qcowspec.mapping import RawWalk, Walk, walk_of
-from qcowspec.sources import open_beside, refuse_writers
-from qcowspec.sources.gate import RAW, Gate, place_of, seen_from
+from qcowspec.sources import open_sibling
+from qcowspec.sources.gate import RAW, Gate, seen_from
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.units import align_up
@@ -66,8 +66,8 @@ class Layer(NamedTuple):
         Raises:
             Unreadable: One of them is.
         """
-        refuse_writers(self.source)
-        refuse_writers(self.data)
+        self.source.refuse_writers()
+        self.data.refuse_writers()
 
     def close(self) -> None:
         """Give the files back."""
@@ -121,7 +121,7 @@ def qcow_layer(
     walk = walk_of(
         metadata, salvage or source, snapshot=snapshot, like_qemu=like_qemu, salvage=is_salvage
     )
-    given = given or place_of(source)
+    given = given or source.place
     data = source
     if bool(getattr(header, "has_data_file", False)):
         try:
@@ -145,7 +145,7 @@ def _data_file(metadata: Metadata, source: Source, gate: Gate, given: str) -> So
     if reference is None:
         raise Unsupported("names no external data file, and has one", path=source.name)
     try:
-        name = seen_from(place_of(source), given, reference.name)
-        return open_beside(source, gate.admit(place_of(source), name, "data file"))
+        name = seen_from(source.place, given, reference.name)
+        return open_sibling(source, gate.admit(source.place, name, "data file"))
     except Unreadable as error:
         raise data_file_closed(metadata, reference, source.name, error) from error

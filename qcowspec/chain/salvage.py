@@ -18,7 +18,7 @@ from qcowspec.errors import Changed, Invalid, QcowError, Unreadable
 from qcowspec.mapping import Kind, Run, Walk
 from qcowspec.reader.header import geometry_of
 from qcowspec.reader.machine import Machine
-from qcowspec.sources.source import Source
+from qcowspec.sources.source import Borrowed, Source
 from qcowspec.spec.metadata import Format, Metadata, Reference, Table
 from qcowspec.spec.units import Geometry, GuestOffset, HostOffset
 
@@ -74,7 +74,7 @@ def _l1_table(image: Metadata, geometry: Geometry, source: Source) -> Table:
     return Table("l1_table", HostOffset(offset), count, data)
 
 
-class Closed:
+class Closed(Source):
     """Stands for a file that cannot be opened: every read of it fails for that reason."""
 
     def __init__(self, name: str, error: QcowError) -> None:
@@ -85,22 +85,15 @@ class Closed:
         """Fail; see `Source.read_at`."""
         raise self.error
 
-    def close(self) -> None:
-        """Nothing to give back."""
 
-
-class Tolerant:
-    """A file as a `Source` of tables that reads zeros where the file cannot be read.
-
-    Attributes:
-        unreadable: The ranges of the file that could not be read: where each starts, and ends.
-    """
+class Tolerant(Borrowed):
+    """A file as a `Source` of tables that reads zeros where the file cannot be read."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
-        self.name, self.length = source.name, source.length
+        super().__init__(source)
         self.unreadable: list[tuple[int, int]] = []
-        self.gap = getattr(source, "gap", 0)
+        # What lies between tables is of no interest, and may be what cannot be read.
+        self.gap = source.gap if source.is_remote else 0
 
     @classmethod
     def of(cls, source: Source) -> Tolerant:
@@ -115,11 +108,11 @@ class Tolerant:
             Unreadable: A server failed, which is no loss for good.
         """
         try:
-            return self._source.read_at(offset, length)
+            return super().read_at(offset, length)
         except Changed:
             raise
         except Unreadable:
-            if hasattr(self._source, "in_flight"):
+            if self.is_remote:
                 raise
         length = min(length, self.length - offset)
         sector = c.BDRV_SECTOR_SIZE
@@ -132,9 +125,6 @@ class Tolerant:
         middle = (first + last + 1) // 2 * sector
         end = offset + length
         return self.read_at(offset, middle - offset) + self.read_at(middle, end - middle)
-
-    def close(self) -> None:
-        """Nothing to give back: the file is somebody else's."""
 
 
 class LostWalk(Walk):

@@ -24,6 +24,7 @@ from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
 from qcowspec.spec import units
 from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.units import whole_sectors
 
 Numbers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
@@ -95,8 +96,7 @@ class Qcow1Check:
         self.metadata, self.source, self.geometry = metadata, source, metadata.geometry
         self.findings, self.figures, self._progress = findings, Figures(), progress
         findings.step = self.geometry.cluster_size
-        size = metadata.header.size - metadata.header.size % c.BDRV_SECTOR_SIZE
-        self.figures.total_clusters = self.geometry.clusters(size)
+        self.figures.total_clusters = self.geometry.clusters(whole_sectors(metadata.header.size))
         self.pieces, self._deep = Pieces(), deep
         self._entries_of_l1 = metadata.l1_table.count
 

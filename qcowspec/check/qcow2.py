@@ -41,7 +41,7 @@ from qcowspec.check.regions import (
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
-from qcowspec.spec.units import align_up
+from qcowspec.spec.units import align_up, whole_sectors
 
 Flags = npt.NDArray[np.bool_]
 
@@ -92,8 +92,7 @@ class Qcow2Check:
         self._progress = progress
         self._length = align_up(source.length, c.BDRV_SECTOR_SIZE)  # as QEMU's block layer has it
         self.clusters = geometry.clusters(self._length)
-        size = header.size - header.size % c.BDRV_SECTOR_SIZE
-        self.figures.total_clusters = geometry.clusters(size)
+        self.figures.total_clusters = geometry.clusters(whole_sectors(header.size))
         if self.clusters > INT_MAX:
             self.figures.check_errors += 1
             raise Aborted("the file has more clusters than QEMU counts")

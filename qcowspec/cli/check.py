@@ -83,7 +83,6 @@ def command(
     from qcowspec.check import check, every
     from qcowspec.cli.reading import laid_open
     from qcowspec.report.check import tell, tell_json
-    from qcowspec.sources import refuse_writers
 
     if repair is not None:
         raise click.UsageError(
@@ -94,7 +93,7 @@ def command(
         with laid_open(image, format_, allow, secret) as opened:
             name = opened.source.name
             if not is_shared():
-                refuse_writers(opened.source)
+                opened.source.refuse_writers()
             with _bar(opened, quiet=quiet) as bar:
 
                 def progress(what: str, done: int, of: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from qcowspec.errors import QcowError
+from qcowspec.errors import QcowError, reason_of
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.words import printable
 
@@ -123,8 +123,6 @@ def is_stdout(path: str) -> bool:
 
 def unwritable(path: str, error: OSError, status: int) -> NoReturn:
     """Say in one sentence that a result cannot be written, and exit."""
-    from qcowspec.transfer.places import reason_of
-
     says = f"qcowspec: {path}: cannot be written: {reason_of(error)}"
     click.echo(printable(says), err=True)
     sys.exit(status)

@@ -12,7 +12,7 @@ import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.output import UNREADABLE, say, styler, write
-from qcowspec.errors import QcowError, Unreadable
+from qcowspec.errors import QcowError, Unreadable, reason_of
 from qcowspec.reader.stream import judge_stream
 from qcowspec.reader.verdict import Verdict, validate
 from qcowspec.report import verdicts
@@ -119,8 +119,7 @@ def _files(images: Iterable[Target], *, recursive: bool) -> Iterator[Target | Qc
             folders.sort()
             yield from (FileName(str(Path(folder, name))) for name in sorted(names))
         for error in closed:
-            reason = (error.strerror or str(error)).lower()
-            yield Unreadable(f"cannot be searched: {reason}", path=error.filename)
+            yield Unreadable(f"cannot be searched: {reason_of(error)}", path=error.filename)
 
 
 def _judge(

@@ -138,13 +138,9 @@ def copied_from(original: Source) -> Callable[[int, int], Iterator[Chunk]]:
     Args:
         original: The image that a dump was made of.
     """
-    ranges = getattr(original, "data_ranges", None)
 
     def below(start: int, end: int) -> Iterator[Chunk]:
-        end = min(end, original.length)
-        length = max(end - start, 0)
-        stretches = [(start, end)] if ranges is None else ranges(start, length)
-        for low, high in stretches:
+        for low, high in original.data_ranges(start, max(end - start, 0)):
             for offset in range(low, high, STEP):
                 yield from solid(offset, original.read_at(offset, min(STEP, high - offset)))
 

@@ -74,12 +74,10 @@ class Disk:
         """
         for layer in self.layers:
             for source in {id(each): each for each in (layer.source, layer.data)}.values():
-                check = getattr(source, "check_unchanged", None)
-                if check is not None:
-                    check()
+                source.check_unchanged()
 
     def refuse_writers(self) -> None:
-        """Refuse files that another program has open for writing; see `LocalFile.refuse_writers`.
+        """Refuse files that another program has open for writing; see `Source.refuse_writers`.
 
         Only those that are open are asked about: see `open_all`.
 

@@ -23,8 +23,7 @@ from qcow_parsers import constants as c
 from qcowspec.guest.layers import LayerReader, pool
 from qcowspec.mapping import Extents, Kind, Run
 from qcowspec.mapping.extents import Offsets
-from qcowspec.sources.batches import GAP
-from qcowspec.sources.source import Source
+from qcowspec.sources.source import GAP, Borrowed, Source
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.units import GuestOffset
 
@@ -129,12 +128,11 @@ def _by_blocks(wanted: Wanted) -> Wanted:
 
 def _plain(source: Source, chosen: Sequence[tuple[Run, int]], begin: int, end: int) -> Fill:
     """A read of bytes that are the guest's as they stand."""
-    straight = getattr(source, "read_into", None)
 
     def fill(buffer: memoryview) -> None:
-        if len(chosen) == 1 and straight is not None:
+        if len(chosen) == 1:
             run, at = chosen[0]
-            straight(begin, buffer[at : at + run.length])
+            source.read_into(begin, buffer[at : at + run.length])
             return
         data = memoryview(source.read_at(begin, end - begin))
         for run, at in chosen:
@@ -161,11 +159,11 @@ def _any(reader: LayerReader, chosen: Sequence[tuple[Run, int]], begin: int, end
     return fill
 
 
-class Fetched:
+class Fetched(Borrowed):
     """A part of a file that was read already, as a `Source` that knows no other part."""
 
     def __init__(self, source: Source, offset: int, data: bytes) -> None:
-        self.name, self.length = source.name, source.length
+        super().__init__(source)
         self._offset, self._data = offset, data
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -173,9 +171,6 @@ class Fetched:
         # An unaligned v1 cluster is refused before it is read, so nothing is asked for ahead.
         within = offset - self._offset
         return self._data[within : within + length]
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 # --- compressed clusters --------------------------------------------------------------------------
@@ -190,7 +185,7 @@ def _packed(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
         groups.setdefault((run.host_offset, run.compressed_length), []).append((run, at))
     payloads = sorted(groups)
     whole = sum(length for _, length in payloads)
-    limit = PAYLOADS if _threads(source) else min(PAYLOADS, whole // (2 * _processors()))
+    limit = PAYLOADS if source.is_remote else min(PAYLOADS, whole // (2 * _processors()))
     first = 0
     while first < len(payloads):
         begin, end = payloads[first][0], sum(payloads[first])
@@ -243,7 +238,7 @@ def side_by_side(jobs: Sequence[Job], buffer: memoryview) -> None:
         for job in jobs:
             job.fill(buffer)
         return
-    threads = max(_threads(job.source) for job in jobs)
+    threads = max(job.source.in_flight for job in jobs)
     if not threads:
         _run(pool(), batches, buffer)
         return
@@ -272,17 +267,12 @@ def _batches(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
     weight = 0.0
     for job in jobs:
         batch.append(job)
-        weight += 1.0 if _threads(job.source) else job.weight
+        weight += 1.0 if job.source.is_remote else job.weight
         if weight >= 1:
             yield batch
             batch, weight = [], 0.0
     if batch:
         yield batch
-
-
-def _threads(source: Source) -> int:
-    """How many reads a source wants in flight; 0 of one on this machine, where it matters not."""
-    return int(getattr(source, "in_flight", 0))
 
 
 def _processors() -> int:

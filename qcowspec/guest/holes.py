@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 Offsets = npt.NDArray[np.uint64]
 
-NO_DATA = 1 << 63
-"""The next data where there are none: behind all that a file can have."""
-
 BLOCKS = 1 << 18
 """Bytes of refcount blocks that are counted together: QEMU's question is mostly answered soon."""
 
@@ -39,12 +36,12 @@ def is_preallocated(layer: Layer) -> bool:
     It does where more clusters are in use, by their refcounts, than the file has room for: then
     clusters may be holes of the file, and the file is asked.
     """
-    metadata, allocated = layer.metadata, getattr(layer.source, "allocated", None)
+    metadata, allocated = layer.metadata, layer.source.allocated()
     if metadata is None or metadata.format is not Format.QCOW2 or allocated is None:
         return False
     geometry = metadata.geometry
     assert geometry is not None
-    room = int(allocated()) // geometry.cluster_size
+    room = allocated // geometry.cluster_size
     threshold: int = max(room * 10 // 9, room + 2)
     return _used(layer, geometry.clusters(layer.source.length), threshold) >= threshold
 
@@ -155,9 +152,7 @@ class Holes:
     """The holes of a file; each is asked for once, as long as the questions rise."""
 
     def __init__(self, source: Source) -> None:
-        self._length = source.length
-        self._next_data = getattr(source, "next_data", self._all_data)
-        self._next_hole = getattr(source, "next_hole", self._one_hole)
+        self._next_data, self._next_hole = source.next_data, source.next_hole
         self._hole = self._data = (0, 0)  # what is known: from where to where
 
     def data(self, offset: int) -> int:
@@ -167,7 +162,7 @@ class Holes:
         if not self._hole[0] <= offset < self._hole[1]:
             found = self._next_data(offset)
             self._hole = offset, found
-            return int(found)
+            return found
         return self._hole[1]
 
     def hole(self, offset: int) -> int:
@@ -180,9 +175,3 @@ class Holes:
         """Where the data, or the hole, that an offset lies in ends."""
         first = self.data(offset)
         return first if first > offset else self.hole(offset)
-
-    def _all_data(self, offset: int) -> int:
-        return offset if offset < self._length else NO_DATA
-
-    def _one_hole(self, offset: int) -> int:
-        return self._length

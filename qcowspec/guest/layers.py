@@ -25,6 +25,7 @@ from qcowspec.guest.inflate import (
     zstandard_frames,
 )
 from qcowspec.mapping import Kind, Run
+from qcowspec.sources.source import GAP
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.rules import BY_ID, error_of
 from qcowspec.spec.units import align_up
@@ -39,9 +40,6 @@ CACHE = 16 << 20
 
 PIECE = 8 << 20
 """Bytes that are read at once, at most."""
-
-GAP = 64 << 10
-"""Bytes between two payloads that are rather read than skipped: a request costs more."""
 
 FEW = 4
 """Compressed clusters that are not worth a second thread."""
@@ -80,7 +78,7 @@ class LayerReader:
         self.is_direct = not self._is_v1 and layer.decryptor is None
         self._read_at = layer.data.read_at
         # What a conversion reads of a server is not worth keeping, nor reading ahead.
-        self._read_once = getattr(layer.source, "read_once", layer.source.read_at)
+        self._read_once = layer.source.read_once
         self._cluster_size = layer.walk.cluster_size
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._lock = Lock()
@@ -160,17 +158,9 @@ class LayerReader:
 
     def _stored(self, host: int, into: memoryview) -> None:
         """Read bytes as they are stored; zeros behind the end of the file."""
-        straight = getattr(self.layer.data, "read_into", None)
-        if straight is not None:
-            count = straight(host, into)
-            if count < len(into):
-                into[count:] = bytes(len(into) - count)  # a buffer may have been used before
-            return
-        for start in range(0, len(into), PIECE):
-            part = into[start : start + PIECE]
-            data = self._read_at(host + start, len(part))
-            part[: len(data)] = data
-            part[len(data) :] = bytes(len(part) - len(data))
+        count = self.layer.data.read_into(host, into)
+        if count < len(into):
+            into[count:] = bytes(len(into) - count)  # a buffer may have been used before
 
     def _decrypt(self, run: Run, into: memoryview, decryptor: Decryptor) -> None:
         """Read a run of encrypted data: whole sectors, of which some bytes may be wanted."""

@@ -30,7 +30,7 @@ class SalvagingReader(LayerReader):
         super().__init__(layer)
         self._losses = losses
         self.is_direct = False  # all reads come through here
-        self._is_far = hasattr(layer.data, "in_flight")
+        self._is_remote = layer.data.is_remote
 
     def over(self, layer: Layer) -> LayerReader:
         """See `LayerReader.over`."""
@@ -84,7 +84,7 @@ class SalvagingReader(LayerReader):
 
     def _check_lost(self, error: QcowError) -> None:
         """Let through what is no loss for good."""
-        if isinstance(error, Changed) or (isinstance(error, Unreadable) and self._is_far):
+        if isinstance(error, Changed) or (isinstance(error, Unreadable) and self._is_remote):
             raise error
 
 

@@ -8,7 +8,7 @@ in the subclasses; here is only the walk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import ClassVar
 
@@ -181,8 +181,10 @@ class TableMapping(Mapping):
         """See `Mapping.without_entries`."""
         length, span = self._source.length, self._geometry.l2_span
         held = min(self._l1.count, max(0, length - self._l1.offset) // Table.ENTRY_SIZE)
-        unreadable: Sequence[tuple[int, int]] = getattr(self._source, "unreadable", ())
-        missing = [(length, NOWHERE, True), *((start, end, False) for start, end in unreadable)]
+        missing = [
+            (length, NOWHERE, True),
+            *((start, end, False) for start, end in self._source.unreadable),
+        ]
         for window in range(0, held, WINDOW):
             offsets = self.table_offsets(self._entries(window, min(held, window + WINDOW)), window)
             offsets[self.unlocated(offsets)] = 0

@@ -14,7 +14,7 @@ from qcowspec.mapping.runs import Kind
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata, Table
 from qcowspec.spec.rules import BY_ID, error_of
-from qcowspec.spec.units import Geometry, HostOffset
+from qcowspec.spec.units import Geometry, HostOffset, whole_sectors
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
@@ -94,7 +94,7 @@ def volume_of(
     assert header is not None
     assert geometry is not None
     assert table is not None
-    size = header.size - header.size % c.BDRV_SECTOR_SIZE
+    size = whole_sectors(header.size)
     backed = metadata.backing is not None and bool(metadata.backing.name)
     absent = Kind.BACKING if backed else Kind.UNALLOCATED
     if metadata.format is Format.QCOW:
@@ -102,7 +102,7 @@ def volume_of(
     if snapshot is not None:
         table = _l1_table(snapshot, source)
         own = getattr(snapshot.extra_data, "disk_size", None)
-        size = size if like_qemu or own is None else own - own % c.BDRV_SECTOR_SIZE
+        size = size if like_qemu or own is None else whole_sectors(own)
     data_file = bool(metadata.qcow2_header.has_data_file)
     found = Volume(source, geometry, table, size, absent, data_file, salvage)
     return found if snapshot is not None and like_qemu else _covered(found)

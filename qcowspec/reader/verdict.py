@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from qcowspec.errors import QcowError
 from qcowspec.reader.drivers import drive
@@ -18,7 +17,7 @@ from qcowspec.reader.machine import ALL_ENTRIES, Machine, thorough
 from qcowspec.reader.needs import Need
 from qcowspec.sources import Target, open_source
 from qcowspec.sources.gate import Gate, gate_of
-from qcowspec.sources.source import Source
+from qcowspec.sources.source import Borrowed, Readable, Source
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.profiles import judges_entries, refused_by, tolerated_by
 from qcowspec.spec.rules import BY_ID, Finding, Judge, sentence
@@ -54,7 +53,7 @@ class Verdict:
 
 
 def validate(
-    target: Target | Source,
+    target: Target | Readable,
     *,
     profile: str = "qemu",
     format: str | None = None,
@@ -64,7 +63,8 @@ def validate(
 
     Args:
         target: A path, ``-`` for standard input, a URL, a source spec, the image's bytes, or
-            an open `Source`; see `qcowspec.sources.open_source`.
+            what is open already: a `Source`, or any object with ``name``, ``length`` and
+            ``read_at``, which stays its owner's to close; see `qcowspec.sources.open_source`.
         profile: ``qemu``, ``qemu@VERSION``, ``librbd``, ``spec`` or ``untrusted``.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
         allow: What may be opened besides: the data file, which QEMU before 9.1 opens for a look
@@ -74,7 +74,7 @@ def validate(
         Unreadable: The bytes cannot be had.
         ValueError: There is no such profile or format.
     """
-    source: Any = target if hasattr(target, "read_at") else open_source(target)
+    source = _opened(target)
     try:
         chosen = None if format is None else Format(format)
         machine = Machine(
@@ -89,6 +89,13 @@ def validate(
     finally:
         if source is not target:
             source.close()
+
+
+def _opened(target: Target | Readable) -> Source:
+    """What reads an image, whatever the user has of it."""
+    if isinstance(target, Source):
+        return target
+    return Borrowed(target) if isinstance(target, Readable) else open_source(target)
 
 
 FOUND = "backing/data-file-found"

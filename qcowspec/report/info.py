@@ -98,7 +98,7 @@ def text(data: bytes) -> str:
 
 def _actual_size(source: Source) -> Plain:
     """What the file takes on its disk; nothing where the source does not know."""
-    allocated = source.allocated() if hasattr(source, "allocated") else None
+    allocated = source.allocated()
     return {} if allocated is None else {"actual-size": allocated}
 
 

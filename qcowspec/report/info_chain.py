@@ -14,7 +14,7 @@ from qcowspec.chain.behind import open_behind
 from qcowspec.image import Image
 from qcowspec.report.info import Plain, described, described_raw
 from qcowspec.report.names import beside
-from qcowspec.sources.gate import Gate, place_of
+from qcowspec.sources.gate import Gate
 from qcowspec.sources.source import Source
 
 
@@ -29,7 +29,7 @@ def chain(image: Image, gate: Gate) -> Iterator[Plain]:
         Unreadable: A file can be opened, and not read.
     """
     name = image.source.name
-    given, met = place_of(image.source), [name]
+    given, met = image.source.place, [name]
     yield described(image, name)
     here = image
     try:

@@ -65,7 +65,7 @@ def open_source(target: Target, *, raw: bool = False) -> Source:
     return FileObject(target)
 
 
-def open_beside(source: Source, target: str) -> Source:
+def open_sibling(source: Source, target: str) -> Source:
     """Open a second file, which an image names and the gate has admitted.
 
     Args:
@@ -80,22 +80,10 @@ def open_beside(source: Source, target: str) -> Source:
         from qcowspec.sources.local import LocalFile
 
         return LocalFile(target, follow=False)
-    beside = getattr(source, "beside", None)
-    found: Source | None = None if beside is None else beside(target)
+    found = source.sibling(target)
     if found is not None:
         return found
     return open_source(Url(target) if is_url(target) else FileName(target))
-
-
-def refuse_writers(source: Source) -> None:
-    """Refuse a local file that another program has open for writing.
-
-    Raises:
-        Unreadable: It has, by the locks that QEMU takes.
-    """
-    refuse = getattr(source, "refuse_writers", None)
-    if refuse is not None:
-        refuse()
 
 
 def stated_format(target: Target) -> str | None:
@@ -113,4 +101,4 @@ def stated_format(target: Target) -> str | None:
     return None
 
 
-__all__ = ["FileName", "Target", "Url", "named", "open_beside", "open_source", "stated_format"]
+__all__ = ["FileName", "Target", "Url", "named", "open_sibling", "open_source", "stated_format"]

@@ -16,11 +16,12 @@ from qcowspec.errors import Unreadable
 from qcowspec.sources.gate import is_url, plain_path
 from qcowspec.sources.locations import shown
 from qcowspec.sources.names import exists
+from qcowspec.sources.source import Source
 
 UNNAMED = "<file>"
 
 
-class FileObject:
+class FileObject(Source):
     """A file object as a `Source`."""
 
     def __init__(self, file: Any) -> None:

@@ -38,7 +38,7 @@ def is_known(protocol: str) -> bool:
     return any(point.name == protocol for point in entry_points(group="fsspec.specs"))
 
 
-class FsspecFile:
+class FsspecFile(Source):
     """A file of an fsspec file system as a `Source`."""
 
     def __init__(self, url: str) -> None:
@@ -71,9 +71,6 @@ class FsspecFile:
                 offset=offset,
             )
         return data
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
     def _guarded(self, work: Callable[[], Any]) -> Any:
         """Do something with other people's code, and say in our words what goes wrong.

@@ -16,11 +16,10 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from qcowspec.errors import Refused, Unreadable
+from qcowspec.errors import Refused, Unreadable, reason_of
 
 if TYPE_CHECKING:
     from qcowspec.sources.locations import Place
-    from qcowspec.sources.source import Source
 
 
 class Gate(Protocol):
@@ -90,9 +89,9 @@ class Allow:
                 raise _refused(image, name, purpose, reason, os.path.dirname(real), ANY)
             mode = os.stat(real).st_mode
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            shown = f"the {purpose} {_shown(name)}"
             raise Unreadable(
-                f"names the {purpose} {_shown(name)}, which cannot be opened: {reason}", path=image
+                f"names {shown}, which cannot be opened: {reason_of(error)}", path=image
             ) from error
         if stat.S_ISBLK(mode) and ANY not in self._places:
             raise _refused(image, name, purpose, "which is a block device", ANY)
@@ -179,12 +178,6 @@ def is_url(name: str) -> bool:
 def plain_path(name: str) -> str:
     """A path that nobody takes for a URL: where it looks like one, it begins with ``./``."""
     return f"./{name}" if is_url(name) else name
-
-
-def place_of(source: Source) -> str:
-    """What the gate is told of where an image is: a path, or the URL of a file on a server."""
-    place: str = getattr(source, "place", source.name)
-    return place
 
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::)")

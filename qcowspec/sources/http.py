@@ -209,8 +209,8 @@ class HttpTransport:
         identity = Identity(size, answer.header("ETag"), answer.header("Last-Modified"))
         return identity, pieces
 
-    def beside(self, name: str) -> Source | None:
-        """See `Transport.beside`."""
+    def sibling(self, name: str) -> Source | None:
+        """See `Source.sibling`."""
         if not name.startswith(tuple(f"{scheme}://" for scheme in HTTP)):
             return None
         if origin_of(name) != self._location.origin:

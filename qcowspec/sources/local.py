@@ -15,17 +15,15 @@ from collections.abc import Iterable, Iterator
 
 from qcow_parsers import constants as c
 
-from qcowspec.errors import Changed, Unreadable
+from qcowspec.errors import Changed, Unreadable, reason_of
 from qcowspec.sources.gate import plain_path
+from qcowspec.sources.source import NO_DATA, Source
 
 BLOCK = 512
 """Bytes of a block as ``stat`` counts them."""
 
-END = 1 << 63
-"""Behind all offsets that a file can have."""
 
-
-class LocalFile:
+class LocalFile(Source):
     """A regular file or block device as a `Source`."""
 
     def __init__(self, path: str, *, follow: bool = True) -> None:
@@ -33,7 +31,7 @@ class LocalFile:
         try:
             self._fd = _opened(path) if follow else _walked(os.path.abspath(path))
         except (OSError, ValueError) as error:
-            raise Unreadable(f"cannot be opened: {_reason(error)}", path=path) from error
+            raise Unreadable(f"cannot be opened: {reason_of(error)}", path=path) from error
         try:
             self.length = _length(self._fd, path)
             self._opened = _version(self._fd)
@@ -43,7 +41,7 @@ class LocalFile:
 
     @property
     def place(self) -> str:
-        """The path, which is never to be taken for a URL; see `qcowspec.sources.gate.place_of`."""
+        """The path, which is never to be taken for a URL; see `Source.place`."""
         return plain_path(self.name)
 
     @property
@@ -74,22 +72,18 @@ class LocalFile:
             return os.pread(self._fd, length, offset)
         except OSError as error:
             raise Unreadable(
-                f"cannot be read: {_reason(error)}", path=self.name, offset=offset
+                f"cannot be read: {reason_of(error)}", path=self.name, offset=offset
             ) from error
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Read bytes straight into a buffer, as many as it holds.
-
-        Returns:
-            How many there were; fewer than it holds only where the file ends.
-        """
+        """See `Source.read_into`."""
         wanted, done = max(0, min(len(buffer), self.length - offset)), 0
         while done < wanted:
             try:
                 count = os.preadv(self._fd, [buffer[done:wanted]], offset + done)
             except OSError as error:
                 raise Unreadable(
-                    f"cannot be read: {_reason(error)}", path=self.name, offset=offset + done
+                    f"cannot be read: {reason_of(error)}", path=self.name, offset=offset + done
                 ) from error
             if not count:
                 raise Changed(SHRANK, path=self.name, offset=offset + done)
@@ -97,7 +91,7 @@ class LocalFile:
         return done
 
     def read_pieces(self, pieces: Iterable[tuple[int, memoryview]]) -> None:
-        """Fill many buffers, each from its offset; what lies past the end is left as it is."""
+        """See `Source.read_pieces`. Nothing is joined: a request costs less than a copy."""
         fd, preadv = self._fd, os.preadv
         for offset, buffer in pieces:
             try:
@@ -108,10 +102,7 @@ class LocalFile:
                 self.read_into(offset, buffer)
 
     def data_ranges(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """The parts of a range that are not holes of the file: where each starts, and ends.
-
-        A file system that knows no holes has none.
-        """
+        """See `Source.data_ranges`. A file system that knows no holes has none."""
         end = min(offset + length, self.length)
         while offset < end:
             try:
@@ -127,18 +118,15 @@ class LocalFile:
             offset = stop
 
     def next_data(self, offset: int) -> int:
-        """The first offset, from one on, that is no hole; 2^63 where none follows.
-
-        A file system that knows no holes has none.
-        """
+        """See `Source.next_data`. A file system that knows no holes has none."""
         try:
             return os.lseek(self._fd, offset, os.SEEK_DATA)
         except OSError as error:
             no_data = error.errno == errno.ENXIO or offset >= self.length
-            return END if no_data else offset
+            return NO_DATA if no_data else offset
 
     def next_hole(self, offset: int) -> int:
-        """The first offset, from one of data on, that is a hole; the end is one."""
+        """See `Source.next_hole`."""
         try:
             return max(offset + 1, os.lseek(self._fd, offset, os.SEEK_HOLE))
         except OSError:  # the file system cannot tell, or the file shrank
@@ -254,7 +242,7 @@ def _length(fd: int, path: str) -> int:
     try:
         return os.lseek(fd, 0, os.SEEK_END)
     except OSError as error:
-        raise Unreadable(f"has no length: {_reason(error)}", path=path) from error
+        raise Unreadable(f"has no length: {reason_of(error)}", path=path) from error
 
 
 def _check_kind(mode: int, path: str) -> None:
@@ -269,9 +257,3 @@ def _version(fd: int) -> tuple[int, int]:
     """Length of a file, and when it was written to last; a block device does not say."""
     found = os.fstat(fd)
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else (0, 0)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    """The system's own words, lower case, as they stand inside a sentence."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return text[:1].lower() + text[1:]

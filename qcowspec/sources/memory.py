@@ -5,8 +5,10 @@ In: bytes. Out: a `Source`. Refuses: nothing.
 
 from __future__ import annotations
 
+from qcowspec.sources.source import Source
 
-class Memory:
+
+class Memory(Source):
     """Bytes as a `Source`, without copying them."""
 
     def __init__(self, data: bytes | bytearray | memoryview, name: str = "<memory>") -> None:

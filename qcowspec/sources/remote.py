@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from qcowspec.sources.blocks import Blocks
 from qcowspec.sources.requests import IN_FLIGHT, InOrder, Requests
 from qcowspec.sources.retries import PATIENCE, Patience
-from qcowspec.sources.source import Source
+from qcowspec.sources.source import Borrowed, Source
 from qcowspec.sources.transport import Transport
 
 if TYPE_CHECKING:
@@ -40,15 +40,13 @@ GAP = 16 << 10
 """Bytes between two tables that cost less than a request of its own."""
 
 
-class Remote:
+class Remote(Source):
     """A file on a server as a `Source`; may be used by several threads.
 
     Attributes:
         name: The file, as it may be shown: without secrets.
         length: Its bytes.
         identity: Which version of it is read.
-        in_flight: How many requests may be under way at once.
-        gap: Bytes between two tables that are rather fetched than skipped.
     """
 
     in_flight = IN_FLIGHT
@@ -83,6 +81,15 @@ class Remote:
         """Bytes that came of them."""
         return self._requests.transferred
 
+    @property
+    def version(self) -> tuple[str, str] | None:
+        """What the server calls the version, and when it was changed last, in the server's words.
+
+        None where it says neither.
+        """
+        known = self.identity
+        return (known.etag, known.modified) if known.etag or known.modified else None
+
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`."""
         length = min(length, self.length - offset)
@@ -95,16 +102,12 @@ class Remote:
         return bytes(buffer)
 
     def read_once(self, offset: int, length: int) -> bytes:
-        """The same for bytes that are wanted once: they are not kept, and not read ahead of."""
+        """See `Source.read_once`: they are not kept, and not read ahead of."""
         length = min(length, self.length - offset)
         return self._exact(offset, length) if length >= ONCE else self.read_at(offset, length)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Read bytes straight into a buffer, as many as it holds.
-
-        Returns:
-            How many there were; fewer than it holds only where the file ends.
-        """
+        """See `Source.read_into`."""
         count = max(0, min(len(buffer), self.length - offset))
         if count < LARGE:
             buffer[:count] = self.read_at(offset, count)
@@ -113,25 +116,18 @@ class Remote:
         return count
 
     def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read many ranges side by side, and nothing between them.
-
-        Args:
-            ranges: Offset and length of each.
-
-        Returns:
-            Their bytes, each shorter only where the file ends.
-        """
+        """See `Source.read_ranges`; several are asked for at once."""
         if len(ranges) < 2:
             return [self._exact(*each) for each in ranges]
         return list(self._executor().map(lambda each: self._exact(*each), ranges))
 
     def in_order(self, offset: int, length: int) -> Stretch:
-        """The file, for one who reads so many bytes of it in order: one request brings them all."""
+        """See `Source.in_order`: one request brings all."""
         return Stretch(self, self._requests, offset, length)
 
-    def beside(self, name: str) -> Source | None:
-        """Open another file of this server, with the same credentials; None for other places."""
-        return self._requests.transport.beside(name)
+    def sibling(self, name: str) -> Source | None:
+        """See `Source.sibling`."""
+        return self._requests.transport.sibling(name)
 
     def close(self) -> None:
         """Hang up; harmless when called again."""
@@ -186,15 +182,15 @@ class Remote:
             return self._pool
 
 
-class Stretch:
+class Stretch(Borrowed):
     """A file on a server as a `Source`, for one who reads a stretch of it once, and in order.
 
     For one thread. It holds a request's place until it is closed.
     """
 
     def __init__(self, file: Remote, requests: Requests, offset: int, length: int) -> None:
-        self.name, self.length = file.name, file.length
-        self._file, self._at, self._end = file, offset, min(offset + length, file.length)
+        super().__init__(file)
+        self._remote, self._at, self._end = file, offset, min(offset + length, file.length)
         self._range: InOrder | None = None
         if self._at < self._end:
             self._range = requests.in_order(offset, self._end - offset)
@@ -206,11 +202,11 @@ class Stretch:
         return bytes(buffer)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        """See `Remote.read_into`. What is not next ends the stretch, and is fetched by itself."""
+        """See `Source.read_into`. What is not next ends the stretch, and is fetched by itself."""
         count = max(0, min(len(buffer), self.length - offset))
         if self._range is None or offset != self._at or count > self._end - offset:
             self.close()
-            return self._file.read_into(offset, buffer)
+            return self._remote.read_into(offset, buffer)
         self._range.fill(buffer[:count])
         self._at += count
         return count

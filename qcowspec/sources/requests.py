@@ -10,7 +10,7 @@ from contextlib import closing
 from threading import BoundedSemaphore, Lock
 
 from qcowspec.errors import QcowError, Unreadable
-from qcowspec.sources.retries import Patience, Transient, persistently
+from qcowspec.sources.retries import Patience, Transient, retry
 from qcowspec.sources.transport import Body, Identity, Transport
 
 IN_FLIGHT = 8
@@ -46,9 +46,7 @@ class Requests:
         Raises:
             Unreadable: It cannot be had.
         """
-        found = persistently(
-            lambda deadline: self.transport.open(length, deadline), self.patience, length
-        )
+        found = retry(lambda deadline: self.transport.open(length, deadline), self.patience, length)
         if isinstance(found, Transient):
             raise self.failed(found, None)
         self.count(len(found[1]))
@@ -132,7 +130,7 @@ class InOrder:
                 raise Transient("what comes ends early")
             return None
 
-        found = persistently(attempt, self._patience, self._end - self._at)
+        found = retry(attempt, self._patience, self._end - self._at)
         if isinstance(found, Transient):
             raise self._requests.failed(found, self._at)
 

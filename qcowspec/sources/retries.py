@@ -56,9 +56,7 @@ class Transient(Exception):
         self.after = after
 
 
-def persistently(
-    attempt: Callable[[float], T | None], patience: Patience, length: int
-) -> T | Transient:
+def retry(attempt: Callable[[float], T | None], patience: Patience, length: int) -> T | Transient:
     """Call until there is a result.
 
     Args:

@@ -133,8 +133,8 @@ class S3Transport:
             raise
         return body
 
-    def beside(self, name: str) -> Source | None:
-        """See `Transport.beside`."""
+    def sibling(self, name: str) -> Source | None:
+        """See `Source.sibling`."""
         if not name.startswith("s3://"):
             return None
         bucket, _, key = name.removeprefix("s3://").partition("/")

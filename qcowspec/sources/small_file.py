@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from qcowspec.errors import Unreadable
+from qcowspec.errors import Unreadable, reason_of
 
 
 def read_small_file(path: str, limit: int) -> bytes:
@@ -24,9 +24,10 @@ def read_small_file(path: str, limit: int) -> bytes:
     try:
         with open(path, "rb") as file:
             return read_small(file, path, limit)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no file has such a name"
-        raise Unreadable(f"cannot be read: {reason[:1].lower()}{reason[1:]}", path=path) from error
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {reason_of(error)}", path=path) from error
+    except ValueError as error:
+        raise Unreadable("cannot be read: no file has such a name", path=path) from error
 
 
 def read_small(stream: BinaryIO, name: str, limit: int) -> bytes:

@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
-from qcowspec.errors import Unreadable
+from qcowspec.errors import Unreadable, reason_of
 from qcowspec.sources.local import LocalFile
-from qcowspec.sources.retries import Patience, Transient, persistently
+from qcowspec.sources.retries import Patience, Transient, retry
 from qcowspec.sources.source import Source
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ class Spooled(LocalFile):
         self,
         pieces: Iterable[bytes],
         name: str,
-        beside: Callable[[str], Source | None] | None = None,
+        sibling: Callable[[str], Source | None] | None = None,
     ) -> None:
         """Copy a stream.
 
         Args:
             pieces: Its bytes, in order.
             name: What it is called.
-            beside: Opens other files of the same place.
+            sibling: Opens other files of the same place.
 
         Raises:
             Unreadable: There is no room for it.
@@ -49,13 +49,11 @@ class Spooled(LocalFile):
             try:
                 _copy(pieces, file, name)
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                raise Unreadable(
-                    f"cannot be copied to a temporary file: {reason}", path=name
-                ) from error
+                reason = f"cannot be copied to a temporary file: {reason_of(error)}"
+                raise Unreadable(reason, path=name) from error
             super().__init__(f"/dev/fd/{file.fileno()}")
         self.name = name
-        self._beside = beside
+        self._sibling = sibling
 
     @property
     def version(self) -> None:
@@ -69,9 +67,9 @@ class Spooled(LocalFile):
     def allocated(self) -> None:
         """None: the temporary file says nothing of what the image takes where it is."""
 
-    def beside(self, name: str) -> Source | None:
-        """See `Transport.beside`."""
-        return None if self._beside is None else self._beside(name)
+    def sibling(self, name: str) -> Source | None:
+        """See `Source.sibling`."""
+        return None if self._sibling is None else self._sibling(name)
 
 
 def _copy(pieces: Iterable[bytes], file: IO[bytes], name: str) -> None:
@@ -108,9 +106,9 @@ def downloaded(transport: HttpTransport, patience: Patience) -> Source:
         Unreadable: It is not small, or cannot be had.
     """
     try:
-        found = persistently(lambda deadline: transport.whole(WHOLE, deadline), patience, WHOLE)
+        found = retry(lambda deadline: transport.whole(WHOLE, deadline), patience, WHOLE)
     finally:
         transport.close()
     if isinstance(found, Transient):
         raise Unreadable(f"cannot be read: {found.reason}", path=transport.name)
-    return Spooled(found[1], transport.name, transport.beside)
+    return Spooled(found[1], transport.name, transport.sibling)

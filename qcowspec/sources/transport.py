@@ -78,8 +78,8 @@ class Transport(Protocol):
         """
         ...
 
-    def beside(self, name: str) -> Source | None:
-        """Open another file of this server, with the same credentials; None for other places."""
+    def sibling(self, name: str) -> Source | None:
+        """Open another file of this server; see `Source.sibling`."""
         ...
 
     def close(self) -> None:

@@ -91,6 +91,14 @@ def align_up(value: int, step: int) -> int:
     return -(-value // step) * step
 
 
+def whole_sectors(size: int) -> int:
+    """Bytes of a disk without an incomplete last sector, as QEMU has it.
+
+    Source: block/qcow2.c: qcow2_do_open; block/qcow.c: qcow_open.
+    """
+    return size - size % c.BDRV_SECTOR_SIZE
+
+
 # --- L1 entries (docs/interop/qcow2, Cluster mapping) ---------------------------------------------
 
 

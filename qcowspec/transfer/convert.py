@@ -20,12 +20,12 @@ from qcowspec.guest.losses import Losses
 from qcowspec.mapping import Run
 from qcowspec.transfer.crew import Crew, default_threads
 from qcowspec.transfer.files import writer
-from qcowspec.transfer.jobs import JOB, Job, cut, is_far, jobs
+from qcowspec.transfer.jobs import JOB, Job, cut, jobs
 from qcowspec.transfer.output import SparseFile
 from qcowspec.transfer.places import Target, Unwritable, place_of
 from qcowspec.transfer.stream import Stream, copy_forward
 
-FAR_THREADS = 4
+REMOTE_THREADS = 4
 """Threads where bytes come from a server, at least: they fill a gigabit a second over 100 ms."""
 
 Progress = Callable[[int], None]
@@ -47,7 +47,7 @@ def convert(
         path: The file's final name; it appears when all is written. Or a pipe, a device, or a
             stream that is open already, which are written from front to back.
         threads: How many threads read and write; one for each processor where it is left out, and
-            not less than `FAR_THREADS` where bytes come from a server.
+            not less than `REMOTE_THREADS` where bytes come from a server.
         progress: Is told how many guest bytes were done since it was told last.
         resume: Go on with what an interrupted call has written, if the image and these options (a
             snapshot's name, …) are the same; and keep what is written if this one is interrupted.
@@ -61,8 +61,8 @@ def convert(
         Unwritable: The file cannot be written.
     """
     disk.open_all()
-    far = any(map(is_far, disk.layers))
-    count = threads or max(default_threads(), FAR_THREADS if far else 1)
+    is_remote = any(layer.data.is_remote for layer in disk.layers)
+    count = threads or max(default_threads(), REMOTE_THREADS if is_remote else 1)
     with _file(disk, path, resume) as file:
         told = 0
 
@@ -127,9 +127,9 @@ class _Work:
         if not left:
             return
         layer = self._disk.reader_of(job.depth).layer
-        data: Any = layer.data
-        length = sum(piece.length for piece in left)
-        with closing(data.in_order(left[0].host_offset, length)) as stretch:
+        length, host = sum(piece.length for piece in left), left[0].host_offset
+        assert host is not None
+        with closing(layer.data.in_order(host, length)) as stretch:
             reader = self._disk.reader_of(job.depth).over(layer._replace(data=stretch))
             for piece in left:
                 self._copy(reader, [piece], piece.offset, piece.length)

@@ -20,7 +20,7 @@ JOB = 1 << 20
 What has been read is written while it is still in the processor's cache: 2 MiB take a fifth longer.
 """
 
-FAR_JOB = 4 << 20
+REMOTE_JOB = 4 << 20
 """The same where bytes come from a server: a request costs more than a cache that is too small."""
 
 STRETCH = 16 << 20
@@ -55,11 +55,6 @@ class Job(NamedTuple):
     in_order: bool
 
 
-def is_far(layer: Layer) -> bool:
-    """Whether a layer's data come from a server."""
-    return hasattr(layer.data, "in_order")
-
-
 def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
     """All that there is to read of a disk whose files are open, in guest order.
 
@@ -69,8 +64,8 @@ def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
     """
     layers = disk.layers
     ends = [layer.data.length if layer.metadata else END for layer in layers]
-    far = [is_far(layer) for layer in layers]
-    size = FAR_JOB if any(far) else JOB
+    remote = [layer.data.is_remote for layer in layers]
+    size = REMOTE_JOB if any(remote) else JOB
     held: list[Run] = []
     depth, start, behind, total, in_order = 0, 0, 0, 0, False
     for at, run in disk.runs():
@@ -78,7 +73,7 @@ def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
             continue
         if (run.host_offset or 0) + (run.compressed_length or run.length) > ends[at]:
             past_end.set()
-        streams = far[at] and run.kind is Kind.DATA
+        streams = remote[at] and run.kind is Kind.DATA
         for piece in _pieces(layers[at], run, STRETCH if streams else size):
             total += piece.length
             follows = in_order and streams and piece.host_offset == behind and total <= STRETCH
@@ -107,10 +102,9 @@ def _pieces(layer: Layer, run: Run, size: int) -> Iterator[Run]:
         return
     assert run.host_offset is not None
     host, ahead = int(run.host_offset), run.host_offset - run.offset
-    ranges = getattr(layer.data, "data_ranges", None)
     stretches: Iterable[tuple[int, int]] = [(host, host + run.length)]
-    if ranges is not None and layer.decryptor is None and run.length >= HOLE:
-        stretches = ranges(host, run.length)
+    if layer.decryptor is None and run.length >= HOLE:
+        stretches = layer.data.data_ranges(host, run.length)
     for begin, behind in stretches:
         stretch = Run(run.kind, GuestOffset(begin - ahead), behind - begin, HostOffset(begin))
         yield from cut(stretch, size)

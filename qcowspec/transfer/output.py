@@ -14,7 +14,8 @@ import threading
 from contextlib import suppress
 from types import TracebackType
 
-from qcowspec.transfer.places import Place, place_of, reason_of
+from qcowspec.errors import reason_of
+from qcowspec.transfer.places import Place, place_of
 from qcowspec.transfer.places import Unwritable as Unwritable
 from qcowspec.transfer.settling import NEW, PRIVATE, THERE, pour, renamed, temporary
 

@@ -16,6 +16,8 @@ import stat
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from qcowspec.errors import reason_of
+
 Target = str | BinaryIO
 """A path, or a stream that is open already, such as standard output."""
 
@@ -148,9 +150,3 @@ def is_same(target: Target, other: str) -> bool:
     if stat.S_ISBLK(ours.st_mode) and stat.S_ISBLK(theirs.st_mode):
         return ours.st_rdev == theirs.st_rdev
     return stat.S_ISREG(ours.st_mode) and os.path.samestat(ours, theirs)
-
-
-def reason_of(error: OSError) -> str:
-    """The system's own words, lower case."""
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]

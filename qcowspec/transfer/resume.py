@@ -26,10 +26,10 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
+from qcowspec.errors import reason_of
 from qcowspec.guest import Disk
-from qcowspec.sources.source import Source
 from qcowspec.transfer.output import Door, SparseFile, file_place
-from qcowspec.transfer.places import Unwritable, reason_of
+from qcowspec.transfer.places import Unwritable
 from qcowspec.transfer.settling import PRIVATE
 
 RECORD = struct.Struct("<QQII")
@@ -58,22 +58,10 @@ def subject(disk: Disk, options: Mapping[str, Any]) -> dict[str, Any] | None:
     files = []
     for layer in disk.layers:
         for source in (layer.source,) if layer.data is layer.source else (layer.source, layer.data):
-            identity = _identity(source)
-            if identity is None:
+            if source.version is None:
                 return None
-            files.append([source.name, *identity])
+            files.append([source.name, source.length, *source.version])
     return {"version": VERSION, "size": disk.size, "files": files, "options": dict(options)}
-
-
-def _identity(source: Source) -> list[Any] | None:
-    """Length and version of a file."""
-    known = getattr(source, "identity", None)
-    if known is not None:
-        if not (known.etag or known.modified):
-            return None
-        return [known.length, known.etag, known.modified]
-    version = getattr(source, "version", None)  # which a file of this machine has
-    return None if version is None else [source.length, *version]
 
 
 class ResumableFile(SparseFile):

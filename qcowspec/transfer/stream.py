@@ -14,7 +14,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from qcowspec.transfer.places import Place, Unwritable, reason_of
+from qcowspec.errors import reason_of
+from qcowspec.transfer.places import Place, Unwritable
 
 if TYPE_CHECKING:
     from qcowspec.guest import Disk

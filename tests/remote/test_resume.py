@@ -17,17 +17,17 @@ from click.testing import CliRunner, Result
 import qcowspec
 from qcowspec.cli import qcowspec as cli
 from qcowspec.transfer.convert import convert
-from qcowspec.transfer.jobs import FAR_JOB
+from qcowspec.transfer.jobs import REMOTE_JOB
 from qcowspec.transfer.output import Unwritable
 from qcowspec.transfer.resume import RECORD, ResumableFile
 from tests.remote.faults import proxy
 from tests.remote.servers import Nginx
 
-SIZE = 20 * FAR_JOB
+SIZE = 20 * REMOTE_JOB
 """Bytes of the disk: twenty jobs."""
 
 ZEROS = 4 << 20
-LATE = 16 * FAR_JOB
+LATE = 16 * REMOTE_JOB
 """Where the file's end begins, at which opening looks for other formats' footers."""
 
 
@@ -54,7 +54,7 @@ def test_what_was_fetched_is_not_fetched_again(nginx: Nginx, image: Path, tmp_pa
     out = tmp_path / "out.raw"
     with proxy(nginx.url) as between:
         url = f"{between.url}/large.qcow2"
-        broken_from = 10 * FAR_JOB
+        broken_from = 10 * REMOTE_JOB
 
         def gone(asked: str) -> str | None:
             return "other etag" if broken_from <= _start(asked) < LATE else None
@@ -71,7 +71,7 @@ def test_what_was_fetched_is_not_fetched_again(nginx: Nginx, image: Path, tmp_pa
         assert run("--resume", "-m", "2", url, out).exit_code == 0
 
         large = [_length(asked) for asked in between.asked if _length(asked) >= 512 << 10]
-    assert written >= 6 * FAR_JOB
+    assert written >= 6 * REMOTE_JOB
     assert sum(large) == SIZE - ZEROS - written
     assert out.read_bytes() == image.with_suffix(".raw").read_bytes()
     assert os.listdir(tmp_path) == ["out.raw"]
@@ -173,7 +173,7 @@ def test_a_killed_process_is_gone_on_with(image: Path, nginx: Nginx, tmp_path: P
     out = tmp_path / "out.raw"
 
     def stalled(asked: str) -> str | None:
-        return "stall" if 10 * FAR_JOB <= _start(asked) < LATE else None
+        return "stall" if 10 * REMOTE_JOB <= _start(asked) < LATE else None
 
     with proxy(nginx.url, stalled) as between:
         url = f"{between.url}/large.qcow2"

@@ -134,6 +134,29 @@ def test_what_breaks_off_is_gone_on_with(
     assert came == 0 if not half else came >= (asked[0][1] - asked[0][0]) // 4
 
 
+def test_a_salvage_takes_no_server_that_fails_for_a_loss(
+    nginx: Nginx, served: Path, disk: Path, tmp_path: Path
+) -> None:
+    image = made(disk, served / "stretches-salvaged", "v3")
+    failed: list[str] = []
+
+    def from_then_on(asked: str) -> str | None:
+        if failed or wide(asked):
+            failed.append(asked)
+            return "503"
+        return None
+
+    with proxy(nginx.url, from_then_on) as between:
+        source = open_http(f"{between.url}/{image.name}", SHORT)
+        with (
+            Image(source, laid_open(source, None)) as opened,
+            pytest.raises(qcowspec.Unreadable, match="503"),
+        ):
+            convert(opened.disk(salvage=True), str(tmp_path / "out"), threads=1)
+
+    assert len(failed) == SHORT.attempts
+
+
 def test_an_image_that_is_cut_off_ends_in_zeros(
     nginx: Nginx, served: Path, disk: Path, tmp_path: Path
 ) -> None:

@@ -7,8 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from qcowspec.sources.batches import GAP, read_tables
+from qcowspec.sources.batches import read_tables
 from qcowspec.sources.memory import Memory
+from qcowspec.sources.source import GAP
 
 SIZE = 64
 

@@ -18,7 +18,7 @@ import qcowspec
 from qcowspec import build
 from qcowspec.build import ImageSpec
 from qcowspec.errors import QcowError, Refused, Unreadable
-from qcowspec.sources import open_beside
+from qcowspec.sources import open_sibling
 from qcowspec.sources.gate import Allow, Deny, Gate, gate_of
 from qcowspec.sources.memory import Memory
 
@@ -350,7 +350,7 @@ def test_while_links_come_and_go_no_byte_of_the_outside_is_read(
     try:
         while seen.total() < OPENS or (len(seen) < 2 and time.monotonic() < end):
             try:
-                source = open_beside(Memory(b""), gate.admit(image, b"sub/base", PURPOSE))
+                source = open_sibling(Memory(b""), gate.admit(image, b"sub/base", PURPOSE))
             except QcowError:
                 seen[b""] += 1
                 continue

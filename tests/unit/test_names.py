@@ -20,7 +20,7 @@ from qcowspec.cli import qcowspec as cli
 from qcowspec.errors import QcowError, Unreadable
 from qcowspec.export.filesystem import QcowFileSystem
 from qcowspec.sources import FileName, Url, named, open_source, stated_format
-from qcowspec.sources.gate import Allow, place_of, plain_path
+from qcowspec.sources.gate import Allow, plain_path
 from qcowspec.sources.locations import shown
 from qcowspec.transfer.disks import any_disk
 
@@ -235,10 +235,10 @@ def test_no_request_for_the_neighbour_of_a_file_that_is_called_like_a_url(folder
     (place / "image").write_bytes(image("http://127.0.0.1:9/base", 512))
     source = open_source("http://127.0.0.1:9/image")
 
-    assert place_of(source) == "./http://127.0.0.1:9/image"
+    assert source.place == "./http://127.0.0.1:9/image"
     for allowed in ("same-dir", "any"):
         with pytest.raises(QcowError, match="outside of what you allow"):
-            Allow([allowed]).admit(place_of(source), b"http://127.0.0.1:9/base", "backing file")
+            Allow([allowed]).admit(source.place, b"http://127.0.0.1:9/base", "backing file")
 
 
 def test_a_directory_that_is_called_like_a_url_may_be_allowed(folder: Path) -> None:

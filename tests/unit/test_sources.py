@@ -9,16 +9,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+import qcowspec
 from qcowspec.errors import Refused, Unreadable
 from qcowspec.sources import open_source
 from qcowspec.sources.filesystems import FsspecFile
 from qcowspec.sources.gate import Deny
-from qcowspec.sources.source import Source
+from qcowspec.sources.source import NO_DATA, Borrowed, Source
+from tools.make_test_data import DATA as IMAGES
 
 DATA = bytes(random.Random(7).randbytes(10_000))
 
@@ -28,6 +31,17 @@ def packed(path: Path) -> Path:
     there = path.with_suffix(".gz")
     there.write_bytes(gzip.compress(path.read_bytes()))
     return there
+
+
+class Foreign:
+    """An object that knows nothing of `Source`, and offers the least."""
+
+    def __init__(self, data: bytes) -> None:
+        self.name, self.length, self._data = "<foreign>", len(data), data
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See `Source.read_at`."""
+        return self._data[offset : offset + length]
 
 
 Opener = Callable[[Path], Source]
@@ -41,6 +55,7 @@ OPENERS: dict[str, Opener] = {
     "file URL": lambda path: open_source(f"file://{path}"),
     "fsspec": lambda path: FsspecFile(f"file://{path}"),
     "gzip": lambda path: open_source(f"gzip::{packed(path)}"),
+    "somebody else's object": lambda path: Borrowed(Foreign(path.read_bytes())),
     "source spec": lambda path: open_source({"type": "file", "file_path": str(path)}),
 }
 
@@ -83,6 +98,49 @@ def test_reads_past_the_end_are_empty(source: Source, offset: int) -> None:
 
 def test_huge_reads_cost_no_more_than_the_file(source: Source) -> None:
     assert source.read_at(0, 2**40) == DATA
+
+
+def test_a_buffer_is_filled_as_far_as_the_file_goes(source: Source) -> None:
+    buffer = bytearray(b"-" * 4000)
+
+    assert source.read_into(8000, memoryview(buffer)) == 2000
+    assert bytes(buffer) == DATA[8000:] + b"-" * 2000
+    assert source.read_into(len(DATA), memoryview(buffer)) == 0
+
+
+def test_every_way_to_read_gives_the_same_bytes(source: Source) -> None:
+    ranges = [(0, 10), (5000, 100), (5050, 100), (9990, 100), (20_000, 5)]
+    expected = [DATA[offset : offset + length] for offset, length in ranges]
+    buffers = [bytearray(length) for _, length in ranges]
+    source.read_pieces(
+        (offset, memoryview(buffer)) for (offset, _), buffer in zip(ranges, buffers, strict=True)
+    )
+    with closing(source.in_order(1000, 2000)) as stretch:
+        in_order = [stretch.read_at(1000, 700), stretch.read_at(1700, 1300)]
+
+    assert list(source.read_ranges(ranges)) == expected
+    assert [source.read_once(*each) for each in ranges] == expected
+    assert [bytes(buffer) for buffer in buffers] == [
+        found.ljust(length, b"\0") for found, (_, length) in zip(expected, ranges, strict=True)
+    ]
+    assert in_order == [DATA[1000:1700], DATA[1700:3000]]
+    assert source.read_at(0, 5) == DATA[:5], "the file stays open"
+
+
+def test_what_is_no_hole_ends_with_the_file(source: Source) -> None:
+    assert list(source.data_ranges(100, 2**40)) == [(100, len(DATA))]
+    assert list(source.data_ranges(len(DATA), 5)) == []
+    assert source.next_data(100) == 100
+    assert source.next_data(len(DATA)) == NO_DATA
+    assert source.next_hole(100) >= len(DATA)
+
+
+def test_a_file_that_nobody_writes_to_is_neither_changed_nor_in_use(source: Source) -> None:
+    source.check_unchanged()
+    source.refuse_writers()
+
+    assert source.version == source.version
+    assert source.sibling("https://[::1]:9/elsewhere") is None
 
 
 def test_closing_twice_does_no_harm(source: Source) -> None:
@@ -188,3 +246,9 @@ def test_the_shut_gate_names_the_file_and_the_reason() -> None:
         "a.qcow2: names the backing file '/etc/shadow', which is not opened unless you allow it"
         " (--allow same-dir, --allow DIR or --allow any)"
     )
+
+
+def test_an_object_with_the_least_that_a_source_has_is_judged() -> None:
+    image = Foreign((IMAGES / "v3-zstd.qcow2").read_bytes())
+
+    assert qcowspec.validate(image).accepted

@@ -8,11 +8,15 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qcowspec.guest.holes import split_at_holes
+from qcowspec.fuzzing.bases import base
+from qcowspec.guest.holes import is_preallocated, split_at_holes
 from qcowspec.guest.status import WINDOW, Status, _overlaid, _windows
+from qcowspec.image import Image
 from qcowspec.mapping import NOWHERE, Extents, Kind, Run
+from qcowspec.reader.opening import laid_open
 from qcowspec.sources.local import LocalFile
 from qcowspec.sources.memory import Memory
+from qcowspec.sources.spool import Spooled
 from qcowspec.spec.units import GuestOffset, HostOffset
 
 BLOCK = 64 << 10
@@ -64,6 +68,12 @@ def test_a_source_that_knows_no_holes_has_one_behind_its_end() -> None:
     assert [column.tolist() for column in pieces] == [
         [0, 1, 1], [0, 0, 400], [600, 400, 200], [False, False, True],
     ]  # fmt: skip
+
+
+def test_of_a_file_that_came_as_a_stream_no_holes_are_asked_for() -> None:
+    spooled = Spooled([base("v3").data], "-")
+    with Image(spooled, laid_open(spooled, None)) as image:
+        assert not is_preallocated(image.disk().layers[0])
 
 
 Cell = tuple[int, int, int | None]

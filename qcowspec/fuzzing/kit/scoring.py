@@ -19,13 +19,13 @@ from pathlib import Path, PurePosixPath
 from queue import SimpleQueue
 from typing import Any
 
+from qcowspec.errors import reason_of
 from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
 from qcowspec.fuzzing.campaign.targets import FORMAT, Target
 from qcowspec.fuzzing.kit.expectations import BYTES
 from qcowspec.fuzzing.kit.making import MANIFEST, SCHEMA
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
-from qcowspec.transfer.places import reason_of
 
 KEY = "{secret}"
 """What stands in a command for the passphrase of encrypted images."""

@@ -19,7 +19,7 @@ from qcowspec import build
 from qcowspec.build import Bitmap, Cluster, Extension, ImageSpec, Snapshot
 from qcowspec.build.description import Kind
 from qcowspec.fuzzing.strategies.entries import REFCOUNT_ORDERS
-from qcowspec.spec.units import BITS_PER_BYTE
+from qcowspec.spec.units import BITS_PER_BYTE, whole_sectors
 
 VERSIONS = (c.QCOW_VERSION, c.QCOW2_MIN_VERSION, c.QCOW2_MAX_VERSION)
 
@@ -206,7 +206,7 @@ def _bitmap(
     size: int, bits: int, name: bytes, granularity_bits: int, flags: int
 ) -> SearchStrategy[Bitmap]:
     # Bits that stand for guest bytes; those behind them are padding, and stay clear.
-    used = -(-(size - size % c.BDRV_SECTOR_SIZE) >> granularity_bits)
+    used = -(-whole_sectors(size) >> granularity_bits)
     clusters = -(-used // (BITS_PER_BYTE << bits))
     whole = used // BITS_PER_BYTE
     data = st.binary(max_size=min(16, whole))

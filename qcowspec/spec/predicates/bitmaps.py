@@ -13,7 +13,7 @@ from qcow_parsers import constants as c
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place, place
-from qcowspec.spec.units import BITS_PER_BYTE, align_up
+from qcowspec.spec.units import BITS_PER_BYTE, align_up, whole_sectors
 
 INT32_MAX, UINT32 = (1 << 31) - 1, 1 << 32
 """QEMU computes the length of an entry in this many values, half of them negative."""
@@ -143,7 +143,7 @@ def coverage(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
 
     Reads the header.
     """
-    length = _disk(image)
+    length = whole_sectors(image.qcow2_header.size)
     if length > c.QCOW2_MAX_TABLE_END:
         return False
     if entry.in_use or not entry.granularity:
@@ -185,7 +185,7 @@ def untrusted_in_use_size(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) ->
 
 def _bits(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> int:
     """Bits for the whole disk."""
-    return -(-_disk(image) // entry.granularity)
+    return -(-whole_sectors(image.qcow2_header.size) // entry.granularity)
 
 
 @decides("bitmaps/table-size-exact")
@@ -200,12 +200,6 @@ def _table_size_needed(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> in
     """Entries of a table for the whole disk (block/qcow2-bitmap.c: load_bitmap_data)."""
     data = align_up(_bits(entry, image), WORD_BITS) // BITS_PER_BYTE
     return -(-data // image.qcow2_header.cluster_size)
-
-
-def _disk(image: Metadata) -> int:
-    """Bytes of the disk; QEMU leaves out an incomplete last sector."""
-    size = image.qcow2_header.size
-    return size - size % c.BDRV_SECTOR_SIZE
 
 
 @decides("bitmaps/untrusted-table-past-end")
