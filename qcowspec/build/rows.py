@@ -20,7 +20,7 @@ from qcowspec.build import wording
 from qcowspec.build.host import LARGEST
 from qcowspec.build.pieces import FILE_END, Chunk, Piece
 from qcowspec.build.wording import Plain, wrong
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.units import BITS_PER_BYTE
 
 WORD = 64
@@ -245,7 +245,7 @@ def _compressed(cluster_bits: int | None) -> Fields:
     """Offset and length of a compressed cluster, versions 2 and 3."""
     if cluster_bits is None or not c.MIN_CLUSTER_BITS <= cluster_bits <= c.MAX_CLUSTER_BITS:
         return {}
-    shift, sector = units.compressed_shift(cluster_bits), c.QCOW2_COMPRESSED_SECTOR_SIZE
+    shift, sector = decoding.compressed_shift(cluster_bits), c.QCOW2_COMPRESSED_SECTOR_SIZE
     low = (1 << shift) - 1
     counted = c.L2E_COMPRESSED_OFFSET_SIZE_MASK & ~low
 
@@ -253,14 +253,14 @@ def _compressed(cluster_bits: int | None) -> Fields:
         return None if value & ~low else entry & ~low | value | c.QCOW_OFLAG_COMPRESSED
 
     def put_size(entry: int, value: int) -> int | None:
-        offset = units.compressed_offset(entry, cluster_bits)
+        offset = decoding.compressed_offset(entry, cluster_bits)
         more = (offset + max(value, 1) - 1) // sector - offset // sector
         bits = more << shift
         return None if bits & ~counted else entry & ~counted | bits | c.QCOW_OFLAG_COMPRESSED
 
     return {
-        "coffset": Bits(lambda entry: units.compressed_offset(entry, cluster_bits), put_offset),
-        "csize": Bits(lambda entry: units.compressed_length(entry, cluster_bits), put_size),
+        "coffset": Bits(lambda entry: decoding.compressed_offset(entry, cluster_bits), put_offset),
+        "csize": Bits(lambda entry: decoding.compressed_length(entry, cluster_bits), put_size),
     }
 
 
@@ -268,7 +268,7 @@ def _v1_compressed(cluster_bits: int | None) -> Fields:
     """Offset and length of a compressed cluster, version 1."""
     if cluster_bits is None or not c.MIN_CLUSTER_BITS <= cluster_bits <= c.MAX_CLUSTER_BITS:
         return {}
-    shift = units.v1_compressed_shift(cluster_bits)
+    shift = decoding.v1_compressed_shift(cluster_bits)
     low, counted = (1 << shift) - 1, ((1 << cluster_bits) - 1) << shift
 
     def put_offset(entry: int, value: int) -> int | None:
@@ -279,8 +279,10 @@ def _v1_compressed(cluster_bits: int | None) -> Fields:
         return None if bits & ~counted else entry & ~counted | bits | c.QCOW1_OFLAG_COMPRESSED
 
     return {
-        "coffset": Bits(lambda entry: units.v1_compressed_offset(entry, cluster_bits), put_offset),
-        "csize": Bits(lambda entry: units.v1_compressed_length(entry, cluster_bits), put_size),
+        "coffset": Bits(
+            lambda entry: decoding.v1_compressed_offset(entry, cluster_bits), put_offset
+        ),
+        "csize": Bits(lambda entry: decoding.v1_compressed_length(entry, cluster_bits), put_size),
     }
 
 

@@ -19,7 +19,7 @@ from qcowspec.check.findings import Fault, Findings, Owned, Progress, Sink
 from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.check.regions import bitmap_clusters
 from qcowspec.sources.batches import read_tables
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 
 if TYPE_CHECKING:
     from qcowspec.image import Image
@@ -184,12 +184,14 @@ def _guest(
     for batch in entries(check):
         if progress is not None:
             progress("owners", batch.done, batch.of)
-        compressed = units.is_compressed(batch.values)
+        compressed = decoding.is_compressed(batch.values)
         length = np.where(
-            compressed, units.compressed_length(batch.values, bits), check.geometry.cluster_size
+            compressed, decoding.compressed_length(batch.values, bits), check.geometry.cluster_size
         )
         start = np.where(
-            compressed, units.compressed_offset(batch.values, bits), units.l2_offset(batch.values)
+            compressed,
+            decoding.compressed_offset(batch.values, bits),
+            decoding.l2_offset(batch.values),
         )
         held = np.flatnonzero(start)
         lasts = start[held] + length[held] - 1

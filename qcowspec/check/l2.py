@@ -26,7 +26,7 @@ from qcowspec.check.runs import Runs
 from qcowspec.check.stored import Numbers, StoredRefcounts
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
-from qcowspec.spec import units
+from qcowspec.spec import decoding, units
 from qcowspec.spec.units import Geometry
 
 Words = npt.NDArray[np.uint64]
@@ -114,8 +114,8 @@ class L2Check:
     def _reach(self, tables: Numbers, first: Words, last: Words) -> None:
         """Note which clusters tables reach, if they are not known to reach farther."""
         if not self.again and len(tables) and len(first):
-            low = (units.l2_offset(first) >> self._shift).astype(np.int64)
-            high = (units.l2_offset(last) >> self._shift).astype(np.int64)
+            low = (decoding.l2_offset(first) >> self._shift).astype(np.int64)
+            high = (decoding.l2_offset(last) >> self._shift).astype(np.int64)
             self._low[tables], self._high[tables] = low, high
 
     # --- one batch --------------------------------------------------------------------------------
@@ -186,11 +186,11 @@ class L2Check:
         if first:  # as far as any entry could, whichever kind it is of
             self._low[batch.tables], self._high[batch.tables] = 0, np.iinfo(np.int64).max
         extended = bits is not None
-        said = units.l2_fields(entry, extended=extended, data_file=self._data_file)
+        said = decoding.l2_fields(entry, extended=extended, data_file=self._data_file)
         host, compressed, allocated = said.offset, said.compressed, said.located
-        copied = units.is_copied(entry)
+        copied = decoding.is_copied(entry)
         broken: dict[str, Flags] = {
-            "l2/reserved": ~compressed & (units.l2_reserved(entry) != 0),
+            "l2/reserved": ~compressed & (decoding.l2_reserved(entry) != 0),
             "l2/compressed-copied": compressed & copied,
             "l2/cluster-offset": allocated & (host & self._within != 0),
         }
@@ -198,7 +198,7 @@ class L2Check:
         if self._data_file:
             broken["l2/compressed-data-file"], whole = compressed, np.zeros_like(compressed)
         if bits is not None:
-            invalid = ~compressed & units.subclusters_invalid(bits, allocated)
+            invalid = ~compressed & decoding.subclusters_invalid(bits, allocated)
             # Of an entry that would be of data with a data file, COPIED is at fault as well.
             lost = invalid & ~allocated & copied
             broken["l2/subcluster-bitmap"] = invalid & ~lost
@@ -243,8 +243,8 @@ class L2Check:
         batch.reference(window, first[kept & self._within != 0] + 1)
         if whole.any():
             entry, shift = batch.entries, self._geometry.cluster_bits
-            start = units.compressed_offset(entry, shift).astype(np.int64)
-            behind = start + units.compressed_length(entry, shift).astype(np.int64)
+            start = decoding.compressed_offset(entry, shift).astype(np.int64)
+            behind = start + decoding.compressed_length(entry, shift).astype(np.int64)
             late = whole & (behind >= self._limit)
             past |= late
             low, high = start[whole & ~late] >> shift, (behind[whole & ~late] - 1) >> shift
@@ -299,7 +299,7 @@ class L2Check:
         parts, mask = 1, np.ones(len(host), np.uint64)
         if batch.subclusters is not None:
             parts = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
-            mask, _ = units.subclusters(batch.subclusters)
+            mask, _ = decoding.subclusters(batch.subclusters)
         size, hit = (1 << bits) // parts, np.zeros(len(host), bool)
         guest = batch.guest(self._names).astype(np.int64)
         for part in range(parts):

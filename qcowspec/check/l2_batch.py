@@ -19,7 +19,7 @@ from qcowspec.check.l1 import L2Tables, Names
 from qcowspec.check.neighbours import evenly, run
 from qcowspec.check.ownership import Owner
 from qcowspec.check.stored import Numbers
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.units import Geometry
 
 Words = npt.NDArray[np.uint64]
@@ -82,9 +82,9 @@ class Batch:
             to.add(rule, count, self._faults(rule, np.flatnonzero(hit), names))
 
     def _faults(self, rule: str, hit: Numbers, names: Names) -> Iterator[Fault]:
-        value, host = self.entries[hit], units.l2_offset(self.entries[hit])
+        value, host = self.entries[hit], decoding.l2_offset(self.entries[hit])
         squeezed = value & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
-        host[squeezed] = units.compressed_offset(value[squeezed], self._cluster_bits)
+        host[squeezed] = decoding.compressed_offset(value[squeezed], self._cluster_bits)
         second = rule in BITMAP_RULES and self.subclusters is not None
         if second:
             assert self.subclusters is not None

@@ -20,7 +20,7 @@ from qcow_parsers import constants as c
 from qcowspec.check.findings import Fault
 from qcowspec.check.regions import L1Table, l1_pointer
 from qcowspec.sources.batches import read_tables
-from qcowspec.spec import units
+from qcowspec.spec import decoding, units
 
 if TYPE_CHECKING:
     from qcowspec.check.qcow2 import Qcow2Check
@@ -277,8 +277,8 @@ def _tables_among(
     words = words[:, :: geometry.l2_entry_size // c.L2E_SIZE_NORMAL]
     used = words != 0
     squeezed = words & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
-    host = np.where(squeezed, units.compressed_offset(words, bits), units.l2_offset(words))
-    sound = squeezed | (units.l2_reserved(words) == 0)
+    host = np.where(squeezed, decoding.compressed_offset(words, bits), decoding.l2_offset(words))
+    sound = squeezed | (decoding.l2_reserved(words) == 0)
     sound &= squeezed | (host & np.uint64(geometry.cluster_size - 1) == 0)
     sound &= (host < length) | data_file
     located = used & (host != 0)

@@ -22,7 +22,7 @@ from qcowspec.check.findings import Fault, Findings, Owned, Progress
 from qcowspec.check.places import Pointer
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
-from qcowspec.spec import units
+from qcowspec.spec import decoding, units
 from qcowspec.spec.metadata import Metadata
 
 Numbers = npt.NDArray[np.int64]
@@ -162,8 +162,8 @@ class Qcow1Check:
         row, index = np.nonzero(values)
         entry = values[row, index]
         compressed = entry & np.uint64(c.QCOW1_OFLAG_COMPRESSED) != 0
-        length = units.v1_compressed_length(entry, bits)
-        host = np.where(compressed, units.v1_compressed_offset(entry, bits), entry)
+        length = decoding.v1_compressed_length(entry, bits)
+        host = np.where(compressed, decoding.v1_compressed_offset(entry, bits), entry)
         start, size = host.astype(np.int64), self.geometry.cluster_size
         end = start + np.where(compressed, length.astype(np.int64), size)
         past = start >= self.source.length

@@ -18,8 +18,9 @@ from qcow_parsers import constants as c
 
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
+from qcowspec.spec.decoding import WHOLE_BYTES, refcount_block_offset
 from qcowspec.spec.metadata import Format
-from qcowspec.spec.units import BITS_PER_BYTE, WHOLE_BYTES, refcount_block_offset
+from qcowspec.spec.units import BITS_PER_BYTE
 
 if TYPE_CHECKING:
     from qcowspec.chain import Layer

@@ -14,7 +14,7 @@ from qcow_parsers import constants as c
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
 from qcowspec.mapping.heads import heads
 from qcowspec.mapping.l1 import Entries, TableMapping
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 
 
 class Qcow1Mapping(TableMapping):
@@ -47,8 +47,8 @@ class Qcow1Mapping(TableMapping):
         kinds = np.full(len(entry), self._absent, np.uint8)
         kinds[entry != 0] = Kind.DATA
         kinds[compressed] = Kind.COMPRESSED
-        hosts = np.where(compressed, units.v1_compressed_offset(entry, bits), entry)
-        payload = np.where(compressed, units.v1_compressed_length(entry, bits), 0)
+        hosts = np.where(compressed, decoding.v1_compressed_offset(entry, bits), entry)
+        payload = np.where(compressed, decoding.v1_compressed_length(entry, bits), 0)
         return Extents(
             kinds,
             guest,

@@ -17,11 +17,11 @@ from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
 from qcowspec.mapping.heads import heads, runs_of_zeros
 from qcowspec.mapping.l1 import Entries, TableMapping
 from qcowspec.mapping.volume import Volume, number_of
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.metadata import Table
 
 Flags = npt.NDArray[np.bool_]
-Said = units.L2Fields[Entries]
+Said = decoding.L2Fields[Entries]
 Found = list[tuple[str, Flags]]
 SUBCLUSTER_RULES = "l2/subcluster"
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
@@ -39,7 +39,7 @@ class Qcow2Mapping(TableMapping):
 
     def table_offsets(self, entries: Entries, first: int) -> Offsets:
         """See `TableMapping.table_offsets`."""
-        return units.l1_offset(entries)
+        return decoding.l1_offset(entries)
 
     def unlocated(self, offsets: Offsets) -> Flags:
         """See `TableMapping.unlocated`."""
@@ -58,10 +58,10 @@ class Qcow2Mapping(TableMapping):
         """See `TableMapping.decode`."""
         entry = rows[:, 0]
         extended = self._geometry.has_extended_l2
-        said = units.l2_fields(entry, extended=extended, data_file=self._data_file)
+        said = decoding.l2_fields(entry, extended=extended, data_file=self._data_file)
         bits, compressed = self._geometry.cluster_bits, said.compressed
-        payload = np.where(compressed, units.compressed_length(entry, bits), 0).astype(np.uint32)
-        hosts = np.where(compressed, units.compressed_offset(entry, bits), said.offset)
+        payload = np.where(compressed, decoding.compressed_length(entry, bits), 0).astype(np.uint32)
+        hosts = np.where(compressed, decoding.compressed_offset(entry, bits), said.offset)
         if extended:
             return self._subclusters(rows, places, guest, lengths, said, hosts, payload)
         found = self._judge(rows, places, guest, said)
@@ -89,7 +89,7 @@ class Qcow2Mapping(TableMapping):
         """
         compressed, located = said.compressed, said.located
         found = self._judge(rows, places, guest, said)
-        alloc, zeros = units.subclusters(rows[:, 1])
+        alloc, zeros = decoding.subclusters(rows[:, 1])
         whole = compressed | _uniform(rows[:, 1])
         # One row a cluster, one column a subcluster; bit 0 is the first of them.
         shifts = np.arange(SUBCLUSTERS, dtype=np.uint64)
@@ -128,9 +128,9 @@ class Qcow2Mapping(TableMapping):
 
         located = said.located
         if self._geometry.has_extended_l2:
-            invalid = ~said.compressed & units.subclusters_invalid(rows[:, 1], located)
+            invalid = ~said.compressed & decoding.subclusters_invalid(rows[:, 1], located)
             # Of an entry that would be of data with a data file, COPIED is at fault as well.
-            lost = invalid & ~located & units.is_copied(entry)
+            lost = invalid & ~located & decoding.is_copied(entry)
             broken("l2/subcluster-bitmap", invalid & ~lost)
             broken("l2/subcluster-unallocated", lost)
             located = located & ~invalid
@@ -170,14 +170,14 @@ class Qcow2Mapping(TableMapping):
     def _contradicted(self, within: Offsets, bitmap: Entries, located: Flags) -> Flags:
         """Whether the subclusters at some offsets in their clusters are those that are at fault."""
         bit = np.uint64(1) << within // np.uint64(self.cluster_size // SUBCLUSTERS)
-        alloc, zeros = units.subclusters(bitmap)
+        alloc, zeros = decoding.subclusters(bitmap)
         contradicted: Flags = (alloc & bit != 0) & ((zeros & bit != 0) | ~located)
         return contradicted
 
 
 def _uniform(bitmap: Entries) -> Flags:
     """Whether all subclusters of a cluster are of one kind."""
-    alloc, zeros = units.subclusters(bitmap)
+    alloc, zeros = decoding.subclusters(bitmap)
     every = np.uint64(c.QCOW_OFLAG_SUB_ALLOC_RANGE)
     none = np.uint64(0)
     alike: Flags = ((alloc == none) | (alloc == every)) & ((zeros == none) | (zeros == every))

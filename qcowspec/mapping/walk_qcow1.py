@@ -14,7 +14,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.walk import Slice, TableWalk
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.units import GuestOffset, HostOffset
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Qcow1Walk(TableWalk):
         behind = (offset | size - 1) + 1  # of this cluster
         index += 1
         if entry & c.QCOW1_OFLAG_COMPRESSED:
-            host = units.v1_compressed_offset(entry, self._cluster_bits)
-            length = units.v1_compressed_length(entry, self._cluster_bits)
+            host = decoding.v1_compressed_offset(entry, self._cluster_bits)
+            length = decoding.v1_compressed_length(entry, self._cluster_bits)
             until = min(behind, end) - offset
             return Run(Kind.COMPRESSED, GuestOffset(offset), until, HostOffset(host), length)
         if not entry:

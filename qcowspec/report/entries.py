@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from qcow_parsers import constants as c
 
 from qcowspec.report.words import plural, size
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.units import Geometry
 
 Fields = Mapping[str, int]
@@ -44,19 +44,19 @@ def l1(geometry: Geometry) -> Describe:
     """Entries of a v2/v3 L1 table."""
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
-        offset = units.l1_offset(entry)
+        offset = decoding.l1_offset(entry)
         fields = {
-            "copied": int(units.is_copied(entry)),
+            "copied": int(decoding.is_copied(entry)),
             "l2_table_offset": offset,
             "guest_offset": index * geometry.l2_span,
         }
         if not offset:
-            return fields, _join("no L2 table", reserved(units.l1_reserved(entry)))
+            return fields, _join("no L2 table", reserved(decoding.l1_reserved(entry)))
         words = (
             f"guest {index * geometry.l2_span:#x}: L2 table at {offset:#x}",
             copied(entry),
             unaligned(offset, geometry),
-            reserved(units.l1_reserved(entry)),
+            reserved(decoding.l1_reserved(entry)),
         )
         return fields, _join(*words)
 
@@ -81,19 +81,19 @@ def l2(geometry: Geometry, l1_index: int, *, data_file: bool) -> Describe:
     def describe(index: int, value: int) -> tuple[Fields, str]:
         entry = value >> L2_ENTRY_BITS if extended else value
         guest = l1_index * geometry.l2_span + index * geometry.cluster_size
-        kind = units.l2_type(entry, geometry, data_file=data_file)
-        fields = {"guest_offset": guest, "copied": int(units.is_copied(entry))}
+        kind = decoding.l2_type(entry, geometry, data_file=data_file)
+        fields = {"guest_offset": guest, "copied": int(decoding.is_copied(entry))}
         if kind is Kind.QCOW2_CLUSTER_COMPRESSED:
-            offset = units.compressed_offset(entry, geometry.cluster_bits)
-            length = units.compressed_length(entry, geometry.cluster_bits)
+            offset = decoding.compressed_offset(entry, geometry.cluster_bits)
+            length = decoding.compressed_length(entry, geometry.cluster_bits)
             fields |= {"coffset": offset, "csize": length}
             where = f"compressed, up to {size(length)} at {offset:#x}"
             words = [where, "copied, which it must not be" if fields["copied"] else ""]
         else:
-            offset = units.l2_offset(entry)
+            offset = decoding.l2_offset(entry)
             fields |= {"offset": offset, "zero": entry & c.QCOW_OFLAG_ZERO}
             where = KIND_WORDS[kind] + (f" at {offset:#x}" if offset or _is_data(kind) else "")
-            strange = reserved(units.l2_reserved(entry))
+            strange = reserved(decoding.l2_reserved(entry))
             words = [where, copied(entry), unaligned(offset, geometry), strange]
         if extended:
             bitmap = value & ((1 << L2_ENTRY_BITS) - 1)
@@ -109,10 +109,10 @@ def v1_l2(geometry: Geometry, l1_index: int) -> Describe:
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
         guest = l1_index * geometry.l2_span + index * geometry.cluster_size
-        kind = units.v1_l2_type(entry)
+        kind = decoding.v1_l2_type(entry)
         if kind is Kind.QCOW2_CLUSTER_COMPRESSED:
-            offset = units.v1_compressed_offset(entry, geometry.cluster_bits)
-            length = units.v1_compressed_length(entry, geometry.cluster_bits)
+            offset = decoding.v1_compressed_offset(entry, geometry.cluster_bits)
+            length = decoding.v1_compressed_length(entry, geometry.cluster_bits)
             fields = {"guest_offset": guest, "coffset": offset, "csize": length}
             return fields, f"guest {guest:#x}: compressed, {size(length)} at {offset:#x}"
         where = KIND_WORDS[kind] + (f" at {entry:#x}" if entry else "")
@@ -125,10 +125,10 @@ def refcount_table(geometry: Geometry) -> Describe:
     """Entries of the refcount table."""
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
-        offset = units.refcount_block_offset(entry)
+        offset = decoding.refcount_block_offset(entry)
         span = geometry.refcount_block_entries * geometry.cluster_size
         fields = {"refcount_block_offset": offset, "host_offset": index * span}
-        strange = reserved(units.refcount_table_reserved(entry))
+        strange = reserved(decoding.refcount_table_reserved(entry))
         if not offset:
             return fields, _join("no refcount block", strange)
         words = f"host {index * span:#x}: refcount block at {offset:#x}"
@@ -169,7 +169,7 @@ def bitmap_table(geometry: Geometry) -> Describe:
 
 def copied(entry: int) -> str:
     """COPIED: the only reference to what the entry points at."""
-    return "copied" if units.is_copied(entry) else ""
+    return "copied" if decoding.is_copied(entry) else ""
 
 
 def unaligned(offset: int, geometry: Geometry) -> str:

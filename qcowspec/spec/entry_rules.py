@@ -13,9 +13,9 @@ from typing import Any
 
 from qcow_parsers import constants as c
 
-from qcowspec.spec import units
+from qcowspec.spec.decoding import Flags, no
 from qcowspec.spec.entries import (
-    Flags,
+    BitmapTableEntries,
     Frame,
     L1Entries,
     L2Entries,
@@ -23,9 +23,8 @@ from qcowspec.spec.entries import (
     Qcow1L2Entries,
     RefcountTableEntries,
     Words,
-    no,
 )
-from qcowspec.spec.units import Geometry
+from qcowspec.spec.units import Geometry, align_up
 
 Holds = Callable[[Any], Flags]
 
@@ -43,26 +42,27 @@ def rule(name: str) -> Callable[[Holds], Holds]:
     return bind
 
 
-def _aligned(offset: Words, geometry: Geometry) -> Flags:
+def aligned(offset: Words, geometry: Geometry) -> Flags:
+    """Host offsets are multiples of the cluster size."""
     return offset & (geometry.cluster_size - 1) == 0
 
 
 @rule("l1/reserved")
 def l1_reserved(entries: L1Entries) -> Flags:
     """The reserved bits are zero."""
-    return units.l1_reserved(entries.words) == 0
+    return entries.reserved == 0
 
 
 @rule("l1/copied-unused")
 def l1_copied_unused(entries: L1Entries) -> Flags:
     """An entry without an L2 table is not marked as the owner of one."""
-    return (entries.offset != 0) | (entries.words & c.QCOW_OFLAG_COPIED == 0)
+    return (entries.offset != 0) | no(entries.copied)
 
 
 @rule("l2/table-offset")
 def l2_table_offset(entries: L1Entries) -> Flags:
     """The L2 table begins at a cluster boundary."""
-    return _aligned(entries.offset, entries.frame.geometry)
+    return aligned(entries.offset, entries.frame.geometry)
 
 
 @rule("l2/v1-table-read")
@@ -96,19 +96,45 @@ def _has_table(offset: Words, frame: Frame) -> Flags:
 @rule("refcounts/reserved")
 def refcounts_reserved(entries: RefcountTableEntries) -> Flags:
     """The reserved bits are zero."""
-    return units.refcount_table_reserved(entries.words) == 0
+    return entries.reserved == 0
 
 
 @rule("refcounts/block-offset")
 def refcounts_block_offset(entries: RefcountTableEntries) -> Flags:
     """The refcount block begins at a cluster boundary."""
-    return _aligned(entries.offset, entries.frame.geometry)
+    return aligned(entries.offset, entries.frame.geometry)
 
 
 @rule("refcounts/untrusted-block-past-end")
 def refcounts_block_past_end(entries: RefcountTableEntries) -> Flags:
     """The refcount block begins within the file."""
     return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
+
+
+def bitmaps_reserved(entries: BitmapTableEntries) -> Flags:
+    """The reserved bits are zero; bit 0 is one where there is a cluster with the bits."""
+    return (entries.reserved == 0) & no(entries.all_ones & (entries.offset != 0))
+
+
+def bitmaps_cluster_offset(entries: BitmapTableEntries) -> Flags:
+    """The bits begin at a cluster boundary."""
+    return aligned(entries.offset, entries.frame.geometry)
+
+
+def bitmaps_past_end(entries: BitmapTableEntries) -> Flags:
+    """The bits begin within the file."""
+    return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
+
+
+BITMAPS: dict[str, Holds] = {
+    "bitmaps/reserved": bitmaps_reserved,
+    "bitmaps/cluster-offset": bitmaps_cluster_offset,
+    "bitmaps/untrusted-cluster-past-end": bitmaps_past_end,
+}
+"""The rules about the entries of bitmap tables, which are judged as the image is opened.
+
+All other rules about entries are judged where a profile or a dump asks for them.
+"""
 
 
 @rule("l2/zero-in-v2")
@@ -126,7 +152,7 @@ def l2_compressed_data_file(entries: L2Entries) -> Flags:
 @rule("l2/cluster-offset")
 def l2_cluster_offset(entries: L2Entries) -> Flags:
     """A standard cluster begins at a cluster boundary."""
-    return entries.compressed | _aligned(entries.offset, entries.frame.geometry)
+    return entries.compressed | aligned(entries.offset, entries.frame.geometry)
 
 
 @rule("l2/data-file-offset")
@@ -174,7 +200,7 @@ def l2_compressed_bitmap(entries: L2Entries) -> Flags:
 @rule("l2/reserved")
 def l2_reserved(entries: L2Entries) -> Flags:
     """The reserved bits of a standard entry are zero."""
-    return entries.compressed | (units.l2_reserved(entries.words) == 0)
+    return entries.compressed | (entries.reserved == 0)
 
 
 @rule("l2/copied-unallocated")
@@ -206,7 +232,7 @@ def v1_untrusted_past_end(entries: Qcow1L2Entries) -> Flags:
 def _has_bytes(entries: L2Entries | Qcow1L2Entries) -> Flags:
     """Whether the file has what entries map; a payload's length is said in whole sectors."""
     frame = entries.frame
-    sectors = None if frame.length is None else units.align_up(frame.length, c.BDRV_SECTOR_SIZE)
+    sectors = None if frame.length is None else align_up(frame.length, c.BDRV_SECTOR_SIZE)
     payload = frame._replace(length=sectors).holds(entries.coffset, entries.csize)
     data = no(entries.data) | frame.holds(entries.offset, entries.data_length)
     return data & (no(entries.compressed) | (payload & frame.holds(entries.coffset, 1)))

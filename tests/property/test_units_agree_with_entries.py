@@ -15,7 +15,7 @@ from qcow_parsers import constants as c
 from qcowspec.fuzzing import strategies as qcow
 from qcowspec.fuzzing.strategies.entries import V1_CLUSTER_BITS
 from qcowspec.fuzzing.strategies.values import CLUSTER_BITS
-from qcowspec.spec import units
+from qcowspec.spec import decoding, units
 from qcowspec.spec.units import Geometry
 from tests.property.notations import by_kaitai
 
@@ -44,8 +44,8 @@ def check(words: list[int], expected: list[int], compute: Word) -> None:
 def test_l1_entries(words: list[int]) -> None:
     entries = [parsed("qcow2::l1_entry", word) for word in words]
 
-    check(words, [entry.l2_table_offset for entry in entries], units.l1_offset)
-    check(words, [e.reserved1 << 56 | e.reserved0 for e in entries], units.l1_reserved)
+    check(words, [entry.l2_table_offset for entry in entries], decoding.l1_offset)
+    check(words, [e.reserved1 << 56 | e.reserved0 for e in entries], decoding.l1_reserved)
 
 
 @pytest.mark.parametrize("extended", [False, True])
@@ -54,8 +54,8 @@ def test_standard_l2_entries(extended: bool, words: list[int], bits: int) -> Non
     words = [word & ~c.QCOW_OFLAG_COMPRESSED for word in words]
     entries = l2_entries(words, bits, extended=extended)
 
-    check(words, [entry.offset for entry in entries], units.l2_offset)
-    check(words, [e.reserved1 << 56 | e.reserved0 << 1 for e in entries], units.l2_reserved)
+    check(words, [entry.offset for entry in entries], decoding.l2_offset)
+    check(words, [e.reserved1 << 56 | e.reserved0 << 1 for e in entries], decoding.l2_reserved)
 
 
 @pytest.mark.parametrize("extended", [False, True])
@@ -65,9 +65,11 @@ def test_compressed_l2_entries(bits: int, extended: bool, words: list[int]) -> N
     words = [word | c.QCOW_OFLAG_COMPRESSED for word in words]
     entries = l2_entries(words, bits, extended=extended)
 
-    check(words, [e.coffset for e in entries], lambda w: units.compressed_offset(w, bits))
-    check(words, [e.nb_csectors + 1 for e in entries], lambda w: units.compressed_sectors(w, bits))
-    check(words, [e.csize for e in entries], lambda w: units.compressed_length(w, bits))
+    check(words, [e.coffset for e in entries], lambda w: decoding.compressed_offset(w, bits))
+    check(
+        words, [e.nb_csectors + 1 for e in entries], lambda w: decoding.compressed_sectors(w, bits)
+    )
+    check(words, [e.csize for e in entries], lambda w: decoding.compressed_length(w, bits))
 
 
 @pytest.mark.parametrize("extended", [False, True])
@@ -75,7 +77,7 @@ def test_compressed_l2_entries(bits: int, extended: bool, words: list[int]) -> N
 def test_types_of_l2_entries(extended: bool, word: int, bits: int) -> None:
     (entry,) = l2_entries([word], bits, extended=extended)
 
-    assert units.l2_type(word, geometry(bits, extended=extended), data_file=False) == int(
+    assert decoding.l2_type(word, geometry(bits, extended=extended), data_file=False) == int(
         entry.cluster_type
     )
 
@@ -86,10 +88,10 @@ def test_an_entry_at_offset_0_of_a_data_file_is_data_where_it_is_copied(
 ) -> None:
     word = copied * c.QCOW_OFLAG_COPIED | zero * c.QCOW_OFLAG_ZERO
     kinds = c.QCow2ClusterType
-    alone = units.l2_type(word, geometry(bits), data_file=False)
+    alone = decoding.l2_type(word, geometry(bits), data_file=False)
     expected = kinds.QCOW2_CLUSTER_NORMAL if copied and not zero else alone
 
-    assert units.l2_type(word, geometry(bits), data_file=True) == expected
+    assert decoding.l2_type(word, geometry(bits), data_file=True) == expected
 
 
 def l2_entries(words: list[int], bits: int, *, extended: bool) -> list[Any]:
@@ -115,8 +117,8 @@ def test_v1_l2_entries(bits: int, words: list[int]) -> None:
     words = [word | c.QCOW1_OFLAG_COMPRESSED for word in words]
     entries = [parsed("qcow1::l2_entry", word, bits) for word in words]
 
-    check(words, [e.coffset for e in entries], lambda w: units.v1_compressed_offset(w, bits))
-    check(words, [e.csize for e in entries], lambda w: units.v1_compressed_length(w, bits))
+    check(words, [e.coffset for e in entries], lambda w: decoding.v1_compressed_offset(w, bits))
+    check(words, [e.csize for e in entries], lambda w: decoding.v1_compressed_length(w, bits))
 
 
 @given(qcow.numbers(64, st.just(0)), st.sampled_from(V1_CLUSTER_BITS))
@@ -126,15 +128,15 @@ def test_types_of_v1_l2_entries(word: int, bits: int) -> None:
     plain = kinds.QCOW2_CLUSTER_NORMAL if entry.offset else kinds.QCOW2_CLUSTER_UNALLOCATED
     expected = kinds.QCOW2_CLUSTER_COMPRESSED if entry.is_compressed else plain
 
-    assert units.v1_l2_type(word) == expected
+    assert decoding.v1_l2_type(word) == expected
 
 
 @given(WORDS)
 def test_refcount_table_entries(words: list[int]) -> None:
     entries = [parsed("qcow2::refcount_table_entry", word) for word in words]
 
-    check(words, [e.refcount_block_offset for e in entries], units.refcount_block_offset)
-    check(words, [entry.reserved0 for entry in entries], units.refcount_table_reserved)
+    check(words, [e.refcount_block_offset for e in entries], decoding.refcount_block_offset)
+    check(words, [entry.reserved0 for entry in entries], decoding.refcount_table_reserved)
 
 
 @pytest.mark.parametrize("order", range(c.QCOW2_MAX_REFCOUNT_ORDER + 1))
@@ -144,7 +146,7 @@ def test_refcount_blocks(order: int, drawn: st.DataObject) -> None:
     read = by_kaitai(block.layout, block.arguments, block.data).parsed
     counts = tuple(entry.refcount for page in read.pages for entry in page.entries)
 
-    assert units.refcounts(block.data, order) == counts == tuple(block.fields["entries"])
+    assert decoding.refcounts(block.data, order) == counts == tuple(block.fields["entries"])
 
 
 @given(qcow.headers(3) | qcow.headers(2))
