@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qcowspec.mapping.base import Mapping
 
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
-UNIFORM = {Kind.DATA: c.QCOW_OFLAG_SUB_ALLOC_RANGE, Kind.ZERO: c.QCOW_OFLAG_SUB_ZERO_RANGE}
+UNIFORM = dict(zip((Kind.DATA, Kind.ZERO), decoding.EVERY_SUBCLUSTER, strict=True))
 """The bitmap of a cluster whose subclusters are all of a kind; 0 where they are not allocated."""
 
 
@@ -36,8 +36,7 @@ class Qcow2Walk(TableWalk):
         self.by_cluster = not self._extended
         self._meaning = decoding.l2_meaning(data_file=volume.data_file)
         self._may_be_zero = volume.geometry.version > c.QCOW2_MIN_VERSION
-        # Bits of a host offset that an aligned cluster has not.
-        self._within = self.cluster_size - 1 & c.L2E_OFFSET_MASK
+        self._within = self.cluster_size - 1
 
     @cached_property
     def arrays(self) -> Mapping:
@@ -129,7 +128,7 @@ class Qcow2Walk(TableWalk):
         With a data file, what follows in the file is where the next cluster has to be.
         """
         size, words, count = self.cluster_size, self._words, len(entries)
-        index, step = index + words, size if following & c.L2E_OFFSET_MASK else 0
+        index, step = index + words, size if decoding.l2_offset(following) else 0
         while (
             behind < end
             and index < count

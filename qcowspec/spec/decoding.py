@@ -92,6 +92,18 @@ def l2_meaning(*, data_file: bool) -> int:
     return bits | c.QCOW_OFLAG_COPIED if data_file else bits
 
 
+def l2_placed(entry: Entries) -> Flags:
+    """Whether a v2/v3 L2 entry of the image file itself gives a standard cluster a place."""
+    words: Any = entry
+    return no(is_compressed(words)) & (l2_offset(words) != 0)
+
+
+def v1_l2_placed(entry: Entries) -> Flags:
+    """Whether a v1 L2 entry gives a cluster that is not compressed a place."""
+    words: Any = entry
+    return (words != 0) & no(v1_is_compressed(words))
+
+
 def l2_plain(cluster_size: int) -> int:
     """The bits of v2/v3 standard L2 entries of data at aligned places, which have no others."""
     return c.L2E_OFFSET_MASK & -cluster_size | c.QCOW_OFLAG_COPIED
@@ -195,9 +207,15 @@ def l2_type(entry: int, geometry: Geometry, *, data_file: bool) -> c.QCow2Cluste
     return kinds.QCOW2_CLUSTER_NORMAL if fields.normal else kinds.QCOW2_CLUSTER_UNALLOCATED
 
 
+def v1_is_compressed(entry: Entries) -> Flags:
+    """Whether a v1 L2 entry is of a compressed cluster."""
+    words: Any = entry
+    return words & c.QCOW1_OFLAG_COMPRESSED != 0
+
+
 def v1_l2_type(entry: int) -> c.QCow2ClusterType:
     """What a v1 L2 entry says of its cluster (block/qcow.c: get_cluster_offset)."""
-    if entry & c.QCOW1_OFLAG_COMPRESSED:
+    if v1_is_compressed(entry):
         return c.QCow2ClusterType.QCOW2_CLUSTER_COMPRESSED
     if entry:
         return c.QCow2ClusterType.QCOW2_CLUSTER_NORMAL

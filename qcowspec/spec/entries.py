@@ -190,12 +190,12 @@ class Qcow1L2Entries:
     @cached_property
     def compressed(self) -> Flags:
         """The cluster is compressed."""
-        return self.words & c.QCOW1_OFLAG_COMPRESSED != 0
+        return decoding.v1_is_compressed(self.words)
 
     @cached_property
     def data(self) -> Flags:
         """The cluster is stored as it is."""
-        return (self.words != 0) & no(self.compressed)
+        return decoding.v1_l2_placed(self.words)
 
     @cached_property
     def coffset(self) -> Words:

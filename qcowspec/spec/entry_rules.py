@@ -68,7 +68,12 @@ def l2_table_offset(entries: L1Entries) -> Flags:
 @rule("l2/v1-table-read")
 def v1_table_read(entries: Qcow1L1Entries) -> Flags:
     """The L2 table ends where a file can."""
-    return entries.offset <= c.BDRV_MAX_LENGTH - entries.frame.geometry.l2_table_size
+    return entries.offset <= v1_last_table(entries.frame.geometry)
+
+
+def v1_last_table(geometry: Geometry) -> int:
+    """The last host offset of an L2 table that a file can have the whole of."""
+    return c.BDRV_MAX_LENGTH - geometry.l2_table_size
 
 
 @rule("l1/librbd-reserved")
