@@ -35,7 +35,7 @@ def inflate_all(check: Qcow2Check, progress: Progress | None = None) -> None:
         if not len(hit) or check.metadata.qcow2_header.has_data_file:
             continue
         described, first = np.unique(
-            batch.values[hit] & np.uint64(c.L2E_COMPRESSED_OFFSET_SIZE_MASK), return_index=True
+            decoding.compressed_descriptor(batch.values[hit]), return_index=True
         )
         broken: list[int] = []
         for start in range(0, len(described), TOGETHER):

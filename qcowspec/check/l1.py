@@ -25,6 +25,8 @@ from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.regions import L1Table
 from qcowspec.sources.source import Source
 from qcowspec.spec import decoding, units
+from qcowspec.spec.entries import Frame, L1Entries
+from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.units import Geometry
 
 Offsets = npt.NDArray[np.uint64]
@@ -207,13 +209,10 @@ def _judge(
     findings: Findings,
 ) -> None:
     """Judge some entries; those of tables that share their place count for each of them."""
-    offsets = decoding.l1_offset(entries)
-    for rule, broken in (
-        ("l1/reserved", decoding.l1_reserved(entries) != 0),
-        ("l2/table-offset", offsets & np.uint64(geometry.cluster_size - 1) != 0),
-    ):
-        hit = np.flatnonzero(broken)
-        some = zip(*(one[hit].tolist() for one in (places, entries, offsets)), strict=True)
+    said = L1Entries(entries, Frame(geometry))
+    for rule in ("l1/reserved", "l2/table-offset"):
+        hit = np.flatnonzero(~HOLDS[rule](said))
+        some = zip(*(one[hit].tolist() for one in (places, entries, said.offset)), strict=True)
         faults = (
             Fault(names.entry(at), at, value, cluster, guest=names.guest(at))
             for at, value, cluster in some

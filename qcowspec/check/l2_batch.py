@@ -82,9 +82,8 @@ class Batch:
             to.add(rule, count, self._faults(rule, np.flatnonzero(hit), names))
 
     def _faults(self, rule: str, hit: Numbers, names: Names) -> Iterator[Fault]:
-        value, host = self.entries[hit], decoding.l2_offset(self.entries[hit])
-        squeezed = value & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
-        host[squeezed] = decoding.compressed_offset(value[squeezed], self._cluster_bits)
+        value = self.entries[hit]
+        host = decoding.l2_host(value, self._cluster_bits)
         second = rule in BITMAP_RULES and self.subclusters is not None
         if second:
             assert self.subclusters is not None

@@ -37,7 +37,7 @@ class Qcow1Mapping(TableMapping):
         kinds = np.full(len(rows), self._absent, np.uint8)
         kinds[data] = Kind.DATA
         kinds[compressed] = Kind.COMPRESSED
-        hosts = np.where(compressed, entries.coffset, entries.offset)
+        hosts = entries.host.copy()
         hosts[~(data | compressed)] = NOWHERE
-        payload = np.where(compressed, entries.csize, 0).astype(np.uint32)
+        payload = (entries.csize * compressed).astype(np.uint32)
         return Extents(kinds, guest, lengths, hosts, payload)

@@ -44,8 +44,8 @@ class Qcow2Mapping(TableMapping):
         bitmap = rows[:, 1] if self._geometry.has_extended_l2 else 0
         entries = L2Entries(rows[:, 0], self._frame, guest, bitmap)
         found, compressed = self._judge(entries, places), entries.compressed
-        payload = np.where(compressed, entries.csize, 0).astype(np.uint32)
-        hosts = np.where(compressed, entries.coffset, entries.offset)
+        payload = (entries.csize * compressed).astype(np.uint32)
+        hosts = entries.host.copy()
         hosts[~(compressed | entries.located)] = NOWHERE
         if entries.extended:
             extents = self._subclusters(entries, lengths, hosts, payload)

@@ -13,6 +13,7 @@ Source: docs/interop/qcow2, Cluster mapping; block/qcow2.h; block/qcow.c: get_cl
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from qcow_parsers import constants as c
@@ -28,6 +29,8 @@ Entries = TypeVar("Entries", int, "npt.NDArray[np.uint64]")
 
 Flags: TypeAlias = Any
 """Yes or no for each: a `bool`, or an array of them."""
+FULL = (1 << 64) - 1
+"""All bits of an entry."""
 
 
 def _masked(entry: Entries, mask: int) -> Entries:
@@ -114,6 +117,32 @@ def bitmap_plain(cluster_size: int) -> int:
     return c.BME_TABLE_ENTRY_OFFSET_MASK & -cluster_size
 
 
+FIELDS: Mapping[str, Mapping[str, int]] = {
+    "qcow2::l1_table": {"copied": c.QCOW_OFLAG_COPIED, "l2_table_offset": c.L1E_OFFSET_MASK},
+    "qcow2::l2_table": {
+        "copied": c.QCOW_OFLAG_COPIED,
+        "offset": c.L2E_OFFSET_MASK,
+        "zero": c.QCOW_OFLAG_ZERO,
+        "compressed": c.QCOW_OFLAG_COMPRESSED,
+    },
+    "qcow2::refcount_table": {"refcount_block_offset": c.REFT_OFFSET_MASK},
+    "qcow2::bitmap_table": {
+        "offset": c.BME_TABLE_ENTRY_OFFSET_MASK,
+        "all_ones": c.BME_TABLE_ENTRY_FLAG_ALL_ONES,
+    },
+    "qcow1::l1_table": {"l2_table_offset": FULL},
+    "qcow1::l2_table": {"offset": FULL, "compressed": c.QCOW1_OFLAG_COMPRESSED},
+}
+"""The bits of each field of a table's entries, for whoever writes one, by the names of a dump."""
+
+RESERVED: Mapping[str, int] = {
+    "l1_table": c.L1E_RESERVED_MASK,
+    "l2_tables": c.L2E_STD_RESERVED_MASK,
+    "refcount_table": c.REFT_RESERVED_MASK,
+    "bitmap_table": c.BME_TABLE_ENTRY_RESERVED_MASK,
+}
+"""Reserved bits of the entries of version 2 and 3, by the name of their table."""
+
 L2_ZERO = c.QCOW_OFLAG_ZERO
 """A standard L2 entry of a cluster that reads as zeros and has no place."""
 
@@ -159,9 +188,22 @@ def compressed_offset(entry: Entries, cluster_bits: int) -> Entries:
     return _masked(entry, (1 << compressed_shift(cluster_bits)) - 1)
 
 
+def compressed_descriptor(entry: Entries) -> Entries:
+    """Offset and length of a v2/v3 compressed cluster, without the flags."""
+    return _masked(entry, c.L2E_COMPRESSED_OFFSET_SIZE_MASK)
+
+
+def l2_host(entry: Entries, cluster_bits: int) -> Entries:
+    """Host offset of the cluster of a v2/v3 L2 entry, compressed or not; 0 where it has none."""
+    compressed: Any = is_compressed(entry)
+    payload: Any = compressed_offset(entry, cluster_bits)
+    found: Entries = payload * compressed + l2_offset(entry) * no(compressed)
+    return found
+
+
 def compressed_sectors(entry: Entries, cluster_bits: int) -> Entries:
     """Sectors that a v2/v3 compressed cluster touches, the first included."""
-    field = _masked(entry, c.L2E_COMPRESSED_OFFSET_SIZE_MASK)
+    field = compressed_descriptor(entry)
     return cast(Entries, (cast(Any, field) >> compressed_shift(cluster_bits)) + 1)
 
 

@@ -132,6 +132,11 @@ class L2Entries:
         return decoding.compressed_offset(self.words, self.frame.geometry.cluster_bits)
 
     @cached_property
+    def host(self) -> Words:
+        """Host offset of a standard cluster, or of a payload; 0 where there is neither."""
+        return decoding.l2_host(self.words, self.frame.geometry.cluster_bits)
+
+    @cached_property
     def csize(self) -> Words:
         """Bytes of that payload, at most."""
         return decoding.compressed_length(self.words, self.frame.geometry.cluster_bits)
@@ -201,6 +206,11 @@ class Qcow1L2Entries:
     def coffset(self) -> Words:
         """Host offset of a compressed cluster's payload."""
         return decoding.v1_compressed_offset(self.words, self.frame.geometry.cluster_bits)
+
+    @cached_property
+    def host(self) -> Words:
+        """Host offset of a plain cluster, or of a payload; 0 where there is neither."""
+        return self.coffset * self.compressed + self.offset * no(self.compressed)
 
     @cached_property
     def csize(self) -> Words:

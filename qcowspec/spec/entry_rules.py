@@ -116,6 +116,9 @@ def refcounts_block_past_end(entries: RefcountTableEntries) -> Flags:
     return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
 
 
+# The rules about bitmap tables are judged as the image is opened: see `predicates.bitmaps`.
+
+
 def bitmaps_reserved(entries: BitmapTableEntries) -> Flags:
     """The reserved bits are zero; bit 0 is one where there is a cluster with the bits."""
     return (entries.reserved == 0) & no(entries.all_ones & (entries.offset != 0))
@@ -129,17 +132,6 @@ def bitmaps_cluster_offset(entries: BitmapTableEntries) -> Flags:
 def bitmaps_past_end(entries: BitmapTableEntries) -> Flags:
     """The bits begin within the file."""
     return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
-
-
-BITMAPS: dict[str, Holds] = {
-    "bitmaps/reserved": bitmaps_reserved,
-    "bitmaps/cluster-offset": bitmaps_cluster_offset,
-    "bitmaps/untrusted-cluster-past-end": bitmaps_past_end,
-}
-"""The rules about the entries of bitmap tables, which are judged as the image is opened.
-
-All other rules about entries are judged where a profile or a dump asks for them.
-"""
 
 
 @rule("l2/zero-in-v2")
