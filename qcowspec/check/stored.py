@@ -20,7 +20,11 @@ from qcowspec.sources.source import Source
 from qcowspec.spec import units
 from qcowspec.spec.decoding import WHOLE_BYTES
 from qcowspec.spec.entries import Frame, RefcountTableEntries
-from qcowspec.spec.entry_rules import refcounts_block_offset, refcounts_reserved
+from qcowspec.spec.entry_rules import (
+    refcounts_block_offset,
+    refcounts_block_read,
+    refcounts_reserved,
+)
 from qcowspec.spec.units import BITS_PER_BYTE, Geometry
 
 Counts = npt.NDArray[Any]
@@ -59,8 +63,7 @@ class StoredRefcounts:
         said = RefcountTableEntries(self.entries, Frame(geometry))
         self.offsets, self.reserved = said.offset, ~refcounts_reserved(said)
         self.unaligned = ~refcounts_block_offset(said)
-        last = np.uint64(c.BDRV_MAX_LENGTH - geometry.cluster_size)
-        self.unreadable = self.unaligned | (self.offsets > last)
+        self.unreadable = ~refcounts_block_read(said)
         self.dtype = np.dtype(f"u{max(1, geometry.refcount_bits // BITS_PER_BYTE)}")
         self.most = (1 << geometry.refcount_bits) - 1
 

@@ -15,7 +15,7 @@ from qcow_parsers import constants as c
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.walk import Slice, TableWalk
 from qcowspec.spec import decoding
-from qcowspec.spec.entry_rules import v1_last_table
+from qcowspec.spec.entry_rules import v1_readable
 from qcowspec.spec.units import GuestOffset, HostOffset
 
 if TYPE_CHECKING:
@@ -34,11 +34,7 @@ class Qcow1Walk(TableWalk):
 
     def table_offset(self, entry: int) -> int | None:
         """See `TableWalk.table_offset`: the whole entry is the offset."""
-        return entry if entry <= self._last_table else None
-
-    @cached_property
-    def _last_table(self) -> int:
-        return v1_last_table(self._volume.geometry)
+        return entry if v1_readable(entry, self._volume.geometry.l2_table_size) else None
 
     def in_slice(self, entries: Slice, index: int, offset: int, end: int) -> Run:
         """See `TableWalk.in_slice`."""

@@ -68,12 +68,7 @@ def l2_table_offset(entries: L1Entries) -> Flags:
 @rule("l2/v1-table-read")
 def v1_table_read(entries: Qcow1L1Entries) -> Flags:
     """The L2 table ends where a file can."""
-    return entries.offset <= v1_last_table(entries.frame.geometry)
-
-
-def v1_last_table(geometry: Geometry) -> int:
-    """The last host offset of an L2 table that a file can have the whole of."""
-    return c.BDRV_MAX_LENGTH - geometry.l2_table_size
+    return v1_readable(entries.offset, entries.frame.geometry.l2_table_size)
 
 
 @rule("l1/librbd-reserved")
@@ -108,6 +103,12 @@ def refcounts_reserved(entries: RefcountTableEntries) -> Flags:
 def refcounts_block_offset(entries: RefcountTableEntries) -> Flags:
     """The refcount block begins at a cluster boundary."""
     return aligned(entries.offset, entries.frame.geometry)
+
+
+def refcounts_block_read(entries: RefcountTableEntries) -> Flags:
+    """QEMU can read the refcount block: it is aligned, and ends where a file can."""
+    last = c.BDRV_MAX_LENGTH - entries.frame.geometry.cluster_size
+    return refcounts_block_offset(entries) & (entries.offset <= last)
 
 
 @rule("refcounts/untrusted-block-past-end")
@@ -289,11 +290,21 @@ def v1_librbd_past_end(entries: Qcow1L2Entries) -> Flags:
 @rule("l2/v1-cluster-offset")
 def v1_cluster_offset(entries: Qcow1L2Entries) -> Flags:
     """A plain cluster begins at a sector boundary."""
-    return entries.compressed | (entries.words & (c.BDRV_SECTOR_SIZE - 1) == 0)
+    return entries.compressed | v1_on_sector(entries.words)
+
+
+def v1_on_sector(offset: Words) -> Flags:
+    """A host offset is one that QEMU reads data at."""
+    return offset & (c.BDRV_SECTOR_SIZE - 1) == 0
 
 
 @rule("l2/v1-cluster-read")
 def v1_cluster_read(entries: Qcow1L2Entries) -> Flags:
     """A plain cluster ends where a file can."""
-    limit = c.BDRV_MAX_LENGTH - entries.frame.geometry.cluster_size
-    return entries.compressed | (entries.words <= limit)
+    size = entries.frame.geometry.cluster_size
+    return entries.compressed | v1_readable(entries.words, size)
+
+
+def v1_readable(offset: Words, length: int) -> Flags:
+    """Data at a host offset end where a file can."""
+    return offset <= c.BDRV_MAX_LENGTH - length
