@@ -20,13 +20,13 @@ from qcowspec.build import wording
 from qcowspec.build.host import LARGEST
 from qcowspec.build.pieces import FILE_END, Chunk, Piece
 from qcowspec.build.wording import Plain, wrong
-from qcowspec.spec import units
+from qcowspec.spec import decoding
+from qcowspec.spec.decoding import FULL
 from qcowspec.spec.units import BITS_PER_BYTE
 
 WORD = 64
 """Bits of the entries of most tables, and of half an extended L2 entry."""
 
-FULL = (1 << WORD) - 1
 
 FOLLOWS = ("guest_offset", "host_offset")
 """What a dump says of an entry that follows from its index."""
@@ -47,7 +47,7 @@ class Bits:
     set: Callable[[int, int], int | None]
 
 
-Fields = Mapping[str, Bits]
+Fields = dict[str, Bits]
 
 
 def table(node: Plain, path: str, cluster_bits: int | None) -> Piece:
@@ -174,42 +174,20 @@ def _late(name: str) -> int:
 
 def _fields(layout: str, bits: int, cluster_bits: int | None) -> Fields:
     """The fields of a table's entries, by the names of a dump."""
+    masks = decoding.FIELDS.get(layout, {})
+    fields = {name: _flag(m) if m & m - 1 == 0 else _masked(m) for name, m in masks.items()}
     match layout:
-        case "qcow1::l1_table":
-            return {"l2_table_offset": _masked(FULL)}
         case "qcow1::l2_table":
-            return {
-                "offset": _masked(FULL),
-                "compressed": _flag(c.QCOW1_OFLAG_COMPRESSED),
-                **_v1_compressed(cluster_bits),
-            }
-        case "qcow2::l1_table":
-            return {
-                "copied": _flag(c.QCOW_OFLAG_COPIED),
-                "l2_table_offset": _masked(c.L1E_OFFSET_MASK),
-            }
+            return fields | _v1_compressed(cluster_bits)
         case "qcow2::l2_table":
-            standard = {
-                "copied": _flag(c.QCOW_OFLAG_COPIED),
-                "offset": _masked(c.L2E_OFFSET_MASK),
-                "zero": _flag(c.QCOW_OFLAG_ZERO),
-                "compressed": _flag(c.QCOW_OFLAG_COMPRESSED),
-                **_compressed(cluster_bits),
-            }
+            standard = fields | _compressed(cluster_bits)
             if bits == WORD:
                 return standard
             upper = {name: _upper(each) for name, each in standard.items()}
             return upper | {"l2_bitmap": _masked(FULL)}
-        case "qcow2::refcount_table":
-            return {"refcount_block_offset": _masked(c.REFT_OFFSET_MASK)}
         case "qcow2::refcount_block":
             return {"refcount": _masked((1 << bits) - 1)}
-        case "qcow2::bitmap_table":
-            return {
-                "offset": _masked(c.BME_TABLE_ENTRY_OFFSET_MASK),
-                "all_ones": _flag(c.BME_TABLE_ENTRY_FLAG_ALL_ONES),
-            }
-    return {}
+    return fields
 
 
 def _masked(mask: int) -> Bits:
@@ -245,22 +223,23 @@ def _compressed(cluster_bits: int | None) -> Fields:
     """Offset and length of a compressed cluster, versions 2 and 3."""
     if cluster_bits is None or not c.MIN_CLUSTER_BITS <= cluster_bits <= c.MAX_CLUSTER_BITS:
         return {}
-    shift, sector = units.compressed_shift(cluster_bits), c.QCOW2_COMPRESSED_SECTOR_SIZE
+    shift, sector = decoding.compressed_shift(cluster_bits), c.QCOW2_COMPRESSED_SECTOR_SIZE
     low = (1 << shift) - 1
-    counted = c.L2E_COMPRESSED_OFFSET_SIZE_MASK & ~low
+    counted = decoding.compressed_descriptor(FULL) & ~low
+    flag = decoding.FIELDS["qcow2::l2_table"]["compressed"]
 
     def put_offset(entry: int, value: int) -> int | None:
-        return None if value & ~low else entry & ~low | value | c.QCOW_OFLAG_COMPRESSED
+        return None if value & ~low else entry & ~low | value | flag
 
     def put_size(entry: int, value: int) -> int | None:
-        offset = units.compressed_offset(entry, cluster_bits)
+        offset = decoding.compressed_offset(entry, cluster_bits)
         more = (offset + max(value, 1) - 1) // sector - offset // sector
         bits = more << shift
-        return None if bits & ~counted else entry & ~counted | bits | c.QCOW_OFLAG_COMPRESSED
+        return None if bits & ~counted else entry & ~counted | bits | flag
 
     return {
-        "coffset": Bits(lambda entry: units.compressed_offset(entry, cluster_bits), put_offset),
-        "csize": Bits(lambda entry: units.compressed_length(entry, cluster_bits), put_size),
+        "coffset": Bits(lambda entry: decoding.compressed_offset(entry, cluster_bits), put_offset),
+        "csize": Bits(lambda entry: decoding.compressed_length(entry, cluster_bits), put_size),
     }
 
 
@@ -268,19 +247,22 @@ def _v1_compressed(cluster_bits: int | None) -> Fields:
     """Offset and length of a compressed cluster, version 1."""
     if cluster_bits is None or not c.MIN_CLUSTER_BITS <= cluster_bits <= c.MAX_CLUSTER_BITS:
         return {}
-    shift = units.v1_compressed_shift(cluster_bits)
+    shift = decoding.v1_compressed_shift(cluster_bits)
     low, counted = (1 << shift) - 1, ((1 << cluster_bits) - 1) << shift
+    flag = decoding.FIELDS["qcow1::l2_table"]["compressed"]
 
     def put_offset(entry: int, value: int) -> int | None:
-        return None if value & ~low else entry & ~low | value | c.QCOW1_OFLAG_COMPRESSED
+        return None if value & ~low else entry & ~low | value | flag
 
     def put_size(entry: int, value: int) -> int | None:
         bits = value << shift
-        return None if bits & ~counted else entry & ~counted | bits | c.QCOW1_OFLAG_COMPRESSED
+        return None if bits & ~counted else entry & ~counted | bits | flag
 
     return {
-        "coffset": Bits(lambda entry: units.v1_compressed_offset(entry, cluster_bits), put_offset),
-        "csize": Bits(lambda entry: units.v1_compressed_length(entry, cluster_bits), put_size),
+        "coffset": Bits(
+            lambda entry: decoding.v1_compressed_offset(entry, cluster_bits), put_offset
+        ),
+        "csize": Bits(lambda entry: decoding.v1_compressed_length(entry, cluster_bits), put_size),
     }
 
 

@@ -67,9 +67,8 @@ def located_blocks(check: Qcow2Check) -> npt.NDArray[np.uint64]:
 
 def _broken(check: Qcow2Check) -> tuple[Flags, Flags]:
     """Entries of the refcount table with reserved bits, and others that are not aligned."""
-    reserved = check.stored.entries & np.uint64(c.REFT_RESERVED_MASK) != 0
-    within = np.uint64(check.geometry.cluster_size - 1)
-    return reserved, ~reserved & (check.stored.offsets & within != 0)
+    stored = check.stored
+    return stored.reserved, stored.unaligned & ~stored.reserved
 
 
 def _report(check: Qcow2Check, rule: str, hit: Flags) -> None:

@@ -18,7 +18,7 @@ from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.guest.inflate import Inflate, NotInflatable, deflated, zstandard_frames
 from qcowspec.guest.layers import pool
 from qcowspec.sources.source import Source
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 
 TOGETHER = 256
 """Payloads that the threads are handed at once."""
@@ -31,11 +31,11 @@ def inflate_all(check: Qcow2Check, progress: Progress | None = None) -> None:
     zstd = kind == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD
     inflate = zstandard_frames if zstd else deflated
     for batch in entries(check):
-        hit = np.flatnonzero(units.is_compressed(batch.values))
+        hit = np.flatnonzero(decoding.is_compressed(batch.values))
         if not len(hit) or check.metadata.qcow2_header.has_data_file:
             continue
         described, first = np.unique(
-            batch.values[hit] & np.uint64(c.L2E_COMPRESSED_OFFSET_SIZE_MASK), return_index=True
+            decoding.compressed_descriptor(batch.values[hit]), return_index=True
         )
         broken: list[int] = []
         for start in range(0, len(described), TOGETHER):
@@ -51,7 +51,7 @@ def _broken(check: Qcow2Check, payloads: npt.NDArray[np.uint64], inflate: Inflat
     """Which of some payloads do not give a cluster."""
     bits = check.geometry.cluster_bits
     where = [
-        (units.compressed_offset(entry, bits), units.compressed_length(entry, bits))
+        (decoding.compressed_offset(entry, bits), decoding.compressed_length(entry, bits))
         for entry in payloads.tolist()
     ]
     return unsound(check.source, where, check.geometry.cluster_size, inflate)
@@ -79,4 +79,4 @@ def _faults(check: Qcow2Check, batch: Entries, broken: list[int]) -> Iterator[Fa
         l1_entry, value = int(check.tables.places[table]), int(batch.values[one])
         path, guest = f"{check.names.table(l1_entry)}[{index}]", check.names.guest(l1_entry, index)
         place = int(check.tables.offsets[table]) + index * width
-        yield Fault(path, place, value, units.compressed_offset(value, bits), guest=guest)
+        yield Fault(path, place, value, decoding.compressed_offset(value, bits), guest=guest)

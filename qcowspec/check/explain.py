@@ -19,7 +19,7 @@ from qcowspec.check.findings import Fault, Findings, Owned, Progress, Sink
 from qcowspec.check.qcow2 import Qcow2Check
 from qcowspec.check.regions import bitmap_clusters
 from qcowspec.sources.batches import read_tables
-from qcowspec.spec import units
+from qcowspec.spec.entries import Frame, L2Entries
 
 if TYPE_CHECKING:
     from qcowspec.image import Image
@@ -177,17 +177,12 @@ def _guest(
     check: Qcow2Check, wanted: Wanted, progress: Progress | None
 ) -> Iterator[tuple[Owned, int]]:
     """The L2 entries that reference a cluster of some stretches."""
-    bits = check.geometry.cluster_bits
     for batch in entries(check):
         if progress is not None:
             progress("owners", batch.done, batch.of)
-        compressed = units.is_compressed(batch.values)
-        length = np.where(
-            compressed, units.compressed_length(batch.values, bits), check.geometry.cluster_size
-        )
-        start = np.where(
-            compressed, units.compressed_offset(batch.values, bits), units.l2_offset(batch.values)
-        )
+        said = L2Entries(batch.values, Frame(check.geometry))
+        start = said.host
+        length = np.where(said.compressed, said.csize, check.geometry.cluster_size)
         held = np.flatnonzero(start)
         lasts = start[held] + length[held] - 1
         for one in held[_among(check, start[held], lasts, wanted)].tolist():

@@ -24,7 +24,9 @@ from qcow_parsers import constants as c
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.regions import L1Table
 from qcowspec.sources.source import Source
-from qcowspec.spec import units
+from qcowspec.spec import decoding, units
+from qcowspec.spec.entries import Frame, L1Entries
+from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.units import Geometry
 
 Offsets = npt.NDArray[np.uint64]
@@ -161,7 +163,7 @@ def l2_tables(
             used = np.flatnonzero(values)
             entries, places = values[used].astype(np.uint64), at + used * c.L1E_SIZE
             _judge(entries, places, active + inactive, geometry, names, findings)
-            offsets = units.l1_offset(entries)
+            offsets = decoding.l1_offset(entries)
             now, then = (np.broadcast_to(np.int64(n), len(entries)) for n in (active, inactive))
             found.append(L2Tables(offsets, now, then, places))
             held += len(entries)
@@ -207,13 +209,10 @@ def _judge(
     findings: Findings,
 ) -> None:
     """Judge some entries; those of tables that share their place count for each of them."""
-    offsets = units.l1_offset(entries)
-    for rule, broken in (
-        ("l1/reserved", units.l1_reserved(entries) != 0),
-        ("l2/table-offset", offsets & np.uint64(geometry.cluster_size - 1) != 0),
-    ):
-        hit = np.flatnonzero(broken)
-        some = zip(*(one[hit].tolist() for one in (places, entries, offsets)), strict=True)
+    said = L1Entries(entries, Frame(geometry))
+    for rule in ("l1/reserved", "l2/table-offset"):
+        hit = np.flatnonzero(~HOLDS[rule](said))
+        some = zip(*(one[hit].tolist() for one in (places, entries, said.offset)), strict=True)
         faults = (
             Fault(names.entry(at), at, value, cluster, guest=names.guest(at))
             for at, value, cluster in some

@@ -26,7 +26,9 @@ from qcowspec.check.runs import Runs
 from qcowspec.check.stored import Numbers, StoredRefcounts
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
-from qcowspec.spec import units
+from qcowspec.spec import decoding, units
+from qcowspec.spec.entries import Frame, L2Entries
+from qcowspec.spec.entry_rules import HOLDS, l2_data_file_offset, l2_zero_in_v2
 from qcowspec.spec.units import Geometry
 
 Words = npt.NDArray[np.uint64]
@@ -34,6 +36,11 @@ Flags = npt.NDArray[np.bool_]
 
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time: what the processor's caches hold too."""
+
+
+STANDARD = "l2/reserved", "l2/compressed-copied", "l2/cluster-offset"
+EXTENDED = (*STANDARD, "l2/subcluster-bitmap", "l2/subcluster-unallocated", "l2/compressed-bitmap")
+"""The rules that are judged of entries, of 8 bytes and of 16."""
 
 
 class L2Check:
@@ -72,6 +79,7 @@ class L2Check:
         """
         self._source, self._geometry, self._stored, self._names = source, geometry, stored, names
         self._version, self._data_file = version, data_file
+        self._frame = Frame(geometry, data_file)
         self.missing = None if data_length is None else Missing(data_length, disk)
         self._size = np.uint64(geometry.cluster_size)
         self._within = np.uint64(geometry.cluster_size - 1)
@@ -114,8 +122,8 @@ class L2Check:
     def _reach(self, tables: Numbers, first: Words, last: Words) -> None:
         """Note which clusters tables reach, if they are not known to reach farther."""
         if not self.again and len(tables) and len(first):
-            low = (units.l2_offset(first) >> self._shift).astype(np.int64)
-            high = (units.l2_offset(last) >> self._shift).astype(np.int64)
+            low = (decoding.l2_offset(first) >> self._shift).astype(np.int64)
+            high = (decoding.l2_offset(last) >> self._shift).astype(np.int64)
             self._low[tables], self._high[tables] = low, high
 
     # --- one batch --------------------------------------------------------------------------------
@@ -134,16 +142,15 @@ class L2Check:
     def _plain(self, batch: Batch, values: Words, window: Window) -> bool:
         """Tables of nothing but aligned clusters that the file has, which most tables are."""
         every = int(np.bitwise_or.reduce(values, axis=None))
-        offsets = c.L2E_OFFSET_MASK & ~(self._geometry.cluster_size - 1)
-        if every & ~(offsets | c.QCOW_OFLAG_COPIED) or not every:
+        if every & ~decoding.l2_plain(self._geometry.cluster_size) or not every:
             return False
         flat = values.reshape(-1)
         used: Numbers | None = None
         if not flat.all():
             used = np.flatnonzero(flat)
             flat = flat[used]
-        clusters = ((flat & np.uint64(offsets)) >> self._shift).view(np.int64)
-        copied = flat >= np.uint64(c.QCOW_OFLAG_COPIED)
+        clusters = (decoding.l2_offset(flat) >> self._shift).view(np.int64)
+        copied = decoding.is_copied(flat)
         low, high = int(clusters.min()), int(clusters.max())
         if low == 0 or high * self._geometry.cluster_size >= self._source.length:
             return False
@@ -185,39 +192,30 @@ class L2Check:
         first = not self.again
         if first:  # as far as any entry could, whichever kind it is of
             self._low[batch.tables], self._high[batch.tables] = 0, np.iinfo(np.int64).max
-        extended = bits is not None
-        said = units.l2_fields(entry, extended=extended, data_file=self._data_file)
+        guest = batch.guest(self._names) if self._data_file and batch.active else 0
+        said = L2Entries(entry, self._frame, guest, 0 if bits is None else bits)
         host, compressed, allocated = said.offset, said.compressed, said.located
-        copied = units.is_copied(entry)
-        broken: dict[str, Flags] = {
-            "l2/reserved": ~compressed & (units.l2_reserved(entry) != 0),
-            "l2/compressed-copied": compressed & copied,
-            "l2/cluster-offset": allocated & (host & self._within != 0),
-        }
+        broken = {rule: ~HOLDS[rule](said) for rule in (STANDARD if bits is None else EXTENDED)}
         whole = compressed
         if self._data_file:
             broken["l2/compressed-data-file"], whole = compressed, np.zeros_like(compressed)
         if bits is not None:
-            invalid = ~compressed & units.subclusters_invalid(bits, allocated)
-            # Of an entry that would be of data with a data file, COPIED is at fault as well.
-            lost = invalid & ~allocated & copied
-            broken["l2/subcluster-bitmap"] = invalid & ~lost
-            broken["l2/subcluster-unallocated"] = lost
-            if not self._data_file:
-                broken["l2/compressed-bitmap"] = compressed & (bits != 0)
-                whole = compressed & (bits == 0)
+            # QEMU says one thing of a bitmap.
+            broken["l2/subcluster-unallocated"] &= ~broken["l2/subcluster-bitmap"]
+            broken["l2/compressed-bitmap"] &= whole
+            whole = whole & ~broken["l2/compressed-bitmap"]
         if first:
             for rule, hit in broken.items():
                 batch.report(self.findings, rule, hit, batch.both, self._names)
-            self._beyond(batch, said.zero, allocated, host)
+            self._beyond(batch, said)
             if self.missing is not None and batch.active:
-                self._missing(batch, allocated & ~said.zero, host)
+                self._missing(batch, allocated & ~said.fields.zero, host)
             if batch.active:
                 self._fragments(batch, allocated, host, int(whole.sum()))
         if not self._data_file:
             self._references(batch, window, allocated, whole, host)
         if batch.active:
-            self._copied(batch, window, allocated, copied, host)
+            self._copied(batch, window, allocated, said.copied, host)
 
     def _fragments(self, batch: Batch, allocated: Flags, host: Words, compressed: int) -> None:
         offsets, table = host[allocated], batch.table[allocated]
@@ -243,8 +241,8 @@ class L2Check:
         batch.reference(window, first[kept & self._within != 0] + 1)
         if whole.any():
             entry, shift = batch.entries, self._geometry.cluster_bits
-            start = units.compressed_offset(entry, shift).astype(np.int64)
-            behind = start + units.compressed_length(entry, shift).astype(np.int64)
+            start = decoding.compressed_offset(entry, shift).astype(np.int64)
+            behind = start + decoding.compressed_length(entry, shift).astype(np.int64)
             late = whole & (behind >= self._limit)
             past |= late
             low, high = start[whole & ~late] >> shift, (behind[whole & ~late] - 1) >> shift
@@ -284,12 +282,13 @@ class L2Check:
                 values[far], known[far] = self._stored.lookup(clusters[far])
         return values, known
 
-    def _beyond(self, batch: Batch, zero: Flags, allocated: Flags, host: Words) -> None:
+    def _beyond(self, batch: Batch, said: L2Entries) -> None:
         """What QEMU's check does not look at."""
         if self._version < c.QCOW2_MAX_VERSION:
-            batch.report(self.findings, "l2/zero-in-v2", zero, batch.both, self._names)
+            hit = ~l2_zero_in_v2(said)
+            batch.report(self.findings, "l2/zero-in-v2", hit, batch.both, self._names)
         if self._data_file and batch.active:
-            hit = allocated & (host != batch.guest(self._names))
+            hit = ~l2_data_file_offset(said)
             batch.report(self.findings, "l2/data-file-offset", hit, batch.active, self._names)
 
     def _missing(self, batch: Batch, held: Flags, host: Words) -> None:
@@ -299,7 +298,7 @@ class L2Check:
         parts, mask = 1, np.ones(len(host), np.uint64)
         if batch.subclusters is not None:
             parts = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
-            mask, _ = units.subclusters(batch.subclusters)
+            mask, _ = decoding.subclusters(batch.subclusters)
         size, hit = (1 << bits) // parts, np.zeros(len(host), bool)
         guest = batch.guest(self._names).astype(np.int64)
         for part in range(parts):

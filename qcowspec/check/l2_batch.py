@@ -19,7 +19,7 @@ from qcowspec.check.l1 import L2Tables, Names
 from qcowspec.check.neighbours import evenly, run
 from qcowspec.check.ownership import Owner
 from qcowspec.check.stored import Numbers
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.rules import BITMAP, BY_ID
 from qcowspec.spec.units import Geometry
 
@@ -80,9 +80,8 @@ class Batch:
             to.add(rule, count, self._faults(rule, np.flatnonzero(hit), names))
 
     def _faults(self, rule: str, hit: Numbers, names: Names) -> Iterator[Fault]:
-        value, host = self.entries[hit], units.l2_offset(self.entries[hit])
-        squeezed = value & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
-        host[squeezed] = units.compressed_offset(value[squeezed], self._cluster_bits)
+        value = self.entries[hit]
+        host = decoding.l2_host(value, self._cluster_bits)
         second = BY_ID[rule].field == BITMAP and self.subclusters is not None
         if second:
             assert self.subclusters is not None

@@ -21,6 +21,8 @@ from qcowspec.check.findings import Fault
 from qcowspec.check.regions import L1Table, l1_pointer
 from qcowspec.sources.batches import read_tables
 from qcowspec.spec import units
+from qcowspec.spec.entries import Frame, L2Entries
+from qcowspec.spec.entry_rules import l2_cluster_offset, l2_reserved
 from qcowspec.spec.rules import BY_ID
 
 if TYPE_CHECKING:
@@ -277,10 +279,9 @@ def _tables_among(
     bits = geometry.cluster_bits
     words = words[:, :: geometry.l2_entry_size // c.L2E_SIZE_NORMAL]
     used = words != 0
-    squeezed = words & np.uint64(c.QCOW_OFLAG_COMPRESSED) != 0
-    host = np.where(squeezed, units.compressed_offset(words, bits), units.l2_offset(words))
-    sound = squeezed | (units.l2_reserved(words) == 0)
-    sound &= squeezed | (host & np.uint64(geometry.cluster_size - 1) == 0)
+    said = L2Entries(words, Frame(geometry))
+    host = said.host
+    sound = l2_reserved(said) & l2_cluster_offset(said)
     sound &= (host < length) | data_file
     located = used & (host != 0)
     rows = np.flatnonzero((sound | ~used).all(axis=1) & located.any(axis=1))
@@ -288,6 +289,6 @@ def _tables_among(
         leads = (host[row][located[row]] >> np.uint64(bits)).astype(np.int64)
         index = np.searchsorted(starts, leads, side="right") - 1
         leaked = (index >= 0) & (leads < ends[np.maximum(index, 0)])
-        copied = words[row][located[row]] & np.uint64(c.QCOW_OFLAG_COPIED) != 0
+        copied = said.copied[row][located[row]]
         if copied.all() if data_file else int(leaked.sum()) * ABOUT >= len(leads):
             yield row, len(leads)

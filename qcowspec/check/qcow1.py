@@ -23,6 +23,8 @@ from qcowspec.check.places import Pointer
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
 from qcowspec.spec import units
+from qcowspec.spec.entries import Frame, Qcow1L2Entries
+from qcowspec.spec.entry_rules import v1_cluster_offset
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.units import whole_sectors
 
@@ -158,16 +160,16 @@ class Qcow1Check:
 
     def _entries(self, places: Numbers, starts: Numbers, values: Words) -> None:
         """Judge the entries of some L2 tables, and note what they locate."""
-        bits, width = self.geometry.cluster_bits, c.QCOW1_TABLE_ENTRY_SIZE
+        width = c.QCOW1_TABLE_ENTRY_SIZE
         row, index = np.nonzero(values)
         entry = values[row, index]
-        compressed = entry & np.uint64(c.QCOW1_OFLAG_COMPRESSED) != 0
-        length = units.v1_compressed_length(entry, bits)
-        host = np.where(compressed, units.v1_compressed_offset(entry, bits), entry)
-        start, size = host.astype(np.int64), self.geometry.cluster_size
-        end = start + np.where(compressed, length.astype(np.int64), size)
+        said = Qcow1L2Entries(entry, Frame(self.geometry))
+        compressed = said.compressed
+        start = said.host.astype(np.int64)
+        size = self.geometry.cluster_size
+        end = start + np.where(compressed, said.csize.astype(np.int64), size)
         past = start >= self.source.length
-        unaligned = ~compressed & (start % c.BDRV_SECTOR_SIZE != 0)
+        unaligned = ~v1_cluster_offset(said)
         judged = [("check/v1-past-end", past), ("l2/v1-cluster-offset", unaligned)]
         if self._deep:
             judged.append(("l2/v1-compressed-data", self._unsound(compressed, start, end)))

@@ -40,6 +40,7 @@ from qcowspec.check.regions import (
 )
 from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
 from qcowspec.sources.source import Source
+from qcowspec.spec.decoding import is_copied, l1_offset
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.units import align_up, whole_sectors
 
@@ -335,18 +336,17 @@ class Qcow2Check:
             data = self.source.read_at(at, min(CHUNK, behind - at))
             values = np.frombuffer(data.ljust(align_up(len(data), c.L1E_SIZE), b"\0"), ">u8")
             entries = values.astype(np.uint64)
-            offsets = entries & np.uint64(c.L1E_OFFSET_MASK)
+            offsets = l1_offset(entries)
             clusters = (offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
             kept, known = self.l2.refcounts(clusters, offsets != 0, window)
-            copied = entries & np.uint64(c.QCOW_OFLAG_COPIED) != 0
-            wrong = np.flatnonzero(known & ((kept == 1) != copied))
+            wrong = np.flatnonzero(known & ((kept == 1) != is_copied(entries)))
             some = zip((at + wrong * c.L1E_SIZE).tolist(), entries[wrong].tolist(), strict=True)
             faults = (
                 Fault(
                     self.names.entry(place),
                     place,
                     value,
-                    value & c.L1E_OFFSET_MASK,
+                    l1_offset(value),
                     guest=self.names.guest(place),
                 )
                 for place, value in some

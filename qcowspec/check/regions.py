@@ -21,6 +21,8 @@ from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.ownership import Owner
 from qcowspec.check.places import Pointer
 from qcowspec.sources.source import Source
+from qcowspec.spec.entries import BitmapTableEntries, Frame
+from qcowspec.spec.entry_rules import bitmaps_cluster_offset, bitmaps_reserved
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.rules import holds
 
@@ -248,7 +250,7 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
     """
     geometry = metadata.geometry
     assert geometry is not None
-    width, cluster = c.BME_TABLE_ENTRY_SIZE, geometry.cluster_size
+    width = c.BME_TABLE_ENTRY_SIZE
     room = max(WORK, source.length)
     for index, entry in enumerate(bitmaps(metadata)):
         start, length = entry.bitmap_table_offset, entry.bitmap_table_size * width
@@ -264,18 +266,16 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
             data = source.read_at(start + at, min(SLICE, length - at))
             values = np.frombuffer(data.ljust(-(-len(data) // width) * width, b"\0"), ">u8")
             values = values.astype(np.uint64)
-            offsets = values & np.uint64(c.BME_TABLE_ENTRY_OFFSET_MASK)
-            reserved = values & np.uint64(c.BME_TABLE_ENTRY_RESERVED_MASK) != 0
-            ones = values & np.uint64(c.BME_TABLE_ENTRY_FLAG_ALL_ONES) != 0
-            reserved |= ones & (offsets != 0)
-            bad = reserved | (offsets & np.uint64(cluster - 1) != 0)
+            entries = BitmapTableEntries(values, Frame(geometry))
+            reserved = ~bitmaps_reserved(entries)
+            bad = reserved | ~bitmaps_cluster_offset(entries)
             if bad.any():
                 first = int(np.argmax(bad))
                 path = f"bitmaps[{index}].bitmap_table[{at // width + first}]"
                 rule = "bitmaps/reserved" if reserved[first] else "bitmaps/cluster-offset"
                 says = f"{path} is {int(values[first]):#x}, where QEMU gives the check up"
                 raise Aborted(says, start + at + first * width, rule)
-            yield index, at // width, offsets.astype(np.int64)
+            yield index, at // width, entries.offset.astype(np.int64)
 
 
 def fault(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from qcow_parsers import constants as c
 
 from qcowspec.check.counting import Window
 from qcowspec.check.ownership import Owner
 from qcowspec.check.stored import Numbers, StoredRefcounts
+from qcowspec.spec.decoding import is_copied, l2_offset, l2_plain
 from qcowspec.spec.units import Geometry
 
 Words = npt.NDArray[np.uint64]
@@ -51,8 +51,8 @@ class Runs:
             return taken
         size = self._geometry.cluster_size
         first, last = values[:, 0], values[:, -1]
-        offsets = first & np.uint64(c.L2E_OFFSET_MASK & ~(size - 1))
-        taken = (first & ~np.uint64(c.QCOW_OFLAG_COPIED) == offsets) & (offsets != 0)
+        offsets = l2_offset(first)
+        taken = (first & ~np.uint64(l2_plain(size)) == 0) & (offsets != 0)
         taken &= offsets <= np.uint64(self._last)
         taken &= last - first == np.uint64((self._entries - 1) * size)
         if not taken.any():
@@ -83,10 +83,9 @@ class Runs:
         if not self._starts:
             return 0, np.zeros(0, np.int64)
         entries, tables = np.concatenate(self._starts), np.concatenate(self._tables)
-        order = np.argsort(entries & np.uint64(c.L2E_OFFSET_MASK), kind="stable")
+        order = np.argsort(l2_offset(entries), kind="stable")
         entries, tables = entries[order], tables[order]
-        mask, shift = np.uint64(c.L2E_OFFSET_MASK), np.uint64(self._geometry.cluster_bits)
-        starts = ((entries & mask) >> shift).astype(np.int64)
+        starts = (l2_offset(entries) >> np.uint64(self._geometry.cluster_bits)).astype(np.int64)
         overlap = np.diff(starts) < self._entries
         sound = np.ones(len(starts), bool)
         sound[1:] &= ~overlap
@@ -94,8 +93,7 @@ class Runs:
         if active and stored.unreadable.any():
             sound[:] = False
         elif active:
-            copied = entries >= np.uint64(c.QCOW_OFLAG_COPIED)
-            sound[sound] = self._agree(starts[sound], copied[sound], window)
+            sound[sound] = self._agree(starts[sound], is_copied(entries)[sound], window)
         self._count(starts[sound], window, active, inactive)
         return int(sound.sum()), tables[~sound]
 

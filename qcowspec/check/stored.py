@@ -18,7 +18,14 @@ from qcow_parsers import constants as c
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
 from qcowspec.spec import units
-from qcowspec.spec.units import BITS_PER_BYTE, WHOLE_BYTES, Geometry
+from qcowspec.spec.decoding import WHOLE_BYTES
+from qcowspec.spec.entries import Frame, RefcountTableEntries
+from qcowspec.spec.entry_rules import (
+    refcounts_block_offset,
+    refcounts_block_read,
+    refcounts_reserved,
+)
+from qcowspec.spec.units import BITS_PER_BYTE, Geometry
 
 Counts = npt.NDArray[Any]
 Numbers = npt.NDArray[np.int64]
@@ -53,10 +60,10 @@ class StoredRefcounts:
         self.count = count
         padded = data.ljust(units.align_up(len(data), c.REFTABLE_ENTRY_SIZE), b"\0")
         self.entries = np.frombuffer(padded, ">u8").astype(np.uint64)
-        self.offsets = units.refcount_block_offset(self.entries)
-        cluster = geometry.cluster_size
-        unaligned = self.offsets & np.uint64(cluster - 1) != 0
-        self.unreadable = unaligned | (self.offsets > np.uint64(c.BDRV_MAX_LENGTH - cluster))
+        said = RefcountTableEntries(self.entries, Frame(geometry))
+        self.offsets, self.reserved = said.offset, ~refcounts_reserved(said)
+        self.unaligned = ~refcounts_block_offset(said)
+        self.unreadable = ~refcounts_block_read(said)
         self.dtype = np.dtype(f"u{max(1, geometry.refcount_bits // BITS_PER_BYTE)}")
         self.most = (1 << geometry.refcount_bits) - 1
 

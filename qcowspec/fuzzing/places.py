@@ -23,7 +23,7 @@ from qcowspec.errors import QcowError
 from qcowspec.reader.drivers import drive
 from qcowspec.reader.machine import Machine
 from qcowspec.sources.memory import Memory
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.metadata import Format, Metadata, Structures
 from qcowspec.spec.structures import Field, Part, lay_open
 from qcowspec.spec.units import BITS_PER_BYTE, align_up
@@ -235,9 +235,9 @@ class Places:
         if self.image.format is Format.QCOW:
             offsets = list(kept.values())
         elif table == "l1_table":
-            offsets = [units.l1_offset(entry) for entry in kept.values()]
+            offsets = [decoding.l1_offset(entry) for entry in kept.values()]
         else:
-            offsets = [units.refcount_block_offset(entry) for entry in kept.values()]
+            offsets = [decoding.refcount_block_offset(entry) for entry in kept.values()]
         found: dict[int, int] = {}
         for index, offset in enumerate(offsets):
             if 0 < offset < len(self.data):

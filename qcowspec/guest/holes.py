@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from qcow_parsers import constants as c
 
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
+from qcowspec.spec.decoding import WHOLE_BYTES
+from qcowspec.spec.entries import Frame, RefcountTableEntries
+from qcowspec.spec.entry_rules import refcounts_block_read
 from qcowspec.spec.metadata import Format
-from qcowspec.spec.units import BITS_PER_BYTE, WHOLE_BYTES, refcount_block_offset
+from qcowspec.spec.units import BITS_PER_BYTE
 
 if TYPE_CHECKING:
     from qcowspec.chain import Layer
@@ -56,11 +58,10 @@ def _used(layer: Layer, clusters: int, enough: int) -> int:
         return 0
     per_block = geometry.refcount_block_entries
     entries = table.array()[: -(-clusters // per_block)].astype(np.uint64)
-    offsets = refcount_block_offset(entries)
+    blocks_at = RefcountTableEntries(entries, Frame(geometry))
+    offsets: Offsets = blocks_at.offset
     indices = np.flatnonzero(offsets)
-    if (offsets & np.uint64(geometry.cluster_size - 1)).any() or (
-        offsets > np.uint64(c.BDRV_MAX_LENGTH - geometry.cluster_size)
-    ).any():
+    if not refcounts_block_read(blocks_at).all():
         return 0  # QEMU cannot read a refcount, and takes that for a no
     found = 0
     for chosen, rows in read_tables(

@@ -26,6 +26,7 @@ from qcowspec.guest.inflate import (
 )
 from qcowspec.mapping import Kind, Run
 from qcowspec.sources.source import GAP
+from qcowspec.spec.entry_rules import v1_on_sector, v1_readable
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.rules import BY_ID, error_of
 from qcowspec.spec.units import align_up
@@ -180,9 +181,9 @@ class LayerReader:
     def _check_v1(self, run: Run) -> None:
         assert run.host_offset is not None
         # Of a run that begins inside a sector, the cluster's own offset is judged.
-        if (run.host_offset - run.offset) % c.BDRV_SECTOR_SIZE:
+        if not v1_on_sector(run.host_offset - run.offset):
             raise self._error("l2/v1-cluster-offset", run)
-        if run.host_offset + run.length > c.BDRV_MAX_LENGTH:
+        if not v1_readable(run.host_offset, run.length):
             raise self._error("l2/v1-cluster-read", run)
 
     # --- compressed clusters ----------------------------------------------------------------------

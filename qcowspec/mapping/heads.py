@@ -6,17 +6,20 @@ nothing: where it is not plain that entries are alike, each speaks for itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 Entries = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 
 FLAGS = 56
 """The bit from which on a sequence must not change: flags stand there, or reserved bits."""
 
 
 def heads(
-    entries: Entries, cluster_size: int, *, compressed: int, offset: int, empty: int = 0
+    entries: Entries, cluster_size: int, is_placed: Callable[[Entries], Flags], empty: int = 0
 ) -> npt.NDArray[np.intp]:
     """The indices of entries that begin a sequence, rising from 0.
 
@@ -26,8 +29,7 @@ def heads(
     Args:
         entries: Entries of one word, shape (n,), n > 0.
         cluster_size: Bytes of a cluster.
-        compressed: The flag of a compressed cluster.
-        offset: The mask of the host offset.
+        is_placed: Whether entries give clusters a place, and not a compressed one.
         empty: Another entry without a place, whose clusters are all alike.
     """
     step = entries[1:] - entries[:-1]
@@ -40,9 +42,10 @@ def heads(
     counts = np.diff(first, append=len(entries)).astype(np.uint64)
     head = entries[first]
     tail = entries[first + counts.astype(np.intp) - 1]
-    placed = (head & np.uint64(compressed) == 0) & (head & np.uint64(offset) != 0)
-    placed &= (tail == head + (counts - 1) * np.uint64(cluster_size)) & (
-        (head ^ tail) >> np.uint64(FLAGS) == 0
+    placed = (
+        is_placed(head)
+        & (tail == head + (counts - 1) * np.uint64(cluster_size))
+        & ((head ^ tail) >> np.uint64(FLAGS) == 0)
     )
     nowhere = (head == tail) & ((head == 0) | (head == empty))
     alike = placed | nowhere | (counts == 1)

@@ -20,6 +20,8 @@ from qcowspec.mapping.base import Gap, Mapping
 from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets, Run
 from qcowspec.mapping.volume import Volume, number_of
 from qcowspec.sources.batches import BATCH, read_tables
+from qcowspec.spec.entries import Frame, L1Entries, Qcow1L1Entries
+from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.metadata import Table
 
 Entries = npt.NDArray[np.uint64]
@@ -41,19 +43,15 @@ class TableMapping(Mapping):
         super().__init__(volume.size, volume.geometry.cluster_size)
         self._source, self._geometry = volume.source, volume.geometry
         self._l1, self._absent, self._volume = volume.l1_table, volume.absent, volume
+        self._frame = Frame(volume.geometry, volume.data_file)
 
     # --- what the versions differ in --------------------------------------------------------------
 
-    def table_offsets(self, entries: Entries, first: int) -> Offsets:
-        """Host offsets of the L2 tables that L1 entries locate; 0 where there is none."""
-        raise NotImplementedError
+    L1: ClassVar[type[L1Entries | Qcow1L1Entries]]
+    """How L1 entries are decoded."""
 
     TABLE_RULE: ClassVar[str]
     """The rule that an L1 entry breaks whose table cannot be where it says."""
-
-    def unlocated(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
-        """Which L2 tables cannot be where they are said to be."""
-        raise NotImplementedError
 
     def decode(self, rows: Entries, places: Offsets, guest: Offsets, lengths: Offsets) -> Extents:
         """What L2 entries say.
@@ -72,6 +70,16 @@ class TableMapping(Mapping):
 
     # --- the walk ---------------------------------------------------------------------------------
 
+    def _offsets(self, entries: Entries) -> Offsets:
+        """Host offsets of the L2 tables that L1 entries locate; 0 where there is none."""
+        offsets: Offsets = self.L1(entries, self._frame).offset
+        return offsets
+
+    def _unlocated(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        """Which L2 tables cannot be where they are said to be."""
+        unlocated: npt.NDArray[np.bool_] = ~HOLDS[self.TABLE_RULE](self.L1(offsets, self._frame))
+        return unlocated
+
     def pieces(self, start: int, end: int) -> Iterator[Extents]:
         """See `Mapping.pieces`."""
         span = self._geometry.l2_span
@@ -79,7 +87,7 @@ class TableMapping(Mapping):
         for window in range(first, behind, WINDOW):
             until = min(behind, window + WINDOW, max(self._l1.count, window))
             entries = self._entries(window, until)
-            offsets = self.table_offsets(entries, window)
+            offsets = self._offsets(entries)
             yield from self._groups(offsets, entries, window, start, end)
             if until >= self._l1.count:  # nothing that follows has a table
                 break
@@ -97,7 +105,7 @@ class TableMapping(Mapping):
         """Stretches of L1 entries that all have a table, or all have none."""
         span, sorts = self._geometry.l2_span, (offsets != 0).astype(np.uint8)
         if self._volume.salvage:
-            sorts[self.unlocated(offsets)] = BROKEN
+            sorts[self._unlocated(offsets)] = BROKEN
         bounds = np.flatnonzero(np.diff(sorts)) + 1
         marks = [0, *bounds.tolist(), len(offsets)]
         for low, high in pairwise(marks):
@@ -136,7 +144,7 @@ class TableMapping(Mapping):
 
     def _judge_tables(self, offsets: Offsets, entries: Entries, first: int) -> None:
         """Refuse the first L2 table that cannot be where it is said to be."""
-        if (wrong := self.unlocated(offsets)).any():
+        if (wrong := self._unlocated(offsets)).any():
             index = int(np.argmax(wrong))
             at = self._l1.offset + (first + index) * Table.ENTRY_SIZE
             self.refuse(self.TABLE_RULE, at, int(entries[index]), f"l1_table[{first + index}]")
@@ -186,8 +194,8 @@ class TableMapping(Mapping):
             *((start, end, False) for start, end in self._source.unreadable),
         ]
         for window in range(0, held, WINDOW):
-            offsets = self.table_offsets(self._entries(window, min(held, window + WINDOW)), window)
-            offsets[self.unlocated(offsets)] = 0
+            offsets = self._offsets(self._entries(window, min(held, window + WINDOW)))
+            offsets[self._unlocated(offsets)] = 0
             for start, end, is_cut in missing:
                 for number, first, behind in self._within(offsets, start, end):
                     at = (window + number) * span

@@ -14,7 +14,8 @@ from qcow_parsers import constants as c
 
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.walk import Slice, TableWalk
-from qcowspec.spec import units
+from qcowspec.spec import decoding
+from qcowspec.spec.entry_rules import v1_readable
 from qcowspec.spec.units import GuestOffset, HostOffset
 
 if TYPE_CHECKING:
@@ -33,16 +34,16 @@ class Qcow1Walk(TableWalk):
 
     def table_offset(self, entry: int) -> int | None:
         """See `TableWalk.table_offset`: the whole entry is the offset."""
-        return entry if entry <= c.BDRV_MAX_LENGTH - self._volume.geometry.l2_table_size else None
+        return entry if v1_readable(entry, self._volume.geometry.l2_table_size) else None
 
     def in_slice(self, entries: Slice, index: int, offset: int, end: int) -> Run:
         """See `TableWalk.in_slice`."""
         entry, size = entries[index], self.cluster_size
         behind = (offset | size - 1) + 1  # of this cluster
         index += 1
-        if entry & c.QCOW1_OFLAG_COMPRESSED:
-            host = units.v1_compressed_offset(entry, self._cluster_bits)
-            length = units.v1_compressed_length(entry, self._cluster_bits)
+        if decoding.v1_is_compressed(entry):
+            host = decoding.v1_compressed_offset(entry, self._cluster_bits)
+            length = decoding.v1_compressed_length(entry, self._cluster_bits)
             until = min(behind, end) - offset
             return Run(Kind.COMPRESSED, GuestOffset(offset), until, HostOffset(host), length)
         if not entry:

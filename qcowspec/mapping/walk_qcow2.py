@@ -15,14 +15,14 @@ from qcow_parsers import constants as c
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.volume import Volume
 from qcowspec.mapping.walk import Slice, TableWalk
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.units import GuestOffset, HostOffset
 
 if TYPE_CHECKING:
     from qcowspec.mapping.base import Mapping
 
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
-UNIFORM = {Kind.DATA: c.QCOW_OFLAG_SUB_ALLOC_RANGE, Kind.ZERO: c.QCOW_OFLAG_SUB_ZERO_RANGE}
+UNIFORM = dict(zip((Kind.DATA, Kind.ZERO), decoding.EVERY_SUBCLUSTER, strict=True))
 """The bitmap of a cluster whose subclusters are all of a kind; 0 where they are not allocated."""
 
 
@@ -34,10 +34,9 @@ class Qcow2Walk(TableWalk):
         self._data_file = volume.data_file
         self._extended = volume.geometry.has_extended_l2
         self.by_cluster = not self._extended
-        self._meaning = units.l2_meaning(data_file=volume.data_file)
+        self._meaning = decoding.l2_meaning(data_file=volume.data_file)
         self._may_be_zero = volume.geometry.version > c.QCOW2_MIN_VERSION
-        # Bits of a host offset that an aligned cluster has not.
-        self._within = self.cluster_size - 1 & c.L2E_OFFSET_MASK
+        self._within = self.cluster_size - 1
 
     @cached_property
     def arrays(self) -> Mapping:
@@ -48,7 +47,7 @@ class Qcow2Walk(TableWalk):
 
     def table_offset(self, entry: int) -> int | None:
         """See `TableWalk.table_offset`."""
-        offset = units.l1_offset(entry)
+        offset = decoding.l1_offset(entry)
         return None if offset & self._within else offset
 
     def in_slice(self, entries: Slice, index: int, offset: int, end: int) -> Run | None:
@@ -57,7 +56,7 @@ class Qcow2Walk(TableWalk):
             return self._in_extended(entries, index * self._words, offset, end)
         entry, size = entries[index], self.cluster_size
         behind = (offset | size - 1) + 1  # of this cluster
-        said = units.l2_fields(entry, extended=self._extended, data_file=self._data_file)
+        said = decoding.l2_fields(entry, extended=self._extended, data_file=self._data_file)
         if said.compressed:
             return self._compressed(entry, offset, min(behind, end))
         host, located, meaning = said.offset, said.located, self._meaning
@@ -84,20 +83,20 @@ class Qcow2Walk(TableWalk):
     def _compressed(self, entry: int, offset: int, end: int) -> Run | None:
         if self._data_file:
             return None
-        host = units.compressed_offset(entry, self._cluster_bits)
-        length = units.compressed_length(entry, self._cluster_bits)
+        host = decoding.compressed_offset(entry, self._cluster_bits)
+        length = decoding.compressed_length(entry, self._cluster_bits)
         return Run(Kind.COMPRESSED, GuestOffset(offset), end - offset, HostOffset(host), length)
 
     def _in_extended(self, entries: Slice, index: int, offset: int, end: int) -> Run | None:
         """The same with extended L2 entries: up to the next subcluster of another kind."""
         entry, bitmap = entries[index], entries[index + 1]
         cluster = offset & -self.cluster_size
-        said = units.l2_fields(entry, extended=self._extended, data_file=self._data_file)
+        said = decoding.l2_fields(entry, extended=self._extended, data_file=self._data_file)
         if said.compressed:
             return self._compressed(entry, offset, min(cluster + self.cluster_size, end))
         host, located = said.offset, said.located
-        data, zeros = units.subclusters(bitmap)
-        if units.subclusters_invalid(bitmap, located):
+        data, zeros = decoding.subclusters(bitmap)
+        if decoding.subclusters_invalid(bitmap, located):
             return None
         if located and (host & self._within or self._elsewhere(host, offset)):
             return None
@@ -129,7 +128,7 @@ class Qcow2Walk(TableWalk):
         With a data file, what follows in the file is where the next cluster has to be.
         """
         size, words, count = self.cluster_size, self._words, len(entries)
-        index, step = index + words, size if following & c.L2E_OFFSET_MASK else 0
+        index, step = index + words, size if decoding.l2_offset(following) else 0
         while (
             behind < end
             and index < count

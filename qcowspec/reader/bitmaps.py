@@ -21,6 +21,9 @@ from qcow_parsers import constants as c
 
 from qcowspec.reader.needs import Reading, Window
 from qcowspec.reader.tables import read_entry
+from qcowspec.spec.decoding import FULL, bitmap_plain
+from qcowspec.spec.entries import BitmapTableEntries, Frame
+from qcowspec.spec.entry_rules import bitmaps_cluster_offset, bitmaps_past_end, bitmaps_reserved
 from qcowspec.spec.metadata import Leftover, Metadata, Names, Turn
 from qcowspec.spec.rules import KEPT_PER_RULE, Judge
 from qcowspec.spec.structures import Part
@@ -134,26 +137,33 @@ def broken_entries(table: bytes, image: Metadata) -> Iterator[int]:
 
     Source: block/qcow2-bitmap.c: check_table_entry.
     """
-    within = (image.qcow2_header.cluster_size - 1) & c.BME_TABLE_ENTRY_OFFSET_MASK
-    wrong = within | c.BME_TABLE_ENTRY_RESERVED_MASK
-    ones, located = c.BME_TABLE_ENTRY_FLAG_ALL_ONES, c.BME_TABLE_ENTRY_OFFSET_MASK
+    odd = FULL & ~bitmap_plain(image.qcow2_header.cluster_size)
     # One number holds the whole table: most tables have none of the bits that matter here.
-    if not int.from_bytes(table, "big") & _repeated(wrong | ones, len(table)):
+    if not int.from_bytes(table, "big") & _repeated(odd, len(table)):
         return
     values = _values(table)
-    broken = {v for v in set(values) if v & wrong or (v & ones and v & located)}
+    views = {value: _view(value, image) for value in set(values) if value & odd}
+    broken = {
+        value
+        for value, entry in views.items()
+        if not (bitmaps_reserved(entry) and bitmaps_cluster_offset(entry))
+    }
     if broken:
         yield from (index for index, value in enumerate(values) if value in broken)
 
 
 def past_end_entries(table: bytes, image: Metadata) -> Iterator[int]:
     """Which entries point at a cluster that begins behind the end of the file."""
-    located = c.BME_TABLE_ENTRY_OFFSET_MASK
     values = _values(table)
     if not image.holds(max(values, default=0), 1):
         for index, value in enumerate(values):
-            if value & located and not image.holds(value & located, 1):
+            if not bitmaps_past_end(_view(value, image)):
                 yield index
+
+
+def _view(value: int, image: Metadata) -> BitmapTableEntries:
+    assert image.geometry is not None
+    return BitmapTableEntries(value, Frame(image.geometry, length=image.length))
 
 
 def _values(table: bytes) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from qcow_parsers import constants as c
 
 from qcowspec.reader.needs import Need, Reading, Window
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.entries import KINDS, Frame, Words
 from qcowspec.spec.entry_rules import reach
 from qcowspec.spec.metadata import Format, Metadata, Table
@@ -178,7 +178,7 @@ def _last_block(image: Metadata) -> tuple[int, int] | None:
         return None
     index = (len(used) - 1) // table.ENTRY_SIZE
     entry = int.from_bytes(table.data[index * table.ENTRY_SIZE :][: table.ENTRY_SIZE], "big")
-    return index, units.refcount_block_offset(entry)
+    return index, decoding.refcount_block_offset(entry)
 
 
 def _last_used(block: bytes, order: int) -> int:
@@ -186,8 +186,8 @@ def _last_used(block: bytes, order: int) -> int:
     used = block.rstrip(b"\0")
     if not used:
         return -1
-    if order >= units.WHOLE_BYTES:
-        return (len(used) - 1) >> (order - units.WHOLE_BYTES)
+    if order >= decoding.WHOLE_BYTES:
+        return (len(used) - 1) >> (order - decoding.WHOLE_BYTES)
     per_byte = BITS_PER_BYTE >> order
     return (len(used) - 1) * per_byte + (used[-1].bit_length() - 1 >> order)
 

@@ -12,7 +12,21 @@ from collections.abc import Callable, Mapping
 from qcow_parsers import constants as c
 
 from qcowspec.report.words import plural, size
-from qcowspec.spec import units
+from qcowspec.spec import decoding
+from qcowspec.spec.entries import (
+    BitmapTableEntries,
+    Frame,
+    L1Entries,
+    L2Entries,
+    Qcow1L2Entries,
+    RefcountTableEntries,
+)
+from qcowspec.spec.entry_rules import (
+    bitmaps_cluster_offset,
+    l2_cluster_offset,
+    l2_table_offset,
+    refcounts_block_offset,
+)
 from qcowspec.spec.units import Geometry
 
 Fields = Mapping[str, int]
@@ -42,21 +56,23 @@ def kind_name(kind: Kind) -> str:
 
 def l1(geometry: Geometry) -> Describe:
     """Entries of a v2/v3 L1 table."""
+    frame = Frame(geometry)
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
-        offset = units.l1_offset(entry)
+        said = L1Entries(entry, frame)
+        offset, strange = said.offset, reserved(said.reserved)
         fields = {
-            "copied": int(units.is_copied(entry)),
+            "copied": int(said.copied),
             "l2_table_offset": offset,
             "guest_offset": index * geometry.l2_span,
         }
         if not offset:
-            return fields, _join("no L2 table", reserved(units.l1_reserved(entry)))
+            return fields, _join("no L2 table", strange)
         words = (
             f"guest {index * geometry.l2_span:#x}: L2 table at {offset:#x}",
-            copied(entry),
-            unaligned(offset, geometry),
-            reserved(units.l1_reserved(entry)),
+            copied(said.copied),
+            unaligned(l2_table_offset(said)),
+            strange,
         )
         return fields, _join(*words)
 
@@ -76,25 +92,25 @@ def v1_l1(geometry: Geometry) -> Describe:
 
 def l2(geometry: Geometry, l1_index: int, *, data_file: bool) -> Describe:
     """Entries of a v2/v3 L2 table; with extended L2 entries, 128-bit ones."""
-    extended = geometry.has_extended_l2
+    extended, frame = geometry.has_extended_l2, Frame(geometry, data_file)
 
     def describe(index: int, value: int) -> tuple[Fields, str]:
         entry = value >> L2_ENTRY_BITS if extended else value
+        said = L2Entries(entry, frame)
         guest = l1_index * geometry.l2_span + index * geometry.cluster_size
-        kind = units.l2_type(entry, geometry, data_file=data_file)
-        fields = {"guest_offset": guest, "copied": int(units.is_copied(entry))}
+        kind = decoding.l2_type(entry, geometry, data_file=data_file)
+        fields = {"guest_offset": guest, "copied": int(said.copied)}
         if kind is Kind.QCOW2_CLUSTER_COMPRESSED:
-            offset = units.compressed_offset(entry, geometry.cluster_bits)
-            length = units.compressed_length(entry, geometry.cluster_bits)
+            offset, length = said.coffset, said.csize
             fields |= {"coffset": offset, "csize": length}
             where = f"compressed, up to {size(length)} at {offset:#x}"
             words = [where, "copied, which it must not be" if fields["copied"] else ""]
         else:
-            offset = units.l2_offset(entry)
-            fields |= {"offset": offset, "zero": entry & c.QCOW_OFLAG_ZERO}
+            offset = said.offset
+            fields |= {"offset": offset, "zero": int(said.zero)}
             where = KIND_WORDS[kind] + (f" at {offset:#x}" if offset or _is_data(kind) else "")
-            strange = reserved(units.l2_reserved(entry))
-            words = [where, copied(entry), unaligned(offset, geometry), strange]
+            strange = reserved(said.reserved)
+            words = [where, copied(said.copied), unaligned(l2_cluster_offset(said)), strange]
         if extended:
             bitmap = value & ((1 << L2_ENTRY_BITS) - 1)
             fields["l2_bitmap"] = bitmap
@@ -109,10 +125,10 @@ def v1_l2(geometry: Geometry, l1_index: int) -> Describe:
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
         guest = l1_index * geometry.l2_span + index * geometry.cluster_size
-        kind = units.v1_l2_type(entry)
+        kind = decoding.v1_l2_type(entry)
         if kind is Kind.QCOW2_CLUSTER_COMPRESSED:
-            offset = units.v1_compressed_offset(entry, geometry.cluster_bits)
-            length = units.v1_compressed_length(entry, geometry.cluster_bits)
+            said = Qcow1L2Entries(entry, Frame(geometry))
+            offset, length = said.coffset, said.csize
             fields = {"guest_offset": guest, "coffset": offset, "csize": length}
             return fields, f"guest {guest:#x}: compressed, {size(length)} at {offset:#x}"
         where = KIND_WORDS[kind] + (f" at {entry:#x}" if entry else "")
@@ -123,16 +139,17 @@ def v1_l2(geometry: Geometry, l1_index: int) -> Describe:
 
 def refcount_table(geometry: Geometry) -> Describe:
     """Entries of the refcount table."""
+    frame = Frame(geometry)
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
-        offset = units.refcount_block_offset(entry)
+        said = RefcountTableEntries(entry, frame)
+        offset, strange = said.offset, reserved(said.reserved)
         span = geometry.refcount_block_entries * geometry.cluster_size
         fields = {"refcount_block_offset": offset, "host_offset": index * span}
-        strange = reserved(units.refcount_table_reserved(entry))
         if not offset:
             return fields, _join("no refcount block", strange)
         words = f"host {index * span:#x}: refcount block at {offset:#x}"
-        return fields, _join(words, unaligned(offset, geometry), strange)
+        return fields, _join(words, unaligned(refcounts_block_offset(said)), strange)
 
     return describe
 
@@ -152,29 +169,29 @@ def refcounts(geometry: Geometry, block_index: int) -> Describe:
 
 def bitmap_table(geometry: Geometry) -> Describe:
     """Entries of a bitmap table."""
+    frame = Frame(geometry)
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
-        offset = entry & c.BME_TABLE_ENTRY_OFFSET_MASK
-        ones = bool(entry & c.BME_TABLE_ENTRY_FLAG_ALL_ONES)
-        strange = entry & c.BME_TABLE_ENTRY_RESERVED_MASK
-        fields = {"offset": offset, "all_ones": int(ones)}
+        said = BitmapTableEntries(entry, frame)
+        offset = said.offset
+        fields = {"offset": offset, "all_ones": int(said.all_ones)}
         if offset:
-            where = _join(f"bitmap data at {offset:#x}", unaligned(offset, geometry))
+            where = _join(f"bitmap data at {offset:#x}", unaligned(bitmaps_cluster_offset(said)))
         else:
-            where = "all ones" if ones else "all zeros"
-        return fields, _join(where, reserved(strange))
+            where = "all ones" if said.all_ones else "all zeros"
+        return fields, _join(where, reserved(said.reserved))
 
     return describe
 
 
-def copied(entry: int) -> str:
+def copied(flag: bool) -> str:
     """COPIED: the only reference to what the entry points at."""
-    return "copied" if units.is_copied(entry) else ""
+    return "copied" if flag else ""
 
 
-def unaligned(offset: int, geometry: Geometry) -> str:
+def unaligned(aligned: bool) -> str:
     """What is wrong with an offset that is not a multiple of the cluster size."""
-    return "unaligned" if offset % geometry.cluster_size else ""
+    return "" if aligned else "unaligned"
 
 
 def reserved(bits: int) -> str:
@@ -186,9 +203,9 @@ def subclusters(bitmap: int) -> str:
     """A cluster's subclusters, the first on the left: # data, 0 zero, ! both, which is wrong."""
     if not bitmap:
         return ""
-    total = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
-    marks = (".", "#", "0", "!")
-    states = ((bitmap >> i & 1) | (bitmap >> (total + i) & 1) << 1 for i in range(total))
+    data, zeros = decoding.subclusters(bitmap)
+    marks, total = (".", "#", "0", "!"), c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
+    states = ((data >> i & 1) | (zeros >> i & 1) << 1 for i in range(total))
     return "subclusters " + "".join(marks[state] for state in states)
 
 

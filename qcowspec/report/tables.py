@@ -16,7 +16,7 @@ from qcowspec.image import Image
 from qcowspec.report import entries
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.words import plural, size
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.metadata import Format, Table
 from qcowspec.spec.units import BITS_PER_BYTE, HostOffset
 
@@ -48,11 +48,13 @@ def refcounts(image: Image, *, whole: bool) -> Iterator[Node]:
         return
     geometry = image.geometry
     yield _table(table, "qcow2::refcount_table", entries.refcount_table(geometry))
-    offsets = [units.refcount_block_offset(entry) for entry in table.values()]
+    offsets = [decoding.refcount_block_offset(entry) for entry in table.values()]
 
     def block(name: str, index: int, offset: int) -> Node:
         data = image.source.read_at(offset, geometry.cluster_size)
-        counts = units.refcounts(data.ljust(geometry.cluster_size, b"\0"), geometry.refcount_order)
+        counts = decoding.refcounts(
+            data.ljust(geometry.cluster_size, b"\0"), geometry.refcount_order
+        )
         kinds = Counter(counts)
         return Node(
             name,
@@ -125,7 +127,7 @@ def _l2_pointers(image: Image, table: Table) -> list[Pointer]:
     """The L2 tables that an L1 table points at."""
     if image.format is Format.QCOW:
         return _pointers(table.values())
-    return _pointers([units.l1_offset(entry) for entry in table.values()])
+    return _pointers([decoding.l1_offset(entry) for entry in table.values()])
 
 
 def _pointers(offsets: Sequence[int]) -> list[Pointer]:
@@ -178,10 +180,10 @@ def _l2_values(image: Image, offset: int) -> Sequence[int]:
 
 def _kind(image: Image, value: int) -> entries.Kind:
     if image.format is Format.QCOW:
-        return units.v1_l2_type(value)
+        return decoding.v1_l2_type(value)
     if image.geometry.has_extended_l2:
         value >>= entries.L2_ENTRY_BITS
-    return units.l2_type(value, image.geometry, data_file=image.has_data_file)
+    return decoding.l2_type(value, image.geometry, data_file=image.has_data_file)
 
 
 def _each(

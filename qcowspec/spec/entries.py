@@ -1,32 +1,29 @@
-"""Table entries, taken apart: one entry, or an array of them; `entry_rules` judges them.
+"""Table entries as views: one entry, or an array of them; `entry_rules` judges them.
 
-In: entries as they stand in a table, and what an entry alone does not tell. Out: their fields.
-Refuses: nothing: every 64-bit number is some entry.
+In: entries as they stand in a table, and what an entry alone does not tell. Out: their fields, by
+`decoding`. Refuses: nothing: every 64-bit number is some entry.
 
-All of it is written with the operators that an `int` and a NumPy ``uint64`` array share: flags are
-a `bool`, or an array of them. The generated entry types say the same of one entry; a property test
-compares them.
+Flags are a `bool`, or an array of them. The generated entry types say the same of one entry; a
+property test compares them.
 
-Source: docs/interop/qcow2, Cluster mapping; block/qcow2.h; block/qcow2-cluster.c:
-qcow2_get_host_offset; block/qcow2-refcount.c: check_refcounts_l2; block/qcow.c: get_cluster_offset.
+Source: docs/interop/qcow2, Cluster mapping; block/qcow2-cluster.c: qcow2_get_host_offset;
+block/qcow2-refcount.c: check_refcounts_l2; block/qcow.c: get_cluster_offset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from qcow_parsers import constants as c
 
-from qcowspec.spec import units
-from qcowspec.spec.units import Geometry
+from qcowspec.spec import decoding
+from qcowspec.spec.decoding import Flags, L2Fields, no
+from qcowspec.spec.units import Geometry, bit_length, smaller, within
 
-Words = Any
+Words: TypeAlias = Any
 """64-bit words: an `int`, or a NumPy array of dtype uint64."""
-
-Flags = Any
-"""Yes or no for each: a `bool`, or an array of them."""
 
 
 class Frame(NamedTuple):
@@ -52,11 +49,6 @@ class Frame(NamedTuple):
         return (length <= self.length) & (offset <= self.length - smaller(length, self.length))
 
 
-def no(flags: Flags) -> Flags:
-    """The opposite; ``~`` of a `bool` is a number."""
-    return flags ^ True
-
-
 class L1Entries:
     """Entries of an L1 table of version 2 or 3."""
 
@@ -66,7 +58,17 @@ class L1Entries:
     @cached_property
     def offset(self) -> Words:
         """Host offset of the L2 table; 0 where there is none."""
-        return units.l1_offset(self.words)
+        return decoding.l1_offset(self.words)
+
+    @cached_property
+    def copied(self) -> Flags:
+        """The entry is marked as the only reference to its table."""
+        return decoding.is_copied(self.words)
+
+    @cached_property
+    def reserved(self) -> Words:
+        """The reserved bits that are set."""
+        return self.words & c.L1E_RESERVED_MASK
 
     @cached_property
     def librbd_offset(self) -> Words:
@@ -89,9 +91,15 @@ class L2Entries:
         self.extended = frame.geometry.has_extended_l2
 
     @cached_property
+    def fields(self) -> L2Fields[Any]:
+        """What they say; see `l2_fields`."""
+        data_file = self.frame.data_file
+        return decoding.l2_fields(self.words, extended=self.extended, data_file=data_file)
+
+    @property
     def compressed(self) -> Flags:
         """The cluster is compressed."""
-        return self.words & c.QCOW_OFLAG_COMPRESSED != 0
+        return self.fields.compressed
 
     @cached_property
     def standard(self) -> Flags:
@@ -101,7 +109,7 @@ class L2Entries:
     @cached_property
     def copied(self) -> Flags:
         """The entry is marked as the only reference to its cluster."""
-        return self.words & c.QCOW_OFLAG_COPIED != 0
+        return decoding.is_copied(self.words)
 
     @cached_property
     def zero(self) -> Flags:
@@ -109,45 +117,51 @@ class L2Entries:
         return (self.words & c.QCOW_OFLAG_ZERO != 0) & self.standard
 
     @cached_property
+    def reserved(self) -> Words:
+        """The reserved bits of a standard entry that are set."""
+        return self.words & c.L2E_STD_RESERVED_MASK
+
+    @property
     def offset(self) -> Words:
         """Host offset of a standard cluster; 0 where it has none."""
-        return units.l2_offset(self.words)
+        return self.fields.offset
 
     @cached_property
     def coffset(self) -> Words:
         """Host offset of a compressed cluster's payload."""
-        return units.compressed_offset(self.words, self.frame.geometry.cluster_bits)
+        return decoding.compressed_offset(self.words, self.frame.geometry.cluster_bits)
+
+    @cached_property
+    def host(self) -> Words:
+        """Host offset of a standard cluster, or of a payload; 0 where there is neither."""
+        return decoding.l2_host(self.words, self.frame.geometry.cluster_bits)
 
     @cached_property
     def csize(self) -> Words:
         """Bytes of that payload, at most."""
-        return units.compressed_length(self.words, self.frame.geometry.cluster_bits)
+        return decoding.compressed_length(self.words, self.frame.geometry.cluster_bits)
 
-    @cached_property
+    @property
     def located(self) -> Flags:
         """A standard cluster has a place; in a data file COPIED tells offset 0 from no place."""
-        placed = self.offset != 0
-        if self.frame.data_file:
-            own = self.copied if self.extended else self.copied & no(self.zero)
-            placed = placed | own
-        return placed & self.standard
+        return self.fields.located
 
-    @cached_property
+    @property
     def allocated_subclusters(self) -> Words:
         """The subclusters that are allocated, a bit each."""
-        return self.bitmap & c.QCOW_OFLAG_SUB_ALLOC_RANGE
+        return decoding.subclusters(self.bitmap)[0]
 
-    @cached_property
+    @property
     def zero_subclusters(self) -> Words:
         """The subclusters that read as zeros, a bit each."""
-        return self.bitmap >> c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
+        return decoding.subclusters(self.bitmap)[1]
 
     @cached_property
     def data(self) -> Flags:
         """Bytes of a standard cluster are stored."""
         if self.extended:
             return self.located & (self.allocated_subclusters != 0)
-        return self.located & no(self.zero)
+        return self.fields.normal
 
     @cached_property
     def data_length(self) -> Words:
@@ -181,22 +195,27 @@ class Qcow1L2Entries:
     @cached_property
     def compressed(self) -> Flags:
         """The cluster is compressed."""
-        return self.words & c.QCOW1_OFLAG_COMPRESSED != 0
+        return decoding.v1_is_compressed(self.words)
 
     @cached_property
     def data(self) -> Flags:
         """The cluster is stored as it is."""
-        return (self.words != 0) & no(self.compressed)
+        return decoding.v1_l2_placed(self.words)
 
     @cached_property
     def coffset(self) -> Words:
         """Host offset of a compressed cluster's payload."""
-        return units.v1_compressed_offset(self.words, self.frame.geometry.cluster_bits)
+        return decoding.v1_compressed_offset(self.words, self.frame.geometry.cluster_bits)
+
+    @cached_property
+    def host(self) -> Words:
+        """Host offset of a plain cluster, or of a payload; 0 where there is neither."""
+        return self.coffset * self.compressed + self.offset * no(self.compressed)
 
     @cached_property
     def csize(self) -> Words:
         """Bytes of that payload."""
-        return units.v1_compressed_length(self.words, self.frame.geometry.cluster_bits)
+        return decoding.v1_compressed_length(self.words, self.frame.geometry.cluster_bits)
 
     @cached_property
     def offset(self) -> Words:
@@ -231,43 +250,41 @@ class RefcountTableEntries:
     @cached_property
     def offset(self) -> Words:
         """Host offset of the refcount block; 0 where there is none."""
-        return units.refcount_block_offset(self.words)
+        return decoding.refcount_block_offset(self.words)
+
+    @cached_property
+    def reserved(self) -> Words:
+        """The reserved bits that are set."""
+        return self.words & c.REFT_RESERVED_MASK
 
 
-# --- numbers and arrays alike ---------------------------------------------------------------------
+class BitmapTableEntries:
+    """Entries of the table of a bitmap."""
 
+    def __init__(self, words: Words, frame: Frame) -> None:
+        self.words, self.frame = words, frame
 
-def smaller(one: Words, other: Words) -> Words:
-    """The lesser of two, element by element."""
-    if isinstance(one, int) and isinstance(other, int):
-        return min(one, other)
-    import numpy as np
+    @cached_property
+    def offset(self) -> Words:
+        """Host offset of the cluster with the bits; 0 where there is none."""
+        return self.words & c.BME_TABLE_ENTRY_OFFSET_MASK
 
-    return np.minimum(np.uint64(one) if isinstance(one, int) else one, other)
+    @cached_property
+    def all_ones(self) -> Flags:
+        """Bit 0 is set: without a cluster, all bits are ones."""
+        return self.words & c.BME_TABLE_ENTRY_FLAG_ALL_ONES != 0
 
-
-def within(size: int, guest: Words) -> Words:
-    """Bytes of a disk from guest offsets on; 0 past its end."""
-    if isinstance(guest, int):
-        return max(0, size - guest)
-    import numpy as np
-
-    return np.where(guest < size, np.uint64(size) - guest, np.uint64(0))
-
-
-def bit_length(words: Words) -> Words:
-    """The number of the highest bit that is set, counted from 1; of 32-bit words."""
-    if isinstance(words, int):
-        return words.bit_length()
-    import numpy as np
-
-    return np.frexp(words.astype(np.float64))[1].astype(np.uint64)
+    @cached_property
+    def reserved(self) -> Words:
+        """The reserved bits that are set."""
+        return self.words & c.BME_TABLE_ENTRY_RESERVED_MASK
 
 
 KINDS: Mapping[str, type[Any]] = {
     "qcow2::l1_entry": L1Entries,
     "qcow2::l2_entry": L2Entries,
     "qcow2::refcount_table_entry": RefcountTableEntries,
+    "qcow2::bitmap_table_entry": BitmapTableEntries,
     "qcow1::l1_entry": Qcow1L1Entries,
     "qcow1::l2_entry": Qcow1L2Entries,
 }

@@ -13,9 +13,9 @@ from typing import Any
 
 from qcow_parsers import constants as c
 
-from qcowspec.spec import units
+from qcowspec.spec.decoding import Flags, no
 from qcowspec.spec.entries import (
-    Flags,
+    BitmapTableEntries,
     Frame,
     L1Entries,
     L2Entries,
@@ -23,9 +23,8 @@ from qcowspec.spec.entries import (
     Qcow1L2Entries,
     RefcountTableEntries,
     Words,
-    no,
 )
-from qcowspec.spec.units import Geometry
+from qcowspec.spec.units import Geometry, align_up
 
 Holds = Callable[[Any], Flags]
 
@@ -43,32 +42,33 @@ def rule(name: str) -> Callable[[Holds], Holds]:
     return bind
 
 
-def _aligned(offset: Words, geometry: Geometry) -> Flags:
+def aligned(offset: Words, geometry: Geometry) -> Flags:
+    """Host offsets are multiples of the cluster size."""
     return offset & (geometry.cluster_size - 1) == 0
 
 
 @rule("l1/reserved")
 def l1_reserved(entries: L1Entries) -> Flags:
     """The reserved bits are zero."""
-    return units.l1_reserved(entries.words) == 0
+    return entries.reserved == 0
 
 
 @rule("l1/copied-unused")
 def l1_copied_unused(entries: L1Entries) -> Flags:
     """An entry without an L2 table is not marked as the owner of one."""
-    return (entries.offset != 0) | (entries.words & c.QCOW_OFLAG_COPIED == 0)
+    return (entries.offset != 0) | no(entries.copied)
 
 
 @rule("l2/table-offset")
 def l2_table_offset(entries: L1Entries) -> Flags:
     """The L2 table begins at a cluster boundary."""
-    return _aligned(entries.offset, entries.frame.geometry)
+    return aligned(entries.offset, entries.frame.geometry)
 
 
 @rule("l2/v1-table-read")
 def v1_table_read(entries: Qcow1L1Entries) -> Flags:
     """The L2 table ends where a file can."""
-    return entries.offset <= c.BDRV_MAX_LENGTH - entries.frame.geometry.l2_table_size
+    return v1_readable(entries.offset, entries.frame.geometry.l2_table_size)
 
 
 @rule("l1/librbd-reserved")
@@ -96,18 +96,42 @@ def _has_table(offset: Words, frame: Frame) -> Flags:
 @rule("refcounts/reserved")
 def refcounts_reserved(entries: RefcountTableEntries) -> Flags:
     """The reserved bits are zero."""
-    return units.refcount_table_reserved(entries.words) == 0
+    return entries.reserved == 0
 
 
 @rule("refcounts/block-offset")
 def refcounts_block_offset(entries: RefcountTableEntries) -> Flags:
     """The refcount block begins at a cluster boundary."""
-    return _aligned(entries.offset, entries.frame.geometry)
+    return aligned(entries.offset, entries.frame.geometry)
+
+
+def refcounts_block_read(entries: RefcountTableEntries) -> Flags:
+    """QEMU can read the refcount block: it is aligned, and ends where a file can."""
+    last = c.BDRV_MAX_LENGTH - entries.frame.geometry.cluster_size
+    return refcounts_block_offset(entries) & (entries.offset <= last)
 
 
 @rule("refcounts/untrusted-block-past-end")
 def refcounts_block_past_end(entries: RefcountTableEntries) -> Flags:
     """The refcount block begins within the file."""
+    return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
+
+
+# The rules about bitmap tables are judged as the image is opened: see `predicates.bitmaps`.
+
+
+def bitmaps_reserved(entries: BitmapTableEntries) -> Flags:
+    """The reserved bits are zero; bit 0 is one where there is a cluster with the bits."""
+    return (entries.reserved == 0) & no(entries.all_ones & (entries.offset != 0))
+
+
+def bitmaps_cluster_offset(entries: BitmapTableEntries) -> Flags:
+    """The bits begin at a cluster boundary."""
+    return aligned(entries.offset, entries.frame.geometry)
+
+
+def bitmaps_past_end(entries: BitmapTableEntries) -> Flags:
+    """The bits begin within the file."""
     return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
 
 
@@ -126,7 +150,7 @@ def l2_compressed_data_file(entries: L2Entries) -> Flags:
 @rule("l2/cluster-offset")
 def l2_cluster_offset(entries: L2Entries) -> Flags:
     """A standard cluster begins at a cluster boundary."""
-    return entries.compressed | _aligned(entries.offset, entries.frame.geometry)
+    return entries.compressed | aligned(entries.offset, entries.frame.geometry)
 
 
 @rule("l2/data-file-offset")
@@ -174,7 +198,7 @@ def l2_compressed_bitmap(entries: L2Entries) -> Flags:
 @rule("l2/reserved")
 def l2_reserved(entries: L2Entries) -> Flags:
     """The reserved bits of a standard entry are zero."""
-    return entries.compressed | (units.l2_reserved(entries.words) == 0)
+    return entries.compressed | (entries.reserved == 0)
 
 
 @rule("l2/copied-unallocated")
@@ -206,7 +230,7 @@ def v1_untrusted_past_end(entries: Qcow1L2Entries) -> Flags:
 def _has_bytes(entries: L2Entries | Qcow1L2Entries) -> Flags:
     """Whether the file has what entries map; a payload's length is said in whole sectors."""
     frame = entries.frame
-    sectors = None if frame.length is None else units.align_up(frame.length, c.BDRV_SECTOR_SIZE)
+    sectors = None if frame.length is None else align_up(frame.length, c.BDRV_SECTOR_SIZE)
     payload = frame._replace(length=sectors).holds(entries.coffset, entries.csize)
     data = no(entries.data) | frame.holds(entries.offset, entries.data_length)
     return data & (no(entries.compressed) | (payload & frame.holds(entries.coffset, 1)))
@@ -266,11 +290,21 @@ def v1_librbd_past_end(entries: Qcow1L2Entries) -> Flags:
 @rule("l2/v1-cluster-offset")
 def v1_cluster_offset(entries: Qcow1L2Entries) -> Flags:
     """A plain cluster begins at a sector boundary."""
-    return entries.compressed | (entries.words & (c.BDRV_SECTOR_SIZE - 1) == 0)
+    return entries.compressed | v1_on_sector(entries.words)
+
+
+def v1_on_sector(offset: Words) -> Flags:
+    """A host offset is one that QEMU reads data at."""
+    return offset & (c.BDRV_SECTOR_SIZE - 1) == 0
 
 
 @rule("l2/v1-cluster-read")
 def v1_cluster_read(entries: Qcow1L2Entries) -> Flags:
     """A plain cluster ends where a file can."""
-    limit = c.BDRV_MAX_LENGTH - entries.frame.geometry.cluster_size
-    return entries.compressed | (entries.words <= limit)
+    size = entries.frame.geometry.cluster_size
+    return entries.compressed | v1_readable(entries.words, size)
+
+
+def v1_readable(offset: Words, length: int) -> Flags:
+    """Data at a host offset end where a file can."""
+    return offset <= c.BDRV_MAX_LENGTH - length

@@ -347,6 +347,25 @@ def _rules_on_entries(
 
 
 @cache
+def met_when_located(layout: str, version: int) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """The rules for which QEMU cannot locate data by an entry, in the order in which it meets them.
+
+    Those that it meets after are about the payload of a compressed cluster, and reading it.
+
+    Args:
+        layout: ``qcow2::l2_entry``.
+        version: The image's.
+    """
+    before = BY_ID["l2/compressed-data"].qemu.order or 0
+    met = {
+        rule.qemu.order: (rule.id, holds)
+        for rule, holds in _rules_on_entries(layout, Format.QCOW2, version)
+        if rule.qemu.when == "data" and rule.qemu.order is not None and rule.qemu.order < before
+    }
+    return tuple(met[order] for order in sorted(met))
+
+
+@cache
 def _rules_on(
     layout: Any, image_format: Format | None, version: int | None, after: After | None
 ) -> tuple[tuple[Rule, Callable[[Any], bool], Holds | None], ...]:

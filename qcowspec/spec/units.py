@@ -1,34 +1,20 @@
-"""Offsets that cannot be confused, and every shift and mask on a table entry.
+"""Offsets that cannot be confused, and the sizes that follow from a header.
 
-In: integers read from a header or a table. Out: integers with a meaning. Refuses: nothing: these
-functions are total, and pure.
-
-The functions on entries are written with the operators that `int` and a NumPy ``uint64`` array
-share, so that one line serves a single entry in a dump and a whole table in a check.
+In: integers read from a header. Out: integers with a meaning. Refuses: nothing: these functions are
+total, and pure.
 """
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NewType, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, NewType
 
 from qcow_parsers import constants as c
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 GuestOffset = NewType("GuestOffset", int)
 """An offset on the virtual disk, in bytes."""
 
 HostOffset = NewType("HostOffset", int)
 """An offset in the image file, in bytes."""
-
-Entries = TypeVar("Entries", int, "npt.NDArray[np.uint64]")
-"""One table entry, or an array of them."""
-
-Flags: TypeAlias = Any
-"""A bool for each entry: one, or an array of them, as the entries are."""
 
 BITS_PER_BYTE = 8
 
@@ -99,202 +85,31 @@ def whole_sectors(size: int) -> int:
     return size - size % c.BDRV_SECTOR_SIZE
 
 
-# --- L1 entries (docs/interop/qcow2, Cluster mapping) ---------------------------------------------
+# --- numbers and arrays alike ---------------------------------------------------------------------
 
 
-def _masked(entry: Entries, mask: int) -> Entries:
-    """``entry & mask``, whose type NumPy's stubs lose."""
-    words: Any = entry
-    found: Entries = words & mask
-    return found
+def smaller(one: Any, other: Any) -> Any:
+    """The lesser of two, element by element."""
+    if isinstance(one, int) and isinstance(other, int):
+        return min(one, other)
+    import numpy as np
+
+    return np.minimum(np.uint64(one) if isinstance(one, int) else one, other)
 
 
-def l1_offset(entry: Entries) -> Entries:
-    """Host offset of the L2 table that a v2/v3 L1 entry points at; 0 where there is none."""
-    words: Any = entry
-    found: Entries = words & c.L1E_OFFSET_MASK
-    return found
+def within(size: int, guest: Any) -> Any:
+    """Bytes of a disk from guest offsets on; 0 past its end."""
+    if isinstance(guest, int):
+        return max(0, size - guest)
+    import numpy as np
+
+    return np.where(guest < size, np.uint64(size) - guest, np.uint64(0))
 
 
-def l1_reserved(entry: Entries) -> Entries:
-    """The reserved bits of a v2/v3 L1 entry that are set."""
-    return _masked(entry, c.L1E_RESERVED_MASK)
+def bit_length(words: Any) -> Any:
+    """The number of the highest bit that is set, counted from 1; of 32-bit words."""
+    if isinstance(words, int):
+        return words.bit_length()
+    import numpy as np
 
-
-# --- L2 entries -----------------------------------------------------------------------------------
-
-
-class L2Fields(NamedTuple, Generic[Entries]):
-    """What v2/v3 L2 entries say, one of them or an array (block/qcow2.h: qcow2_get_cluster_type).
-
-    With extended L2 entries the subcluster bitmap says more.
-
-    Attributes:
-        offset: Host cluster offset; of a compressed cluster nothing.
-        compressed: Whether the cluster is compressed; all others are then false.
-        zero: Whether it reads as zeros; with extended entries the bitmap decides that.
-        located: Whether `offset` is its place: of data, or of room that is set aside for them.
-        normal: Whether it is located, and not zero.
-    """
-
-    offset: Entries
-    compressed: Flags
-    zero: Flags
-    located: Flags
-    normal: Flags
-
-
-def l2_fields(entry: Entries, *, extended: bool, data_file: bool) -> L2Fields[Entries]:
-    """What a v2/v3 L2 entry says: the one decoder of its flags and its offset."""
-    words: Any = entry
-    offset = words & c.L2E_OFFSET_MASK
-    compressed = words & c.QCOW_OFLAG_COMPRESSED != 0
-    plain = compressed ^ True
-    zero = plain & (words & c.QCOW_OFLAG_ZERO != 0)
-    if extended:
-        zero = zero & False
-    located = plain & (offset != 0)
-    normal = located & (zero ^ True)
-    if data_file:
-        # A data file may hold a cluster at offset 0; COPIED tells it from an empty entry. QEMU asks
-        # for ZERO first: then there is no place at offset 0.
-        normal = plain & (zero ^ True) & (is_copied(entry) | (offset != 0))
-        located = located | normal
-    return L2Fields(offset, compressed, zero, located, normal)
-
-
-def l2_meaning(*, data_file: bool) -> int:
-    """The bits of a v2/v3 standard L2 entry that decide what `l2_fields` says of it."""
-    bits = c.L2E_OFFSET_MASK | c.QCOW_OFLAG_COMPRESSED | c.QCOW_OFLAG_ZERO
-    return bits | c.QCOW_OFLAG_COPIED if data_file else bits
-
-
-def is_compressed(entry: Entries) -> Flags:
-    """Whether a v2/v3 L2 entry is of a compressed cluster."""
-    words: Any = entry
-    return words & c.QCOW_OFLAG_COMPRESSED != 0
-
-
-def is_copied(entry: Entries) -> Flags:
-    """Whether a v2/v3 L1 or L2 entry says that nothing else references what it points at."""
-    words: Any = entry
-    return words & c.QCOW_OFLAG_COPIED != 0
-
-
-def subclusters(bitmap: Entries) -> tuple[Entries, Entries]:
-    """The subclusters of an extended L2 entry that have data, and those that are zeros, as bits."""
-    words: Any = bitmap
-    return words & c.QCOW_OFLAG_SUB_ALLOC_RANGE, words >> c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
-
-
-def subclusters_invalid(bitmap: Entries, located: Flags) -> Flags:
-    """Whether a bitmap contradicts itself or its entry (qcow2_get_subcluster_type).
-
-    Of a compressed cluster it is not looked at.
-    """
-    words: Any = bitmap
-    alloc, zeros = subclusters(words)
-    return (located & (alloc & zeros != 0)) | ((located ^ True) & (alloc != 0))
-
-
-def l2_offset(entry: Entries) -> Entries:
-    """Host cluster offset of a v2/v3 standard L2 entry."""
-    return _masked(entry, c.L2E_OFFSET_MASK)
-
-
-def l2_reserved(entry: Entries) -> Entries:
-    """The reserved bits of a v2/v3 standard L2 entry that are set."""
-    return _masked(entry, c.L2E_STD_RESERVED_MASK)
-
-
-def compressed_offset(entry: Entries, cluster_bits: int) -> Entries:
-    """Host offset, to the byte, of a v2/v3 compressed cluster."""
-    return _masked(entry, (1 << compressed_shift(cluster_bits)) - 1)
-
-
-def compressed_sectors(entry: Entries, cluster_bits: int) -> Entries:
-    """Sectors that a v2/v3 compressed cluster touches, the first included."""
-    field = _masked(entry, c.L2E_COMPRESSED_OFFSET_SIZE_MASK)
-    return cast(Entries, (cast(Any, field) >> compressed_shift(cluster_bits)) + 1)
-
-
-def compressed_length(entry: Entries, cluster_bits: int) -> Entries:
-    """Bytes from a v2/v3 compressed cluster's offset to the end of its last sector.
-
-    The stream may end earlier (block/qcow2.h: qcow2_parse_compressed_l2_entry).
-    """
-    sector = c.QCOW2_COMPRESSED_SECTOR_SIZE
-    within = _masked(compressed_offset(entry, cluster_bits), sector - 1)
-    return cast(Entries, cast(Any, compressed_sectors(entry, cluster_bits)) * sector - within)
-
-
-def compressed_shift(cluster_bits: int) -> int:
-    """First bit of the sector count in a v2/v3 compressed descriptor; QEMU's ``csize_shift``."""
-    return c.QCOW2_CSIZE_END_BIT - (cluster_bits - c.QCOW2_CSIZE_CLUSTER_BITS)
-
-
-def v1_compressed_offset(entry: Entries, cluster_bits: int) -> Entries:
-    """Host offset, to the byte, of a v1 compressed cluster."""
-    return _masked(entry, (1 << v1_compressed_shift(cluster_bits)) - 1)
-
-
-def v1_compressed_length(entry: Entries, cluster_bits: int) -> Entries:
-    """Bytes of a v1 compressed cluster (block/qcow.c: get_cluster_offset, decompress_cluster)."""
-    shifted = cast(Entries, cast(Any, entry) >> v1_compressed_shift(cluster_bits))
-    return _masked(shifted, (1 << cluster_bits) - 1)
-
-
-def v1_compressed_shift(cluster_bits: int) -> int:
-    """First bit of the byte count in a v1 compressed descriptor."""
-    return c.QCOW1_CSIZE_END_BIT - cluster_bits
-
-
-def l2_type(entry: int, geometry: Geometry, *, data_file: bool) -> c.QCow2ClusterType:
-    """QEMU's type of a v2/v3 L2 entry; see `l2_fields`."""
-    kinds, extended = c.QCow2ClusterType, geometry.has_extended_l2
-    fields = l2_fields(entry, extended=extended, data_file=data_file)
-    if fields.compressed:
-        return kinds.QCOW2_CLUSTER_COMPRESSED
-    if fields.zero:
-        return kinds.QCOW2_CLUSTER_ZERO_ALLOC if fields.located else kinds.QCOW2_CLUSTER_ZERO_PLAIN
-    return kinds.QCOW2_CLUSTER_NORMAL if fields.normal else kinds.QCOW2_CLUSTER_UNALLOCATED
-
-
-def v1_l2_type(entry: int) -> c.QCow2ClusterType:
-    """What a v1 L2 entry says of its cluster (block/qcow.c: get_cluster_offset)."""
-    if entry & c.QCOW1_OFLAG_COMPRESSED:
-        return c.QCow2ClusterType.QCOW2_CLUSTER_COMPRESSED
-    if entry:
-        return c.QCow2ClusterType.QCOW2_CLUSTER_NORMAL
-    return c.QCow2ClusterType.QCOW2_CLUSTER_UNALLOCATED
-
-
-# --- refcounts ------------------------------------------------------------------------------------
-
-
-def refcount_block_offset(entry: Entries) -> Entries:
-    """Host offset of the refcount block that a refcount table entry points at."""
-    return _masked(entry, c.REFT_OFFSET_MASK)
-
-
-def refcount_table_reserved(entry: Entries) -> Entries:
-    """The reserved bits of a refcount table entry that are set."""
-    return _masked(entry, c.REFT_RESERVED_MASK)
-
-
-def refcounts(block: bytes, order: int) -> tuple[int, ...]:
-    """The refcounts of a refcount block, or of the beginning of one.
-
-    Widths below a byte start at its least significant bit (docs/interop/qcow2, Host cluster
-    management); wider ones are big-endian.
-    """
-    if order >= WHOLE_BYTES:
-        width = 1 << (order - WHOLE_BYTES)
-        code = {1: "B", 2: "H", 4: "I", 8: "Q"}[width]
-        return struct.unpack_from(f">{len(block) // width}{code}", block)
-    bits, mask = 1 << order, (1 << (1 << order)) - 1
-    return tuple(byte >> shift & mask for byte in block for shift in range(0, BITS_PER_BYTE, bits))
-
-
-WHOLE_BYTES = 3
-"""The refcount_order of refcounts of one byte."""
+    return np.frexp(words.astype(np.float64))[1].astype(np.uint64)

@@ -13,7 +13,7 @@ from qcow_parsers import constants as c
 
 import qcowspec
 from qcowspec.cli import qcowspec as cli
-from qcowspec.spec.units import l1_offset
+from qcowspec.spec.decoding import l1_offset
 
 pytestmark = pytest.mark.usefixtures("qemu_img")
 

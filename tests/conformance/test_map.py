@@ -13,8 +13,10 @@ from click.testing import CliRunner, Result
 
 from qcowspec import open as qcowspec_open
 from qcowspec.cli import qcowspec
-from qcowspec.errors import Unsupported
+from qcowspec.errors import Invalid, Unsupported
 from qcowspec.mapping import Kind
+from qcowspec.spec.decoding import l1_offset
+from qcowspec.spec.rules import BY_ID
 from tests.conformance.conftest import EVERY_IMAGE
 from tests.conformance.random_images import mutated, seeds_once, written
 from tools.make_test_data import DATA, Image
@@ -319,3 +321,36 @@ def test_mutants_are_mapped_as_qemu_maps_them(tmp_path: Path) -> None:
     assert wrong == []
     assert mapped
     assert refused
+
+
+def test_of_two_faults_of_an_entry_a_read_names_the_one_that_qemu_meets_first(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "two.qcow2"
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "extended_l2=on", str(path), "1M"],
+        check=True,
+    )
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write 0 64k", str(path)], check=True)
+    with qcowspec_open(path) as image:
+        assert image.l1_table is not None
+        table = l1_offset(image.l1_table.values()[0])
+    data = bytearray(path.read_bytes())
+    data[table + 6] |= 0x10  # the cluster's offset is not aligned
+    data[table + 11] |= 1  # its first subcluster is data and zeros
+    path.write_bytes(data)
+
+    with qcowspec_open(path) as image, pytest.raises(Invalid) as caught:
+        image.pread(2048, 2048)  # not the subcluster that is at fault
+
+    said = subprocess.run(
+        ["qemu-io", "-f", "qcow2", "-c", "read 2k 2k", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    broken, other = BY_ID["l2/subcluster-bitmap"].qemu, BY_ID["l2/cluster-offset"].qemu
+    assert caught.value.rule == "l2/subcluster-bitmap"
+    assert broken.key is not None
+    assert broken.key in said.stderr
+    assert (broken.order or 0) < (other.order or 0)

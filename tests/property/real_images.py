@@ -11,9 +11,10 @@ from qcow_parsers import Qcow1
 from qcowspec import lay_open
 from qcowspec.fuzzing.strategies.mutations import parts
 from qcowspec.image import Image
+from qcowspec.spec.decoding import l1_offset, refcount_block_offset
 from qcowspec.spec.metadata import Format, Table
 from qcowspec.spec.structures import layout_name
-from qcowspec.spec.units import HostOffset, l1_offset, refcount_block_offset
+from qcowspec.spec.units import HostOffset
 
 DATA = Path(__file__).parents[1] / "data"
 

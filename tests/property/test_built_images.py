@@ -22,7 +22,7 @@ from qcowspec.build.assembly import data_file
 from qcowspec.build.description import Kind
 from qcowspec.errors import Invalid
 from qcowspec.fuzzing import strategies as qcow
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 
 if shutil.which("qemu-img") is None and os.environ.get("CI"):
     pytest.fail("qemu-img is missing", pytrace=False)
@@ -208,16 +208,16 @@ def test_a_compressed_cluster_is_as_long_as_its_entry_says(
     data = build.image(spec)
     entries = l2_entries(data, 2 * len(told))
     for content, entry in zip(told, entries[1::2], strict=True):
-        start = entry if version == c.QCOW_VERSION else units.l2_offset(entry)
+        start = entry if version == c.QCOW_VERSION else decoding.l2_offset(entry)
 
         assert data[start : start + 512] == content.ljust(512, b"\0")
     for content, entry in zip(told, entries[::2], strict=True):
         if version == c.QCOW_VERSION:
-            start = units.v1_compressed_offset(entry, 9)
-            length, spare = units.v1_compressed_length(entry, 9), 0
+            start = decoding.v1_compressed_offset(entry, 9)
+            length, spare = decoding.v1_compressed_length(entry, 9), 0
         else:
-            start = units.compressed_offset(entry, 9)
-            length, spare = units.compressed_length(entry, 9), c.QCOW2_COMPRESSED_SECTOR_SIZE - 1
+            start = decoding.compressed_offset(entry, 9)
+            length, spare = decoding.compressed_length(entry, 9), c.QCOW2_COMPRESSED_SECTOR_SIZE - 1
         stream = zlib.decompressobj(-c.QCOW2_DEFLATE_WINDOW_BITS)
 
         assert stream.decompress(data[start : start + length]) == content.ljust(512, b"\0")
@@ -235,7 +235,7 @@ def l2_entries(data: bytes, count: int) -> list[int]:
     """The first entries of the first L2 table."""
     with lay_open(data) as image:
         assert image.l1_table is not None
-        start = units.l1_offset(image.l1_table.values()[0])
+        start = decoding.l1_offset(image.l1_table.values()[0])
     words = data[start : start + count * c.L2E_SIZE_NORMAL]
     return [int.from_bytes(words[i : i + 8], "big") for i in range(0, len(words), 8)]
 

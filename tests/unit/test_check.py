@@ -27,8 +27,9 @@ from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
 from qcowspec.sources.memory import Memory
+from qcowspec.spec.decoding import refcounts
 from qcowspec.spec.rules import BY_ID
-from qcowspec.spec.units import Geometry, refcounts
+from qcowspec.spec.units import Geometry
 
 DATA = Path(__file__).parents[1] / "data"
 

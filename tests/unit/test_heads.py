@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from qcow_parsers import constants as c
 
 from qcowspec.mapping.heads import heads, runs_of_zeros
+from qcowspec.spec.decoding import l2_placed
 
 CLUSTER = 0x10000
 COPIED, COMPRESSED = c.QCOW_OFLAG_COPIED, c.QCOW_OFLAG_COMPRESSED
@@ -36,9 +37,7 @@ def tables(draw: st.DrawFn) -> list[int]:
 @given(tables())
 def test_a_sequence_is_of_zeros_or_of_clusters_in_a_row(table: list[int]) -> None:
     entries = np.array(table, np.uint64)
-    first = heads(
-        entries, CLUSTER, compressed=COMPRESSED, offset=c.L2E_OFFSET_MASK, empty=c.QCOW_OFLAG_ZERO
-    ).tolist()
+    first = heads(entries, CLUSTER, l2_placed, empty=c.QCOW_OFLAG_ZERO).tolist()
 
     assert first == sorted({0, *first})
     for begin, end in zip(first, [*first[1:], len(table)], strict=True):
@@ -57,16 +56,14 @@ def test_a_sequence_is_of_zeros_or_of_clusters_in_a_row(table: list[int]) -> Non
 
 def test_clusters_in_a_row_are_one_sequence() -> None:
     table = [0, 0, COPIED | CLUSTER, COPIED | 2 * CLUSTER, 5 * CLUSTER, 6 * CLUSTER, 0, 1, 1]
-    found = heads(
-        np.array(table, np.uint64), CLUSTER, compressed=COMPRESSED, offset=c.L2E_OFFSET_MASK
-    )
+    found = heads(np.array(table, np.uint64), CLUSTER, l2_placed)
 
     assert found.tolist() == [0, 2, 4, 6, 7, 8]
 
 
 def test_zero_clusters_without_a_place_are_one_sequence() -> None:
     table = np.array([0, 1, 1, 1, COPIED | 1, COPIED | 1, 0, 0], np.uint64)
-    found = heads(table, CLUSTER, compressed=COMPRESSED, offset=c.L2E_OFFSET_MASK, empty=1)
+    found = heads(table, CLUSTER, l2_placed, empty=1)
 
     assert found.tolist() == [0, 1, 4, 5, 6]
 

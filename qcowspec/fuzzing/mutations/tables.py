@@ -9,15 +9,11 @@ from qcow_parsers import constants as c
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import boundary, mutation, pick, qcow2_only
 from qcowspec.fuzzing.places import Place
+from qcowspec.spec.decoding import FIELDS, RESERVED
 from qcowspec.spec.units import BITS_PER_BYTE
 
-RESERVED = {
-    "l1_table": c.L1E_RESERVED_MASK,
-    "l2_tables": c.L2E_STD_RESERVED_MASK,
-    "refcount_table": c.REFT_RESERVED_MASK,
-    "bitmap_table": c.BME_TABLE_ENTRY_RESERVED_MASK,
-}
-"""Reserved bits of the entries, by the name of their table."""
+L2 = FIELDS["qcow2::l2_table"]
+"""The bits of the fields of an L2 entry."""
 
 FLAGS = (0, 62, 63)
 """Bits that say what an entry is."""
@@ -69,7 +65,7 @@ def entry_overlap(draft: Draft, random: Random) -> None:
     place = _entry(draft, random)
     tables = [offset for offset, _, _ in draft.places.tables().values()]
     others = [int(other.value or 0) for other in _entries(draft)]
-    target = random.choice([0, *tables, *others]) & c.L2E_OFFSET_MASK
+    target = random.choice([0, *tables, *others]) & L2["offset"]
     draft.set(place, _flags(place) | target)
 
 
@@ -94,7 +90,7 @@ def _entry(draft: Draft, random: Random) -> Place:
 
 def _flags(place: Place) -> int:
     value = place.value if isinstance(place.value, int) else 0
-    return value & (c.QCOW_OFLAG_COPIED | c.QCOW_OFLAG_ZERO)
+    return value & (L2["copied"] | L2["zero"])
 
 
 def _reserved(place: Place) -> int:

@@ -11,7 +11,8 @@ from hypothesis.strategies import SearchStrategy
 from qcow_parsers import constants as c
 
 from qcowspec.fuzzing.strategies.values import CLUSTER_BITS, Structure, numbers
-from qcowspec.spec.units import BITS_PER_BYTE, compressed_shift, v1_compressed_shift
+from qcowspec.spec.decoding import compressed_shift, v1_compressed_shift
+from qcowspec.spec.units import BITS_PER_BYTE
 
 REFCOUNT_ORDERS = range(c.QCOW2_MAX_REFCOUNT_ORDER + 1)
 V1_CLUSTER_BITS = range(c.QCOW1_MIN_CLUSTER_BITS, c.QCOW1_MAX_CLUSTER_BITS + 1)

@@ -10,6 +10,8 @@ from typing import Any
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
+from qcowspec.spec.entries import BitmapTableEntries, Frame
+from qcowspec.spec.entry_rules import bitmaps_cluster_offset, bitmaps_past_end
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place, place
@@ -214,10 +216,15 @@ def untrusted_table_past_end(entry: Qcow2.BitmapDirectoryEntry, image: Metadata)
 @decides("bitmaps/cluster-offset")
 def cluster_offset(entry: Qcow2.BitmapTableEntry, image: Metadata) -> bool:
     """The bitmap's data begin at a cluster. Reads the header."""
-    return entry.offset % image.qcow2_header.cluster_size == 0
+    return bool(bitmaps_cluster_offset(_view(entry, image)))
 
 
 @decides("bitmaps/untrusted-cluster-past-end")
 def untrusted_cluster_past_end(entry: Qcow2.BitmapTableEntry, image: Metadata) -> bool:
     """The bitmap's data begin inside the file. Reads the file's length."""
-    return entry.offset == 0 or image.holds(entry.offset, 1)
+    return bool(bitmaps_past_end(_view(entry, image)))
+
+
+def _view(entry: Qcow2.BitmapTableEntry, image: Metadata) -> BitmapTableEntries:
+    assert image.geometry is not None
+    return BitmapTableEntries(entry.offset, Frame(image.geometry, length=image.length))

@@ -7,7 +7,7 @@ from typing import Any
 from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 
-from qcowspec.spec import units
+from qcowspec.spec import decoding
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place
@@ -46,7 +46,7 @@ def untrusted_l2_past_end(header: Qcow2.Header, image: Metadata) -> bool:
 @states("l1/untrusted-l2-past-end")
 def last_l2_table(header: Qcow2.Header, image: Metadata) -> int:
     """Offset of the L2 table that lies furthest into the file; 0 where there is none."""
-    return units.l1_offset(_last_entry(image)[1])
+    return decoding.l1_offset(_last_entry(image)[1])
 
 
 @places("l1/untrusted-l2-past-end")
@@ -64,16 +64,16 @@ def _last_entry(image: Metadata) -> tuple[int, int]:
     if table is None or len(table.data) < table.ENTRY_SIZE:
         return 0, 0
     if len(table.data) <= LARGE:
-        return max(enumerate(table.values()), key=lambda each: units.l1_offset(each[1]))
+        return max(enumerate(table.values()), key=lambda each: decoding.l1_offset(each[1]))
     import numpy as np  # which only a large table is worth waiting for
 
     entries = np.frombuffer(table.data, dtype=">u8", count=len(table.data) // c.L1E_SIZE)
     pieces = (entries[at : at + LARGE] for at in range(0, len(entries), LARGE))
-    last = [int(units.l1_offset(piece).argmax()) for piece in pieces]
+    last = [int(decoding.l1_offset(piece).argmax()) for piece in pieces]
     indexes = [number * LARGE + within for number, within in enumerate(last)]
     return max(
         ((index, int(entries[index])) for index in indexes),
-        key=lambda each: units.l1_offset(each[1]),
+        key=lambda each: decoding.l1_offset(each[1]),
     )
 
 
