@@ -3,17 +3,16 @@
 In: the bytes of an image, and of the files that it names. Out: for a guest offset, the kind and the
 place of its bytes; for a guest range, the bytes. Refuses, with the rule's error: a structure that
 breaks a rule of its own for which QEMU does not open the image, and a table entry for which QEMU
-fails the read. It opens no file and decrypts nothing. What has to be compared with other structures
-(`qcowspec.validate` does) is not looked at here.
+fails the read. It opens no file, decrypts nothing, and compares no structure with another.
 
-The order is that of docs/interop/qcow2 in QEMU's tree, whose sections the functions cite; version 1
-has no document: its functions cite block/qcow.c. The generated parsers take the structures apart.
-There are no arrays, caches, threads or fast paths. The rest of this package has them, and the tests
-compare it with this module.
+The order is that of docs/interop/qcow2 in QEMU's tree, whose sections the functions cite; those for
+version 1 cite block/qcow.c. The generated parsers take the structures apart. There are no arrays,
+caches, threads or fast paths: the rest of the package has them, and is tested against this module.
 """
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator
 from enum import Enum
@@ -53,8 +52,7 @@ class Place(NamedTuple):
     Attributes:
         kind: How they are stored.
         length: Bytes from the guest offset to the end of its cluster, subcluster or disk.
-        host: Offset of the byte in the image file, or in the external data file; of a compressed
-            cluster, of its payload. None without a place.
+        host: Offset of the byte, or of a compressed cluster's payload, in its file; or None.
         csize: Bytes of a compressed cluster's payload, at most.
     """
 
@@ -74,12 +72,15 @@ def parse(layout: type[Layout], data: bytes, *parameters: int | bool) -> Layout:
     return layout(*parameters, KaitaiStream(BytesIO(data)))  # type: ignore[call-arg]
 
 
+REFUSED = refused_by("qemu") | refused_for_loading()
+INSTANCES = [rule for rule in RULES if rule.predicate == "instance" and rule.id in REFUSED]
+INSTANCES.sort(key=lambda rule: rule.qemu.order or 0)
+
+
 def judge(layout: str, structure: object, version: int) -> None:
     """Raise the error of the first rule, in QEMU's order, that a structure breaks by itself."""
-    refused = refused_by("qemu") | refused_for_loading()
-    rules = [rule for rule in RULES if rule.on == layout and rule.id in refused]
-    for rule in sorted(rules, key=lambda rule: rule.qemu.order or 0):
-        applies = rule.predicate == "instance" and min(version, 3) in rule.versions
+    for rule in INSTANCES:
+        applies = rule.on == layout and min(version, 3) in rule.versions
         if applies and not attrgetter(rule.predicate_name)(structure):
             value = attrgetter(rule.field)(structure) if rule.field else None
             raise error_of(rule.id, value, offset=None, field=str(rule.field))
@@ -314,7 +315,7 @@ class Version2(Reference):
         """Snapshots: the L1 table and the disk's size of one, by its id, or else by its name."""
         for field in ("id_str", "name"):
             for entry in self.snapshots():
-                if getattr(entry, field) == wanted.encode():
+                if getattr(entry, field) == os.fsencode(wanted):
                     self.l1_table_offset, self.l1_size = entry.l1_table_offset, entry.l1_size
                     if entry.disk_size is not None:
                         self.size = entry.disk_size - entry.disk_size % c.BDRV_SECTOR_SIZE
@@ -322,12 +323,12 @@ class Version2(Reference):
         raise Invalid(f"has no snapshot {wanted!r}")
 
     def snapshots(self) -> Iterator[Qcow2.Snapshot]:
-        """Snapshots: the entries of the table, each as long as its id and name are."""
-        at, longest = self.header.snapshots_offset, 40 + c.QCOW_MAX_SNAPSHOT_EXTRA_DATA + 2 * 0xFFFF
+        """Snapshots: the entries of the table; 40 bytes of each tell how long it is."""
+        at = self.header.snapshots_offset
         for _ in range(self.header.nb_snapshots):
-            entry = parse(Qcow2.Snapshot, take(self.data, at, longest))
+            entry = parse(Qcow2.Snapshot, take(self.data, at, 40))
             judge("qcow2::snapshot", entry, self.header.version)
-            yield entry
+            yield parse(Qcow2.Snapshot, take(self.data, at, entry.entry_size))
             at += entry.entry_size
 
 
