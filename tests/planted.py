@@ -6,7 +6,7 @@ These are readers as any other: `scoring` runs them on the kit and marks what th
 kit run`` does it. A row is taken out of the judge's table, and the cases that break its rule are
 judged anew: no other case can come out differently. Rules that only reading decides are taken out
 of the reader: where it would fail by that rule, it gives something. A rule of neither kind is not
-the kit's: see `ELSEWHERE`.
+the kit's: see `ELSEWHERE`. The wheel has none of this.
 """
 
 from __future__ import annotations
