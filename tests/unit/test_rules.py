@@ -16,6 +16,7 @@ from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.predicates import AFTER, FACTS, FUNCTIONS, UNDECIDED, undecided
 from qcowspec.spec.profiles import NEWEST, Version, check_profile, refused_by
 from qcowspec.spec.rules import BY_ID, KEPT_PER_RULE, refuses
+from tests.every import every
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -44,7 +45,7 @@ def number(value: int, width: int) -> bytes:
 # --- every rule is decided by somebody, or it stands why not --------------------------------------
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@every("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_is_decided_once_or_it_stands_why_not(rule: Rule) -> None:
     about_entries = rule.id in HOLDS
     if rule.predicate == "instance":
@@ -54,7 +55,7 @@ def test_a_rule_is_decided_once_or_it_stands_why_not(rule: Rule) -> None:
         assert (rule.id in FUNCTIONS) != (rule.id in UNDECIDED)
 
 
-@pytest.mark.parametrize("rule", UNDECIDED, ids=str)
+@every("rule", UNDECIDED, ids=str)
 def test_a_rule_that_nobody_decides_is_one_that_no_opening_needs(rule: str) -> None:
     when: dict[str, tuple[str | None, ...]] = {
         undecided.DATA: ("data",),
