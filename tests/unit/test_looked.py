@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from qcow_parsers import constants as c
 from qcowspec.image import lay_open
 from qcowspec.reader.stream import StreamJudge
 from qcowspec.reader.verdict import Verdict, validate
+from tests.command import run
 from tests.every import every
 
 DATA = Path(__file__).parents[1] / "data"
@@ -24,12 +23,6 @@ SOUND = sorted(
     if path.suffix in {".qcow", ".qcow2"} and path.stem not in {"v3-damaged"}
 )
 CUT = "v3-refcount-16.qcow2"  # its last clusters are data
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "qcowspec", *words], capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture
