@@ -185,12 +185,6 @@ class Dump:
         found = self.field(path)
         return otherwise if found is None else found["value"]
 
-    def bytes_at(self, path: str) -> bytes:
-        """The bytes of a field, by its path."""
-        found = self.field(path)
-        assert found is not None, path
-        return bytes.fromhex(found["raw"])
-
     def bit(self, word: str, bit: int) -> bool:
         """A feature bit of the header."""
         return bool(self.value(f"header.{word}_features", 0) >> bit & 1)
