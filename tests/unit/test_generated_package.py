@@ -274,7 +274,7 @@ def test_values_of_a_real_image_are_what_the_stubs_say(image: Path) -> None:
 
 CONSUMER = """
 import io
-from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2
+from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2, positions
 from qcow_parsers.catalogue import RULES, Rule
 from qcow_parsers.constants import EXTENSIONS, FEATURES, QCOW_MAGIC
 from qcow_parsers.runtime import EndOfStreamError, KaitaiStream
@@ -286,9 +286,12 @@ def describe(data: bytes) -> str:
     features: int | None = header.incompatible_features
     dirty: bool = header.has_dirty
     entry = Qcow2.L2Entry(header.cluster_bits, dirty, KaitaiStream(io.BytesIO(data)))
+    other = positions.Qcow2.Header(KaitaiStream(io.BytesIO(data)))
+    other._read()
+    start: int = other._debug["version"]["start"]
     rules: list[Rule] = [rule for rule in RULES if rule.qemu.verdict == "rejects"]
     names = [each.id for each in FEATURES] + [each.id for each in EXTENSIONS]
-    return f"{bits} {features} {entry} {rules} {names} {QCOW_MAGIC}"
+    return f"{bits} {features} {entry} {start} {rules} {names} {QCOW_MAGIC}"
 
 
 def first(image: Qcow) -> Qcow1.Header | Qcow2.Header | None:

@@ -47,10 +47,15 @@ def _parsers(layouts: dict[str, Layout], compiled: dict[str, str], doc: str) -> 
 
 
 def _stubs(layouts: dict[str, Layout], inference: Inference, doc: str) -> dict[str, str]:
-    """The types of the parsers without positions; the others are read by name only."""
+    """The types of the parsers; those with positions are untyped."""
     imports = "\n".join(f"from .{stem} import {camel(stem)} as {camel(stem)}" for stem in layouts)
     header, listed = _header("formats/kaitai"), _listed(layouts)
     files = {"__init__.pyi": f'{header}\n"""{doc}"""\n\n{imports}\n\n__all__ = [{listed}]\n'}
+    untyped = "\n".join(f"{camel(stem)}: Any" for stem in layouts)
+    doc = skeleton.DOC_POSITIONS
+    files["positions/__init__.pyi"] = (
+        f'{header}\n"""{doc}"""\n\nfrom typing import Any\n\n{untyped}\n\n__all__ = [{listed}]\n'
+    )
     for stem, top in layouts.items():
         header = _header(f"formats/kaitai/{stem}.ksy")
         files[f"{stem}.pyi"] = Stub(top, layouts, inference).text(header)
