@@ -1,6 +1,7 @@
-"""Writes docs/findings.md and docs/findings/ from the folders of campaigns.
+"""Writes docs/findings.md and docs/findings/ from the folders of campaigns, or prints a spec.
 
     python tools/findings.py CAMPAIGN...
+    python tools/findings.py --spec READER/NAME
 
 A campaign's folder is called as the preset that it ran; others of the same preset have a + and
 something more. What the document says of readers of which no campaign is given stays as it is. What
@@ -10,13 +11,14 @@ bears on a reader's security is listed with its rule and its build spec, and des
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -45,10 +47,11 @@ READERS = {
 HEAD = """# What campaigns found
 
 Made by `python tools/findings.py` from campaigns of `qcowspec fuzz`; a test builds every spec and
-judges it. To see one again, with the reader installed:
+judges it. The specs of a reader stand by name in its file of [findings](findings). To see one
+again, with the reader installed:
 
 ```sh
-qcowspec build docs/findings/oslo/accepted-header-corrupt-….yaml -o image.qcow2
+python tools/findings.py --spec oslo/private-88 | qcowspec build - -o image.qcow2
 qcowspec fuzz --preset oslo --again image.qcow2
 ```
 
@@ -121,20 +124,29 @@ def section(reader: str, campaigns: Sequence[Path]) -> str:
         "| finding | rule | mutants | build spec |",
         "| --- | --- | --- | --- |",
     ]
-    folder = DOCS / "findings" / reader
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    lines += [_line(row, number, folder) for number, row in enumerate(rows)]
+    kept: dict[str, Any] = {}
+    lines += [_line(reader, row, number, kept) for number, row in enumerate(rows)]
+    _file(reader).write_text(yaml.safe_dump(kept, sort_keys=False, width=100), "utf-8")
     return "\n".join(lines) + "\n"
 
 
-def _line(row: Row, number: int, folder: Path) -> str:
-    """A finding as a row of the table; its spec is copied."""
+def _file(reader: str) -> Path:
+    return DOCS / f"findings/{reader}.yaml"
+
+
+def specs(reader: str) -> dict[str, Any]:
+    """The build specs of what was found in a reader, by name."""
+    found: dict[str, Any] = yaml.safe_load(_file(reader).read_text("utf-8"))
+    return found
+
+
+def _line(reader: str, row: Row, number: int, kept: dict[str, Any]) -> str:
+    """A finding as a row of the table; its spec is added to those that are kept."""
     place = "a large table; see `qcowspec rules`"
     if row.spec is not None:
-        name = f"private-{number}.yaml" if row.is_private else f"{row.slug}.yaml"
-        shutil.copyfile(row.spec, folder / name)
-        place = f"[spec](findings/{folder.name}/{name})"
+        name = f"private-{number}" if row.is_private else row.slug
+        kept[name] = yaml.safe_load(row.spec.read_text("utf-8"))
+        place = f"`{reader}/{name}`"
     rule = f"`{row.rule}`" if row.rule else "none"
     told = (PRIVATE, rule, "") if row.is_private else (_cause(row), rule, f"{row.count:,}")
     return f"| {' | '.join(told)} | {place} |"
@@ -146,9 +158,22 @@ def _cause(row: Row) -> str:
 
 
 def main() -> None:
-    """Write the document."""
+    """Write the document, or print a build spec."""
+    match sys.argv[1:]:
+        case ["--spec", name]:
+            reader, _, slug = name.partition("/")
+            found = specs(reader).get(slug) if reader in READERS else None
+            if found is None:
+                sys.exit(f"{name}: docs/findings.md names no such spec")
+            print(yaml.safe_dump(found, sort_keys=False, width=100), end="")
+        case words:
+            write(map(Path, words))
+
+
+def write(folders: Iterable[Path]) -> None:
+    """Write the document and the specs from the folders of campaigns."""
     campaigns: dict[str, list[Path]] = {}
-    for name in map(Path, sys.argv[1:]):
+    for name in folders:
         campaigns.setdefault(name.name.partition("+")[0], []).append(name)
     document = DOCS / "findings.md"
     known = written(document.read_text("utf-8")) if document.exists() else {}

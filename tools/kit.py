@@ -20,7 +20,8 @@ from pathlib import Path
 from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.cases import everything
 from qcowspec.fuzzing.kit.expectations import RECORD, as_text, expect
-from qcowspec.fuzzing.kit.planted import ELSEWHERE, Caught, caught, planted
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def record() -> str:
@@ -34,6 +35,9 @@ def record() -> str:
 
 def planted_bugs() -> int:
     """Say for each rule how it is caught; how many are not."""
+    sys.path.insert(0, str(ROOT))  # run as a script, Python looks only into tools/
+    from tests.planted import ELSEWHERE, caught, planted
+
     counted: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         kit = Path(folder)
@@ -42,14 +46,11 @@ def planted_bugs() -> int:
         for rule in planted():
             found = caught(rule, kit, rows)
             counted[found.kind if found else "missed"] += 1
-            print(f"{rule:40} {_said(found) if found else 'MISSED'}", flush=True)
+            seen = f"{found.kind:11} {found.case}  ({found.held.profile})" if found else "MISSED"
+            print(f"{rule:40} {seen}", flush=True)
     total = sum(counted.values())
     print(f"{total} rules: {dict(counted)}; {len(ELSEWHERE)} are no matter of opening or reading")
     return counted["missed"]
-
-
-def _said(found: Caught) -> str:
-    return f"{found.kind:11} {found.case}  ({found.held.profile})"
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 """The parts of the kaitaistruct package that a user of the parsers meets, with types."""
 
 import io
-from typing import BinaryIO, TypedDict
+from typing import BinaryIO
 
 from kaitaistruct import EndOfStreamError, KaitaiStream, KaitaiStruct, KaitaiStructError
 
@@ -12,15 +12,6 @@ __all__ = [
     "KaitaiStream",
     "KaitaiStruct",
     "KaitaiStructError",
-    "Span",
 ]
 
 ByteStream = BinaryIO | io.BufferedIOBase | io.RawIOBase
-
-
-class Span(TypedDict, total=False):
-    """Where a field starts and ends in its stream; `arr` has the elements of a list."""
-
-    start: int
-    end: int
-    arr: "list[Span]"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from qcow_parsers import constants as c
 
@@ -289,8 +288,3 @@ def _edges(start: int, end: int, whole_from: int, whole_to: int) -> Iterator[int
         return
     yield from range(start, whole_from)
     yield from range(whole_to, end)
-
-
-def plain_rows(values: Mapping[int, int]) -> list[dict[str, Any]]:
-    """Rows for a few entries: what a hand-written table may have as a mapping."""
-    return [{"index": index, "value": value} for index, value in values.items()]

@@ -7,14 +7,15 @@ Refused: to pass without the oracle where ``CI`` is set; elsewhere its absence i
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 from click.testing import CliRunner
 
 from qcowspec.cli import qcowspec
+from tests.every import every
 from tools.make_test_data import DATA, IMAGES, Image
 
 Plain = dict[str, Any]
@@ -183,12 +185,6 @@ class Dump:
         found = self.field(path)
         return otherwise if found is None else found["value"]
 
-    def bytes_at(self, path: str) -> bytes:
-        """The bytes of a field, by its path."""
-        found = self.field(path)
-        assert found is not None, path
-        return bytes.fromhex(found["raw"])
-
     def bit(self, word: str, bit: int) -> bool:
         """A feature bit of the header."""
         return bool(self.value(f"header.{word}_features", 0) >> bit & 1)
@@ -243,6 +239,7 @@ def dump(*words: str | Path) -> str:
 
 
 Dumps = Callable[..., Dump]
+Claim = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -269,3 +266,33 @@ def image(request: pytest.FixtureRequest) -> Image:
 def said(image: Image, dumps: Dumps) -> Dump:
     """What dump says of the image, with all its tables."""
     return dumps(image.name)
+
+
+def of_images(rows: Iterable[Image]) -> Callable[[Claim], Claim]:
+    """Hold a claim of what dump says of images, with all their tables, in one test.
+
+    Args:
+        rows: The images; a claim takes one as ``image``, and its dump as ``said``.
+    """
+
+    def decorate(claim: Claim) -> Claim:
+        signature = inspect.signature(claim)
+
+        @wraps(claim)
+        def of_one(image: Image, dumps: Dumps, **fixtures: Any) -> None:
+            known = {"image": image, "dumps": dumps}
+            fixtures |= {name: known[name] for name in known if name in signature.parameters}
+            if "said" in signature.parameters:
+                fixtures["said"] = dumps(image.name)
+            claim(**fixtures)
+
+        given = inspect.signature(of_one, follow_wrapped=False).parameters
+        own = [each for name, each in signature.parameters.items() if name not in (*given, "said")]
+        parameters = [given["image"], given["dumps"], *own]
+        vars(of_one)["__signature__"] = signature.replace(parameters=parameters)
+        return every("image", rows, ids=lambda row: row.name)(of_one)
+
+    return decorate
+
+
+of_every_image = of_images(EVERY_IMAGE)

@@ -1,6 +1,6 @@
 """Images that are written at random, and mutants of their tables, for whoever compares with QEMU.
 
-`tests.conformance.reading` has scripts and mutants of its own, which know what they wrote.
+`tests.conformance.reading` takes its bases from here; its scripts and mutants know what they wrote.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,13 @@ from qcowspec.check.findings import Fault
 from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.image import lay_open
+from tests.command import run as ran
 
 CLUSTER, ENTRIES = 0x1000, 512
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "qcowspec", "check", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return ran("check", *arguments)
 
 
 def checked(data: bytes | Path) -> Report:

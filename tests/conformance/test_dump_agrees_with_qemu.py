@@ -6,6 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from tests.conformance.conftest import of_every_image
 from tools.make_test_data import Image
 
 if TYPE_CHECKING:
@@ -20,10 +21,12 @@ NANOSECONDS = 10**9
 NO_ICOUNT = 2**64 - 1
 
 
+@of_every_image
 def test_the_format(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert said.document["format"] == qemu_img.info(image)["format"]
 
 
+@of_every_image
 def test_that_qemu_opens_it(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert qemu_img.info(image)["filename"]
 
@@ -34,54 +37,65 @@ PATCHED = {"v2-backing-probed.qcow2": ["extensions/slack"]}
 """Where the table's row took an extension away, and left its bytes."""
 
 
+@of_every_image
 def test_that_it_breaks_no_rule(image: Image, said: Dump) -> None:
     rules = [finding["rule"] for finding in said.document["findings"]]
 
     assert rules == PATCHED.get(image.name, [])
 
 
+@of_every_image
 def test_the_virtual_size(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert said.size == qemu_img.info(image)["virtual-size"]
 
 
+@of_every_image
 def test_the_cluster_size(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert said.cluster_size == qemu_img.info(image)["cluster-size"]
 
 
+@of_every_image
 def test_the_backing_file(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     expected = qemu_img.info(image).get("backing-filename")
 
     assert said.value("backing_file_name") == expected
 
 
+@of_every_image
 def test_the_format_of_the_backing_file(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     extension = said.extension("backing_format") or {}
 
     assert extension.get("format") == qemu_img.info(image).get("backing-filename-format")
 
 
+@of_every_image
 def test_whether_it_is_encrypted(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert said.is_encrypted == qemu_img.info(image).get("encrypted", False)
 
 
+@of_every_image
 def test_the_dirty_flag(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert said.bit("incompatible", 0) == qemu_img.info(image)["dirty-flag"]
 
 
+@of_every_image
 def test_the_corrupt_flag(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert said.bit("incompatible", 1) == qemu_img.specific(image).get("corrupt", False)
 
 
+@of_every_image
 def test_the_compat_level(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert COMPAT.get(said.version) == qemu_img.specific(image).get("compat")
 
 
+@of_every_image
 def test_lazy_refcounts(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     expected = qemu_img.specific(image).get("lazy-refcounts", False)
 
     assert said.bit("compatible", 0) == expected
 
 
+@of_every_image
 def test_the_width_of_refcounts(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     order = said.value("header.refcount_order", 4)
 
@@ -90,6 +104,7 @@ def test_the_width_of_refcounts(image: Image, said: Dump, qemu_img: QemuImg) -> 
     )
 
 
+@of_every_image
 def test_the_compression_type(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     kind = said.value("header.additional_fields.compression_type", 0)
 
@@ -98,20 +113,24 @@ def test_the_compression_type(image: Image, said: Dump, qemu_img: QemuImg) -> No
     )
 
 
+@of_every_image
 def test_extended_l2(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert said.has_extended_l2 == qemu_img.specific(image).get("extended-l2", False)
 
 
+@of_every_image
 def test_the_data_file(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     extension = said.extension("data_file") or {}
 
     assert extension.get("data_file") == qemu_img.specific(image).get("data-file")
 
 
+@of_every_image
 def test_whether_there_is_a_data_file(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert said.has_data_file == ("data-file" in qemu_img.specific(image))
 
 
+@of_every_image
 def test_whether_the_data_file_is_raw(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     expected = qemu_img.specific(image).get("data-file-raw", False)
 
@@ -142,6 +161,7 @@ def snapshots(said: Dump) -> list[dict[str, Any]]:
     return found
 
 
+@of_every_image
 def test_the_snapshots(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert snapshots(said) == qemu_img.info(image).get("snapshots", [])
 
@@ -158,6 +178,7 @@ SNAPSHOT_LINE = re.compile(
 )
 
 
+@of_every_image
 def test_the_list_of_snapshots(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     actual = []
     for index, snapshot in enumerate(snapshots(said)):
@@ -185,6 +206,7 @@ def test_the_list_of_snapshots(image: Image, said: Dump, qemu_img: QemuImg) -> N
 BITMAP_FLAGS = {0: "in-use", 1: "auto"}
 
 
+@of_every_image
 def test_the_bitmaps(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     actual = []
     for index in range(len(said.called("bitmaps"))):
@@ -209,6 +231,7 @@ def text(said: Dump, path: str) -> str:
     return str(said.value(path)).rstrip("\0")
 
 
+@of_every_image
 def test_the_kind_of_encryption(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     expected = qemu_img.specific(image).get("encrypt", {}).get("format")
 
@@ -217,6 +240,7 @@ def test_the_kind_of_encryption(image: Image, said: Dump, qemu_img: QemuImg) -> 
     assert (kind if said.version > 1 else None) == expected
 
 
+@of_every_image
 def test_the_luks_header(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     expected = dict(qemu_img.specific(image).get("encrypt", {}))
     if expected.get("format") != "luks":
@@ -242,6 +266,7 @@ def test_the_luks_header(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert actual | ({"ivgen-hash-alg": generator_hash} if generator_hash else {}) == expected
 
 
+@of_every_image
 def test_the_key_slots(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     expected = qemu_img.specific(image).get("encrypt", {}).get("slots", [])
 

@@ -7,12 +7,11 @@ dump's own structures, the numbers are the same: every structure was found, and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
+from tests.conformance.conftest import Claim, of_every_image, of_images
 from tools.make_test_data import IMAGES
 
 if TYPE_CHECKING:
@@ -24,12 +23,14 @@ SOUND, DIRTY_OR_DAMAGED, LEAKS = 0, 2, 3
 # --- Bytes ----------------------------------------------------------------------------------------
 
 
+@of_every_image
 def test_that_every_structure_lies_in_the_file(said: Dump) -> None:
     length = len(said.content)
 
     assert [n["name"] for n in said.nodes() if n["offset"] + n["length"] > length] == []
 
 
+@of_every_image
 def test_that_raw_bytes_are_those_of_the_file(said: Dump) -> None:
     for node in said.nodes():
         if "raw" in node:
@@ -37,12 +38,14 @@ def test_that_raw_bytes_are_those_of_the_file(said: Dump) -> None:
             assert node["raw"] == found.hex(), node["name"]
 
 
+@of_every_image
 def test_that_numbers_are_the_bytes_big_endian(said: Dump) -> None:
     for node in said.nodes():
         if isinstance(node.get("value"), int):
             assert node["value"] == int(node["raw"], 16), node["name"]
 
 
+@of_every_image
 def test_that_texts_are_the_bytes(said: Dump) -> None:
     for node in said.nodes():
         if isinstance(node.get("value"), str):
@@ -50,10 +53,12 @@ def test_that_texts_are_the_bytes(said: Dump) -> None:
             assert node["value"] == expected, node["name"]
 
 
+@of_every_image
 def test_that_a_value_is_a_number_or_a_text(said: Dump) -> None:
     assert {type(node["value"]) for node in said.nodes() if "raw" in node} <= {int, str}
 
 
+@of_every_image
 def test_that_fields_leave_no_gap_and_do_not_overlap(said: Dump) -> None:
     for node in said.nodes():
         if "fields" in node:
@@ -63,18 +68,21 @@ def test_that_fields_leave_no_gap_and_do_not_overlap(said: Dump) -> None:
             assert starts == ends, node["name"]
 
 
+@of_every_image
 def test_that_names_are_unique(said: Dump) -> None:
     names = Counter(structure["name"] for structure in said.structures)
 
     assert [name for name, count in names.items() if count > 1] == []
 
 
+@of_every_image
 def test_that_names_in_a_structure_are_unique(said: Dump) -> None:
     for node in said.nodes():
         names = [field["name"] for field in node.get("fields", [])]
         assert sorted(names) == sorted(set(names)), node["name"]
 
 
+@of_every_image
 def test_that_header_and_extensions_follow_each_other(said: Dump) -> None:
     area = [said.by_name["header"], *said.called("header_extensions")]
 
@@ -84,6 +92,7 @@ def test_that_header_and_extensions_follow_each_other(said: Dump) -> None:
 # --- Tables ---------------------------------------------------------------------------------------
 
 
+@of_every_image
 def test_that_rows_number_every_entry(said: Dump) -> None:
     for table in said.tables():
         indices = [row["index"] for row in table["entries"]]
@@ -93,6 +102,7 @@ def test_that_rows_number_every_entry(said: Dump) -> None:
         assert [table["summary"]["entries"]] == (nexts or [0])[-1:], table["name"]
 
 
+@of_every_image
 def test_that_equal_neighbours_share_a_row(said: Dump) -> None:
     for table in said.tables():
         values = [row["raw"] for row in table["entries"]]
@@ -106,6 +116,7 @@ def width(table: dict[str, Any]) -> int:
     return int(table["length"] * 8 // entries) if entries else 0
 
 
+@of_every_image
 def test_that_rows_stand_where_they_say(said: Dump) -> None:
     for table in said.tables():
         bits = width(table)
@@ -128,6 +139,7 @@ def packed(table: dict[str, Any]) -> bytes:
     return whole.to_bytes(table["length"], "little")
 
 
+@of_every_image
 def test_that_rows_add_up_to_the_bytes_of_the_table(said: Dump) -> None:
     for table in said.tables():
         found = said.content[table["offset"] : table["offset"] + table["length"]]
@@ -135,6 +147,7 @@ def test_that_rows_add_up_to_the_bytes_of_the_table(said: Dump) -> None:
         assert packed(table) == found, table["name"]
 
 
+@of_every_image
 def test_the_figures_of_tables_of_pointers_and_counts(said: Dump) -> None:
     for table in said.tables():
         if not table["layout"].endswith("::l2_table"):
@@ -234,10 +247,9 @@ def refcounts(said: Dump) -> Counter[int]:
     return found
 
 
-def images_that_check_with(status: int) -> pytest.MarkDecorator:
+def images_that_check_with(status: int) -> Callable[[Claim], Claim]:
     """The qcow2 images of which ``qemu-img check`` says this."""
-    rows = [row for row in IMAGES if row.check == status]
-    return pytest.mark.parametrize("image", rows, indirect=True, ids=lambda row: row.name)
+    return of_images(row for row in IMAGES if row.check == status)
 
 
 @images_that_check_with(SOUND)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conformance.conftest import of_every_image, of_images
 from tools.make_test_data import IMAGES, Image
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def of_subclusters(cluster: dict[str, int], said: Dump) -> Iterator[Extent]:
             yield Extent(cluster["guest_offset"] + index * length, length, bool(data), offset)
 
 
+@of_every_image
 def test_the_mapping(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     # What is not present, or comes from deeper down, is not in this image's tables. Data that QEMU
     # knows to be zeros, because the image file is sparse there, are data all the same.
@@ -121,12 +123,14 @@ def test_the_mapping(image: Image, said: Dump, qemu_img: QemuImg) -> None:
     assert merged(extents(said)) == expected
 
 
+@of_every_image
 def test_that_the_mapping_is_in_order(said: Dump) -> None:
     starts = [c["guest_offset"] for c in clusters(said.called("l2_tables"), said.cluster_size)]
 
     assert starts == sorted(set(starts))
 
 
+@of_every_image
 def test_the_figures_of_an_l2_table(said: Dump) -> None:
     for table in said.tables():
         if table["layout"].endswith("::l2_table"):
@@ -207,10 +211,8 @@ def test_that_a_compressed_cluster_ends_where_dump_says(image: Image, said: Dump
 NO_SUCH_CHECK = 63  # version 1
 
 CHECKED = [row for row in IMAGES if row.check != NO_SUCH_CHECK]
-checked = pytest.mark.parametrize("image", CHECKED, indirect=True, ids=lambda row: row.name)
-sound = pytest.mark.parametrize(
-    "image", [row for row in CHECKED if row.check == 0], indirect=True, ids=lambda row: row.name
-)
+checked = of_images(CHECKED)
+sound = of_images(row for row in CHECKED if row.check == 0)
 
 
 def active(said: Dump) -> Counter[str]:
@@ -251,6 +253,7 @@ def test_where_the_used_part_of_the_file_ends(image: Image, said: Dump, qemu_img
 # --- the short form -------------------------------------------------------------------------------
 
 
+@of_every_image
 def test_that_a_dump_without_tables_reads_the_same(image: Image, dumps: Dumps) -> None:
     short, whole = dumps(image.name, tables=False), dumps(image.name)
 
@@ -261,6 +264,7 @@ def test_that_a_dump_without_tables_reads_the_same(image: Image, dumps: Dumps) -
 
 
 @pytest.mark.parametrize("tables", ["l2_tables", "refcount_blocks"])
+@of_every_image
 def test_that_a_dump_without_tables_says_what_it_left_out(
     image: Image, dumps: Dumps, tables: str
 ) -> None:

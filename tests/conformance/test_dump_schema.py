@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 
 from qcowspec.cli import qcowspec
 from qcowspec.report.document import SCHEMA as NAME
+from tests.conformance.conftest import of_every_image
 from tools.make_test_data import DATA, Image
 
 if TYPE_CHECKING:
@@ -90,10 +91,12 @@ def test_it_lets_later_versions_add_keys(dumps: Dumps) -> None:
 
 
 @pytest.mark.parametrize("tables", [True, False], ids=["with tables", "without tables"])
+@of_every_image
 def test_every_dump_follows_it(image: Image, dumps: Dumps, tables: bool) -> None:
     assert complaints(dumps(image.name, tables=tables).document) == []
 
 
+@of_every_image
 def test_only_with_tables_are_there_entries(image: Image, dumps: Dumps) -> None:
     short = dumps(image.name, tables=False)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.every import every
+
 Row = dict[str, Any]
 
 FORMATS = Path(__file__).parents[2] / "formats"
@@ -72,7 +74,7 @@ def named(rows: list[Row]) -> list[Any]:
 # ---- every row is well formed
 
 
-@pytest.mark.parametrize("row", named(CONSTANTS))
+@every("row", named(CONSTANTS))
 def test_a_constant_has_the_keys_of_the_schema(row: Row) -> None:
     required = {"name", "unit", "limit", "meaning", "source"}
     forms = set(FORMS) & row.keys()
@@ -82,7 +84,7 @@ def test_a_constant_has_the_keys_of_the_schema(row: Row) -> None:
     assert row["limit"] in {"format", "qemu", "librbd", "policy"}
 
 
-@pytest.mark.parametrize("row", named(CONSTANTS))
+@every("row", named(CONSTANTS))
 def test_a_constant_is_written_in_the_form_that_fits_it(row: Row) -> None:
     assert ("text" in row) == (row["unit"] == "name")
     if row["unit"] == "mask":
@@ -98,14 +100,14 @@ def test_a_constant_is_written_in_the_form_that_fits_it(row: Row) -> None:
         assert before + 1 < after  # else one range says it
 
 
-@pytest.mark.parametrize("row", named(CONSTANTS))
+@every("row", named(CONSTANTS))
 def test_a_seed_name_is_given_only_where_the_seed_differs(row: Row) -> None:
     if "seed_name" in row:
         assert row.get("seed") is True
         assert row["seed_name"] != row["name"]
 
 
-@pytest.mark.parametrize("enum", named(ENUMS))
+@every("enum", named(ENUMS))
 def test_an_enum_has_the_keys_of_the_schema(enum: Row) -> None:
     required = {"name", "kind", "meaning", "source", "member"}
     assert required <= enum.keys() <= required | {"seed"}
@@ -115,7 +117,7 @@ def test_an_enum_has_the_keys_of_the_schema(enum: Row) -> None:
         assert form in ({"value"} if enum["kind"] == "enum" else {"value", "bit", "of"})
 
 
-@pytest.mark.parametrize("enum", named(ENUMS))
+@every("enum", named(ENUMS))
 def test_an_enum_gives_no_number_two_names(enum: Row) -> None:
     single = [member for member in enum["member"] if "of" not in member]
     values = [number(member) for member in single]
@@ -124,9 +126,7 @@ def test_an_enum_gives_no_number_two_names(enum: Row) -> None:
         assert [m["name"] for m in single if m.get("value", 0) != 0] == []
 
 
-@pytest.mark.parametrize(
-    "row", named(CONSTANTS + ENUMS + [m for enum in ENUMS for m in enum["member"]])
-)
+@every("row", named(CONSTANTS + ENUMS + [m for enum in ENUMS for m in enum["member"]]))
 def test_a_meaning_is_a_sentence(row: Row) -> None:
     assert row["meaning"].endswith(".")
     assert " should " not in row["meaning"]
@@ -144,7 +144,7 @@ def test_no_two_rows_share_a_name_in_the_seed() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-@pytest.mark.parametrize("stem", FILES)
+@every("stem", FILES)
 def test_lines_stay_readable(stem: str) -> None:
     long = [line for line in FILES[stem].read_text("utf-8").splitlines() if len(line) > 118]
     assert long == []
@@ -166,7 +166,7 @@ def single_bits(enum_name: str) -> dict[str, int]:
     return {m["name"]: 1 << m["bit"] for m in enum["member"] if "bit" in m}
 
 
-@pytest.mark.parametrize(("bitnrs", "flags"), PAIRS)
+@every(("bitnrs", "flags"), PAIRS)
 def test_a_flag_is_one_shifted_by_its_bit_number(bitnrs: str, flags: str) -> None:
     shifted = {
         name.removesuffix("_BITNR"): 1 << value
@@ -180,7 +180,7 @@ def test_the_highest_bit_number_counts_the_sorts_of_metadata() -> None:
     assert N["QCOW2_OL_MAX_BITNR"] == len(single_bits("QCow2MetadataOverlap"))
 
 
-@pytest.mark.parametrize(
+@every(
     ("mask", "flags"),
     [
         ("QCOW2_INCOMPAT_MASK", "Qcow2IncompatibleFeatures"),
@@ -232,7 +232,7 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("word", WORDS)
+@every("word", WORDS)
 def test_the_fields_of_a_table_entry_are_disjoint_and_complete(word: str) -> None:
     fields = [N[name] for name in WORDS[word]]
     union = 0
@@ -357,7 +357,7 @@ SAME = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("claim", SAME)
+@every("claim", SAME)
 def test_what_can_be_computed_is_what_the_row_says(claim: str) -> None:
     actual, expected = SAME[claim]
     assert expected == actual
@@ -395,13 +395,13 @@ ORDERED = {
 }
 
 
-@pytest.mark.parametrize("claim", ORDERED)
+@every("claim", ORDERED)
 def test_limits_come_in_order(claim: str) -> None:
     values = [N[name] for name in ORDERED[claim]]
     assert sorted(set(values)) == values
 
 
-@pytest.mark.parametrize(
+@every(
     ("size", "alignment"),
     [
         ("QCOW2_V2_HEADER_LENGTH", "QCOW2_HEADER_ALIGNMENT"),
@@ -427,7 +427,7 @@ WORD_OF_TYPE = {
 }
 
 
-@pytest.mark.parametrize("row", named(FEATURES))
+@every("row", named(FEATURES))
 def test_a_feature_has_the_keys_of_the_schema(row: Row) -> None:
     assert row.keys() == {
         "id", "type", "bit", "name", "constant", "since", "versions", "obliges", "source",
@@ -436,7 +436,7 @@ def test_a_feature_has_the_keys_of_the_schema(row: Row) -> None:
     assert len(row["name"].encode()) <= N["QCOW2_FEATURE_NAME_SIZE"]
 
 
-@pytest.mark.parametrize("kind", WORD_OF_TYPE)
+@every("kind", WORD_OF_TYPE)
 def test_the_features_of_a_word_are_the_flags_of_its_enum(kind: str) -> None:
     rows = {row["constant"]: 1 << row["bit"] for row in FEATURES if row["type"] == kind}
     assert rows == single_bits(WORD_OF_TYPE[kind])
@@ -457,7 +457,7 @@ def test_every_type_of_feature_has_its_number() -> None:
 # ---- extensions.toml
 
 
-@pytest.mark.parametrize("row", named(EXTENSIONS))
+@every("row", named(EXTENSIONS))
 def test_an_extension_has_the_keys_of_the_schema(row: Row) -> None:
     required = {"id", "magic", "name", "versions", "once", "constant", "source"}
     with_data = {"layout"} if row["id"] != "end" else set()

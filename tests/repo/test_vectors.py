@@ -10,7 +10,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 
-import pytest
 from qcow_parsers.catalogue import RULES
 
 from qcowspec.fuzzing import vectors
@@ -20,6 +19,7 @@ from qcowspec.fuzzing.vectors import Vector
 from qcowspec.reader.stream import CHUNK, StreamJudge
 from qcowspec.spec.profiles import check_profile
 from qcowspec.spec.rules import BY_ID
+from tests.every import every
 
 ALL = vectors.everything()
 
@@ -46,7 +46,7 @@ def test_ids_are_unique() -> None:
     assert [name for name, times in Counter(v.id for v in ALL).items() if times > 1] == []
 
 
-@pytest.mark.parametrize("stage", vectors.stages())
+@every("stage", vectors.stages())
 def test_files_are_in_canonical_form(stage: str) -> None:
     order = {rule.id: number for number, rule in enumerate(RULES)}
     rows = sorted(vectors.of_stage(stage), key=lambda v: (order[v.rule], not v.breaks))
@@ -56,7 +56,7 @@ def test_files_are_in_canonical_form(stage: str) -> None:
     assert vectors.page(stage, rows) == text
 
 
-@pytest.mark.parametrize("stage", vectors.stages())
+@every("stage", vectors.stages())
 def test_a_file_has_the_vectors_of_its_stage(stage: str) -> None:
     assert {vector.stage for vector in vectors.of_stage(stage)} == {stage}
 
@@ -73,7 +73,7 @@ def test_every_vector_is_about_a_rule() -> None:
     assert {vector.rule for vector in ALL} <= {rule.id for rule in RULES}
 
 
-@pytest.mark.parametrize("vector", ALL, ids=by_id)
+@every("vector", ALL, ids=by_id)
 def test_a_vector_reads_as_a_statement(vector: Vector) -> None:
     assert ID.fullmatch(vector.id)
     assert vector.says.endswith(".")
@@ -82,12 +82,12 @@ def test_a_vector_reads_as_a_statement(vector: Vector) -> None:
     assert UNSAID.search(vector.says) is None
 
 
-@pytest.mark.parametrize("vector", ALL, ids=by_id)
+@every("vector", ALL, ids=by_id)
 def test_a_vector_has_the_verdict_that_it_says(vector: Vector) -> None:
     assert rejudged(vector) == vector
 
 
-@pytest.mark.parametrize("vector", ALL, ids=by_id)
+@every("vector", ALL, ids=by_id)
 def test_a_vector_names_profiles(vector: Vector) -> None:
     assert list(vector.verdict)[:2] == ["qemu", "spec"]
     for profile in vector.verdict:
@@ -100,7 +100,7 @@ def test_rules_that_are_judged_later_are_marked() -> None:
     }
 
 
-@pytest.mark.parametrize("name", vectors.bases())
+@every("name", vectors.bases())
 def test_a_base_breaks_no_rule(name: str) -> None:
     described = "qcow" if vectors.bases()[name].get("version") == 1 else "qcow2"
 
@@ -109,7 +109,7 @@ def test_a_base_breaks_no_rule(name: str) -> None:
     assert found.broken(["qemu", "spec"]) == ()
 
 
-@pytest.mark.parametrize("vector", vectors.about("probe/stream"), ids=by_id)
+@every("vector", vectors.about("probe/stream"), ids=by_id)
 def test_a_stream_is_lost_where_the_vector_says(vector: Vector) -> None:
     stream = StreamJudge("qemu")
     for start in range(0, len(data := vectors.image(vector)), CHUNK):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from qcowspec.errors import QcowError
+from tests.command import run as ran
 from tools.make_test_data import DATA
 
 DOC = Path(__file__).parents[2] / "docs" / "build.md"
@@ -20,6 +21,8 @@ DOC = Path(__file__).parents[2] / "docs" / "build.md"
 def run(
     *words: object, given: str | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
+    if given is None and cwd is None and "-" not in words:
+        return ran(*words)
     command = [sys.executable, "-m", "qcowspec", *map(str, words)]
     return subprocess.run(
         command, input=given, capture_output=True, text=True, check=False, timeout=60, cwd=cwd

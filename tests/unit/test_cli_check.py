@@ -12,12 +12,12 @@ import pytest
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
+from tests.command import run as ran
 from tools.make_test_data import DATA
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "qcowspec", "check", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return ran("check", *arguments)
 
 
 def written(path: Path, name: str) -> Path:

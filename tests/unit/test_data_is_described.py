@@ -8,8 +8,7 @@ import hashlib
 import re
 from collections import Counter
 
-import pytest
-
+from tests.every import every
 from tools.make_test_data import DATA, IMAGES, readme
 
 NOT_IMAGES = {"README.md", "images.toml", ".gitattributes"}
@@ -42,14 +41,14 @@ def test_the_readme_lists_every_image() -> None:
     assert set(table_of_the_readme()) == set(DESCRIBED)
 
 
-@pytest.mark.parametrize("name", sorted(DESCRIBED))
+@every("name", sorted(DESCRIBED))
 def test_the_readme_has_the_size_and_digest_of(name: str) -> None:
     content = (DATA / name).read_bytes()
     expected = (len(content), hashlib.sha256(content).hexdigest())
     assert table_of_the_readme()[name] == expected
 
 
-@pytest.mark.parametrize("name", sorted(DESCRIBED))
+@every("name", sorted(DESCRIBED))
 def test_no_path_of_a_machine_is_in(name: str) -> None:
     content = (DATA / name).read_bytes()
     assert [path for path in (b"/tmp/", b"/home/", b"/root/") if path in content] == []

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 from qcow_parsers.catalogue import RULES
 
 from qcowspec.errors import NotQcow, Value
@@ -24,6 +23,7 @@ from qcowspec.report.text import HEXADECIMAL
 from qcowspec.report.tree import structures
 from qcowspec.spec.predicates import FACTS
 from qcowspec.spec.rules import Finding, sentence
+from tests.every import every
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -128,7 +128,7 @@ def fault(found: Finding, data: bytes, nodes: Sequence[Node]) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("vector", vectors.everything(), ids=lambda vector: vector.id)
+@every("vector", vectors.everything(), ids=lambda vector: vector.id)
 def test_a_finding_is_where_it_says_and_what_it_says(vector: Vector) -> None:
     assert faults(vectors.image(vector), vectors.format_of(vector)) == []
 

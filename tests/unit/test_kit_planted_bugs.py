@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from qcowspec.cli import qcowspec
 from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.case import SECRET
 from qcowspec.fuzzing.kit.expectations import PROFILES
-from qcowspec.fuzzing.kit.planted import ELSEWHERE, Reader, Validator, caught, planted
 from qcowspec.fuzzing.kit.scoring import ALL, Held, Row
+from tests.planted import ELSEWHERE, Reader, Validator, caught, planted
 
 SLOW = {
     "bitmaps/count-maximum",
@@ -29,6 +30,8 @@ SLOW = {
     *("snapshots/librbd-past-end", "snapshots/untrusted-past-end"),
 }
 CHOSEN = [r for r in planted() if os.environ.get("QCOWSPEC_PLANTED") == "all" or r not in SLOW]
+
+ROOT = Path(__file__).parents[2]
 
 SMALL = 1 << 18
 """Bytes of the images that all readers are run on."""
@@ -82,9 +85,13 @@ def test_a_reader_that_lacks_nothing_is_right(
 
 
 @pytest.mark.parametrize("rule", UNSEEN)
-def test_kit_run_finds_a_rule_that_is_missing_in_what_is_named(rule: str, kit: Path) -> None:
+def test_kit_run_finds_a_rule_that_is_missing_in_what_is_named(
+    rule: str, kit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     profile = "untrusted" if "untrusted" in rule else "qemu"
-    target = f"python:qcowspec.fuzzing.kit.planted:name {{format}} {profile} {rule}"
+    target = f"python:tests.planted:name {{format}} {profile} {rule}"
     only = ("--only", f"rules/{rule}/*")
     line = ["kit", "run", *only, "-p", profile, "--json", "--target", target, str(kit)]
 

@@ -27,6 +27,7 @@ from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES
 
+from tests.every import every
 from tools import gallery
 
 ROOT = Path(__file__).parents[2]
@@ -40,9 +41,9 @@ TYPES: dict[str, dict[str, Any]] = dict(SPECS) | {
 PARSERS: dict[str, Any] = {"qcow": Qcow, "qcow1": Qcow1, "qcow2": Qcow2, "luks1": Luks1}
 IMAGES = sorted((ROOT / "tests/data").glob("*.qcow*"))
 
-by_file = pytest.mark.parametrize("stem", SPECS)
-by_type = pytest.mark.parametrize("layout", TYPES)
-by_image = pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.name)
+by_file = every("stem", SPECS)
+by_type = every("layout", TYPES)
+by_image = every("path", IMAGES, ids=lambda path: path.name)
 
 
 def fields_of(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -256,7 +257,7 @@ def mutant(chance: random.Random) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@every("seed", range(20))
 def test_only_a_header_can_run_out_of_bytes(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(15):
@@ -284,7 +285,7 @@ ARGUMENTS: dict[str, tuple[int | bool, ...]] = {
 }
 
 
-@pytest.mark.parametrize("layout", ALONE)
+@every("layout", ALONE)
 def test_a_type_alone_on_random_bytes_is_total(layout: str) -> None:
     chance = random.Random(layout)
     stem, name = layout.split("::")

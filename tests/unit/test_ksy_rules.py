@@ -16,12 +16,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import pytest
 from kaitaistruct import KaitaiStream
 from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES as CATALOGUE
 
+from tests.every import every
 from tools import gallery
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ RULES = [
     if name.startswith(gallery.RULE)
 ]
 
-by_rule = pytest.mark.parametrize(("layout", "name"), RULES)
+by_rule = every(("layout", "name"), RULES)
 
 
 def test_every_instance_that_is_a_rule_decides_one() -> None:
@@ -808,7 +808,7 @@ def test_entries_of_tables_agree_with_the_masks() -> None:
         assert bitmap_table(word).offset == word & c.BME_TABLE_ENTRY_OFFSET_MASK
 
 
-@pytest.mark.parametrize("cluster_bits", range(9, 22))
+@every("cluster_bits", range(9, 22))
 def test_l2_entries_agree_with_the_masks(cluster_bits: int) -> None:
     shift = 62 - (cluster_bits - 8)
     for word in WORDS:
@@ -824,7 +824,7 @@ def test_l2_entries_agree_with_the_masks(cluster_bits: int) -> None:
             assert entry.ok_reserved == (word & c.L2E_STD_RESERVED_MASK == 0)
 
 
-@pytest.mark.parametrize("cluster_bits", range(9, 17))
+@every("cluster_bits", range(9, 17))
 def test_l2_entries_of_version_1_agree_with_their_formula(cluster_bits: int) -> None:
     for word in WORDS:
         entry = Qcow1.L2Entry(cluster_bits, stream(word.to_bytes(8)))
@@ -836,7 +836,7 @@ def test_l2_entries_of_version_1_agree_with_their_formula(cluster_bits: int) -> 
             assert entry.offset == low
 
 
-@pytest.mark.parametrize("order", range(7))
+@every("order", range(7))
 def test_refcounts_have_every_width_and_the_lowest_bits_first(order: int) -> None:
     data, bits = random.Random(order).randbytes(2048), 1 << order
     if bits >= 8:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,8 @@ from qcow_parsers import constants as c
 from qcowspec.image import lay_open
 from qcowspec.reader.stream import StreamJudge
 from qcowspec.reader.verdict import Verdict, validate
+from tests.command import run
+from tests.every import every
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -23,12 +23,6 @@ SOUND = sorted(
     if path.suffix in {".qcow", ".qcow2"} and path.stem not in {"v3-damaged"}
 )
 CUT = "v3-refcount-16.qcow2"  # its last clusters are data
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "qcowspec", *words], capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture
@@ -42,16 +36,14 @@ def cut(tmp_path: Path) -> Path:
 # --- a file that ends too early -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", SOUND, ids=lambda path: path.name)
+@every("path", SOUND, ids=lambda path: path.name)
 def test_an_image_that_qemu_made_is_not_called_truncated(path: Path) -> None:
     image = lay_open(path, entries=1 << 30)
 
     assert image.metadata.reach == 0
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOUND if path.stat().st_size], ids=lambda p: p.name
-)
+@every("path", [path for path in SOUND if path.stat().st_size], ids=lambda p: p.name)
 def test_an_image_that_lost_its_second_half_is_called_truncated(path: Path) -> None:
     data = path.read_bytes()
     image = lay_open(data)
@@ -190,8 +182,8 @@ def summary(verdict: Verdict) -> tuple[str, list[str]]:
     return verdict.verdict, sorted({found.rule for found in verdict.errors})
 
 
-@pytest.mark.parametrize("profile", ["untrusted", "librbd", "spec", "qemu"])
-@pytest.mark.parametrize("path", SOUND, ids=lambda path: path.name)
+@every("profile", ["untrusted", "librbd", "spec", "qemu"])
+@every("path", SOUND, ids=lambda path: path.name)
 def test_the_entries_of_a_stream_are_judged_as_the_files(path: Path, profile: str) -> None:
     data = path.read_bytes()
     judge = StreamJudge(profile)

@@ -19,6 +19,7 @@ from qcowspec.report.text import HEXADECIMAL
 from qcowspec.spec.predicates import FACTS
 from qcowspec.spec.profiles import PROFILES, refused_by, reported_by, verdict
 from qcowspec.spec.rules import sentence
+from tests.every import every
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -29,7 +30,7 @@ def rows() -> dict[str, dict[str, object]]:
     return {row["id"]: row for row in listed}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@every("rule", RULES, ids=lambda rule: rule.id)
 def test_the_json_says_what_each_profile_does(
     rule: Rule, rows: dict[str, dict[str, object]]
 ) -> None:
@@ -47,7 +48,7 @@ def test_the_json_says_what_each_profile_does(
     assert (row["librbd"], row["untrusted"]) == (expected["librbd"], expected["untrusted"])
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@every("rule", RULES, ids=lambda rule: rule.id)
 def test_the_text_says_what_each_profile_does(rule: Rule) -> None:
     facts = dict(line.split(maxsplit=1) for line in page(rule) if line.startswith("  "))
 
@@ -56,7 +57,7 @@ def test_the_text_says_what_each_profile_does(rule: Rule) -> None:
     assert ("U" in marks(rule)) == (verdict(rule, "untrusted") == "rejects")
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@every("rule", RULES, ids=lambda rule: rule.id)
 def test_offsets_magics_and_flags_are_in_hexadecimal(rule: Rule) -> None:
     field = (rule.field or "").rpartition(".")[2]
     of_entry = rule.on.endswith(("l1_entry", "l2_entry", "table_entry"))
@@ -66,14 +67,14 @@ def test_offsets_magics_and_flags_are_in_hexadecimal(rule: Rule) -> None:
         assert any("x" in form for form in said) or is_text or not field.endswith(HEXADECIMAL)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@every("rule", RULES, ids=lambda rule: rule.id)
 def test_any_value_can_be_filled_in(rule: Rule) -> None:
     for value in (0, (1 << 64) - 1, b"", b"\xff\0\x1b", b"name\0\0", "words", None):
         said = sentence(rule, value, 7)
         assert said.isprintable()
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@every("rule", RULES, ids=lambda rule: rule.id)
 def test_what_a_function_states_is_in_the_message(rule: Rule) -> None:
     assert ("{fact" in rule.message) == (rule.id in FACTS)
 

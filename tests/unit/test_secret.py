@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 import qcowspec
 from qcowspec.crypto import read_secret
+from tests.command import run
 from tools.make_test_data import DATA
 
 SECRET = "correct horse battery staple"  # noqa: S105 - of the tests
@@ -121,9 +121,7 @@ def test_a_line_feed_at_the_end_of_a_wrong_passphrase_is_pointed_out() -> None:
 
 def test_the_command_takes_no_passphrase_from_its_own_line(tmp_path: Path) -> None:
     words = ["convert", "--secret", SECRET, str(DATA / "v3-luks.qcow2"), str(tmp_path / "out")]
-    done = subprocess.run(
-        [sys.executable, "-m", "qcowspec", *words], capture_output=True, text=True
-    )
+    done = run(*words)
 
     assert done.returncode == 2
     assert SECRET not in done.stdout + done.stderr

@@ -5,10 +5,9 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 
-import pytest
-
 from qcowspec.reader.stream import CAPTURED, RETAINED, UNDECIDED, StreamJudge
 from qcowspec.reader.verdict import Verdict, validate
+from tests.every import every
 from tools.make_test_data import DATA, IMAGES
 
 SMALL = [image.name for image in IMAGES if (DATA / image.name).stat().st_size < 1 << 20]
@@ -34,9 +33,9 @@ def summary(verdict: Verdict) -> tuple[str | None, str, list[str], list[str]]:
     return verdict.format, verdict.verdict, errors, warnings
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("length", [997, 65536, 1 << 24], ids=lambda n: f"chunks of {n}")
-@pytest.mark.parametrize("name", SMALL)
+@every("profile", PROFILES)
+@every("length", [997, 65536, 1 << 24], ids=lambda n: f"chunks of {n}")
+@every("name", SMALL)
 def test_a_stream_is_judged_as_the_file_is(name: str, length: int, profile: str) -> None:
     data = (DATA / name).read_bytes()
 

@@ -44,11 +44,6 @@ class Doc:
     text: str = ""
     refs: tuple[str, ...] = ()
 
-    def sentence(self) -> str:
-        """The first sentence, on one line."""
-        paragraph = " ".join(self.text.strip().split("\n\n")[0].split())
-        return re.split(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)\s+(?=[^a-z])", paragraph)[0]
-
     def paragraphs(self) -> str:
         """The whole text as a docstring's, the references last."""
         where = f"See {'; '.join(self.refs)}" if self.refs else ""

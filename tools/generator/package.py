@@ -9,7 +9,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from . import catalogue, compiler, constants, fields, parsers, skeleton
+from . import catalogue, compiler, constants, parsers, skeleton
 from .inference import Inference
 from .layouts import Layout, camel, read_layouts
 from .stubs import Stub
@@ -32,29 +32,33 @@ def _header(source: str = "") -> str:
     return f"# Generated{source and f' from {source}'} by tools/generate.py: do not edit."
 
 
-def _parsers(
-    layouts: dict[str, Layout],
-    compiled: dict[str, str],
-    inference: Inference,
-    doc: str,
-    *,
-    positions: bool,
-) -> dict[str, str]:
-    """The modules and stubs of one folder of parsers."""
-    stems = set(layouts)
-    names = [camel(stem) for stem in layouts]
-    listed = ", ".join(f'"{name}"' for name in names)
-    imports = "\n".join(f"from .{stem} import {camel(stem)} as {camel(stem)}" for stem in layouts)
+def _listed(layouts: dict[str, Layout]) -> str:
+    return ", ".join(f'"{camel(stem)}"' for stem in layouts)
+
+
+def _parsers(layouts: dict[str, Layout], compiled: dict[str, str], doc: str) -> dict[str, str]:
+    """The modules of one folder of parsers."""
     header = _header("formats/kaitai")
-    files = {
-        "__init__.py": skeleton.INIT.format(header=header, doc=doc, names=listed),
-        "__init__.pyi": f'{header}\n"""{doc}"""\n\n{imports}\n\n__all__ = [{listed}]\n',
-    }
+    files = {"__init__.py": skeleton.INIT.format(header=header, doc=doc, names=_listed(layouts))}
     for stem, top in layouts.items():
         header = _header(f"formats/kaitai/{stem}.ksy")
-        files[f"{stem}.py"] = parsers.module(compiled[f"{stem}.py"], top, stems, header)
-        stub = Stub(top, layouts, inference, positions=positions)
-        files[f"{stem}.pyi"] = stub.text(header)
+        files[f"{stem}.py"] = parsers.module(compiled[f"{stem}.py"], top, set(layouts), header)
+    return files
+
+
+def _stubs(layouts: dict[str, Layout], inference: Inference, doc: str) -> dict[str, str]:
+    """The types of the parsers; those with positions are untyped."""
+    imports = "\n".join(f"from .{stem} import {camel(stem)} as {camel(stem)}" for stem in layouts)
+    header, listed = _header("formats/kaitai"), _listed(layouts)
+    files = {"__init__.pyi": f'{header}\n"""{doc}"""\n\n{imports}\n\n__all__ = [{listed}]\n'}
+    untyped = "\n".join(f"{camel(stem)}: Any" for stem in layouts)
+    doc = skeleton.DOC_POSITIONS
+    files["positions/__init__.pyi"] = (
+        f'{header}\n"""{doc}"""\n\nfrom typing import Any\n\n{untyped}\n\n__all__ = [{listed}]\n'
+    )
+    for stem, top in layouts.items():
+        header = _header(f"formats/kaitai/{stem}.ksy")
+        files[f"{stem}.pyi"] = Stub(top, layouts, inference).text(header)
     return files
 
 
@@ -69,15 +73,11 @@ def build(root: Path) -> dict[str, str]:
     tables = Tables(formats, layouts)
     rules = catalogue.read(formats / "rules", layouts)
     compiled = compiler.compile_folder(formats / "kaitai", ["python", "python:debug", "java"])
-    inference = Inference(compiled["java"], layouts)
-
     doc = skeleton.DOC.format(names=", ".join(camel(stem) for stem in layouts))
-    lean = _parsers(layouts, compiled["python"], inference, doc, positions=False)
-    debug = _parsers(
-        layouts, compiled["python:debug"], inference, skeleton.DOC_POSITIONS, positions=True
-    )
+    debug = _parsers(layouts, compiled["python:debug"], skeleton.DOC_POSITIONS)
     files = {
-        **lean,
+        **_parsers(layouts, compiled["python"], doc),
+        **_stubs(layouts, Inference(compiled["java"], layouts), doc),
         **{f"positions/{name}": text for name, text in debug.items()},
         "runtime.py": skeleton.RUNTIME.format(header=_header()),
         "runtime.pyi": skeleton.RUNTIME_STUB.format(header=_header()),
@@ -85,7 +85,6 @@ def build(root: Path) -> dict[str, str]:
             tables, _header("formats/{constants,features,extensions}.toml")
         ),
         "catalogue.py": catalogue.text(rules, _header("formats/rules")),
-        "fields.py": fields.text(layouts, _header("formats/kaitai")),
         "py.typed": "",
     }
     made = {f"{PACKAGE}/{name}": files[name] for name in sorted(files)}

@@ -32,7 +32,7 @@ RUNTIME = '''\
 """The parts of the kaitaistruct package that a user of the parsers meets, with types."""
 
 import io
-from typing import BinaryIO, TypedDict
+from typing import BinaryIO
 
 from kaitaistruct import EndOfStreamError, KaitaiStream, KaitaiStruct, KaitaiStructError
 
@@ -42,24 +42,15 @@ __all__ = [
     "KaitaiStream",
     "KaitaiStruct",
     "KaitaiStructError",
-    "Span",
 ]
 
 ByteStream = BinaryIO | io.BufferedIOBase | io.RawIOBase
-
-
-class Span(TypedDict, total=False):
-    """Where a field starts and ends in its stream; `arr` has the elements of a list."""
-
-    start: int
-    end: int
-    arr: "list[Span]"
 '''
 RUNTIME_STUB = '''\
 {header}
 import io
 from types import TracebackType
-from typing import BinaryIO, Self, TypeAlias, TypedDict
+from typing import BinaryIO, Self, TypeAlias
 
 __all__ = [
     "ByteStream",
@@ -67,17 +58,9 @@ __all__ = [
     "KaitaiStream",
     "KaitaiStruct",
     "KaitaiStructError",
-    "Span",
 ]
 
 ByteStream: TypeAlias = BinaryIO | io.BufferedIOBase | io.RawIOBase
-
-class Span(TypedDict, total=False):
-    """Where a field starts and ends in its stream; `arr` has the elements of a list."""
-
-    start: int
-    end: int
-    arr: list[Span]
 
 class KaitaiStructError(Exception):
     """What the bytes did wrong."""

@@ -38,20 +38,16 @@ def _docstring(doc: Doc, indent: str) -> list[str]:
 class Stub:
     """Writes the stub of one file's parser."""
 
-    def __init__(
-        self, top: Layout, layouts: dict[str, Layout], inference: Inference, *, positions: bool
-    ) -> None:
+    def __init__(self, top: Layout, layouts: dict[str, Layout], inference: Inference) -> None:
         self._top = top
         self._layouts = layouts
         self._inference = inference
-        self._positions = positions
         self._imports: set[str] = set()
 
     def text(self, header: str) -> str:
         """The whole stub."""
         body = "\n".join(self._class(self._top, ""))
-        names = "ByteStream, KaitaiStream, KaitaiStruct" + (", Span" if self._positions else "")
-        runtime = f"from {'..' if self._positions else '.'}runtime import {names}"
+        runtime = "from .runtime import ByteStream, KaitaiStream, KaitaiStruct"
         imports = [f"from .{stem} import {camel(stem)}" for stem in sorted(self._imports)]
         preamble = _PREAMBLE.format(imports="\n".join([*imports, runtime]))
         return f"{header}\n{preamble}\n{body.rstrip()}\n"
@@ -123,22 +119,17 @@ class Stub:
             ):
                 lines.append(f"{indent}@classmethod")
                 lines.append(f"{indent}def {name}(cls, {param}) -> Self: ...")
-        if self._positions:
-            lines.append(f"{indent}def _read(self) -> None: ...")
         return lines
 
     def _own(self, layout: Layout, indent: str) -> list[str]:
         """What every parser has beside its fields."""
         top = layout.parent is None
         root = self._top.classname
-        lines = [
+        return [
             f"{indent}_io: KaitaiStream",
             f"{indent}_parent: KaitaiStruct | None",
             f"{indent}_root: {root}" if top else f"{indent}_root: {root} | None",
         ]
-        if self._positions:
-            lines += [f"{indent}SEQ_FIELDS: list[str]", f"{indent}_debug: dict[str, Span]"]
-        return lines
 
     def _class(self, layout: Layout, outer: str) -> list[str]:
         indent = f"{outer}    "

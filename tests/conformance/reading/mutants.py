@@ -13,11 +13,10 @@ from pathlib import Path
 from random import Random
 
 import qcowspec
-from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.places import Place, Places, Unfit
 from qcowspec.mapping import Kind
+from tests.conformance import random_images
 from tests.conformance.reading.answers import compared, snapshots
 from tests.conformance.reading.chains import chain
 from tests.conformance.reading.scripts import flavours, written
@@ -62,13 +61,7 @@ def seeds(folder: Path, count: int) -> list[Seed]:
         count: How many are written at random; a quarter of them are chains.
     """
     found = []
-    for name, described in vectors.bases().items():
-        places = base(name)
-        header = places.image.header
-        apart = places.image.backing is not None or places.image.data_file is not None
-        if header is None or apart or int(header.crypt_method) or len(places.data) > 1 << 20:
-            continue
-        chosen = "qcow" if described.get("version") == 1 else "qcow2"
+    for name, chosen, places in random_images.seeds():
         path = _folder(folder, name) / f"image.{chosen}"
         path.write_bytes(places.data)
         found.append(_seed(name, path, chosen, (path.name, chosen)))

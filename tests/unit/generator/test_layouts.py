@@ -6,9 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from tools.generator import fields
 from tools.generator.compiler import InputError
-from tools.generator.layouts import Doc, Layout, find_enum, find_type, primitive, read_layouts
+from tools.generator.layouts import Layout, find_enum, find_type, primitive, read_layouts
 
 Load = Callable[[str], ModuleType]
 Edit = Callable[[str, str, str], None]
@@ -56,27 +55,3 @@ def test_a_layout_that_is_not_sound_is_refused(
     with pytest.raises(InputError) as refusal:
         read_layouts(formats / "kaitai")
     assert str(refusal.value).endswith(f": {sentence}")
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("One. Two.", "One."),
-        ("Version of the format, e.g. 3. More.", "Version of the format, e.g. 3."),
-        ("Broken\nover lines; see block/qcow2.c: there.\n\nMore.", None),
-        ("", ""),
-    ],
-)
-def test_a_doc_is_shown_by_its_first_sentence(text: str, sentence: str | None) -> None:
-    expected = "Broken over lines; see block/qcow2.c: there." if sentence is None else sentence
-    assert Doc(text).sentence() == expected
-
-
-def test_fields_are_documented_under_the_names_that_rules_use(
-    layouts: dict[str, Layout], load: Load
-) -> None:
-    docs = load(fields.text(layouts, "# header")).FIELD_DOCS
-    assert docs["disk::header"] == ('A "header" with \\ and three quotes.', "one; two")
-    assert docs["disk::header.version"] == ("The version.", "")
-    assert docs["disk"] == ("A disk.", "")
-    assert "disk::header.kind" not in docs

@@ -62,16 +62,16 @@ def test_what_is_stale_is_listed_by_both_measures(build: Build) -> None:
     generated = root / "generated"
     package.write(made, generated)
     (generated / "qcow_parsers/disk.py").write_text("changed", "utf-8")
-    (generated / "qcow_parsers/fields.py").unlink()
+    (generated / "qcow_parsers/constants.py").unlink()
     (generated / "qcow_parsers/extra.py").touch()
     assert package.differences(made, generated) == [
-        "missing: generated/qcow_parsers/fields.py",
+        "missing: generated/qcow_parsers/constants.py",
         "not generated: generated/qcow_parsers/extra.py",
         "stale: generated/qcow_parsers/disk.py",
     ]
     assert package.differences_by_sums(root) == [
         "changed since generating: generated/qcow_parsers/disk.py",
-        "missing: generated/qcow_parsers/fields.py",
+        "missing: generated/qcow_parsers/constants.py",
         "not in SHA256SUMS: generated/qcow_parsers/extra.py",
     ]
 

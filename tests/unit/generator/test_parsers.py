@@ -20,7 +20,7 @@ Load = Callable[[str], ModuleType]
 
 def test_a_stub_says_what_each_field_is(layouts: dict[str, Layout], java: dict[str, str]) -> None:
     inference = Inference(java, layouts)
-    stub = Stub(layouts["disk"], layouts, inference, positions=False).text("# header")
+    stub = Stub(layouts["disk"], layouts, inference).text("# header")
     lines = [line.strip() for line in stub.splitlines()]
     for line in (
         "from .vault import Vault",
@@ -47,16 +47,6 @@ def test_a_stub_says_what_each_field_is(layouts: dict[str, Layout], java: dict[s
     assert "def __init__(self, width: int, _io: KaitaiStream" in extra
     assert "from_bytes" not in extra
     ast.parse(stub)
-
-
-def test_a_stub_of_positions_says_where_they_are(
-    layouts: dict[str, Layout], java: dict[str, str]
-) -> None:
-    inference = Inference(java, layouts)
-    stub = Stub(layouts["disk"], layouts, inference, positions=True).text("# header")
-    assert "from ..runtime import ByteStream, KaitaiStream, KaitaiStruct, Span\n" in stub
-    assert "    _debug: dict[str, Span]\n" in stub
-    assert "    def _read(self) -> None: ...\n" in stub
 
 
 def test_absent_fields_and_imports_are_mended_in_the_compiled_python(

@@ -1,0 +1,189 @@
+"""Planted bugs: our own validator and reader with one rule taken out, and whether the kit sees it.
+
+In: a kit, and a rule's id. Out: the first case that tells. Refuses: nothing.
+
+These are readers as any other: `scoring` runs them on the kit and marks what they do, as ``qcowspec
+kit run`` does it. A row is taken out of the judge's table, and the cases that break its rule are
+judged anew: no other case can come out differently. Rules that only reading decides are taken out
+of the reader: where it would fail by that rule, it gives something. A rule of neither kind is not
+the kit's: see `ELSEWHERE`. The wheel has none of this.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qcow_parsers.catalogue import RULES
+
+from qcowspec.errors import QcowError
+from qcowspec.fuzzing.campaign.outcomes import Outcome
+from qcowspec.fuzzing.campaign.targets import Target
+from qcowspec.fuzzing.kit import readers, scoring
+from qcowspec.fuzzing.kit.case import SECRET
+from qcowspec.fuzzing.kit.expectations import PROFILES
+from qcowspec.fuzzing.kit.scoring import ALL, RIGHT, Held, Row
+from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
+from qcowspec.spec import rules
+
+LATER = ("check", "write", None)
+"""When QEMU looks at a rule that neither opening nor reading decides; None where it never does."""
+
+READ = frozenset(rule.id for rule in RULES if rule.judged not in ("opening", "entries"))
+"""Rules that no validator decides."""
+
+ELSEWHERE = frozenset(rule.id for rule in RULES if rule.id in READ and rule.qemu.when in LATER)
+"""Rules that only a check, a rewrite or a stream decides: no verdict and no byte tells of them."""
+
+
+SIGNS = {"l2/compressed-offset": "l2/compressed-data"}  # the bits above go into the offset
+"""By which rule our reader fails, where it is not the one that is out."""
+
+SECONDS = 30.0
+"""What a validator without a rule may take: without a rule that bounds, it may never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """How the kit sees that a rule is missing.
+
+    Attributes:
+        rule: The rule.
+        case: The case that tells.
+        kind: The mark that it gets.
+        held: What the reader was held to.
+    """
+
+    rule: str
+    case: str
+    kind: str
+    held: Held
+
+
+class Hang(Exception):
+    """There was no answer in time."""
+
+
+def planted() -> tuple[str, ...]:
+    """The rules that can be taken out of what the kit tests."""
+    return tuple(rule.id for rule in RULES if rule.id not in ELSEWHERE)
+
+
+@contextmanager
+def without(rule: str) -> Iterator[None]:
+    """Our judge without a rule."""
+    module = vars(rules)
+    table = module["RULES"]
+    module["RULES"] = tuple(row for row in table if row.id != rule)
+    rules._rules_on.cache_clear()
+    rules._rules_on_entries.cache_clear()
+    try:
+        yield
+    finally:
+        module["RULES"] = table
+        rules._rules_on.cache_clear()
+        rules._rules_on_entries.cache_clear()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """A bound on time, in the main thread.
+
+    Raises:
+        Hang: It is over.
+    """
+
+    def late(*_: object) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def name(path: str, format: str, profile: str, rule: str) -> dict[str, Any]:
+    """Our validator without a rule, as a Python target; see `readers.name`."""
+    with without(rule):
+        return readers.name(path, format, profile)
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Our validator without a rule, as a target in this process."""
+
+    rule: str
+    profile: str
+
+    def run(self, image: Path, format: str) -> Outcome:
+        """Judge an image."""
+        try:
+            with within(SECONDS):
+                found = name(str(image), format, self.profile, self.rule)
+        except Hang:
+            return Outcome("hang", f"more than {SECONDS:g} s")
+        answer: Any = REJECTS if found["verdict"] == "reject" else ACCEPTS
+        return Outcome(answer, rules=tuple(found["rules"]))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Our reader without a rule, as a target in this process."""
+
+    rule: str
+    secret: str | None = None
+
+    def run(self, image: Path, format: str) -> Outcome:
+        """Read an image; where that fails by the rule, give bytes all the same."""
+        try:
+            return Outcome("accepts", content=readers.read(str(image), format, self.secret))
+        except QcowError as error:
+            found = SIGNS.get(self.rule, self.rule) == error.rule
+            return Outcome("accepts" if found else "rejects", str(error))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def caught(rule: str, kit: Path, rows: Sequence[Row]) -> Caught | None:
+    """How a kit sees that our validator, or our reader, lacks a rule; None if it does not.
+
+    Args:
+        rule: The rule.
+        kit: The kit's folder.
+        rows: Its cases, as `scoring.cases` reads them.
+    """
+    about = sorted((row for row in rows if _is_about(row, rule)), key=lambda row: row["length"])
+    for held, target in _runs(rule):
+        for mark in scoring.marks(about, kit, held, [target]):
+            if mark.kind not in (None, RIGHT):
+                return Caught(rule, mark.row["id"], str(mark.kind), held)
+    return None
+
+
+def _runs(rule: str) -> Iterator[tuple[Held, Target]]:
+    """How a reader without a rule is run: by its verdicts alone first, then by what it names."""
+    if rule in READ:
+        yield Held(reads=True, told=True), Reader(rule)
+        yield Held(reads=True, told=True, unlocks=True), Reader(rule, SECRET)
+        return
+    for names in (None, ALL):
+        for profile in PROFILES:
+            yield Held(profile, told=True, names=names), Validator(rule, profile)
+
+
+def _is_about(row: Row, rule: str) -> bool:
+    """Whether a case can come out differently without a rule."""
+    if rule in READ:
+        return row["why"] == rule or row["secret"] is not None
+    return rule in row["broken"]
