@@ -25,7 +25,7 @@ from qcow_parsers import constants as c
 from qcowspec.reader.needs import Need, Reading, Window
 from qcowspec.spec import decoding
 from qcowspec.spec.entries import KINDS, Frame, Words
-from qcowspec.spec.entry_rules import reach
+from qcowspec.spec.entry_rules import all_plain, reach
 from qcowspec.spec.metadata import Format, Metadata, Table
 from qcowspec.spec.rules import Judge
 from qcowspec.spec.units import BITS_PER_BYTE, Geometry, HostOffset
@@ -41,6 +41,9 @@ READ = 4 << 20
 
 FEW = 1 << 10
 """Entries of a table that are judged one by one; more are worth importing NumPy for."""
+
+SOME = 1 << 13
+"""Entries of a table whose offsets alone are looked at one by one."""
 
 
 class Place(NamedTuple):
@@ -99,7 +102,8 @@ def _tables_end(image: Metadata) -> None:
 def _highest(image: Metadata, table: Table) -> int:
     """The highest host offset that a table's entries name and a reader follows; 0 if none is."""
     kind = "refcount_table_entry" if table is image.refcount_table else "l1_entry"
-    followed = (_followed(image, kind, words, indices) for words, indices in _words(table.data))
+    found = _words(table.data, SOME)
+    followed = (_followed(image, kind, words, indices) for words, indices in found)
     return max((max(offsets, default=0) for offsets, _ in followed), default=0)
 
 
@@ -118,11 +122,11 @@ def _followed(
     return offsets[kept].tolist(), indices[kept].tolist()
 
 
-def _words(data: bytes) -> Iterator[tuple[Words, Any]]:
-    """The entries that are not zero, and the index of each: one by one, or all as arrays."""
+def _words(data: bytes, few: int = FEW) -> Iterator[tuple[Words, Any]]:
+    """The entries that are not zero, and the index of each: a few one by one, or all as arrays."""
     size = Table.ENTRY_SIZE
     data = data[: len(data) // size * size]
-    if "numpy" not in sys.modules and len(data) // size - data.count(bytes(size)) <= FEW:
+    if "numpy" not in sys.modules and len(data) // size - data.count(bytes(size)) <= few:
         words = array("Q", data)
         if sys.byteorder == "little":
             words.byteswap()
@@ -208,7 +212,7 @@ def _is_cut(image: Metadata) -> bool:
             return False
     if len(table.data) > LITTLE:
         return False
-    used = sum(len(indices) for _, indices in _words(table.data))
+    used = sum(len(indices) for _, indices in _words(table.data, SOME))
     return used * geometry.l2_table_size <= LITTLE
 
 
@@ -314,6 +318,9 @@ def _table(
     offset, base = place.offsets[number], index * geometry.l2_span
 
     for entries, bitmap, indices in _l2_words(data, words):
+        if all_plain(entries, frame):
+            judge.meets(layout)
+            continue
 
         def named(at: int, indices: Any = indices) -> tuple[int, str]:
             entry = int(indices[at])

@@ -201,7 +201,7 @@ class Judge:
             view: The entries, decoded as `qcowspec.spec.entries.KINDS` says.
             named: From an entry's place in the array to its host offset and its path.
         """
-        self.met.add((layout, None))
+        self.meets(layout)
         for rule, holds in _rules_on_entries(layout, self.image.format, self.image.version):
             kept = holds(view)
             if kept is True or (kept is not False and kept.all()):
@@ -211,6 +211,10 @@ class Judge:
             self.counts[rule.id] += len(broken)
             for index in broken[:room]:
                 self.findings.append(self._entry_finding(rule, view, int(index), named))
+
+    def meets(self, layout: str) -> None:
+        """Note that entries of a layout were looked at; none of them breaks a rule."""
+        self.met.add((layout, None))
 
     def _entry_finding(
         self, rule: Rule, view: Any, index: int, named: Callable[[int], tuple[int, str]]

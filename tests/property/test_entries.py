@@ -28,7 +28,7 @@ from qcowspec.spec.entries import (
     Qcow1L2Entries,
     RefcountTableEntries,
 )
-from qcowspec.spec.entry_rules import HOLDS, bitmaps_reserved
+from qcowspec.spec.entry_rules import HOLDS, all_plain, bitmaps_reserved
 from qcowspec.spec.units import Geometry
 from tests.property.notations import by_kaitai
 
@@ -294,3 +294,19 @@ def test_bitmap_table_entries(words: list[int]) -> None:
     assert [bitmaps_reserved(view) for view in views] == [entry.ok_reserved for entry in entries]
     many = BitmapTableEntries(np.array(words, np.uint64), ANY)
     assert bitmaps_reserved(many).tolist() == [entry.ok_reserved for entry in entries]
+
+
+@given(frame=frames(), some=st.lists(words(), min_size=1, max_size=4), size=st.integers(0, 1 << 40))
+def test_entries_that_pass_the_quick_look_break_no_rule(
+    frame: Frame, some: list[int], size: int
+) -> None:
+    plain = np.array(
+        [word & decoding.l2_plain(frame.geometry.cluster_size) for word in some], np.uint64
+    )
+    frame = frame._replace(size=size)
+    rules = [rule.id for rule in RULES if rule.on == "qcow2::l2_entry" and rule.id in HOLDS]
+    held = frame.geometry.version > c.QCOW2_MIN_VERSION
+
+    if all_plain(plain, frame) and held:
+        view = L2Entries(plain, frame, np.zeros(len(plain), np.uint64))
+        assert [name for name in rules if not np.all(HOLDS[name](view))] == []
