@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,9 @@ def populate(folder: Path, server: str, bait: str) -> None:
     (folder / "loop").symlink_to("loop")
     for name in ("fifo", "http:fifo", "json:fifo", "memory::fifo"):
         os.mkfifo(folder / name)
+    with contextlib.suppress(PermissionError):  # devices are root's to make
+        os.mknod(folder / "json:null", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        os.mknod(folder / "http:zero", 0o600 | stat.S_IFCHR, os.makedev(1, 5))
     here = os.getcwd()
     os.chdir(folder)  # the path of a socket is short
     for name in ("socket", "http:socket", "json:socket"):
