@@ -19,6 +19,7 @@ from qcowspec.mapping import Kind, Run, Walk
 from qcowspec.reader.header import geometry_of
 from qcowspec.reader.machine import Machine
 from qcowspec.sources.source import Borrowed, Source
+from qcowspec.spec.entry_rules import aligned
 from qcowspec.spec.metadata import Format, Metadata, Reference, Table
 from qcowspec.spec.units import Geometry, GuestOffset, HostOffset
 
@@ -69,7 +70,7 @@ def _l1_table(image: Metadata, geometry: Geometry, source: Source) -> Table:
     count = min(-(-header.size // geometry.l2_span), c.QCOW_MAX_L1_SIZE // Table.ENTRY_SIZE)
     offset = header.l1_table_offset
     if image.format is not Format.QCOW:
-        count = 0 if offset % geometry.cluster_size else min(count, header.l1_size)
+        count = min(count, header.l1_size) if aligned(offset, geometry) else 0
     data = source.read_at(offset, count * Table.ENTRY_SIZE) if count else b""
     return Table("l1_table", HostOffset(offset), count, data)
 

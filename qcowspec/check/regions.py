@@ -8,14 +8,14 @@ Source: block/qcow2-refcount.c: calculate_refcounts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qcow_parsers import constants as c
-from qcow_parsers.catalogue import RULES
+from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.ownership import Owner
@@ -24,7 +24,7 @@ from qcowspec.sources.source import Source
 from qcowspec.spec.entries import BitmapTableEntries, Frame
 from qcowspec.spec.entry_rules import bitmaps_cluster_offset, bitmaps_reserved
 from qcowspec.spec.metadata import Metadata
-from qcowspec.spec.rules import holds
+from qcowspec.spec.rules import BY_ID, holds
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 SLICE = 1 << 20
 """Bytes of a bitmap table that are looked at together."""
 
+
+EXTRA_DATA = ("snapshots/extra-data-minimum",)
+"""What QEMU's check reports of a snapshot's entry, and walks its L1 table all the same."""
+
+L1_TABLE = ("snapshots/l1-table-offset", "snapshots/l1-size")
+"""For what it does not walk a snapshot's L1 table; it reports the first that is broken."""
 
 WORK = 16 << 30
 """Bytes of tables that are read of any image; of a larger one as many as it has. Tables that lie on
@@ -115,6 +121,11 @@ def marks(metadata: Metadata, findings: Findings, length: int) -> None:
             findings.add(rule.id, int(broken), fault(pointer, length, note=rule.check.note))
 
 
+def _first_broken(rules: Iterable[str], entry: Qcow2.Snapshot, metadata: Metadata) -> Rule | None:
+    asked = (BY_ID[rule] for rule in rules if metadata.version in BY_ID[rule].versions)
+    return next((rule for rule in asked if not holds(rule, entry, metadata)), None)
+
+
 def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Table]:
     """The L1 tables that QEMU walks; of a snapshot only if its entry is sound.
 
@@ -126,27 +137,19 @@ def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Tab
     Raises:
         Aborted: QEMU cannot read one of them.
     """
-    header, geometry = metadata.qcow2_header, metadata.geometry
-    assert geometry is not None
+    header = metadata.qcow2_header
     tables = [L1Table("", header.l1_table_offset, header.l1_size, active=True)]
     if header.has_data_file and header.nb_snapshots:
         pointer = header_field(metadata, "nb_snapshots")
         findings.add("snapshots/data-file", 1, fault(pointer, length))
-    least = c.QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
     for index, entry in enumerate(metadata.snapshots):
-        broken: list[tuple[str, str]] = []
-        if header.version >= 3 and entry.extra_data_size < least:
-            broken.append(("snapshots/extra-data-minimum", "extra_data_size"))
-        at, count = entry.l1_table_offset, entry.l1_size
-        if at % geometry.cluster_size:
-            broken.append(("snapshots/l1-table-offset", "l1_table_offset"))
-        elif count > c.QCOW_MAX_L1_SIZE // c.L1E_SIZE:
-            broken.append(("snapshots/l1-size", "l1_size"))
-        elif count:
+        broken = [_first_broken(rules, entry, metadata) for rules in (EXTRA_DATA, L1_TABLE)]
+        if broken[-1] is None:
+            at, count = entry.l1_table_offset, entry.l1_size
             tables.append(L1Table(f"snapshots[{index}].", at, count, active=False, index=index))
-        for rule, name in broken:
-            pointer = snapshot_field(metadata, index, name)
-            findings.add(rule, 1, fault(pointer, length))
+        for rule in filter(None, broken):
+            pointer = snapshot_field(metadata, index, rule.field or "")
+            findings.add(rule.id, 1, fault(pointer, length))
     for table in tables:
         if table.count and table.offset + table.count * c.L1E_SIZE > c.BDRV_MAX_LENGTH:
             place = l1_pointer(metadata, table).place(length)

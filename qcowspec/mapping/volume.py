@@ -12,6 +12,7 @@ from qcow_parsers import constants as c
 from qcowspec.errors import QcowError, Value
 from qcowspec.mapping.runs import Kind
 from qcowspec.sources.source import Source
+from qcowspec.spec.entry_rules import aligned
 from qcowspec.spec.metadata import Format, Metadata, Table
 from qcowspec.spec.rules import BY_ID, error_of
 from qcowspec.spec.units import Geometry, HostOffset, whole_sectors
@@ -115,7 +116,7 @@ def _covered(volume: Volume) -> Volume:
         return volume
     rule = "l1/size-minimum" if volume.geometry.version > 1 else "l1/v1-size"
     value: int = table.count if volume.geometry.version > 1 else volume.size
-    if volume.geometry.version > 1 and table.offset % geometry.cluster_size:
+    if volume.geometry.version > 1 and not aligned(table.offset, geometry):
         rule, value = "l1/table-offset", table.offset
     row = BY_ID[rule]
     error = error_of(rule, value, offset=None, field=f"header.{row.field}", path=volume.source.name)

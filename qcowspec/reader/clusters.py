@@ -25,7 +25,7 @@ from qcow_parsers import constants as c
 from qcowspec.reader.needs import Need, Reading, Window
 from qcowspec.spec import decoding
 from qcowspec.spec.entries import KINDS, Frame, Words
-from qcowspec.spec.entry_rules import all_plain, reach
+from qcowspec.spec.entry_rules import aligned, all_plain, reach
 from qcowspec.spec.metadata import Format, Metadata, Table
 from qcowspec.spec.rules import Judge
 from qcowspec.spec.units import BITS_PER_BYTE, Geometry, HostOffset
@@ -115,8 +115,9 @@ def _followed(
     assert geometry is not None
     entries = KINDS[_layout(image, kind)](words, Frame(geometry))
     offsets = entries.offset
-    aligned = geometry.cluster_size - 1 if image.format is Format.QCOW2 else 0
-    kept = (offsets != 0) & (offsets & aligned == 0) & (offsets <= c.BDRV_MAX_LENGTH)
+    kept = (offsets != 0) & (offsets <= c.BDRV_MAX_LENGTH)
+    if image.format is Format.QCOW2:
+        kept &= aligned(offsets, geometry)
     if isinstance(offsets, int):
         return ((offsets,), indices) if kept else ((), ())
     return offsets[kept].tolist(), indices[kept].tolist()
@@ -166,7 +167,7 @@ def _last_refcount(image: Metadata) -> Reading[None]:
     assert geometry is not None
     index, offset = found
     per_block, size = geometry.refcount_block_entries, geometry.cluster_size
-    if offset % size or (index + 1) * per_block * size <= length:
+    if not aligned(offset, geometry) or (index + 1) * per_block * size <= length:
         return
     block = yield Need(HostOffset(offset), size, optional=True)
     last = index * per_block + _last_used(block, geometry.refcount_order)
