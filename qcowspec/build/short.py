@@ -32,6 +32,7 @@ from qcowspec.build.host import LARGEST
 from qcowspec.build.layouts import structure
 from qcowspec.build.wording import Plain, wrong
 from qcowspec.errors import Invalid
+from qcowspec.spec.units import MAX_L1_ENTRIES
 
 Packing = c.Qcow2CompressionType
 PREFIX = "QCOW2_CLUSTER_"
@@ -137,7 +138,7 @@ def _check_geometry(fields: Mapping[str, int], at: str) -> None:
         "cluster_bits": (c.MIN_CLUSTER_BITS, c.MAX_CLUSTER_BITS),
         "l2_bits": (1, c.QCOW1_MAX_L2_BITS),
         "refcount_order": (0, c.QCOW2_MAX_REFCOUNT_ORDER),
-        "l1_size": (0, c.QCOW_MAX_L1_SIZE // c.L1E_SIZE),
+        "l1_size": (0, MAX_L1_ENTRIES),
     }
     for name, (least, most) in bounds.items():
         if name in fields and not least <= fields[name] <= most:

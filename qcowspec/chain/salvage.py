@@ -21,7 +21,7 @@ from qcowspec.reader.machine import Machine
 from qcowspec.sources.source import Borrowed, Source
 from qcowspec.spec.entry_rules import aligned
 from qcowspec.spec.metadata import Format, Metadata, Reference, Table
-from qcowspec.spec.units import Geometry, GuestOffset, HostOffset
+from qcowspec.spec.units import MAX_L1_ENTRIES, Geometry, GuestOffset, HostOffset
 
 if TYPE_CHECKING:
     from qcowspec.mapping import Extents, Mapping
@@ -67,7 +67,7 @@ def _l1_table(image: Metadata, geometry: Geometry, source: Source) -> Table:
     """The L1 table of an image whose header breaks a rule about it; empty where it is nowhere."""
     header = image.header
     assert header is not None
-    count = min(-(-header.size // geometry.l2_span), c.QCOW_MAX_L1_SIZE // Table.ENTRY_SIZE)
+    count = min(-(-header.size // geometry.l2_span), MAX_L1_ENTRIES)
     offset = header.l1_table_offset
     if image.format is not Format.QCOW:
         count = min(count, header.l1_size) if aligned(offset, geometry) else 0

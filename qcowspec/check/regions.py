@@ -25,6 +25,7 @@ from qcowspec.spec.entries import BitmapTableEntries, Frame
 from qcowspec.spec.entry_rules import bitmaps_cluster_offset, bitmaps_reserved
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.rules import BY_ID, holds
+from qcowspec.spec.units import readable
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
@@ -151,7 +152,7 @@ def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Tab
             pointer = snapshot_field(metadata, index, rule.field or "")
             findings.add(rule.id, 1, fault(pointer, length))
     for table in tables:
-        if table.count and table.offset + table.count * c.L1E_SIZE > c.BDRV_MAX_LENGTH:
+        if table.count and not readable(table.offset, table.count * c.L1E_SIZE):
             place = l1_pointer(metadata, table).place(length)
             path = f"{table.prefix}l1_table"
             raise Aborted(f"{path} ends at an offset that no file has", place.offset)
@@ -257,7 +258,7 @@ def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, i
     room = max(WORK, source.length)
     for index, entry in enumerate(bitmaps(metadata)):
         start, length = entry.bitmap_table_offset, entry.bitmap_table_size * width
-        if start + length > c.BDRV_MAX_LENGTH:
+        if not readable(start, length):
             place = _bitmap_pointer(metadata, index).place(source.length)
             says = f"bitmaps[{index}].bitmap_table ends at an offset that no file has"
             raise Aborted(says, place.offset)

@@ -26,10 +26,10 @@ from qcowspec.guest.inflate import (
 )
 from qcowspec.mapping import Kind, Run
 from qcowspec.sources.source import GAP
-from qcowspec.spec.entry_rules import v1_on_sector, v1_readable
+from qcowspec.spec.entry_rules import v1_on_sector
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.rules import BY_ID, error_of
-from qcowspec.spec.units import align_up
+from qcowspec.spec.units import align_up, readable
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -183,7 +183,7 @@ class LayerReader:
         # Of a run that begins inside a sector, the cluster's own offset is judged.
         if not v1_on_sector(run.host_offset - run.offset):
             raise self._error("l2/v1-cluster-offset", run)
-        if not v1_readable(run.host_offset, run.length):
+        if not readable(run.host_offset, run.length):
             raise self._error("l2/v1-cluster-read", run)
 
     # --- compressed clusters ----------------------------------------------------------------------

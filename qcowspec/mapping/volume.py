@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qcow_parsers import constants as c
-
 from qcowspec.errors import QcowError, Value
 from qcowspec.mapping.runs import Kind
 from qcowspec.sources.source import Source
 from qcowspec.spec.entry_rules import aligned
 from qcowspec.spec.metadata import Format, Metadata, Table
 from qcowspec.spec.rules import BY_ID, error_of
-from qcowspec.spec.units import Geometry, HostOffset, whole_sectors
+from qcowspec.spec.units import MAX_L1_ENTRIES, Geometry, HostOffset, whole_sectors
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
@@ -126,5 +124,5 @@ def _covered(volume: Volume) -> Volume:
 def _l1_table(snapshot: Qcow2.Snapshot, source: Source) -> Table:
     """A snapshot's L1 table, as far as it is held; the rest is read when it is needed."""
     offset, count = snapshot.l1_table_offset, snapshot.l1_size
-    data = source.read_at(offset, min(count * Table.ENTRY_SIZE, c.QCOW_MAX_L1_SIZE))
+    data = source.read_at(offset, min(count, MAX_L1_ENTRIES) * Table.ENTRY_SIZE)
     return Table("snapshot.l1_table", HostOffset(offset), count, data)

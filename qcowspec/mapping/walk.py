@@ -184,7 +184,7 @@ class TableWalk(Walk):
 
     @cached_property
     def _l1_slices(self) -> dict[int, Slice]:
-        """Slices of the L1 table, by their number: QCOW_MAX_L1_SIZE bounds them all."""
+        """Slices of the L1 table, by their number: together at most MAX_L1_ENTRIES."""
         return {}
 
     def _l1_slice(self, piece: int) -> Slice:

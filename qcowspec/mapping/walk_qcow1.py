@@ -10,13 +10,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qcow_parsers import constants as c
-
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.walk import Slice, TableWalk
 from qcowspec.spec import decoding
-from qcowspec.spec.entry_rules import v1_readable
-from qcowspec.spec.units import GuestOffset, HostOffset
+from qcowspec.spec.units import GuestOffset, HostOffset, readable
 
 if TYPE_CHECKING:
     from qcowspec.mapping.base import Mapping
@@ -34,7 +31,7 @@ class Qcow1Walk(TableWalk):
 
     def table_offset(self, entry: int) -> int | None:
         """See `TableWalk.table_offset`: the whole entry is the offset."""
-        return entry if v1_readable(entry, self._volume.geometry.l2_table_size) else None
+        return entry if readable(entry, self._volume.geometry.l2_table_size) else None
 
     def in_slice(self, entries: Slice, index: int, offset: int, end: int) -> Run:
         """See `TableWalk.in_slice`."""
@@ -52,7 +49,7 @@ class Qcow1Walk(TableWalk):
             return self.absent(offset, min(behind, end))
         ahead, following = offset & size - 1, entry + size
         # A sum cannot reach the flag of a compressed cluster before QEMU's longest file ends.
-        end = end if entry < c.BDRV_MAX_LENGTH else min(behind, end)
+        end = end if readable(entry, 1) else min(behind, end)
         while behind < end and index < len(entries) and entries[index] == following:
             behind, index, following = behind + size, index + 1, following + size
         length = min(behind, end) - offset

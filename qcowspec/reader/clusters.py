@@ -28,7 +28,7 @@ from qcowspec.spec.entries import KINDS, Frame, Words
 from qcowspec.spec.entry_rules import aligned, all_plain, reach
 from qcowspec.spec.metadata import Format, Metadata, Table
 from qcowspec.spec.rules import Judge
-from qcowspec.spec.units import BITS_PER_BYTE, Geometry, HostOffset
+from qcowspec.spec.units import BITS_PER_BYTE, MAX_L1_ENTRIES, Geometry, HostOffset, readable
 
 WORK = 1 << 30
 """Bytes of L2 tables that are read where all are wanted; of a larger file, as many as it has."""
@@ -115,7 +115,7 @@ def _followed(
     assert geometry is not None
     entries = KINDS[_layout(image, kind)](words, Frame(geometry))
     offsets = entries.offset
-    kept = (offsets != 0) & (offsets <= c.BDRV_MAX_LENGTH)
+    kept = (offsets != 0) & readable(offsets, 0)
     if image.format is Format.QCOW2:
         kept &= aligned(offsets, geometry)
     if isinstance(offsets, int):
@@ -275,7 +275,7 @@ def _places(image: Metadata, judge: Judge) -> Reading[list[Place]]:
     if not image.entries:
         return found
     for index, snapshot in enumerate(image.snapshots):
-        count = min(snapshot.l1_size, c.QCOW_MAX_L1_SIZE // c.L1E_SIZE)
+        count = min(snapshot.l1_size, MAX_L1_ENTRIES)
         offset, prefix = HostOffset(snapshot.l1_table_offset), f"snapshots[{index}]."
         data = yield Need(offset, count * c.L1E_SIZE, optional=True)
         if not data and image.present(offset, count * c.L1E_SIZE):

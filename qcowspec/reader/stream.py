@@ -22,7 +22,7 @@ from qcowspec.reader.needs import Need, Window
 from qcowspec.reader.verdict import REJECT, Verdict, lost, of
 from qcowspec.spec.metadata import Format, Metadata
 from qcowspec.spec.profiles import judges_entries
-from qcowspec.spec.units import HostOffset, align_up
+from qcowspec.spec.units import MAX_L1_ENTRIES, HostOffset, align_up
 
 UNDECIDED = "undecided"
 
@@ -217,7 +217,8 @@ def _announced(image: Metadata) -> Iterator[Need]:
     header = image.header
     if header is None or image.geometry is None:
         return
-    yield Need(HostOffset(header.l1_table_offset), min(header.l1_table_bytes, c.QCOW_MAX_L1_SIZE))
+    count = min(header.l1_size, MAX_L1_ENTRIES)
+    yield Need(HostOffset(header.l1_table_offset), count * c.L1E_SIZE)
     if image.format is not Format.QCOW2:
         return
     v2 = image.qcow2_header

@@ -19,7 +19,7 @@ from qcowspec.reader.needs import Reading, Window
 from qcowspec.spec.metadata import Format, Metadata, Names, Table, Turn
 from qcowspec.spec.rules import Judge
 from qcowspec.spec.structures import Part
-from qcowspec.spec.units import HostOffset
+from qcowspec.spec.units import MAX_L1_ENTRIES, HostOffset
 
 Entry = TypeVar("Entry", Qcow2.Snapshot, Qcow2.BitmapDirectoryEntry)
 
@@ -77,7 +77,7 @@ def _read_table(name: str, window: Window, offset: int, count: int) -> Reading[T
     `count` is bounded by the rules in v2 and v3. In v1 it may claim 2 GiB: what lies beyond the
     size that v2 allows is left in the file.
     """
-    length = min(count * Table.ENTRY_SIZE, c.QCOW_MAX_L1_SIZE)
+    length = min(count, MAX_L1_ENTRIES) * Table.ENTRY_SIZE
     data = yield from window.read(offset, length)
     return Table(name, HostOffset(offset), count, data)
 

@@ -18,7 +18,7 @@ from qcowspec.report.nodes import Node, Row
 from qcowspec.report.words import plural, size
 from qcowspec.spec import decoding
 from qcowspec.spec.metadata import Format, Table
-from qcowspec.spec.units import BITS_PER_BYTE, HostOffset
+from qcowspec.spec.units import BITS_PER_BYTE, MAX_L1_ENTRIES, HostOffset
 
 TABLES_SHOWN = 32
 """L2 tables, or refcount blocks, that a dump summarises when the whole is not asked for."""
@@ -75,7 +75,7 @@ def refcounts(image: Image, *, whole: bool) -> Iterator[Node]:
 def snapshot_tables(image: Image, index: int, *, whole: bool, seen: set[int]) -> Iterator[Node]:
     """A snapshot's L1 table and, with `whole`, the L2 tables that were not `seen` before."""
     snapshot = image.snapshots[index]
-    count = min(snapshot.l1_size, c.QCOW_MAX_L1_SIZE // c.L1E_SIZE)
+    count = min(snapshot.l1_size, MAX_L1_ENTRIES)
     offset = HostOffset(snapshot.l1_table_offset)
     data = image.source.read_at(offset, count * c.L1E_SIZE)
     table = Table(f"snapshots[{index}].l1_table", offset, count, data)

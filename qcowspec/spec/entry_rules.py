@@ -25,7 +25,7 @@ from qcowspec.spec.entries import (
     RefcountTableEntries,
     Words,
 )
-from qcowspec.spec.units import Geometry, align_up
+from qcowspec.spec.units import Geometry, align_up, readable
 
 Holds = Callable[[Any], Flags]
 
@@ -69,7 +69,7 @@ def l2_table_offset(entries: L1Entries) -> Flags:
 @rule("l2/v1-table-read")
 def v1_table_read(entries: Qcow1L1Entries) -> Flags:
     """The L2 table ends where a file can."""
-    return v1_readable(entries.offset, entries.frame.geometry.l2_table_size)
+    return readable(entries.offset, entries.frame.geometry.l2_table_size)
 
 
 @rule("l1/librbd-reserved")
@@ -108,8 +108,8 @@ def refcounts_block_offset(entries: RefcountTableEntries) -> Flags:
 
 def refcounts_block_read(entries: RefcountTableEntries) -> Flags:
     """QEMU can read the refcount block: it is aligned, and ends where a file can."""
-    last = c.BDRV_MAX_LENGTH - entries.frame.geometry.cluster_size
-    return refcounts_block_offset(entries) & (entries.offset <= last)
+    size = entries.frame.geometry.cluster_size
+    return refcounts_block_offset(entries) & readable(entries.offset, size)
 
 
 @rule("refcounts/untrusted-block-past-end")
@@ -319,9 +319,4 @@ def v1_on_sector(offset: Words) -> Flags:
 def v1_cluster_read(entries: Qcow1L2Entries) -> Flags:
     """A plain cluster ends where a file can."""
     size = entries.frame.geometry.cluster_size
-    return entries.compressed | v1_readable(entries.words, size)
-
-
-def v1_readable(offset: Words, length: int) -> Flags:
-    """Data at a host offset end where a file can."""
-    return offset <= c.BDRV_MAX_LENGTH - length
+    return entries.compressed | readable(entries.words, size)

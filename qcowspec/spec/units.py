@@ -18,6 +18,9 @@ HostOffset = NewType("HostOffset", int)
 
 BITS_PER_BYTE = 8
 
+MAX_L1_ENTRIES = c.QCOW_MAX_L1_SIZE // c.L1E_SIZE
+"""Entries of an L1 table that are read at once. Version 1 may have more, which stay in the file."""
+
 
 class Geometry(NamedTuple):
     """The sizes that follow from an image's header.
@@ -86,6 +89,11 @@ def whole_sectors(size: int) -> int:
 
 
 # --- numbers and arrays alike ---------------------------------------------------------------------
+
+
+def readable(offset: Any, length: int) -> Any:
+    """Whether `length` bytes at host offsets end where a file of QEMU's block layer can end."""
+    return offset <= c.BDRV_MAX_LENGTH - length
 
 
 def smaller(one: Any, other: Any) -> Any:

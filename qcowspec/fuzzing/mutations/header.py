@@ -10,6 +10,7 @@ from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import boundary, mutation, numbers, pick, qcow2_only
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.spec.metadata import Format
+from qcowspec.spec.units import MAX_L1_ENTRIES
 
 WORDS = ("incompatible_features", "compatible_features", "autoclear_features")
 COMPRESSION = int(c.Qcow2IncompatibleFeatures.QCOW2_INCOMPAT_COMPRESSION)
@@ -71,7 +72,7 @@ def disk_size(draft: Draft, random: Random) -> None:
     place, geometry = draft.find("header.size"), draft.places.image.geometry
     if geometry is None:
         raise Unfit("the image has no sound geometry")
-    most = c.QCOW_MAX_L1_SIZE // c.L1E_SIZE
+    most = MAX_L1_ENTRIES
     tables = random.choice((0, 1, 2, most, c.QCOW1_MAX_L1_ENTRIES, 1 << 31, 1 << 32))
     wrapped = tables * geometry.l2_span + random.choice((-512, -1, 0, 1, 512))
     draft.set(place, wrapped % (1 << 64))
@@ -103,7 +104,7 @@ def table_size(draft: Draft, random: Random) -> None:
     """Another number of L1 entries, refcount table clusters or snapshots."""
     qcow2_only(draft)
     most = {
-        "header.l1_size": c.QCOW_MAX_L1_SIZE // c.L1E_SIZE,
+        "header.l1_size": MAX_L1_ENTRIES,
         "header.refcount_table_clusters": c.QCOW_MAX_REFTABLE_SIZE // draft.base.cluster_size,
         "header.nb_snapshots": c.QCOW_MAX_SNAPSHOTS,
     }

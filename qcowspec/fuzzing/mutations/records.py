@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from qcow_parsers import constants as c
-
 from qcowspec.build import structure
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import boundary, mutation, numbers, pick, qcow2_only
+from qcowspec.spec.units import MAX_L1_ENTRIES
 
 MODES = (b"xts-plain64", b"cbc-essiv:sha256", b"cbc-essiv", b"xts", b"foo-plain", b"cbc-plain:md5")
 CIPHERS = (b"aes", b"serpent", b"twofish", b"cast5-128", b"sm4", b"foo", b"")
@@ -40,7 +39,7 @@ def snapshot_graft(draft: Draft, random: Random) -> None:
     extra = random.choice((0, 8, 16, 24, 1024, 1025))
     fields = {
         "l1_table_offset": random.choice((0, draft.base.cluster_size, draft.base.end, 8)),
-        "l1_size": random.choice((0, 1, 2, c.QCOW_MAX_L1_SIZE // c.L1E_SIZE + 1)),
+        "l1_size": random.choice((0, 1, 2, MAX_L1_ENTRIES + 1)),
         "vm_state_size": random.choice((0, 0, 1)),
         "extra_data": {"unknown_extra_data": bytes(extra)} if extra else {},
         "id_str": random.choice((b"1", b"", b"2")),

@@ -10,6 +10,7 @@ from qcow_parsers import constants as c
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place, place
+from qcowspec.spec.units import readable
 
 UINT32 = 1 << 32
 """librbd adds the lengths of an entry's parts in this many values."""
@@ -22,7 +23,7 @@ def table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
     Reads the entry's place.
     """
     length = entry.unpadded_size if entry.ok_extra_data_size else c.QCOW2_SNAPSHOT_HEADER_SIZE
-    return image.turn.offset + length <= c.BDRV_MAX_LENGTH
+    return bool(readable(image.turn.offset, length))
 
 
 @states("snapshots/table-read", "snapshots/librbd-past-end", "snapshots/untrusted-past-end")
