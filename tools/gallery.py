@@ -1,6 +1,6 @@
 """Derives the files that the gallery of Kaitai Struct formats would take; see --help.
 
-In: ``formats/kaitai``, where fields have QEMU's names. Out: the same layouts under the gallery's
+In: ``generated/kaitai``, where fields have QEMU's names. Out: the same layouts under the gallery's
 names (``num_`` for counts, ``ofs_`` for offsets, ``len_`` for sizes), with QEMU's name beside each
 as ``-orig-id``. Refuses: a table of names that does not fit the files any more.
 """
@@ -355,7 +355,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        files = derive(ROOT / "formats/kaitai", rules=not arguments.without_rules)
+        files = derive(ROOT / "generated/kaitai", rules=not arguments.without_rules)
     except StaleNamesError as error:
         print(f"tools/gallery.py: the table of names is stale: {error}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, Python looks only into tools/
 
-from tools.generator import compiler, javascript, languages, package  # noqa: E402 - the line above has to come first
+from tools.generator import compiler, javascript, languages, numbers, package  # noqa: E402 - the line above has to come first
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,7 +62,7 @@ def _compile(target: str, output: Path) -> None:
         files = javascript.build(ROOT)
     else:
         target = target.removesuffix(":plain")
-        files = compiler.compile_folder(ROOT / "formats/kaitai", [target])[target]
+        files = compiler.compile_texts(numbers.declarations(ROOT / "formats"), [target])[target]
     for name, text in files.items():
         path = output / name
         path.parent.mkdir(parents=True, exist_ok=True)

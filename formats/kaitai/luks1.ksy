@@ -42,15 +42,15 @@ types:
         type: u2
         doc: Version of the header. QEMU knows version 1.
       - id: cipher_name
-        size: 32
+        size: QCRYPTO_BLOCK_LUKS_CIPHER_NAME_LEN
         doc: Name of the cipher, such as "aes", padded with zero bytes.
       - id: cipher_mode
-        size: 32
+        size: QCRYPTO_BLOCK_LUKS_CIPHER_MODE_LEN
         doc: |
           Mode of the cipher and its generator of initialization vectors, such
           as "xts-plain64", padded with zero bytes.
       - id: hash_spec
-        size: 32
+        size: QCRYPTO_BLOCK_LUKS_HASH_SPEC_LEN
         doc: Hash used to derive keys, such as "sha256", padded with zero bytes.
       - id: payload_offset_sector
         type: u4
@@ -61,47 +61,48 @@ types:
         type: u4
         doc: Length of the master key in bytes.
       - id: master_key_digest
-        size: 20
+        size: QCRYPTO_BLOCK_LUKS_DIGEST_LEN
         doc: Digest by which a recovered master key is checked.
       - id: master_key_salt
-        size: 32
+        size: QCRYPTO_BLOCK_LUKS_SALT_LEN
         doc: Salt of that digest.
       - id: master_key_iterations
         type: u4
         doc: Number of PBKDF2 rounds of that digest.
       - id: uuid
-        size: 40
+        size: QCRYPTO_BLOCK_LUKS_UUID_LEN
         doc: Identifier of the volume as text, padded with zero bytes.
       - id: key_slots
         type: key_slot
         repeat: expr
-        repeat-expr: 8
+        repeat-expr: QCRYPTO_BLOCK_LUKS_NUM_KEY_SLOTS
         doc: The eight key slots (QCRYPTO_BLOCK_LUKS_NUM_KEY_SLOTS).
     instances:
       ok_magic:
-        value: magic == [0x4c, 0x55, 0x4b, 0x53, 0xba, 0xbe]
+        value: magic == QCRYPTO_BLOCK_LUKS_MAGIC
         doc: The magic bytes are those of LUKS (QCRYPTO_BLOCK_LUKS_MAGIC).
       ok_version:
-        value: version == 1
+        value: version == QCRYPTO_BLOCK_LUKS_VERSION
         doc: The version is 1 (QCRYPTO_BLOCK_LUKS_VERSION).
       payload_offset:
-        value: (payload_offset_sector.as<u8> * 512).as<u8>
+        value: >-
+          (payload_offset_sector.as<u8> * QCRYPTO_BLOCK_LUKS_SECTOR_SIZE).as<u8>
         doc: Start of the encrypted payload in bytes.
       cipher:
         pos: 8
-        size: 32
+        size: QCRYPTO_BLOCK_LUKS_CIPHER_NAME_LEN
         terminator: 0
         type: cipher_word
         doc: The cipher's name as QEMU reads it, up to its first zero byte.
       mode:
         pos: 40
-        size: 32
+        size: QCRYPTO_BLOCK_LUKS_CIPHER_MODE_LEN
         terminator: 0
         type: mode_words
         doc: The cipher's mode as QEMU reads it, up to its first zero byte.
       hash:
         pos: 72
-        size: 32
+        size: QCRYPTO_BLOCK_LUKS_HASH_SPEC_LEN
         terminator: 0
         type: hash_word
         doc: The name of the hash as QEMU reads it, up to its first zero byte.
@@ -127,7 +128,7 @@ types:
         value: hash_spec.min == 0
         doc: The name of the hash ends within its field.
       ok_payload_offset:
-        value: payload_offset >= 4096
+        value: payload_offset >= QCRYPTO_BLOCK_LUKS_KEY_SLOT_OFFSET
         doc: |
           The payload starts at QCRYPTO_BLOCK_LUKS_KEY_SLOT_OFFSET (4096 bytes)
           or after it.
@@ -152,9 +153,12 @@ types:
         doc: The mode is known.
       ok_cipher_name:
         value: >-
-          len_cipher_key == 16 and (cipher.is_cast5 or cipher.is_sm4)
-          or cipher.has_long_keys and (len_cipher_key == 16
-          or len_cipher_key == 24 or len_cipher_key == 32)
+          len_cipher_key == QCRYPTO_CIPHER_KEY_LEN_AES_128
+          and (cipher.is_cast5 or cipher.is_sm4)
+          or cipher.has_long_keys
+          and (len_cipher_key == QCRYPTO_CIPHER_KEY_LEN_AES_128
+          or len_cipher_key == QCRYPTO_CIPHER_KEY_LEN_AES_192
+          or len_cipher_key == QCRYPTO_CIPHER_KEY_LEN_AES_256)
         doc: |
           The cipher is known and has keys of this length:
           QCRYPTO_CIPHER_KEY_LEN_AES_128, QCRYPTO_CIPHER_KEY_LEN_AES_192 or
@@ -179,8 +183,10 @@ types:
         doc: The generator essiv has a hash.
       ok_essiv_cipher:
         value: >-
-          len_essiv_key == 0 or not cipher.has_long_keys or len_essiv_key == 16
-          or len_essiv_key == 24 or len_essiv_key == 32
+          len_essiv_key == 0 or not cipher.has_long_keys
+          or len_essiv_key == QCRYPTO_CIPHER_KEY_LEN_AES_128
+          or len_essiv_key == QCRYPTO_CIPHER_KEY_LEN_AES_192
+          or len_essiv_key == QCRYPTO_CIPHER_KEY_LEN_AES_256
         doc: |
           A cipher of the data's kind has keys as long as essiv's hash:
           QCRYPTO_CIPHER_KEY_LEN_AES_128, QCRYPTO_CIPHER_KEY_LEN_AES_192 or
@@ -199,19 +205,19 @@ types:
         doc: The name as bytes.
     instances:
       is_aes:
-        value: name == [0x61, 0x65, 0x73]
+        value: name == QCRYPTO_BLOCK_LUKS_CIPHER_AES
         doc: '"aes" (QCRYPTO_BLOCK_LUKS_CIPHER_AES).'
       is_cast5:
-        value: name == [0x63, 0x61, 0x73, 0x74, 0x35]
+        value: name == QCRYPTO_BLOCK_LUKS_CIPHER_CAST5
         doc: '"cast5" (QCRYPTO_BLOCK_LUKS_CIPHER_CAST5).'
       is_serpent:
-        value: name == [0x73, 0x65, 0x72, 0x70, 0x65, 0x6e, 0x74]
+        value: name == QCRYPTO_BLOCK_LUKS_CIPHER_SERPENT
         doc: '"serpent" (QCRYPTO_BLOCK_LUKS_CIPHER_SERPENT).'
       is_twofish:
-        value: name == [0x74, 0x77, 0x6f, 0x66, 0x69, 0x73, 0x68]
+        value: name == QCRYPTO_BLOCK_LUKS_CIPHER_TWOFISH
         doc: '"twofish" (QCRYPTO_BLOCK_LUKS_CIPHER_TWOFISH).'
       is_sm4:
-        value: name == [0x73, 0x6d, 0x34]
+        value: name == QCRYPTO_BLOCK_LUKS_CIPHER_SM4
         doc: '"sm4" (QCRYPTO_BLOCK_LUKS_CIPHER_SM4).'
       has_long_keys:
         value: is_aes or is_serpent or is_twofish
@@ -237,16 +243,16 @@ types:
         if: has_generator
         doc: What follows the hyphen.
       is_ecb:
-        value: name == [0x65, 0x63, 0x62]
+        value: name == QCRYPTO_CIPHER_MODE_ECB
         doc: '"ecb" (QCRYPTO_CIPHER_MODE_ECB).'
       is_cbc:
-        value: name == [0x63, 0x62, 0x63]
+        value: name == QCRYPTO_CIPHER_MODE_CBC
         doc: '"cbc" (QCRYPTO_CIPHER_MODE_CBC).'
       is_xts:
-        value: name == [0x78, 0x74, 0x73]
+        value: name == QCRYPTO_CIPHER_MODE_XTS
         doc: '"xts" (QCRYPTO_CIPHER_MODE_XTS).'
       is_ctr:
-        value: name == [0x63, 0x74, 0x72]
+        value: name == QCRYPTO_CIPHER_MODE_CTR
         doc: '"ctr" (QCRYPTO_CIPHER_MODE_CTR).'
       is_essiv:
         value: has_generator and generator.is_essiv
@@ -277,13 +283,13 @@ types:
           Length of what the hash makes, in bytes; 0 where there is none, and
           where it is unknown.
       is_plain:
-        value: name == [0x70, 0x6c, 0x61, 0x69, 0x6e]
+        value: name == QCRYPTO_IVGEN_ALG_PLAIN
         doc: '"plain" (QCRYPTO_IVGEN_ALG_PLAIN).'
       is_plain64:
-        value: name == [0x70, 0x6c, 0x61, 0x69, 0x6e, 0x36, 0x34]
+        value: name == QCRYPTO_IVGEN_ALG_PLAIN64
         doc: '"plain64" (QCRYPTO_IVGEN_ALG_PLAIN64).'
       is_essiv:
-        value: name == [0x65, 0x73, 0x73, 0x69, 0x76]
+        value: name == QCRYPTO_IVGEN_ALG_ESSIV
         doc: '"essiv" (QCRYPTO_IVGEN_ALG_ESSIV).'
   hash_word:
     doc: The name of a hash. QEMU knows eight.
@@ -294,34 +300,39 @@ types:
         doc: The name as bytes.
     instances:
       is_md5:
-        value: name == [0x6d, 0x64, 0x35]
+        value: name == QCRYPTO_HASH_ALG_MD5
         doc: '"md5" (QCRYPTO_HASH_ALG_MD5).'
       is_sha1:
-        value: name == [0x73, 0x68, 0x61, 0x31]
+        value: name == QCRYPTO_HASH_ALG_SHA1
         doc: '"sha1" (QCRYPTO_HASH_ALG_SHA1).'
       is_sha224:
-        value: name == [0x73, 0x68, 0x61, 0x32, 0x32, 0x34]
+        value: name == QCRYPTO_HASH_ALG_SHA224
         doc: '"sha224" (QCRYPTO_HASH_ALG_SHA224).'
       is_sha256:
-        value: name == [0x73, 0x68, 0x61, 0x32, 0x35, 0x36]
+        value: name == QCRYPTO_HASH_ALG_SHA256
         doc: '"sha256" (QCRYPTO_HASH_ALG_SHA256).'
       is_sha384:
-        value: name == [0x73, 0x68, 0x61, 0x33, 0x38, 0x34]
+        value: name == QCRYPTO_HASH_ALG_SHA384
         doc: '"sha384" (QCRYPTO_HASH_ALG_SHA384).'
       is_sha512:
-        value: name == [0x73, 0x68, 0x61, 0x35, 0x31, 0x32]
+        value: name == QCRYPTO_HASH_ALG_SHA512
         doc: '"sha512" (QCRYPTO_HASH_ALG_SHA512).'
       is_ripemd160:
-        value: name == [0x72, 0x69, 0x70, 0x65, 0x6d, 0x64, 0x31, 0x36, 0x30]
+        value: name == QCRYPTO_HASH_ALG_RIPEMD160
         doc: '"ripemd160" (QCRYPTO_HASH_ALG_RIPEMD160).'
       is_sm3:
-        value: name == [0x73, 0x6d, 0x33]
+        value: name == QCRYPTO_HASH_ALGO_SM3
         doc: '"sm3" (QCRYPTO_HASH_ALGO_SM3).'
       len_digest:
         value: >-
-          (is_md5 ? 16 : is_sha1 or is_ripemd160 ? 20 : is_sha224 ? 28
-          : is_sha256 or is_sm3 ? 32 : is_sha384 ? 48
-          : is_sha512 ? 64 : 0).as<u4>
+          (is_md5 ? QCRYPTO_HASH_DIGEST_LEN_MD5
+          : is_sha1 ? QCRYPTO_HASH_DIGEST_LEN_SHA1
+          : is_ripemd160 ? QCRYPTO_HASH_DIGEST_LEN_RIPEMD160
+          : is_sha224 ? QCRYPTO_HASH_DIGEST_LEN_SHA224
+          : is_sha256 ? QCRYPTO_HASH_DIGEST_LEN_SHA256
+          : is_sm3 ? QCRYPTO_HASH_DIGEST_LEN_SM3
+          : is_sha384 ? QCRYPTO_HASH_DIGEST_LEN_SHA384
+          : is_sha512 ? QCRYPTO_HASH_DIGEST_LEN_SHA512 : 0).as<u4>
         doc: |
           Length of what the hash makes, in bytes: QCRYPTO_HASH_DIGEST_LEN_MD5,
           QCRYPTO_HASH_DIGEST_LEN_SHA1, QCRYPTO_HASH_DIGEST_LEN_RIPEMD160,
@@ -342,7 +353,7 @@ types:
         doc: |
           Number of PBKDF2 rounds that turn a passphrase into this slot's key.
       - id: salt
-        size: 32
+        size: QCRYPTO_BLOCK_LUKS_SALT_LEN
         doc: Salt of that derivation.
       - id: key_offset_sector
         type: u4
@@ -358,10 +369,11 @@ types:
         value: stripes > 0
         doc: The key is split into some stripes. QEMU from 7.2 on wants 4000.
       key_offset:
-        value: (key_offset_sector.as<u8> * 512).as<u8>
+        value: >-
+          (key_offset_sector.as<u8> * QCRYPTO_BLOCK_LUKS_SECTOR_SIZE).as<u8>
         doc: Start of the slot's key material in bytes.
       ok_stripes:
-        value: stripes == 4000
+        value: stripes == QCRYPTO_BLOCK_LUKS_STRIPES
         doc: The key is split into QCRYPTO_BLOCK_LUKS_STRIPES (4000) stripes.
       ok_active:
         value: >-
@@ -372,15 +384,15 @@ types:
         value: iterations > 0 or not is_active
         doc: A key that the slot holds was made with some iterations.
       ok_offset:
-        value: key_offset >= 4096
+        value: key_offset >= QCRYPTO_BLOCK_LUKS_KEY_SLOT_OFFSET
         doc: |
           The key material starts at QCRYPTO_BLOCK_LUKS_KEY_SLOT_OFFSET (4096
           bytes) or after it.
 enums:
   key_slot_state:
-    0x0000dead:
+    QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED:
       id: disabled
       doc: No key here (QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED).
-    0x00ac71f3:
+    QCRYPTO_BLOCK_LUKS_KEY_SLOT_ENABLED:
       id: enabled
       doc: A key is here (QCRYPTO_BLOCK_LUKS_KEY_SLOT_ENABLED).

@@ -67,7 +67,7 @@ types:
         doc: Version of the format. 1, 2 and 3 exist.
     instances:
       is_qcow:
-        value: magic == 0x514649fb
+        value: magic == QCOW_MAGIC
         doc: The magic number is QCOW_MAGIC.
       format:
         value: >-
@@ -78,7 +78,7 @@ types:
           The driver that QEMU would choose. Versions above 3 are probed as
           qcow2 and refused by its open function.
       ok_claimed:
-        value: is_qcow and version >= 1
+        value: is_qcow and version >= QCOW_VERSION
         doc: |
           One of QEMU's two QCOW drivers takes the file (from QCOW_VERSION on).
 enums:

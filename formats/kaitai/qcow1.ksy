@@ -120,25 +120,27 @@ types:
           Number of entries in the L1 table: as many as map the whole disk; 0
           where the span of an entry is unknown.
       l1_table_bytes:
-        value: (l1_size * 8).as<u8>
+        value: (l1_size * QCOW1_TABLE_ENTRY_SIZE).as<u8>
         doc: Size of the L1 table in bytes.
       # The rules, in the order in which QEMU tests them.
       ok_magic:
-        value: magic == 0x514649fb
+        value: magic == QCOW_MAGIC
         doc: The magic number is QCOW_MAGIC.
       ok_version:
-        value: version == 1
+        value: version == QCOW_VERSION
         doc: The version is 1 (QCOW_VERSION).
       ok_size_minimum:
-        value: size >= 2
+        value: size >= QCOW1_MIN_SIZE
         doc: The disk has at least QCOW1_MIN_SIZE (2 bytes).
       ok_cluster_bits:
-        value: cluster_bits >= 9 and cluster_bits <= 16
+        value: >-
+          cluster_bits >= QCOW1_MIN_CLUSTER_BITS
+          and cluster_bits <= QCOW1_MAX_CLUSTER_BITS
         doc: |
           Clusters have 512 bytes to 64 KiB (QCOW1_MIN_CLUSTER_BITS to
           QCOW1_MAX_CLUSTER_BITS).
       ok_l2_bits:
-        value: l2_bits >= 6 and l2_bits <= 13
+        value: l2_bits >= QCOW1_MIN_L2_BITS and l2_bits <= QCOW1_MAX_L2_BITS
         doc: |
           L2 tables have 512 bytes to 64 KiB, in entries of 8 bytes
           (QCOW1_MIN_L2_BITS to QCOW1_MAX_L2_BITS).
@@ -159,55 +161,58 @@ types:
           stand for the sums, because not every language has more than 64 bits.
           True where the span is unknown.
       ok_l1_size:
-        value: l1_size <= 268435455
+        value: l1_size <= QCOW1_MAX_L1_ENTRIES
         doc: |
           The L1 table has at most QCOW1_MAX_L1_ENTRIES, which QEMU writes as
           INT_MAX / 8.
       ok_l1_read:
         value: >-
-          l1_table_bytes <= 2147483136
-          and l1_table_offset <= 9223372035781033984 - l1_table_bytes
+          l1_table_bytes <= BDRV_REQUEST_MAX_BYTES
+          and l1_table_offset <= BDRV_MAX_LENGTH - l1_table_bytes
         doc: |
           The L1 table can be read with one request: it has at most
           BDRV_REQUEST_MAX_BYTES and ends within BDRV_MAX_LENGTH.
       ok_l1_read_signed:
         value: >-
-          l1_table_bytes <= 2147483136
-          and l1_table_offset <= 9223372036854775807 - l1_table_bytes
+          l1_table_bytes <= BDRV_REQUEST_MAX_BYTES
+          and l1_table_offset <= QCOW2_MAX_TABLE_END - l1_table_bytes
         doc: |
           The same as QEMU before 6.0 has it: the L1 table has at most
           BDRV_REQUEST_MAX_BYTES and ends at or below INT64_MAX, which is
           QCOW2_MAX_TABLE_END as well.
       ok_backing_file_size:
-        value: backing_file_offset == 0 or backing_file_size <= 1023
+        value: >-
+          backing_file_offset == 0
+          or backing_file_size <= QCOW_MAX_BACKING_FILE_SIZE
         doc: |
           The backing file's name has at most QCOW_MAX_BACKING_FILE_SIZE (1023
           bytes).
       ok_backing_file_offset:
         value: >-
           backing_file_offset == 0
-          or backing_file_offset
-          <= 9223372035781033984 - backing_file_size.as<u8>
+          or backing_file_offset <= BDRV_MAX_LENGTH - backing_file_size.as<u8>
         doc: The backing file's name ends within BDRV_MAX_LENGTH.
       ok_backing_file_offset_signed:
         value: >-
           backing_file_offset == 0
           or backing_file_offset
-          <= 9223372036854775807 - backing_file_size.as<u8>
+          <= QCOW2_MAX_TABLE_END - backing_file_size.as<u8>
         doc: |
           The same as QEMU before 6.0 has it: the backing file's name ends at or
           below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
       # What librbd refuses besides.
       ok_librbd_size_sectors:
-        value: size % 512 == 0
+        value: size % BDRV_SECTOR_SIZE == 0
         doc: The disk ends at a sector (BDRV_SECTOR_SIZE).
       ok_librbd_cluster_bits:
-        value: cluster_bits >= 9 and cluster_bits <= 21
+        value: >-
+          cluster_bits >= MIN_CLUSTER_BITS and cluster_bits <= MAX_CLUSTER_BITS
         doc: |
           librbd has the bounds of version 2 (MIN_CLUSTER_BITS to
           MAX_CLUSTER_BITS) for all versions.
       ok_librbd_l2_bits:
-        value: l2_bits + 3 >= 9 and l2_bits + 3 <= 21
+        value: >-
+          l2_bits + 3 >= MIN_CLUSTER_BITS and l2_bits + 3 <= MAX_CLUSTER_BITS
         doc: |
           An L2 table is as large as a cluster of version 2 may be
           (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS), in entries of 8 bytes.
@@ -216,8 +221,9 @@ types:
         doc: There is no backing file, or one without a name.
       librbd_l1_entry_span:
         value: >-
-          ((1 << (cluster_bits > 21 ? 21 : cluster_bits)).as<u8>
-          * (1 << (l2_bits > 18 ? 18 : l2_bits))).as<u8>
+          ((1 << (cluster_bits > MAX_CLUSTER_BITS ? MAX_CLUSTER_BITS
+          : cluster_bits)).as<u8> * (1 << (l2_bits > MAX_CLUSTER_BITS - 3
+          ? MAX_CLUSTER_BITS - 3 : l2_bits))).as<u8>
         doc: |
           Number of guest bytes that librbd maps with one L1 entry. Its bounds,
           within which this is, are wider than QEMU's.
@@ -230,7 +236,7 @@ types:
           Number of L1 entries that the disk needs, cut to 32 bits as librbd
           does.
       ok_librbd_l1_size:
-        value: num_librbd_l1_entries <= 268435455
+        value: num_librbd_l1_entries <= QCOW1_MAX_L1_ENTRIES
         doc: |
           The L1 entries that the disk needs, as librbd counts them, are at most
           QCOW1_MAX_L1_ENTRIES.
@@ -246,10 +252,10 @@ types:
           The image is not of version 1. It never holds: what has this header is
           read as version 1.
       ok_untrusted_size:
-        value: size <= 70368744177664
+        value: size <= POLICY_MAX_DISK_SIZE
         doc: The disk has at most POLICY_MAX_DISK_SIZE (64 TiB).
       ok_untrusted_l1_size:
-        value: l1_table_bytes <= 33554432
+        value: l1_table_bytes <= QCOW_MAX_L1_SIZE
         doc: |
           The L1 table has at most QCOW_MAX_L1_SIZE (32 MiB), as in version 2.
       ok_untrusted_backing_file:
@@ -344,9 +350,9 @@ types:
         io: _root._io
         pos: offset
         size: >-
-          _root.header.l2_size * 8 > _root._io.size - offset
-          ? _root._io.size - offset
-          : _root.header.l2_size * 8
+          _root.header.l2_size * QCOW1_TABLE_ENTRY_SIZE
+          > _root._io.size - offset ? _root._io.size - offset
+          : _root.header.l2_size * QCOW1_TABLE_ENTRY_SIZE
         type: l2_table(_root.header.cluster_bits)
         if: >-
           offset != 0 and offset < _root._io.size
@@ -412,7 +418,9 @@ types:
         doc: Bits 0 to 31.
     instances:
       knows_cluster_size:
-        value: cluster_bits >= 9 and cluster_bits <= 16
+        value: >-
+          cluster_bits >= QCOW1_MIN_CLUSTER_BITS
+          and cluster_bits <= QCOW1_MAX_CLUSTER_BITS
         doc: |
           cluster_bits is in range (QCOW1_MIN_CLUSTER_BITS to
           QCOW1_MAX_CLUSTER_BITS).
@@ -446,20 +454,20 @@ types:
           Length of the compressed data in bytes: the cluster_bits bits above
           the offset. 0 where cluster_bits is out of range.
       ok_offset:
-        value: is_compressed or offset % 512 == 0
+        value: is_compressed or offset % QCOW1_CLUSTER_ALIGNMENT == 0
         doc: |
           A plain cluster starts at a multiple of QCOW1_CLUSTER_ALIGNMENT (512
           bytes).
       ok_cluster_read:
         value: >-
           is_compressed or not knows_cluster_size
-          or offset <= 9223372035781033984 - (1 << cluster_bits)
+          or offset <= BDRV_MAX_LENGTH - (1 << cluster_bits)
         doc: A plain cluster ends within BDRV_MAX_LENGTH.
 enums:
   crypt_method:
-    0:
+    QCOW_CRYPT_NONE:
       id: none
       doc: Not encrypted (QCOW_CRYPT_NONE).
-    1:
+    QCOW_CRYPT_AES:
       id: aes
       doc: AES with 128-bit keys in CBC mode (QCOW_CRYPT_AES).

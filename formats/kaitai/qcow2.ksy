@@ -101,8 +101,8 @@ instances:
   snapshot_table:
     pos: header.snapshots_offset
     size: >-
-      _io.size - header.snapshots_offset > 67108864 ? 67108864
-      : _io.size - header.snapshots_offset
+      _io.size - header.snapshots_offset > QCOW_MAX_SNAPSHOTS_SIZE
+      ? QCOW_MAX_SNAPSHOTS_SIZE : _io.size - header.snapshots_offset
     type: snapshot_table(header.nb_snapshots)
     if: >-
       header.nb_snapshots > 0 and header.ok_snapshots_count
@@ -138,12 +138,12 @@ instances:
     doc: The pointer to the encryption header; the last one, if several.
   encryption_header:
     pos: crypto_extension.offset
-    size: 592
+    size: QCRYPTO_BLOCK_LUKS_HEADER_SIZE
     type: luks1
     if: >-
       has_header_extensions and header_extensions.last_crypto >= 0
-      and _io.size >= 592
-      and crypto_extension.offset <= _io.size - 592
+      and _io.size >= QCRYPTO_BLOCK_LUKS_HEADER_SIZE
+      and crypto_extension.offset <= _io.size - QCRYPTO_BLOCK_LUKS_HEADER_SIZE
     doc: |
       The LUKS header, where the file holds all QCRYPTO_BLOCK_LUKS_HEADER_SIZE
       (592 bytes) of it.
@@ -237,10 +237,13 @@ types:
     instances:
       len_additional_fields:
         value: >-
-          version < 3 or header_length <= 104 ? 0
-          : header_length > 2097152 and _io.size - _io.pos > 2097048 ? 2097048
-          : header_length - 104 > _io.size - _io.pos ? _io.size - _io.pos
-          : header_length - 104
+          version < 3 or header_length <= QCOW2_V3_MIN_HEADER_LENGTH ? 0
+          : header_length > (1 << MAX_CLUSTER_BITS)
+          and _io.size - _io.pos
+          > (1 << MAX_CLUSTER_BITS) - QCOW2_V3_MIN_HEADER_LENGTH
+          ? (1 << MAX_CLUSTER_BITS) - QCOW2_V3_MIN_HEADER_LENGTH
+          : header_length - QCOW2_V3_MIN_HEADER_LENGTH > _io.size - _io.pos
+          ? _io.size - _io.pos : header_length - QCOW2_V3_MIN_HEADER_LENGTH
         doc: |
           Number of bytes read as additional fields: what header_length says,
           within the largest cluster (2^MAX_CLUSTER_BITS, 2 MiB) and within the
@@ -249,7 +252,7 @@ types:
         value: '(ok_cluster_bits ? 1 << cluster_bits : 0).as<u8>'
         doc: Size of a cluster in bytes; 0 where cluster_bits is out of range.
       effective_header_length:
-        value: '(version < 3 ? 72 : header_length).as<u4>'
+        value: '(version < 3 ? QCOW2_V2_HEADER_LENGTH : header_length).as<u4>'
         doc: Length of the header in bytes; 72 in version 2.
       extensions_end:
         value: >-
@@ -260,47 +263,59 @@ types:
           backing file's name if there is one, else the end of the first
           cluster; 0 where the cluster's size is unknown.
       has_dirty:
-        value: version >= 3 and (incompatible_features & 1) != 0
+        value: >-
+          version >= 3 and (incompatible_features & QCOW2_INCOMPAT_DIRTY) != 0
         doc: |
           Incompatible feature bit 0: refcounts may be wrong until they are
           repaired (QCOW2_INCOMPAT_DIRTY).
       has_corrupt:
-        value: version >= 3 and (incompatible_features & 2) != 0
+        value: >-
+          version >= 3 and (incompatible_features & QCOW2_INCOMPAT_CORRUPT) != 0
         doc: |
           Incompatible feature bit 1: any structure may be wrong, and writing is
           forbidden (QCOW2_INCOMPAT_CORRUPT).
       has_data_file:
-        value: version >= 3 and (incompatible_features & 4) != 0
+        value: >-
+          version >= 3
+          and (incompatible_features & QCOW2_INCOMPAT_DATA_FILE) != 0
         doc: |
           Incompatible feature bit 2: the guest's data lie in another file
           (QCOW2_INCOMPAT_DATA_FILE).
       has_compression_type:
-        value: version >= 3 and (incompatible_features & 8) != 0
+        value: >-
+          version >= 3
+          and (incompatible_features & QCOW2_INCOMPAT_COMPRESSION) != 0
         doc: |
           Incompatible feature bit 3: compressed clusters are of another type
           than zlib (QCOW2_INCOMPAT_COMPRESSION).
       has_extended_l2:
-        value: version >= 3 and (incompatible_features & 16) != 0
+        value: >-
+          version >= 3 and (incompatible_features & QCOW2_INCOMPAT_EXTL2) != 0
         doc: |
           Incompatible feature bit 4: L2 entries have 16 bytes and describe
           subclusters (QCOW2_INCOMPAT_EXTL2).
       has_lazy_refcounts:
-        value: version >= 3 and (compatible_features & 1) != 0
+        value: >-
+          version >= 3
+          and (compatible_features & QCOW2_COMPAT_LAZY_REFCOUNTS) != 0
         doc: |
           Compatible feature bit 0: refcounts may be updated late
           (QCOW2_COMPAT_LAZY_REFCOUNTS).
       has_bitmaps:
-        value: version >= 3 and (autoclear_features & 1) != 0
+        value: >-
+          version >= 3 and (autoclear_features & QCOW2_AUTOCLEAR_BITMAPS) != 0
         doc: |
           Autoclear feature bit 0: the bitmaps extension is up to date
           (QCOW2_AUTOCLEAR_BITMAPS).
       has_data_file_raw:
-        value: version >= 3 and (autoclear_features & 2) != 0
+        value: >-
+          version >= 3
+          and (autoclear_features & QCOW2_AUTOCLEAR_DATA_FILE_RAW) != 0
         doc: |
           Autoclear feature bit 1: the external data file is a raw image by
           itself (QCOW2_AUTOCLEAR_DATA_FILE_RAW).
       effective_refcount_order:
-        value: '(version < 3 ? 4 : refcount_order).as<u4>'
+        value: '(version < 3 ? QCOW2_V2_REFCOUNT_ORDER : refcount_order).as<u4>'
         doc: |
           Logarithm to base 2 of the width of a reference count in bits; 4 in
           version 2.
@@ -317,7 +332,7 @@ types:
           How compressed clusters are compressed; zlib, which is 0, where the
           header is too short to say.
       l2_entry_size:
-        value: '(has_extended_l2 ? 16 : 8).as<u8>'
+        value: '(has_extended_l2 ? L2E_SIZE_EXTENDED : L2E_SIZE_NORMAL).as<u8>'
         doc: Size of an L2 entry in bytes (L2E_SIZE_NORMAL, L2E_SIZE_EXTENDED).
       l2_bits:
         value: >-
@@ -344,7 +359,7 @@ types:
           the size up in 64 bits, where the largest sizes wrap around to 0; so
           does this.
       l1_table_bytes:
-        value: (l1_size.as<u8> * 8).as<u8>
+        value: (l1_size.as<u8> * L1E_SIZE).as<u8>
         doc: Size of the active L1 table in bytes.
       refcount_table_bytes:
         value: (refcount_table_clusters.as<u8> * cluster_size).as<u8>
@@ -356,35 +371,43 @@ types:
           (refcount_bits == 0 ? 0 : cluster_size * 8 / refcount_bits).as<u8>
         doc: Number of counts in a refcount block; 0 where it cannot be known.
       subcluster_size:
-        value: '(has_extended_l2 ? cluster_size / 32 : cluster_size).as<u8>'
+        value: >-
+          (has_extended_l2 ? cluster_size / QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
+          : cluster_size).as<u8>
         doc: |
           Size of a subcluster in bytes (QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER to a
           cluster); that of the whole cluster where entries are not extended.
       csize_shift:
-        value: '(ok_cluster_bits ? 70 - cluster_bits : 0).as<u4>'
+        value: >-
+          (ok_cluster_bits
+          ? QCOW2_CSIZE_END_BIT + QCOW2_CSIZE_CLUSTER_BITS - cluster_bits
+          : 0).as<u4>
         doc: |
           Number of bits that hold the offset in the L2 entry of a compressed
           cluster; the count of sectors is above them. 0 where cluster_bits is
           out of range.
       csize_mask:
-        value: '(ok_cluster_bits ? cluster_size / 256 - 1 : 0).as<u4>'
+        value: >-
+          (ok_cluster_bits ? cluster_size / (1 << QCOW2_CSIZE_CLUSTER_BITS) - 1
+          : 0).as<u4>
         doc: |
           Largest count of additional sectors in the L2 entry of a compressed
           cluster; 0 where cluster_bits is out of range.
       # The rules, in the order in which QEMU tests them.
       ok_magic:
-        value: magic == 0x514649fb
+        value: magic == QCOW_MAGIC
         doc: The magic number is QCOW_MAGIC.
       ok_version:
-        value: version == 2 or version == 3
+        value: version == QCOW2_MIN_VERSION or version == QCOW2_MAX_VERSION
         doc: The version is 2 or 3 (QCOW2_MIN_VERSION to QCOW2_MAX_VERSION).
       ok_cluster_bits:
-        value: cluster_bits >= 9 and cluster_bits <= 21
+        value: >-
+          cluster_bits >= MIN_CLUSTER_BITS and cluster_bits <= MAX_CLUSTER_BITS
         doc: |
           Clusters have 512 bytes to 2 MiB (MIN_CLUSTER_BITS to
           MAX_CLUSTER_BITS). The lower limit is the format's, the upper QEMU's.
       ok_header_length_minimum:
-        value: version < 3 or header_length >= 104
+        value: version < 3 or header_length >= QCOW2_V3_MIN_HEADER_LENGTH
         doc: |
           The header of version 3 has at least QCOW2_V3_MIN_HEADER_LENGTH (104
           bytes).
@@ -392,7 +415,7 @@ types:
         value: cluster_size == 0 or effective_header_length <= cluster_size
         doc: The header fits the first cluster.
       ok_header_length_multiple:
-        value: version < 3 or header_length % 8 == 0
+        value: version < 3 or header_length % QCOW2_HEADER_ALIGNMENT == 0
         doc: |
           The header's length is a multiple of QCOW2_HEADER_ALIGNMENT (8 bytes).
           The document demands it, QEMU does not look.
@@ -423,39 +446,42 @@ types:
           Where the compression type is not 0, the feature bit that announces it
           is set.
       ok_unknown_incompatible:
-        value: version < 3 or incompatible_features <= 0x1f
+        value: version < 3 or incompatible_features <= QCOW2_INCOMPAT_MASK
         doc: |
           No incompatible feature is set but those that exist
           (QCOW2_INCOMPAT_MASK, bits 0 to 4).
       ok_subcluster_size:
-        value: not has_extended_l2 or cluster_bits >= 14
+        value: >-
+          not has_extended_l2 or cluster_bits >= QCOW2_EXTL2_MIN_CLUSTER_BITS
         doc: |
           Subclusters have at least 512 bytes, so that an image with extended L2
           entries has clusters of 16 KiB or more (QCOW2_EXTL2_MIN_CLUSTER_BITS).
       ok_refcount_order:
-        value: version < 3 or refcount_order <= 6
+        value: version < 3 or refcount_order <= QCOW2_MAX_REFCOUNT_ORDER
         doc: A reference count has at most 64 bits (QCOW2_MAX_REFCOUNT_ORDER).
       ok_refcount_table_present:
         value: refcount_table_clusters > 0
         doc: There is a refcount table.
       ok_refcount_table_size:
-        value: refcount_table_bytes <= 8388608
+        value: refcount_table_bytes <= QCOW_MAX_REFTABLE_SIZE
         doc: |
           The refcount table has at most QCOW_MAX_REFTABLE_SIZE (8 MiB). True
           where the cluster's size is unknown.
       ok_refcount_table_offset:
         value: >-
-          refcount_table_offset <= 9223372036854775807 - refcount_table_bytes
+          refcount_table_offset <= QCOW2_MAX_TABLE_END - refcount_table_bytes
           and (cluster_size == 0 or refcount_table_offset % cluster_size == 0)
         doc: |
           The refcount table starts at a cluster and ends at or below
           QCOW2_MAX_TABLE_END (INT64_MAX). An offset of 0 passes.
       ok_snapshots_count:
-        value: nb_snapshots <= 65536
+        value: nb_snapshots <= QCOW_MAX_SNAPSHOTS
         doc: There are at most QCOW_MAX_SNAPSHOTS snapshots.
       ok_snapshots_offset:
         value: >-
-          snapshots_offset <= 9223372036854775807 - nb_snapshots.as<u8> * 40
+          snapshots_offset
+          <= QCOW2_MAX_TABLE_END
+          - nb_snapshots.as<u8> * QCOW2_SNAPSHOT_HEADER_SIZE
           and (cluster_size == 0 or snapshots_offset % cluster_size == 0)
         doc: |
           The snapshot table starts at a cluster, and the fixed parts of its
@@ -463,18 +489,18 @@ types:
           QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if there are no
           snapshots.
       ok_l1_size_maximum:
-        value: l1_table_bytes <= 33554432
+        value: l1_table_bytes <= QCOW_MAX_L1_SIZE
         doc: The active L1 table has at most QCOW_MAX_L1_SIZE (32 MiB).
       ok_l1_table_offset:
         value: >-
-          l1_table_offset <= 9223372036854775807 - l1_table_bytes
+          l1_table_offset <= QCOW2_MAX_TABLE_END - l1_table_bytes
           and (cluster_size == 0 or l1_table_offset % cluster_size == 0)
         doc: |
           The active L1 table starts at a cluster and ends at or below
           QCOW2_MAX_TABLE_END (INT64_MAX). QEMU looks even if the table is
           empty; an offset of 0 passes.
       ok_size_maximum:
-        value: l1_vm_state_index <= 2147483647
+        value: l1_vm_state_index <= QCOW2_MAX_L1_VM_STATE_INDEX
         doc: |
           The disk needs at most QCOW2_MAX_L1_VM_STATE_INDEX (INT_MAX) entries
           in the L1 table.
@@ -483,8 +509,7 @@ types:
         doc: The active L1 table maps the whole disk.
       ok_l1_read:
         value: >-
-          l1_size == 0
-          or l1_table_offset <= 9223372035781033984 - l1_table_bytes
+          l1_size == 0 or l1_table_offset <= BDRV_MAX_LENGTH - l1_table_bytes
         doc: The active L1 table ends within BDRV_MAX_LENGTH.
       ok_crypt_method:
         value: >-
@@ -497,7 +522,7 @@ types:
       ok_refcount_table_read:
         value: >-
           refcount_table_bytes == 0
-          or refcount_table_offset <= 9223372035781033984 - refcount_table_bytes
+          or refcount_table_offset <= BDRV_MAX_LENGTH - refcount_table_bytes
         doc: The refcount table ends within BDRV_MAX_LENGTH.
       ok_data_file_raw:
         value: not has_data_file_raw or has_data_file
@@ -522,7 +547,7 @@ types:
       ok_backing_file_size:
         value: >-
           backing_file_offset == 0
-          or backing_file_size <= 1023
+          or backing_file_size <= QCOW_MAX_BACKING_FILE_SIZE
           and (cluster_size == 0 or backing_file_offset > cluster_size
           or backing_file_size <= cluster_size - backing_file_offset)
         doc: |
@@ -530,7 +555,7 @@ types:
           bytes) and ends within the first cluster. The second part is not asked
           of a name that starts beyond the cluster, which breaks another rule.
       ok_total_sectors:
-        value: size / 512 <= 18014398507384832
+        value: size / BDRV_SECTOR_SIZE <= BDRV_MAX_LENGTH / BDRV_SECTOR_SIZE
         doc: |
           The disk, in whole sectors of 512 bytes, has at most BDRV_MAX_LENGTH,
           here in sectors (BDRV_SECTOR_SIZE).
@@ -541,12 +566,12 @@ types:
           writing.
       # What librbd refuses besides.
       ok_librbd_v1_version:
-        value: version == 1
+        value: version == QCOW_VERSION
         doc: |
           The version is 1 (QCOW_VERSION), the only one that librbd's first
           reader knew.
       ok_librbd_size_sectors:
-        value: size % 512 == 0
+        value: size % BDRV_SECTOR_SIZE == 0
         doc: The disk ends at a sector (BDRV_SECTOR_SIZE).
       ok_librbd_compression:
         value: >-
@@ -561,8 +586,9 @@ types:
         doc: There is no backing file, or one without a name.
       librbd_l1_entry_span:
         value: >-
-          (cluster_bits < 2 ? 1 : cluster_bits > 21 ? 549755813888
-          : (1 << cluster_bits).as<u8> * (1 << cluster_bits) / 8).as<u8>
+          (cluster_bits < 2 ? 1 : cluster_bits > MAX_CLUSTER_BITS ? 549755813888
+          : (1 << cluster_bits).as<u8> * (1 << cluster_bits)
+          / L2E_SIZE_NORMAL).as<u8>
         doc: |
           Number of guest bytes that librbd maps with one L1 entry: it knows L2
           entries of 8 bytes only. Bounded where cluster_bits is out of range.
@@ -578,7 +604,7 @@ types:
         value: >-
           size / librbd_l1_entry_span + 1
           < 4611686018427387904 / librbd_l1_entry_span * 4
-          and num_librbd_l1_entries <= 268435455
+          and num_librbd_l1_entries <= QCOW1_MAX_L1_ENTRIES
           and num_librbd_l1_entries <= l1_size
         doc: |
           The L1 entries that the disk needs, as librbd counts them, are at most
@@ -600,17 +626,17 @@ types:
         value: not has_dirty
         doc: The image was closed in order.
       ok_untrusted_unknown_compatible:
-        value: version < 3 or compatible_features <= 1
+        value: version < 3 or compatible_features <= QCOW2_COMPAT_FEAT_MASK
         doc: |
           No compatible feature is set but those that exist
           (QCOW2_COMPAT_FEAT_MASK, bit 0).
       ok_untrusted_unknown_autoclear:
-        value: version < 3 or autoclear_features <= 3
+        value: version < 3 or autoclear_features <= QCOW2_AUTOCLEAR_MASK
         doc: |
           No autoclear feature is set but those that exist
           (QCOW2_AUTOCLEAR_MASK, bits 0 and 1).
       ok_untrusted_size:
-        value: size <= 70368744177664
+        value: size <= POLICY_MAX_DISK_SIZE
         doc: The disk has at most POLICY_MAX_DISK_SIZE (64 TiB).
       ok_untrusted_backing_file:
         value: backing_file_offset == 0
@@ -687,7 +713,8 @@ types:
         type: header_extension
         repeat: until
         repeat-until: >-
-          _.is_end or entries.size >= max_extensions or _io.size - _io.pos < 8
+          _.is_end or entries.size >= max_extensions
+          or _io.size - _io.pos < QCOW2_EXT_HEADER_SIZE
         if: is_long_enough
         doc: |
           The extensions in their order, the end marker included; absent where
@@ -700,12 +727,12 @@ types:
           area with more than max_extensions, which can be read in the same way.
     instances:
       max_extensions:
-        value: 4096
+        value: POLICY_MAX_HEADER_EXTENSIONS
         doc: |
           Number of extensions read at once. The limit is our own: QEMU reads as
           many as the first cluster holds.
       is_long_enough:
-        value: _io.size - _io.pos >= 8
+        value: _io.size - _io.pos >= QCOW2_EXT_HEADER_SIZE
         doc: |
           There is room for one extension. It is fixed while the extensions are
           read.
@@ -773,8 +800,10 @@ types:
           fixed while the extension is read.
       layout:
         value: >-
-          magic == extension_magic::bitmaps and len_data < 24
-          or magic == extension_magic::crypto and len_data < 16
+          magic == extension_magic::bitmaps
+          and len_data < QCOW2_BITMAPS_EXTENSION_SIZE
+          or magic == extension_magic::crypto
+          and len_data < QCOW2_CRYPTO_EXTENSION_SIZE
           ? extension_magic::end_marker : magic
         doc: |
           How the data are read: as the magic number says, but as plain bytes
@@ -783,21 +812,27 @@ types:
         value: len <= len_data
         doc: The data end within the room for extensions.
       ok_backing_format_len:
-        value: magic != extension_magic::backing_format or len <= 15
+        value: >-
+          magic != extension_magic::backing_format
+          or len <= QCOW2_MAX_BACKING_FORMAT_SIZE
         doc: |
           The name of a backing file's format has at most
           QCOW2_MAX_BACKING_FORMAT_SIZE (15 bytes).
       ok_crypto_len:
-        value: magic != extension_magic::crypto or len == 16
+        value: >-
+          magic != extension_magic::crypto or len == QCOW2_CRYPTO_EXTENSION_SIZE
         doc: |
           The pointer to the encryption header has QCOW2_CRYPTO_EXTENSION_SIZE
           (16 bytes).
       ok_bitmaps_len:
-        value: magic != extension_magic::bitmaps or len == 24
+        value: >-
+          magic != extension_magic::bitmaps
+          or len == QCOW2_BITMAPS_EXTENSION_SIZE
         doc: The bitmaps extension has QCOW2_BITMAPS_EXTENSION_SIZE (24 bytes).
       ok_feature_table_len:
         value: >-
-          magic != extension_magic::feature_name_table or len % 48 == 0
+          magic != extension_magic::feature_name_table
+          or len % QCOW2_FEATURE_ENTRY_SIZE == 0
         doc: |
           The feature name table has entries of QCOW2_FEATURE_ENTRY_SIZE (48
           bytes) and nothing else. QEMU fills the last one up with zeros.
@@ -881,7 +916,7 @@ types:
         doc: Bytes that make up no whole entry.
     instances:
       num_entries:
-        value: (_io.size - _io.pos) / 48
+        value: (_io.size - _io.pos) / QCOW2_FEATURE_ENTRY_SIZE
         doc: |
           Number of whole entries in the stream. It is fixed while the table is
           read.
@@ -900,7 +935,7 @@ types:
         type: u1
         doc: Number of the bit in that word, from 0 to 63.
       - id: name
-        size: 46
+        size: QCOW2_FEATURE_NAME_SIZE
         doc: The feature's name, padded with zero bytes.
     instances:
       ok_feature_name_type:
@@ -941,13 +976,13 @@ types:
         value: reserved32 == 0
         doc: The reserved field is zero.
       ok_nb_bitmaps_maximum:
-        value: nb_bitmaps <= 65535
+        value: nb_bitmaps <= QCOW2_MAX_BITMAPS
         doc: There are at most QCOW2_MAX_BITMAPS bitmaps.
       ok_nb_bitmaps_minimum:
         value: nb_bitmaps >= 1
         doc: There is at least one bitmap.
       ok_bitmap_directory_size:
-        value: bitmap_directory_size <= 67107840
+        value: bitmap_directory_size <= QCOW2_MAX_BITMAP_DIRECTORY_SIZE
         doc: |
           The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE
           bytes.
@@ -956,8 +991,8 @@ types:
         doc: The bitmap directory is not empty.
       ok_bitmap_directory_read:
         value: >-
-          not ok_bitmap_directory_size or bitmap_directory_offset
-          <= 9223372035781033984 - bitmap_directory_size
+          not ok_bitmap_directory_size
+          or bitmap_directory_offset <= BDRV_MAX_LENGTH - bitmap_directory_size
         doc: |
           The bitmap directory ends within BDRV_MAX_LENGTH. Not asked of one
           that is too large.
@@ -978,12 +1013,12 @@ types:
         doc: Bytes past the known fields, if the length is wrong.
     instances:
       ok_luks_length:
-        value: length >= 592
+        value: length >= QCRYPTO_BLOCK_LUKS_HEADER_SIZE
         doc: |
           The encryption header has room for a LUKS header,
           QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes).
       ok_luks_read:
-        value: offset <= 9223372035781033984 - 592
+        value: offset <= BDRV_MAX_LENGTH - QCRYPTO_BLOCK_LUKS_HEADER_SIZE
         doc: |
           The LUKS header, QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends
           within BDRV_MAX_LENGTH.
@@ -1119,7 +1154,7 @@ types:
         doc: The entries are extended ones.
     instances:
       entry_size:
-        value: 'extended ? 16 : 8'
+        value: 'extended ? L2E_SIZE_EXTENDED : L2E_SIZE_NORMAL'
         doc: Size of an entry in bytes (L2E_SIZE_NORMAL, L2E_SIZE_EXTENDED).
       num_entries:
         value: >-
@@ -1205,7 +1240,8 @@ types:
           for subcluster x.
     instances:
       knows_cluster_size:
-        value: cluster_bits >= 9 and cluster_bits <= 21
+        value: >-
+          cluster_bits >= MIN_CLUSTER_BITS and cluster_bits <= MAX_CLUSTER_BITS
         doc: cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS).
       offset_sectors:
         value: (offset_high.as<u8> * 8388608 + offset_low).as<u8>
@@ -1241,7 +1277,9 @@ types:
           Number of sectors of 512 bytes (QCOW2_COMPRESSED_SECTOR_SIZE) that
           hold compressed data, beyond the one that coffset lies in.
       csize:
-        value: ((nb_csectors + 1) * 512 - coffset % 512).as<u8>
+        value: >-
+          ((nb_csectors + 1) * QCOW2_COMPRESSED_SECTOR_SIZE
+          - coffset % QCOW2_COMPRESSED_SECTOR_SIZE).as<u8>
         if: compressed
         doc: |
           Largest possible length of the compressed data in bytes: to the end of
@@ -1271,7 +1309,7 @@ types:
           An extended entry of a standard cluster leaves bit 0 clear, because
           its bitmap says what reads as zeros. QEMU ignores the bit.
       ok_compressed_offset:
-        value: not compressed or coffset < 72057594037927936
+        value: not compressed or coffset <= QCOW_MAX_CLUSTER_OFFSET
         doc: Compressed data start within QCOW_MAX_CLUSTER_OFFSET (below 2^56).
       ok_offset:
         value: >-
@@ -1392,7 +1430,7 @@ types:
         doc: Pages of 512 counts; nothing is read until one is opened.
     instances:
       knows_refcount_width:
-        value: refcount_order <= 6
+        value: refcount_order <= QCOW2_MAX_REFCOUNT_ORDER
         doc: refcount_order is in range (at most QCOW2_MAX_REFCOUNT_ORDER).
       num_entries:
         value: 'knows_refcount_width ? _io.size * 8 / (1 << refcount_order) : 0'
@@ -1409,7 +1447,7 @@ types:
         doc: Logarithm to base 2 of the width of a count in bits.
     instances:
       knows_refcount_width:
-        value: refcount_order <= 6
+        value: refcount_order <= QCOW2_MAX_REFCOUNT_ORDER
         doc: refcount_order is in range (at most QCOW2_MAX_REFCOUNT_ORDER).
       num_entries:
         value: >-
@@ -1441,7 +1479,8 @@ types:
         doc: Logarithm to base 2 of the width of a count in bits.
     instances:
       refcount_bits:
-        value: 'refcount_order <= 6 ? 1 << refcount_order : 0'
+        value: >-
+          refcount_order <= QCOW2_MAX_REFCOUNT_ORDER ? 1 << refcount_order : 0
         doc: |
           Width of the count in bits; 0 where refcount_order is out of range (at
           most QCOW2_MAX_REFCOUNT_ORDER).
@@ -1481,12 +1520,15 @@ types:
       - id: entries
         type: snapshot
         repeat: until
-        repeat-until: entries.size >= nb_snapshots or _io.size - _io.pos < 40
+        repeat-until: >-
+          entries.size >= nb_snapshots
+          or _io.size - _io.pos < QCOW2_SNAPSHOT_HEADER_SIZE
         if: has_entries
         doc: The entries, as many as there are and the stream holds.
     instances:
       has_entries:
-        value: nb_snapshots > 0 and _io.size - _io.pos >= 40
+        value: >-
+          nb_snapshots > 0 and _io.size - _io.pos >= QCOW2_SNAPSHOT_HEADER_SIZE
         doc: |
           There are entries, and the stream holds one. It is fixed while the
           table is read.
@@ -1583,7 +1625,9 @@ types:
         doc: Fills the entry up to a multiple of 8 bytes.
     instances:
       unpadded_size:
-        value: (extra_data_size.as<u8> + id_str_size + name_size + 40).as<u8>
+        value: >-
+          (extra_data_size.as<u8> + id_str_size + name_size
+          + QCOW2_SNAPSHOT_HEADER_SIZE).as<u8>
         doc: Length that the entry claims, without its padding, in bytes.
       entry_size:
         value: ((unpadded_size + 7) / 8 * 8).as<u8>
@@ -1601,7 +1645,7 @@ types:
           and name.size == name_size
         doc: The stream holds the whole entry but for its padding.
       l1_table_bytes:
-        value: (l1_size.as<u8> * 8).as<u8>
+        value: (l1_size.as<u8> * L1E_SIZE).as<u8>
         doc: Size of the snapshot's L1 table in bytes.
       effective_vm_state_size:
         value: >-
@@ -1621,19 +1665,19 @@ types:
           Instruction count of record and replay; 2^64 - 1 if it was off, and
           absent if the entry does not say.
       ok_extra_data_size:
-        value: extra_data_size <= 1024
+        value: extra_data_size <= QCOW_MAX_SNAPSHOT_EXTRA_DATA
         doc: |
           The extra data have at most QCOW_MAX_SNAPSHOT_EXTRA_DATA (1024 bytes).
       ok_l1_size:
-        value: l1_table_bytes <= 33554432
+        value: l1_table_bytes <= QCOW_MAX_L1_SIZE
         doc: The snapshot's L1 table has at most QCOW_MAX_L1_SIZE (32 MiB).
       ok_extra_data_minimum:
-        value: extra_data_size >= 16
+        value: extra_data_size >= QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
         doc: |
           The entry says how large the disk was
           (QCOW2_SNAPSHOT_EXTRA_DISK_SIZE). QEMU's check reports it.
       ok_l1_table_read:
-        value: l1_table_offset <= 9223372035781033984 - l1_table_bytes
+        value: l1_table_offset <= BDRV_MAX_LENGTH - l1_table_bytes
         doc: The snapshot's L1 table ends within BDRV_MAX_LENGTH.
       ok_untrusted_vm_state:
         value: effective_vm_state_size == 0
@@ -1661,13 +1705,13 @@ types:
         doc: Fields that no version of the document has yet, kept as bytes.
     instances:
       has_vm_state_size_large:
-        value: _io.size >= 8
+        value: _io.size >= QCOW2_SNAPSHOT_EXTRA_VM_STATE_SIZE
         doc: The larger field for the state's size is there.
       has_disk_size:
-        value: _io.size >= 16
+        value: _io.size >= QCOW2_SNAPSHOT_EXTRA_DISK_SIZE
         doc: The disk's size is there.
       has_icount:
-        value: _io.size >= 24
+        value: _io.size >= QCOW2_SNAPSHOT_EXTRA_ICOUNT_SIZE
         doc: The instruction count is there.
   bitmap_directory:
     doc: The bitmap directory, one entry after the other.
@@ -1685,7 +1729,9 @@ types:
       - id: entries
         type: bitmap_directory_entry(cluster_bits)
         repeat: until
-        repeat-until: entries.size >= nb_bitmaps or _io.size - _io.pos < 24
+        repeat-until: >-
+          entries.size >= nb_bitmaps
+          or _io.size - _io.pos < QCOW2_BITMAP_DIR_ENTRY_SIZE
         if: has_entries
         doc: The entries, as many as there are and the stream holds.
       - id: unparsed
@@ -1693,7 +1739,8 @@ types:
         doc: What follows them, which QEMU refuses if there is anything.
     instances:
       has_entries:
-        value: nb_bitmaps > 0 and _io.size - _io.pos >= 24
+        value: >-
+          nb_bitmaps > 0 and _io.size - _io.pos >= QCOW2_BITMAP_DIR_ENTRY_SIZE
         doc: |
           There are entries, and the stream holds one. It is fixed while the
           directory is read.
@@ -1764,7 +1811,9 @@ types:
         doc: Fills the entry up to a multiple of 8 bytes.
     instances:
       unpadded_size:
-        value: (extra_data_size.as<u8> + name_size + 24).as<u8>
+        value: >-
+          (extra_data_size.as<u8> + name_size
+          + QCOW2_BITMAP_DIR_ENTRY_SIZE).as<u8>
         doc: Length that the entry claims, without its padding, in bytes.
       entry_size:
         value: ((unpadded_size + 7) / 8 * 8).as<u8>
@@ -1773,23 +1822,23 @@ types:
         value: extra_data.size == extra_data_size and name.size == name_size
         doc: The stream holds the whole entry but for its padding.
       in_use:
-        value: (flags & 1) != 0
+        value: (flags & BME_FLAG_IN_USE) != 0
         doc: |
           Flag bit 0: the bitmap was not saved in order and may be out of date
           (BME_FLAG_IN_USE).
       is_auto:
-        value: (flags & 2) != 0
+        value: (flags & BME_FLAG_AUTO) != 0
         doc: |
           Flag bit 1: whoever writes to the disk keeps the bitmap up to date
           (BME_FLAG_AUTO).
       extra_data_compatible:
-        value: (flags & 4) != 0
+        value: (flags & QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE) != 0
         doc: |
           Flag bit 2: the bitmap may be used by those who do not know its extra
           data.
       granularity:
         value: >-
-          (granularity_bits > 63 ? 0
+          (granularity_bits > QCOW2_BITMAP_MAX_GRANULARITY_BITS ? 0
           : (1 << granularity_bits / 3).as<u8>
           * (1 << (granularity_bits + 1) / 3)
           * (1 << (granularity_bits + 2) / 3)).as<u8>
@@ -1798,10 +1847,11 @@ types:
           granularity_bits is above 63. The power of 2 is made of three, because
           shifts end at 31 bits in some languages.
       bitmap_table_bytes:
-        value: (bitmap_table_size.as<u8> * 8).as<u8>
+        value: (bitmap_table_size.as<u8> * BME_TABLE_ENTRY_SIZE).as<u8>
         doc: Size of the bitmap table in bytes.
       knows_cluster_size:
-        value: cluster_bits >= 9 and cluster_bits <= 21
+        value: >-
+          cluster_bits >= MIN_CLUSTER_BITS and cluster_bits <= MAX_CLUSTER_BITS
         doc: cluster_bits is in range (MIN_CLUSTER_BITS to MAX_CLUSTER_BITS).
       cluster_size:
         value: '(knows_cluster_size ? 1 << cluster_bits : 0).as<u8>'
@@ -1820,53 +1870,54 @@ types:
         value: cluster_size == 0 or bitmap_table_offset % cluster_size == 0
         doc: The bitmap table starts at a cluster.
       ok_bitmap_table_size_maximum:
-        value: bitmap_table_size <= 0x8000000
+        value: bitmap_table_size <= BME_MAX_TABLE_SIZE
         doc: The bitmap table has at most BME_MAX_TABLE_SIZE entries.
       ok_granularity_bits:
-        value: granularity_bits >= 9 and granularity_bits <= 31
+        value: >-
+          granularity_bits >= BME_MIN_GRANULARITY_BITS
+          and granularity_bits <= BME_MAX_GRANULARITY_BITS
         doc: |
           One bit stands for 512 bytes to 2 GiB (BME_MIN_GRANULARITY_BITS to
           BME_MAX_GRANULARITY_BITS). The document allows 0 to 63.
       ok_granularity_bits_maximum:
-        value: granularity_bits <= 63
+        value: granularity_bits <= QCOW2_BITMAP_MAX_GRANULARITY_BITS
         doc: |
           One bit stands for less than 2^64 bytes
           (QCOW2_BITMAP_MAX_GRANULARITY_BITS).
       ok_flags_reserved:
-        value: flags <= 7
+        value: flags < 2 * QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE
         doc: |
           No flag is set but those that exist, bits 0 to 2
           (QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE is the last).
       ok_flags:
-        value: flags <= 3
+        value: flags <= BME_FLAG_IN_USE + BME_FLAG_AUTO
         doc: |
-          No flag is set but in_use and auto: none of BME_RESERVED_FLAGS. The
-          document allows extra_data_compatible as well.
+          No flag is set but BME_FLAG_IN_USE and BME_FLAG_AUTO: none of
+          BME_RESERVED_FLAGS. The document allows extra_data_compatible as well.
       ok_name_size_minimum:
         value: name_size > 0
         doc: The bitmap has a name. The document demands it, QEMU does not look.
       ok_name_size:
-        value: name_size <= 1023
+        value: name_size <= BME_MAX_NAME_SIZE
         doc: The name has at most BME_MAX_NAME_SIZE (1023 bytes).
       ok_type:
         value: type == bitmap_type::dirty_tracking
         doc: The bitmap is one for dirty tracking (BT_DIRTY_TRACKING_BITMAP).
       ok_bitmap_size:
-        value: bitmap_table_size * cluster_size <= 0x20000000
+        value: bitmap_table_size * cluster_size <= BME_MAX_PHYS_SIZE
         doc: |
           The bitmap's data have at most BME_MAX_PHYS_SIZE (512 MiB). True where
           the cluster's size is unknown.
       ok_table_read:
         value: >-
-          in_use
-          or bitmap_table_offset <= 9223372035781033984 - bitmap_table_bytes
+          in_use or bitmap_table_offset <= BDRV_MAX_LENGTH - bitmap_table_bytes
         doc: |
           The bitmap table ends within BDRV_MAX_LENGTH. QEMU reads no table of a
           bitmap that is in use.
       ok_table_read_signed:
         value: >-
           in_use
-          or bitmap_table_offset <= 9223372036854775807 - bitmap_table_bytes
+          or bitmap_table_offset <= QCOW2_MAX_TABLE_END - bitmap_table_bytes
         doc: |
           The same as QEMU before 6.0 has it: the bitmap table ends at or below
           INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
@@ -1969,68 +2020,68 @@ types:
           bit 0 if there is an offset.
 enums:
   crypt_method:
-    0:
+    QCOW_CRYPT_NONE:
       id: none
       doc: Not encrypted (QCOW_CRYPT_NONE).
-    1:
+    QCOW_CRYPT_AES:
       id: aes
       doc: AES with 128-bit keys in CBC mode (QCOW_CRYPT_AES).
-    2:
+    QCOW_CRYPT_LUKS:
       id: luks
       doc: As the LUKS header says (QCOW_CRYPT_LUKS).
   compression_type:
-    0:
+    QCOW2_COMPRESSION_TYPE_ZLIB:
       id: zlib
       doc: Raw deflate (QCOW2_COMPRESSION_TYPE_ZLIB).
-    1:
+    QCOW2_COMPRESSION_TYPE_ZSTD:
       id: zstd
       doc: Zstandard (QCOW2_COMPRESSION_TYPE_ZSTD).
   extension_magic:
-    0x00000000:
+    QCOW2_EXT_MAGIC_END:
       id: end_marker
       doc: End of the extensions (QCOW2_EXT_MAGIC_END).
-    0x0537be77:
+    QCOW2_EXT_MAGIC_CRYPTO_HEADER:
       id: crypto
       doc: Pointer to the encryption header (QCOW2_EXT_MAGIC_CRYPTO_HEADER).
-    0x23852875:
+    QCOW2_EXT_MAGIC_BITMAPS:
       id: bitmaps
       doc: Pointer to the bitmap directory (QCOW2_EXT_MAGIC_BITMAPS).
-    0x44415441:
+    QCOW2_EXT_MAGIC_DATA_FILE:
       id: data_file
       doc: Name of the data file (QCOW2_EXT_MAGIC_DATA_FILE).
-    0x6803f857:
+    QCOW2_EXT_MAGIC_FEATURE_TABLE:
       id: feature_name_table
       doc: Names of feature bits (QCOW2_EXT_MAGIC_FEATURE_TABLE).
-    0xe2792aca:
+    QCOW2_EXT_MAGIC_BACKING_FORMAT:
       id: backing_format
       doc: Format of the backing file (QCOW2_EXT_MAGIC_BACKING_FORMAT).
   feature_type:
-    0:
+    QCOW2_FEAT_TYPE_INCOMPATIBLE:
       id: incompatible
       doc: A bit of incompatible_features (QCOW2_FEAT_TYPE_INCOMPATIBLE).
-    1:
+    QCOW2_FEAT_TYPE_COMPATIBLE:
       id: compatible
       doc: A bit of compatible_features (QCOW2_FEAT_TYPE_COMPATIBLE).
-    2:
+    QCOW2_FEAT_TYPE_AUTOCLEAR:
       id: autoclear
       doc: A bit of autoclear_features (QCOW2_FEAT_TYPE_AUTOCLEAR).
   cluster_type:
-    0:
+    QCOW2_CLUSTER_UNALLOCATED:
       id: unallocated
       doc: Nothing here; the backing file shows (QCOW2_CLUSTER_UNALLOCATED).
-    1:
+    QCOW2_CLUSTER_ZERO_PLAIN:
       id: zero_plain
       doc: Zeros without a cluster (QCOW2_CLUSTER_ZERO_PLAIN).
-    2:
+    QCOW2_CLUSTER_ZERO_ALLOC:
       id: zero_alloc
       doc: Zeros with a cluster kept for later (QCOW2_CLUSTER_ZERO_ALLOC).
-    3:
+    QCOW2_CLUSTER_NORMAL:
       id: normal
       doc: A cluster of data (QCOW2_CLUSTER_NORMAL).
-    4:
+    QCOW2_CLUSTER_COMPRESSED:
       id: compressed
       doc: A compressed cluster (QCOW2_CLUSTER_COMPRESSED).
   bitmap_type:
-    1:
+    BT_DIRTY_TRACKING_BITMAP:
       id: dirty_tracking
       doc: Marks what was written (BT_DIRTY_TRACKING_BITMAP).

@@ -11,13 +11,10 @@ bytes and count from the start of this header, not of the image.
 
 from __future__ import annotations
 
-from typing import Final
-
 from construct import Array, Int16ub, Int32ub
+from qcow_parsers.constants import QCRYPTO_BLOCK_LUKS_MAGIC, QCRYPTO_BLOCK_LUKS_VERSION
 
 from .notation import FixedBytes, Layout, Schema, default
-
-MAGIC: Final = b"LUKS\xba\xbe"
 
 # QCryptoBlockLUKSKeySlot, 48 bytes.
 luks1_key_slot: Schema = Layout(
@@ -30,8 +27,8 @@ luks1_key_slot: Schema = Layout(
 
 # QCryptoBlockLUKSHeader, 592 bytes.
 luks1_header: Schema = Layout(
-    "magic" / default(FixedBytes(6), MAGIC),  #        0 -   5
-    "version" / default(Int16ub, 1),  #                6 -   7
+    "magic" / default(FixedBytes(6), QCRYPTO_BLOCK_LUKS_MAGIC),  #    0 -   5
+    "version" / default(Int16ub, QCRYPTO_BLOCK_LUKS_VERSION),  #      6 -   7
     "cipher_name" / FixedBytes(32),  #                 8 -  39
     "cipher_mode" / FixedBytes(32),  #                40 -  71
     "hash_spec" / FixedBytes(32),  #                  72 - 103

@@ -9,14 +9,14 @@ file's name is `backing_file_size` bare bytes at `backing_file_offset`, which ma
 from __future__ import annotations
 
 from construct import BitsInteger, If, Int8ub, Int16ub, Int32ub, Int64ub, RangeError, this
+from qcow_parsers.constants import QCOW_MAGIC, QCOW_VERSION
 
 from .notation import Layout, Schema, default, word
-from .qcow import MAGIC
 
 # block/qcow.c: struct QCowHeader (packed), 48 bytes.
 qcow1_header: Schema = Layout(
-    "magic" / default(Int32ub, MAGIC),  #                      0 -  3
-    "version" / default(Int32ub, 1),  #                        4 -  7
+    "magic" / default(Int32ub, QCOW_MAGIC),  #               0 -  3
+    "version" / default(Int32ub, QCOW_VERSION),  #           4 -  7
     "backing_file_offset" / default(Int64ub, 0),  #            8 - 15; 0: no backing file
     "backing_file_size" / default(Int32ub, 0),  #             16 - 19; bytes of its name
     "mtime" / default(Int32ub, 0),  #                         20 - 23; nothing in QEMU reads it

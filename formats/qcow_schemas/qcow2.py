@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from construct import Int8ub, Int32ub, Int64ub
+from qcow_parsers.constants import QCOW2_V3_MIN_HEADER_LENGTH, QCOW_MAGIC
 
 from .notation import (
     BoundedBytes,
@@ -24,10 +25,9 @@ from .notation import (
     size_of,
     zeros_to_8,
 )
-from .qcow import MAGIC
 
 # Where a version 3 header ends at least: the byte behind `header_length`.
-_FIXED_LENGTH = 104
+_FIXED_LENGTH = QCOW2_V3_MIN_HEADER_LENGTH
 
 
 def _is_version_3(context: Any) -> bool:
@@ -63,7 +63,7 @@ additional_fields: Schema = Layout(
 # "Header". 72 bytes in version 2, `header_length` bytes in version 3, which is then derived from
 # the additional fields unless it is given.
 qcow2_header: Schema = Layout(
-    "magic" / default(Int32ub, MAGIC),  #                      0 -   3
+    "magic" / default(Int32ub, QCOW_MAGIC),  #               0 -   3
     "version" / Int32ub,  #                                    4 -   7
     "backing_file_offset" / default(Int64ub, 0),  #            8 -  15; 0: no backing file
     "backing_file_size" / default(Int32ub, 0),  #             16 -  19; bytes of its name

@@ -15,6 +15,14 @@ from typing import Any
 
 from construct import Construct, Int8ub, Int32ub, Int64ub, StreamError
 from construct.core import stream_write
+from qcow_parsers.constants import (
+    QCOW2_EXT_MAGIC_BACKING_FORMAT,
+    QCOW2_EXT_MAGIC_BITMAPS,
+    QCOW2_EXT_MAGIC_CRYPTO_HEADER,
+    QCOW2_EXT_MAGIC_DATA_FILE,
+    QCOW2_EXT_MAGIC_END,
+    QCOW2_EXT_MAGIC_FEATURE_TABLE,
+)
 
 from .notation import (
     BoundedBytes,
@@ -27,14 +35,6 @@ from .notation import (
     read_up_to,
     zeros_to_8,
 )
-
-# "Header extension type", with QEMU's names for the numbers (block/qcow2.c, QCOW2_EXT_MAGIC_*).
-END = 0x00000000
-BACKING_FORMAT = 0xE2792ACA
-FEATURE_TABLE = 0x6803F857
-BITMAPS = 0x23852875
-CRYPTO_HEADER = 0x0537BE77
-DATA_FILE = 0x44415441  # "DATA"
 
 # Each layout takes its payload to the end; what the layout itself leaves over is `unparsed`.
 
@@ -70,11 +70,11 @@ crypto_extension: Schema = Layout(
 )
 
 _PAYLOADS: dict[int, Schema] = {
-    BACKING_FORMAT: backing_format_extension,
-    FEATURE_TABLE: feature_name_table,
-    BITMAPS: bitmaps_extension,
-    CRYPTO_HEADER: crypto_extension,
-    DATA_FILE: data_file_extension,
+    QCOW2_EXT_MAGIC_BACKING_FORMAT: backing_format_extension,
+    QCOW2_EXT_MAGIC_FEATURE_TABLE: feature_name_table,
+    QCOW2_EXT_MAGIC_BITMAPS: bitmaps_extension,
+    QCOW2_EXT_MAGIC_CRYPTO_HEADER: crypto_extension,
+    QCOW2_EXT_MAGIC_DATA_FILE: data_file_extension,
 }
 
 
@@ -128,6 +128,7 @@ header_extension: Schema = Layout(
 # Everything up to the stream's end: extensions up to and with END, or while there are 8 bytes;
 # the rest is `unparsed`. Building adds no END of its own. `max_entries` bounds the work.
 header_extensions: Schema = Layout(
-    "entries" / Repeated(header_extension, last=lambda extension: extension.magic == END),
+    "entries"
+    / Repeated(header_extension, last=lambda extension: extension.magic == QCOW2_EXT_MAGIC_END),
     "unparsed" / BoundedBytes(),
 )

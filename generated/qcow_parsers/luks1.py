@@ -223,7 +223,7 @@ class Luks1(KaitaiStruct):
             if hasattr(self, '_m_len_digest'):
                 return self._m_len_digest
 
-            self._m_len_digest = (16 if self.is_md5 else (20 if  ((self.is_sha1) or (self.is_ripemd160))  else (28 if self.is_sha224 else (32 if  ((self.is_sha256) or (self.is_sm3))  else (48 if self.is_sha384 else (64 if self.is_sha512 else 0))))))
+            self._m_len_digest = (16 if self.is_md5 else (20 if self.is_sha1 else (20 if self.is_ripemd160 else (28 if self.is_sha224 else (32 if self.is_sha256 else (32 if self.is_sm3 else (48 if self.is_sha384 else (64 if self.is_sha512 else 0))))))))
             return getattr(self, '_m_len_digest', None)
 
 

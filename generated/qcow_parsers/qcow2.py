@@ -508,13 +508,13 @@ class Qcow2(KaitaiStruct):
 
         @property
         def ok_flags(self):
-            """No flag is set but in_use and auto: none of BME_RESERVED_FLAGS. The
-            document allows extra_data_compatible as well.
+            """No flag is set but BME_FLAG_IN_USE and BME_FLAG_AUTO: none of
+            BME_RESERVED_FLAGS. The document allows extra_data_compatible as well.
             """
             if hasattr(self, '_m_ok_flags'):
                 return self._m_ok_flags
 
-            self._m_ok_flags = self.flags <= 3
+            self._m_ok_flags = self.flags <= 1 + 2
             return getattr(self, '_m_ok_flags', None)
 
         @property
@@ -525,7 +525,7 @@ class Qcow2(KaitaiStruct):
             if hasattr(self, '_m_ok_flags_reserved'):
                 return self._m_ok_flags_reserved
 
-            self._m_ok_flags_reserved = self.flags <= 7
+            self._m_ok_flags_reserved = self.flags < 2 * 4
             return getattr(self, '_m_ok_flags_reserved', None)
 
         @property
@@ -1301,7 +1301,7 @@ class Qcow2(KaitaiStruct):
             if hasattr(self, '_m_csize_mask'):
                 return self._m_csize_mask
 
-            self._m_csize_mask = (self.cluster_size // 256 - 1 if self.ok_cluster_bits else 0)
+            self._m_csize_mask = (self.cluster_size // (1 << 8) - 1 if self.ok_cluster_bits else 0)
             return getattr(self, '_m_csize_mask', None)
 
         @property
@@ -1313,7 +1313,7 @@ class Qcow2(KaitaiStruct):
             if hasattr(self, '_m_csize_shift'):
                 return self._m_csize_shift
 
-            self._m_csize_shift = (70 - self.cluster_bits if self.ok_cluster_bits else 0)
+            self._m_csize_shift = ((62 + 8) - self.cluster_bits if self.ok_cluster_bits else 0)
             return getattr(self, '_m_csize_shift', None)
 
         @property
@@ -1516,7 +1516,7 @@ class Qcow2(KaitaiStruct):
             if hasattr(self, '_m_len_additional_fields'):
                 return self._m_len_additional_fields
 
-            self._m_len_additional_fields = (0 if  ((self.version < 3) or (self.header_length <= 104))  else (2097048 if  ((self.header_length > 2097152) and (self._io.size() - self._io.pos() > 2097048))  else (self._io.size() - self._io.pos() if self.header_length - 104 > self._io.size() - self._io.pos() else self.header_length - 104)))
+            self._m_len_additional_fields = (0 if  ((self.version < 3) or (self.header_length <= 104))  else ((1 << 21) - 104 if  ((self.header_length > 1 << 21) and (self._io.size() - self._io.pos() > (1 << 21) - 104))  else (self._io.size() - self._io.pos() if self.header_length - 104 > self._io.size() - self._io.pos() else self.header_length - 104)))
             return getattr(self, '_m_len_additional_fields', None)
 
         @property
@@ -1923,7 +1923,7 @@ class Qcow2(KaitaiStruct):
             if hasattr(self, '_m_ok_total_sectors'):
                 return self._m_ok_total_sectors
 
-            self._m_ok_total_sectors = self.size // 512 <= 18014398507384832
+            self._m_ok_total_sectors = self.size // 512 <= 9223372035781033984 // 512
             return getattr(self, '_m_ok_total_sectors', None)
 
         @property
@@ -2774,7 +2774,7 @@ class Qcow2(KaitaiStruct):
             if hasattr(self, '_m_ok_compressed_offset'):
                 return self._m_ok_compressed_offset
 
-            self._m_ok_compressed_offset =  (((not (self.compressed))) or (self.coffset < 72057594037927936))
+            self._m_ok_compressed_offset =  (((not (self.compressed))) or (self.coffset <= 72057594037927935))
             return getattr(self, '_m_ok_compressed_offset', None)
 
         @property

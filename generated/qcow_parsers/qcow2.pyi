@@ -1640,8 +1640,8 @@ class Qcow2(KaitaiStruct):
             """
         @property
         def ok_flags(self) -> bool:
-            """No flag is set but in_use and auto: none of BME_RESERVED_FLAGS. The
-            document allows extra_data_compatible as well.
+            """No flag is set but BME_FLAG_IN_USE and BME_FLAG_AUTO: none of
+            BME_RESERVED_FLAGS. The document allows extra_data_compatible as well.
             """
         @property
         def ok_name_size_minimum(self) -> bool:

@@ -94,7 +94,7 @@ def _bochs(found: bytes) -> bool:
 def _luks(found: bytes) -> bool:
     end = c.QCRYPTO_BLOCK_LUKS_MAGIC_LEN
     version = int.from_bytes(found[end : end + 2])
-    return (int.from_bytes(found[:end]), version) == (
+    return (found[:end], version) == (
         c.QCRYPTO_BLOCK_LUKS_MAGIC,
         c.QCRYPTO_BLOCK_LUKS_VERSION,
     )

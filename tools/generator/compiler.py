@@ -1,6 +1,6 @@
 """Runs the pinned Kaitai Struct compiler.
 
-Comes in: a folder of ``.ksy`` files and the targets wanted. Goes out: the compiled files as text.
+Comes in: the texts of ``.ksy`` files and the targets wanted. Goes out: the compiled files as text.
 Refuses: to guess. Without Node, without npm or without a network to install from it raises
 ``NoCompilerError`` and says what is missing; a ``.ksy`` that does not compile raises
 ``InputError`` with the compiler's own sentence.
@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,26 +103,26 @@ def version() -> str:
     return pinned("kaitai-struct-compiler")
 
 
-def compile_folder(folder: Path, targets: list[str]) -> dict[str, dict[str, str]]:
-    """Compiles every ``.ksy`` of a folder.
+def compile_texts(texts: Mapping[str, str], targets: list[str]) -> dict[str, dict[str, str]]:
+    """Compiles ``.ksy`` files.
 
     Args:
-        folder: holds the ``.ksy`` files; what they import is looked for in it too.
+        texts: the files by name; what they import is among them.
         targets: languages of the compiler; ``python:debug`` is its debug mode.
 
     Returns:
         For each target the files by name.
     """
-    return {target: _named(files) for target, files in _run(folder, targets).items()}
+    return {target: _named(files) for target, files in _run(texts, targets).items()}
 
 
-def compile_all(folder: Path) -> dict[str, dict[str, str] | str]:
-    """Compiles every ``.ksy`` of a folder to every language there is.
+def compile_to_all(texts: Mapping[str, str]) -> dict[str, dict[str, str] | str]:
+    """Compiles ``.ksy`` files to every language there is.
 
     Returns:
         For each language the files by name; what the compiler said where it refuses.
     """
-    answer = _run(folder, ["--all"])
+    answer = _run(texts, ["--all"])
     return {
         language: made if isinstance(made, str) else _named(made)
         for language, made in answer.items()
@@ -132,9 +133,10 @@ def _named(files: dict[str, str]) -> dict[str, str]:
     return {name.lstrip("/"): text for name, text in files.items()}
 
 
-def _run(folder: Path, arguments: list[str]) -> dict[str, Any]:
+def _run(texts: Mapping[str, str], arguments: list[str]) -> dict[str, Any]:
     done = subprocess.run(
-        [install(), str(KSC / "compile.js"), str(folder), *arguments],
+        [install(), str(KSC / "compile.js"), *arguments],
+        input=json.dumps(texts),
         capture_output=True,
         encoding="utf-8",
         check=False,

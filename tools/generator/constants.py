@@ -3,8 +3,10 @@
 Comes in: the tables. Goes out: the text of ``qcow_parsers/constants.py``.
 """
 
+from collections.abc import Iterable
+
 from .literals import hexadecimal, literal
-from .rows import Key, Row
+from .rows import Row
 from .tables import EXTENSION, FEATURE, Tables, members_of, sources, value_of
 
 
@@ -67,8 +69,9 @@ _LIMITS = {
 
 def _constant(row: Row) -> list[str]:
     value = value_of(row)
-    if isinstance(value, str):
-        return [f"{row['name']}: Final[str] = {literal(value)}", _row_doc(row)]
+    if not isinstance(value, int):
+        kind = type(value).__name__
+        return [f"{row['name']}: Final[{kind}] = {literal(value)}", _row_doc(row)]
     # What is made of bits, and numbers that nobody counts up to, are read in hexadecimal.
     is_mask = "value" not in row or row["unit"] == "mask"
     is_magic = row["unit"] == "number" and value > 0xFFFF
@@ -94,7 +97,7 @@ def _enum(enum: Row) -> list[str]:
     return lines
 
 
-def _tuple(name: str, kind: str, table: list[Row], keys: dict[str, Key]) -> list[str]:
+def _tuple(name: str, kind: str, table: list[Row], keys: Iterable[str]) -> list[str]:
     lines = ["", "", f"{name}: Final[tuple[{kind}, ...]] = ("]
     for row in table:
         lines.append(f"    {kind}(")
@@ -113,6 +116,10 @@ def text(tables: Tables, header: str) -> str:
         lines += _constant(row)
     for enum in tables.enums:
         lines += _enum(enum)
-    lines += _tuple("FEATURES", "Feature", tables.features, FEATURE)
-    lines += _tuple("EXTENSIONS", "Extension", tables.extensions, EXTENSION)
+    features = [
+        {**row, "bit": tables.number(row["constant"]).bit_length() - 1} for row in tables.features
+    ]
+    extensions = [{**row, "magic": tables.number(row["constant"])} for row in tables.extensions]
+    lines += _tuple("FEATURES", "Feature", features, [*FEATURE, "bit"])
+    lines += _tuple("EXTENSIONS", "Extension", extensions, [*EXTENSION, "magic"])
     return "\n".join(lines) + "\n"

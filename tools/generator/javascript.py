@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import catalogue, compiler
 from .layouts import camel, read_layouts
+from .numbers import declarations
 from .rows import Row
 
 NAME = "qcow-parsers"
@@ -25,10 +26,11 @@ def build(root: Path) -> dict[str, str]:
         root: The repository.
     """
     formats = root / "formats"
-    compiled = compiler.compile_folder(formats / "kaitai", [TARGET])[TARGET]
+    texts = declarations(formats)
+    compiled = compiler.compile_texts(texts, [TARGET])[TARGET]
     files = {name: _stripped(text) for name, text in compiled.items()}
     files |= {path.name: path.read_text("utf-8") for path in sorted(RUNTIME.glob("*.js"))}
-    files["rules.json"] = _json(_rules(formats))
+    files["rules.json"] = _json(_rules(catalogue.read(formats / "rules", read_layouts(texts))))
     files["package.json"] = _json(_manifest(root, sorted(files)))
     return {name: files[name] for name in sorted(files)}
 
@@ -37,9 +39,8 @@ def _stripped(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
-def _rules(formats: Path) -> list[dict[str, object]]:
+def _rules(rows: list[Row]) -> list[dict[str, object]]:
     """The rules whose predicates the parsers carry."""
-    rows = catalogue.read(formats / "rules", read_layouts(formats / "kaitai"))
     return [
         {
             "id": row["id"],

@@ -7,6 +7,7 @@ parts refuse passes through.
 from pathlib import Path
 
 from . import compiler
+from .numbers import declarations
 
 EXAMPLE = Path(__file__).with_name("javascript_runtime") / "example.js"
 
@@ -61,7 +62,7 @@ def page(root: Path) -> str:
         root: The repository.
     """
     rows = []
-    for language, made in sorted(compiler.compile_all(root / "formats/kaitai").items()):
+    for language, made in sorted(compiler.compile_to_all(declarations(root / "formats")).items()):
         if isinstance(made, str):
             rows.append(f"| `{language}` | no: {' '.join(made.split())[:120]} | |")
         else:

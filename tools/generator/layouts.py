@@ -1,15 +1,14 @@
 """The ``.ksy`` files as dataclasses.
 
-Comes in: the folder of ``.ksy`` files. Goes out: one ``Layout`` a type, nested as the types are,
+Comes in: the texts of the ``.ksy`` files. Goes out: one ``Layout`` a type, nested as the types are,
 with everything that a reader of the parsers needs to know: fields, types, conditions, docs.
 Refuses: names that YAML did not read as text (an unquoted ``on`` is a truth value), fields that
 would hide a Python builtin in the stubs, types and enums that are not there.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -179,14 +178,14 @@ def _layout(spec: dict[str, Any], path: tuple[str, ...], parent: Layout | None) 
     return layout
 
 
-def read_layouts(folder: Path) -> dict[str, Layout]:
-    """Reads every ``.ksy`` of a folder, by file stem, in order of name."""
+def read_layouts(texts: Mapping[str, str]) -> dict[str, Layout]:
+    """Reads every ``.ksy``, by file stem, in the given order."""
     layouts = {}
-    for file in sorted(folder.glob("*.ksy")):
-        spec = yaml.safe_load(file.read_text("utf-8"))
-        if spec["meta"]["id"] != file.stem:
-            raise InputError(f"{file.name}: meta/id is {spec['meta']['id']}, not the file's name")
-        layouts[file.stem] = _layout(spec, (file.stem,), None)
+    for name, text in texts.items():
+        spec, stem = yaml.safe_load(text), name.removesuffix(".ksy")
+        if spec["meta"]["id"] != stem:
+            raise InputError(f"{name}: meta/id is {spec['meta']['id']}, not the file's name")
+        layouts[stem] = _layout(spec, (stem,), None)
     return layouts
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from . import catalogue, compiler, constants, parsers, skeleton
 from .inference import Inference
 from .layouts import Layout, camel, read_layouts
+from .numbers import declarations
 from .stubs import Stub
 from .tables import Tables
 
@@ -69,10 +70,11 @@ def build(root: Path) -> dict[str, str]:
         The text of each file by its path below generated/.
     """
     formats = root / "formats"
-    layouts = read_layouts(formats / "kaitai")
-    tables = Tables(formats, layouts)
+    texts = declarations(formats)
+    layouts, tables = read_layouts(texts), Tables(formats)
+    tables.check_layouts(layouts)
     rules = catalogue.read(formats / "rules", layouts)
-    compiled = compiler.compile_folder(formats / "kaitai", ["python", "python:debug", "java"])
+    compiled = compiler.compile_texts(texts, ["python", "python:debug", "java"])
     doc = skeleton.DOC.format(names=", ".join(camel(stem) for stem in layouts))
     debug = _parsers(layouts, compiled["python:debug"], skeleton.DOC_POSITIONS)
     files = {
@@ -88,6 +90,8 @@ def build(root: Path) -> dict[str, str]:
         "py.typed": "",
     }
     made = {f"{PACKAGE}/{name}": files[name] for name in sorted(files)}
+    for name, text in texts.items():
+        made[f"kaitai/{name}"] = f"{_header(f'formats/kaitai/{name}')}\n{text}"
     return {**made, SUMS: _sums(root, made)}
 
 

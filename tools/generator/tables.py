@@ -2,7 +2,7 @@
 
 Comes in: the three files. Goes out: their rows, and the value of each constant.
 Refuses: rows that are not whole, names that stand twice, a feature or an extension whose constant
-is missing or has another value, an extension whose layout is in no ``.ksy``.
+is missing, an extension whose layout is in no ``.ksy``.
 """
 
 from collections.abc import Iterator
@@ -32,12 +32,19 @@ def _bitranges(value: object) -> str | None:
     return "which is not a list of [lowest bit, highest bit]"
 
 
+def _bytes(value: object) -> str | None:
+    if isinstance(value, list) and value and not any(map(rows.integer(0, 255), value)):
+        return None
+    return "which is not a list of bytes"
+
+
 _VALUES = {
     "value": Key(rows.integer(0, _LARGEST), required=False),
     "bit": Key(_BIT, required=False),
     "bits": Key(_bits, required=False),
     "bitranges": Key(_bitranges, required=False),
     "text": Key(rows.text, required=False),
+    "bytes": Key(_bytes, required=False),
 }
 _SEED = {  # whether Ceph's librbd has it too, and under what name
     "seed": Key(rows.truth, required=False),
@@ -71,7 +78,6 @@ _MEMBER = {
 FEATURE = {
     "id": _TEXT,
     "type": Key(rows.one_of("incompatible", "compatible", "autoclear")),
-    "bit": Key(_BIT),
     "name": _TEXT,
     "constant": _NAME,
     "since": _TEXT,
@@ -81,7 +87,6 @@ FEATURE = {
 }
 EXTENSION = {
     "id": _TEXT,
-    "magic": Key(rows.integer(0, 2**32 - 1)),
     "name": _TEXT,
     "layout": Key(rows.text, required=False),
     "versions": _VERSIONS,
@@ -91,12 +96,14 @@ EXTENSION = {
 }
 
 
+Value = int | str | bytes
+
+
 class Tables:
     """The rows of the three files, each of them sound."""
 
-    def __init__(self, folder: Path, layouts: dict[str, Layout]) -> None:
+    def __init__(self, folder: Path) -> None:
         complaints = Complaints()
-        self._types = {each.name for top in layouts.values() for each in top.walk()}
         found = rows.tables(folder / "constants.toml", "constant", "enum")
         self.constants, self.enums = found["constant"], found["enum"]
         self.features = rows.tables(folder / "features.toml", "feature")["feature"]
@@ -104,8 +111,25 @@ class Tables:
         self._check_rows(complaints)
         complaints.settle()
         self.values = self._values()
+        self.units = {row["name"]: str(row["unit"]) for row in self.constants}
         self._check_together(complaints)
         complaints.settle()
+
+    def check_layouts(self, layouts: dict[str, Layout]) -> None:
+        """Refuses an extension whose layout is none of the types of the ``.ksy`` files."""
+        types = {each.name for top in layouts.values() for each in top.walk()}
+        complaints = Complaints()
+        for row in self.extensions:
+            if "layout" in row and row["layout"] not in types:
+                where = f"extensions.toml: extension {row['id']}"
+                complaints.add(where, f"`layout` is {row['layout']}, which is no type of a .ksy.")
+        complaints.settle()
+
+    def number(self, name: str) -> int:
+        """The value of a constant that is a number."""
+        value = self.values[name]
+        assert isinstance(value, int)
+        return value
 
     def _check_rows(self, complaints: Complaints) -> None:
         for row in self.constants:
@@ -140,7 +164,7 @@ class Tables:
         names = [str(member.get("name")) for member in enum["member"]]
         complaints.unique(where, "member", names)
 
-    def _values(self) -> dict[str, int | str]:
+    def _values(self) -> dict[str, Value]:
         values = {row["name"]: value_of(row) for row in self.constants}
         for enum in self.enums:
             values |= {name: value for name, value, _ in members_of(enum)}
@@ -149,33 +173,20 @@ class Tables:
     def _check_together(self, complaints: Complaints) -> None:
         tops = [row["name"] for row in [*self.constants, *self.enums]]
         complaints.unique("constants.toml", "name", tops)
-        for row in self.features:
-            where = f"features.toml: feature {row['id']}"
-            self._check_constant(complaints, where, row["constant"], 1 << row["bit"])
-        for row in self.extensions:
-            where = f"extensions.toml: extension {row['id']}"
-            self._check_constant(complaints, where, row["constant"], row["magic"])
-            if "layout" in row and row["layout"] not in self._types:
-                complaints.add(where, f"`layout` is {row['layout']}, which is no type of a .ksy.")
-        complaints.unique("features.toml", "feature", [row["id"] for row in self.features])
-        complaints.unique("extensions.toml", "extension", [row["id"] for row in self.extensions])
-        bits = [f"{row['type']} bit {row['bit']}" for row in self.features]
-        complaints.unique("features.toml", "bit", bits)
-        magics = [f"{row['magic']:#010x}" for row in self.extensions]
-        complaints.unique("extensions.toml", "magic", magics)
-
-    def _check_constant(self, complaints: Complaints, where: str, name: str, value: int) -> None:
-        if name not in self.values:
-            complaints.add(where, f"constants.toml has no {name}.")
-        elif self.values[name] != value:
-            complaints.add(where, f"it says {value:#x} where {name} is {self.values[name]!r}.")
+        for file, table in (("features", self.features), ("extensions", self.extensions)):
+            complaints.unique(f"{file}.toml", "constant", [row["constant"] for row in table])
+            complaints.unique(f"{file}.toml", file[:-1], [row["id"] for row in table])
+            for row in table:
+                if not isinstance(self.values.get(row["constant"]), int):
+                    where = f"{file}.toml: {file[:-1]} {row['id']}"
+                    complaints.add(where, f"constants.toml has no number {row['constant']}.")
 
 
 def _mask(low: int, high: int) -> int:
     return (1 << high + 1) - (1 << low)
 
 
-def value_of(row: Row) -> int | str:
+def value_of(row: Row) -> Value:
     """The value of a constant."""
     if "bit" in row:
         return 1 << int(row["bit"])
@@ -186,6 +197,8 @@ def value_of(row: Row) -> int | str:
         for low, high in row["bitranges"]:
             mask |= _mask(low, high)
         return mask
+    if "bytes" in row:
+        return bytes(row["bytes"])
     value: int | str = row["value"] if "value" in row else row["text"]
     return value
 
@@ -199,7 +212,7 @@ def members_of(enum: Row) -> Iterator[tuple[str, int, Row]]:
             for part in row["of"]:
                 value |= values[part]
         else:
-            value = int(value_of(row))
+            value = 1 << int(row["bit"]) if "bit" in row else int(row["value"])
         values[row["name"]] = value
         yield row["name"], value, row
 

@@ -1,6 +1,7 @@
-// Compiles every .ksy of a folder and prints one JSON object, {target: {file name: text}}.
+// Compiles .ksy files, which it reads as one JSON object, {file name: text}, and prints another,
+// {target: {file name: text}}.
 //
-//   node compile.js FOLDER TARGET...
+//   node compile.js TARGET... < FILES
 //
 // A target is a language of the Kaitai Struct compiler; `python:debug` asks for its debug mode, in
 // which a parser notes where each field starts and ends, and `javascript:exact` for parsers that do
@@ -39,9 +40,8 @@ function escapeDocs(node) {
   }
 }
 
-function load(folder, name, language) {
-  const file = path.join(folder, `${name}.ksy`);
-  const ksy = yaml.load(fs.readFileSync(file, "utf8"));
+function load(texts, name, language) {
+  const ksy = yaml.load(texts[`${name}.ksy`]);
   refuseRounded(ksy, `${name}.ksy`);
   if (language === "python") escapeDocs(ksy);
   return ksy;
@@ -53,32 +53,32 @@ const MODES = {
   exact: (language) => language === "javascript",
 };
 
-async function compileFolder(folder, names, target) {
+async function compile(texts, names, target) {
   const [language, mode] = target.split(":");
   if (!compiler.languages.includes(language) || !(MODES[mode] || (() => false))(language)) {
     throw new Error(`no target ${target}; there are: ${compiler.languages.join(", ")}`);
   }
-  const importer = { importYaml: async (name) => load(folder, path.basename(name), language) };
+  const importer = { importYaml: async (name) => load(texts, path.basename(name), language) };
   // An imported file is compiled along with the one that imports it.
   const imported = new Set();
   for (const name of names) {
-    const meta = load(folder, name, language).meta || {};
+    const meta = load(texts, name, language).meta || {};
     for (const other of meta.imports || []) imported.add(path.basename(other));
   }
   const files = {};
   for (const name of names.filter((each) => !imported.has(each))) {
-    const spec = load(folder, name, language);
+    const spec = load(texts, name, language);
     Object.assign(files, await compiler.compile(language, spec, importer, mode === "debug"));
   }
   if (mode === "exact") for (const name of Object.keys(files)) files[name] = exactly(files[name]);
   return files;
 }
 
-async function compileAll(folder, names) {
+async function compileAll(texts, names) {
   const answer = {};
   for (const language of compiler.languages) {
     try {
-      answer[language] = await compileFolder(folder, names, language);
+      answer[language] = await compile(texts, names, language);
     } catch (error) {
       answer[language] = sentence(error);
     }
@@ -90,12 +90,12 @@ function sentence(error) {
   return String(error.message || error).trim();
 }
 
-async function main([folder, ...targets]) {
-  const ksy = fs.readdirSync(folder).filter((file) => file.endsWith(".ksy"));
-  const names = ksy.map((file) => file.slice(0, -".ksy".length)).sort();
+async function main(targets) {
+  const texts = JSON.parse(fs.readFileSync(0, "utf8"));
+  const names = Object.keys(texts).map((file) => path.basename(file, ".ksy"));
   const all = targets.includes("--all");
-  const answer = all ? await compileAll(folder, names) : {};
-  for (const target of all ? [] : targets) answer[target] = await compileFolder(folder, names, target);
+  const answer = all ? await compileAll(texts, names) : {};
+  for (const target of all ? [] : targets) answer[target] = await compile(texts, names, target);
   process.stdout.write(JSON.stringify(answer));
 }
 

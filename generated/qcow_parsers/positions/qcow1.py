@@ -256,7 +256,7 @@ class Qcow1(KaitaiStruct):
             if hasattr(self, '_m_librbd_l1_entry_span'):
                 return self._m_librbd_l1_entry_span
 
-            self._m_librbd_l1_entry_span = ((1 << (21 if self.cluster_bits > 21 else self.cluster_bits)) * (1 << (18 if self.l2_bits > 18 else self.l2_bits)))
+            self._m_librbd_l1_entry_span = ((1 << (21 if self.cluster_bits > 21 else self.cluster_bits)) * (1 << (21 - 3 if self.l2_bits > 21 - 3 else self.l2_bits)))
             return getattr(self, '_m_librbd_l1_entry_span', None)
 
         @property

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from tools.generator.layouts import Layout, read_layouts
+from tools.generator.numbers import declarations
 
 KSY = r"""
     meta: {id: disk, endian: be, imports: [vault]}
@@ -30,6 +31,7 @@ KSY = r"""
           - {id: rest, type: u2, repeat: expr, repeat-expr: 2}
         instances:
           ok_version: {value: version >= 2}
+          ok_flags: {value: 'flags <= HIGH + FLAG and word != WORD', doc: As HIGH says.}
           same: {value: flags}
           twice: {value: version * 2, doc: Two times.}
       extra:
@@ -41,7 +43,7 @@ KSY = r"""
           - {id: name, size-eos: true}
     enums:
       kind:
-        1: {id: one, doc: The first.}
+        LOW: {id: one, doc: The first.}
         2: two
 """
 VAULT = """
@@ -60,6 +62,7 @@ public class Disk extends KaitaiStruct {
             public long same() { return id; }
         }
         public Boolean okVersion() {
+        public Boolean okFlags() {
         public Long same() {
         public Integer twice() {
     }
@@ -84,6 +87,14 @@ CONSTANTS = """
     seed = true
     seed_name = "LIBRBD_MAGIC"
 
+    [[constant]]
+    name = "WORD"
+    text = "ab"
+    unit = "name"
+    limit = "qemu"
+    meaning = "A word"
+    source = "a.h"
+
     [[enum]]
     name = "Words"
     kind = "flags"
@@ -99,7 +110,6 @@ FEATURES = """
     [[feature]]
     id = "low"
     type = "incompatible"
-    bit = 0
     name = "low bit"
     constant = "LOW"
     since = "1.1"
@@ -110,7 +120,6 @@ FEATURES = """
 EXTENSIONS = """
     [[extension]]
     id = "extra"
-    magic = 0xe2792aca
     name = "Extra"
     layout = "disk::extra"
     versions = [2, 3]
@@ -158,7 +167,7 @@ def formats(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def layouts(formats: Path) -> dict[str, Layout]:
-    return read_layouts(formats / "kaitai")
+    return read_layouts(declarations(formats))
 
 
 @pytest.fixture

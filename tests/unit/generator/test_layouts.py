@@ -8,6 +8,7 @@ import pytest
 
 from tools.generator.compiler import InputError
 from tools.generator.layouts import Layout, find_enum, find_type, primitive, read_layouts
+from tools.generator.numbers import declarations
 
 Load = Callable[[str], ModuleType]
 Edit = Callable[[str, str, str], None]
@@ -53,5 +54,5 @@ def test_a_layout_that_is_not_sound_is_refused(
 ) -> None:
     edit("kaitai/disk.ksy", old, new)
     with pytest.raises(InputError) as refusal:
-        read_layouts(formats / "kaitai")
+        read_layouts(declarations(formats))
     assert str(refusal.value).endswith(f": {sentence}")

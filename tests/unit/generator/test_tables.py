@@ -16,10 +16,8 @@ Load = Callable[[str], ModuleType]
 Edit = Callable[[str, str, str], None]
 
 
-def test_constants_have_the_values_that_their_bits_make(
-    formats: Path, layouts: dict[str, Layout], load: Load
-) -> None:
-    module = load(constants.text(Tables(formats, layouts), "# header"))
+def test_constants_have_the_values_that_their_bits_make(formats: Path, load: Load) -> None:
+    module = load(constants.text(Tables(formats), "# header"))
     assert module.FLAG == 1 << 63
     assert module.MAGIC == 0xE2792ACA
     assert module.Words.BOTH == (1 << 33) + 1
@@ -30,8 +28,8 @@ def test_constants_have_the_values_that_their_bits_make(
     assert module.EXTENSIONS[0].layout == "disk::extra"
 
 
-def test_masks_are_written_in_hexadecimal(formats: Path, layouts: dict[str, Layout]) -> None:
-    text = constants.text(Tables(formats, layouts), "# header")
+def test_masks_are_written_in_hexadecimal(formats: Path) -> None:
+    text = constants.text(Tables(formats), "# header")
     assert "FLAG: Final[int] = 0x8000000000000000  # mask\n" in text
     assert "MAGIC: Final[int] = 0xe2792aca  # number\n" in text
     assert "        magic=0xe2792aca,\n" in text
@@ -44,14 +42,15 @@ def test_masks_are_written_in_hexadecimal(formats: Path, layouts: dict[str, Layo
         ("bits = [9, 9]", 512),
         ("bitranges = [[0, 8], [56, 62]]", 0x7F000000000001FF),
         ('text = "data-file"', "data-file"),
+        ("bytes = [0x4c, 0xba]", b"\x4c\xba"),
         ("value = 0", 0),
     ],
 )
 def test_a_constant_may_take_any_of_the_forms(
-    formats: Path, layouts: dict[str, Layout], form: str, value: object, load: Load, edit: Edit
+    formats: Path, form: str, value: object, load: Load, edit: Edit
 ) -> None:
     edit("constants.toml", "bit = 63", form)
-    module = load(constants.text(Tables(formats, layouts), "#"))
+    module = load(constants.text(Tables(formats), "#"))
     assert value == module.FLAG
 
 
@@ -63,7 +62,7 @@ def test_a_constant_may_take_any_of_the_forms(
             'limit = "format"',
             'limits = "format"',
             "constants.toml: constant FLAG: there is no key `limits`; the keys are name, value, "
-            "bit, bits, bitranges, text, unit, limit, meaning, source, seed, seed_name.\n"
+            "bit, bits, bitranges, text, bytes, unit, limit, meaning, source, seed, seed_name.\n"
             "constants.toml: constant FLAG: the key `limit` is missing.",
         ),
         (
@@ -83,14 +82,14 @@ def test_a_constant_may_take_any_of_the_forms(
             "bit = 63",
             "bit = 63\nvalue = 1",
             "constants.toml: constant FLAG: it has not exactly one of value, bit, bits, bitranges, "
-            "text.",
+            "text, bytes.",
         ),
         (
             "constants.toml",
             '"MAGIC"\nvalue',
             '"FLAG"\nvalue',
             "constants.toml: the name `FLAG` stands twice.\n"
-            "extensions.toml: extension extra: constants.toml has no MAGIC.",
+            "extensions.toml: extension extra: constants.toml has no number MAGIC.",
         ),
         (
             "constants.toml",
@@ -110,9 +109,9 @@ def test_a_constant_may_take_any_of_the_forms(
         ("constants.toml", "[[enum]]", "[[enums]]", "constants.toml: there is no table `enums`."),
         (
             "features.toml",
-            "bit = 0",
-            "bit = 1",
-            "features.toml: feature low: it says 0x2 where LOW is 1.",
+            '"LOW"',
+            '"WORD"',
+            "features.toml: feature low: constants.toml has no number WORD.",
         ),
         (
             "features.toml",
@@ -146,20 +145,20 @@ def test_a_table_that_is_not_sound_is_refused_with_sentences(
 ) -> None:
     edit(file, old, new)
     with pytest.raises(InputError) as refusal:
-        Tables(formats, layouts)
+        Tables(formats).check_layouts(layouts)
     assert str(refusal.value) == sentence
 
 
-def test_a_missing_table_is_refused(formats: Path, layouts: dict[str, Layout]) -> None:
+def test_a_missing_table_is_refused(formats: Path) -> None:
     (formats / "features.toml").unlink()
     with pytest.raises(InputError, match=r"^features\.toml is missing\.$"):
-        Tables(formats, layouts)
+        Tables(formats)
 
 
-def test_a_feature_bit_stands_once(formats: Path, layouts: dict[str, Layout]) -> None:
+def test_a_feature_bit_stands_once(formats: Path) -> None:
     file = formats / "features.toml"
     text = file.read_text("utf-8")
     file.write_text(text + text.replace('id = "low"', 'id = "other"'), "utf-8")
     with pytest.raises(InputError) as refusal:
-        Tables(formats, layouts)
-    assert str(refusal.value) == "features.toml: the bit `incompatible bit 0` stands twice."
+        Tables(formats)
+    assert str(refusal.value) == "features.toml: the constant `LOW` stands twice."
