@@ -5,9 +5,10 @@ In: the bytes of one structure, or a mapping from field names to values. Out: a
 end too early, values of the wrong type, fields that a structure does not have.
 
 Each layout was written by hand from QEMU's document (docs/interop/qcow2.rst) and structs; magics
-and versions are the rows' own (`qcow_parsers.constants`). A schema knows one structure, not the image around it: what it needs from elsewhere are its arguments.
-`build(parse(x)) == x` for everything that parses. No rule of the format is judged here: reserved
-bits, padding, unknown fields and unknown extensions are kept as they are.
+and versions are the rows' own (`qcow_parsers.constants`). A schema knows one structure, not the
+image around it: what it needs from elsewhere are its arguments. `build(parse(x)) == x` for
+everything that parses. No rule of the format is judged here: reserved bits, padding, unknown
+fields and unknown extensions are kept as they are.
 """
 
 from .luks1 import luks1_header, luks1_key_slot
