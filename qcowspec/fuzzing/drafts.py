@@ -127,12 +127,15 @@ class Draft:
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """Undo what was changed if the rest does not fit the image."""
-        data, count, places = bytes(self.data), len(self.changes), self._places
+        length, count, places = len(self.data), len(self.changes), self._places
         try:
             yield
         except Unfit:
-            self.data[:], self._places = data, places
-            del self.changes[count:]
+            for change in reversed(self.changes[count:]):
+                end = change.offset + len(change.new) if change.new else len(self.data)
+                self.data[change.offset : end] = change.old
+            del self.data[length:], self.changes[count:]
+            self._places = places
             raise
 
     def _changed(self, change: Change) -> None:

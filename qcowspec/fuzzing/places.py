@@ -76,17 +76,19 @@ class Places:
 
     Attributes:
         data: The image.
-        image: What was read of it.
     """
 
     def __init__(self, data: bytes | bytearray, format: str | None = None) -> None:
         self.data = bytes(data)
-        chosen = None if format is None else Format(format)
-        machine = Machine(lambda state, judge: False, format=chosen, length=len(data))
-        with suppress(QcowError):  # what was read before stands in the metadata
+        self._format = None if format is None else Format(format)
+
+    @cached_property
+    def image(self) -> Metadata:
+        """The metadata, as far as they can be read."""
+        machine = Machine(lambda state, judge: False, format=self._format, length=len(self.data))
+        with suppress(QcowError):  # what was read before the error is kept
             drive(machine, Memory(self.data))
-        self.image: Metadata = machine.image
-        self.judge = machine.judge
+        return machine.image
 
     @property
     def cluster_size(self) -> int:
@@ -135,6 +137,7 @@ class Places:
             raise Unfit(f"the image has no {path}")
         return found
 
+    @cached_property
     def numbers(self) -> list[Place]:
         """Every number of every structure, and the entries of the tables."""
         return [place for place in (*self.fields, *self.entries) if place.is_number]
@@ -143,28 +146,16 @@ class Places:
     def fields(self) -> tuple[Place, ...]:
         """Every field of every structure, in the order of the structures."""
         return tuple(
-            place for part in self.parts() for place in _placed(lay_open(part), "") if place.length
+            place
+            for part in parts(self.image, STRUCTURES)
+            for place in _placed(lay_open(part), "")
+            if place.length
         )
 
     @cached_property
     def entries(self) -> tuple[Place, ...]:
         """Entries of the tables: those that are not zero, and the first of each, within bounds."""
         return tuple(self._entries())
-
-    def parts(self) -> Iterator[Part[Any]]:
-        """The structures that were read, as bytes; of each kind no more than anybody looks at."""
-        alone = (self.image.header_part, self.image.luks_part)
-        yield from (part for part in alone if part is not None)
-        for structures in self._listed().values():
-            yield from islice(structures.parts, STRUCTURES)
-
-    def _listed(self) -> dict[str, Structures[Any]]:
-        image = self.image
-        return {
-            "header_extensions": image.extensions,
-            "snapshots": image.snapshots,
-            "bitmaps": image.bitmaps,
-        }
 
     def tables(self) -> dict[str, tuple[int, int, int]]:
         """The tables: offset, number of entries and bytes of an entry, by path."""
@@ -196,7 +187,7 @@ class Places:
         """The structure that a path leads into."""
         name, _, rest = path.partition(".")[0].partition("[")
         alone = {"header": self.image.header_part, "luks_header": self.image.luks_part}
-        index, listed = rest.removesuffix("]"), self._listed().get(name)
+        index, listed = rest.removesuffix("]"), _lists(self.image).get(name)
         if listed is None or not index.isdecimal() or int(index) >= len(listed):
             return alone.get(name)
         return listed.part(int(index))
@@ -266,6 +257,21 @@ class Places:
                 each = range(min(count, len(raw) // width))
                 used = (i for i in each if i == 0 or any(raw[i * width : (i + 1) * width]))
                 yield from (self._entry(name, offset, i, width) for i in islice(used, ENTRIES))
+
+
+def parts(image: Metadata, most: int | None = None) -> Iterator[Part[Any]]:
+    """The structures that were read, as bytes; of each list of structures the first `most`."""
+    yield from (part for part in (image.header_part, image.luks_part) if part is not None)
+    for structures in _lists(image).values():
+        yield from islice(structures.parts, most)
+
+
+def _lists(image: Metadata) -> dict[str, Structures[Any]]:
+    return {
+        "header_extensions": image.extensions,
+        "snapshots": image.snapshots,
+        "bitmaps": image.bitmaps,
+    }
 
 
 def _placed(field: Field, prefix: str, *, whole: bool = False) -> Iterator[Place]:

@@ -10,7 +10,7 @@ from kaitaistruct import KaitaiStruct, KaitaiStructError
 
 from qcowspec import lay_open
 from qcowspec.errors import NotQcow
-from qcowspec.fuzzing.strategies.mutations import parts
+from qcowspec.fuzzing.places import parts
 from qcowspec.spec.structures import layout_name
 from tests.property.notations import by_kaitai
 

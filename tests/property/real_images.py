@@ -9,7 +9,7 @@ from typing import NamedTuple
 from qcow_parsers import Qcow1
 
 from qcowspec import lay_open
-from qcowspec.fuzzing.strategies.mutations import parts
+from qcowspec.fuzzing.places import parts
 from qcowspec.image import Image
 from qcowspec.spec.decoding import l1_offset, refcount_block_offset
 from qcowspec.spec.metadata import Format, Table

@@ -22,9 +22,8 @@ from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Change, Draft
 from qcowspec.fuzzing.mutations import mutate
-from qcowspec.fuzzing.mutations.registry import boundary
 from qcowspec.fuzzing.patches import apply
-from qcowspec.fuzzing.places import Place, Places, Unfit
+from qcowspec.fuzzing.places import Places, Unfit
 
 AIMED, STRUCTURAL = 0.5, 0.02
 """Which part of the samples aims at a rule, and which has structures moved or repeated."""
@@ -41,8 +40,8 @@ SELDOM = 0.005
 LABOUR = 16 << 10
 """Bytes of a patch above which its rule is aimed at seldom: thousands of records take long."""
 
-COUNTS, MANY = ("nb_snapshots", "nb_bitmaps"), 64
-"""Counts of records, and how many are drawn seldom: each one is read and judged."""
+NUMBERS = ("number",)
+"""The mutation that most samples have: it is quick, because it does not open the image again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,6 @@ class Stock:
             SELDOM if len(places.data) > LARGE else 1.0 for places in self.seeds.values()
         ]
         self._own, self._users = own, frozenset(images or ())
-        self._places: dict[str, Sequence[Place]] = {}
 
     def rules(self) -> tuple[str, ...]:
         """The rules that samples aim at: those that a vector breaks while an image is opened."""
@@ -116,10 +114,10 @@ class Stock:
         return seed not in self._users
 
     def draw(self, random: Random, broken: Counter[str]) -> Sample:
-        """A mutant.
+        """Draw a mutant.
 
         Args:
-            random: The source of chance.
+            random: The source of random numbers.
             broken: How often each rule was broken, or aimed at, so far.
         """
         chance, rules = random.random(), self.rules()
@@ -129,46 +127,19 @@ class Stock:
             recipe = random.choice(_recipes(rule))
             changes = recipe.changes
             if random.random() < BESIDES:
-                changes += self._changes(recipe.seed, random, 1)
-            return self._sample(recipe.seed, changes, rule)
+                changes += mutate(self.seeds[recipe.seed], random, names=NUMBERS, most=1).changes
+            return Sample(recipe.seed, changes, self.remade(recipe.seed, changes), rule)
         seed = random.choices(self._names, self._weights)[0]
-        if chance > 1 - STRUCTURAL:
-            with suppress(Unfit):
-                made = mutate(self.seeds[seed], random)
-                return Sample(seed, made.changes, made.data)
-        return self._sample(seed, self._changes(seed, random, random.randint(1, 3)))
+        try:
+            names = () if chance > 1 - STRUCTURAL else NUMBERS
+            made = mutate(self.seeds[seed], random, names=names)
+        except Unfit:
+            return Sample(seed, (), self.seeds[seed].data)
+        return Sample(seed, made.changes, made.data)
 
     def remade(self, seed: str, changes: Sequence[Change]) -> bytes:
         """An image with changes applied in order, whatever they were drawn for."""
         return applied(self.seeds[seed].data, changes)
-
-    def _sample(self, seed: str, changes: tuple[Change, ...], aim: str | None = None) -> Sample:
-        return Sample(seed, changes, self.remade(seed, changes), aim)
-
-    def _changes(self, seed: str, random: Random, count: int) -> tuple[Change, ...]:
-        """A few numbers set to values at an edge."""
-        places = self._places.get(seed)
-        if places is None:
-            places = self._places[seed] = self.seeds[seed].numbers()
-        if not places:
-            return ()
-        draft = _Edges(self.seeds[seed])
-        changes = []
-        for place in random.choices(places, k=count):
-            value = boundary(random, draft, place)
-            if value > MANY and place.path.endswith(COUNTS) and random.random() > SELDOM:
-                value %= MANY
-            new = value.to_bytes(place.length, "big")
-            old = draft.base.data[place.offset : place.offset + place.length]
-            changes.append(Change(place.path, place.offset, old, new))
-        return tuple(changes)
-
-
-class _Edges(Draft):
-    """A draft of which only the base is asked for: its bytes are not copied."""
-
-    def __init__(self, places: Places) -> None:
-        self.base = places
 
 
 def applied(data: bytes, changes: Sequence[Change]) -> bytes:

@@ -8,8 +8,10 @@ seed has nothing for, as `Unfit`.
     mutant = break_rule(seed, "header/cluster-bits", random)
     mutant.data, mutant.mutations, mutant.changes
 
-Equal seeds, names and states of `random` give equal mutants. To add a mutation, decorate a
-function with `registry.mutation` in the module of what it changes.
+With one version of qcowspec, equal seeds, names and states of `random` give equal mutants; another
+version may have other mutations. `strategies.mutants` hands over a `random` that hypothesis draws
+from. To add a mutation, decorate a function with `registry.mutation` in the module of what it
+changes.
 """
 
 from __future__ import annotations

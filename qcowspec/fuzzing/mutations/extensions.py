@@ -7,7 +7,7 @@ from random import Random
 from qcow_parsers import constants as c
 
 from qcowspec.fuzzing.drafts import Draft
-from qcowspec.fuzzing.mutations.registry import boundary, mutation, numbers, pick
+from qcowspec.fuzzing.mutations.registry import mutation, numbers, pick, set_to_edge
 from qcowspec.fuzzing.patches import insert_extension
 from qcowspec.fuzzing.places import Place, Unfit
 from qcowspec.spec.structures import Part
@@ -27,7 +27,7 @@ def extension_magic(draft: Draft, random: Random) -> None:
 def extension_len(draft: Draft, random: Random) -> None:
     """An extension with another length, and the same data."""
     place = _field(draft, random, "len")
-    draft.set(place, boundary(random, draft, place))
+    set_to_edge(draft, random, place)
 
 
 @mutation(weight=6)
@@ -35,7 +35,7 @@ def extension_content(draft: Draft, random: Random) -> None:
     """A number in an extension's data, to one at the edge of something."""
     inside = [place for place in numbers(draft, "header_extensions") if ".data." in place.path]
     place = pick(random, inside, "numbers in its extensions")
-    draft.set(place, boundary(random, draft, place))
+    set_to_edge(draft, random, place)
 
 
 @mutation(weight=3)

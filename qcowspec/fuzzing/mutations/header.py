@@ -7,7 +7,7 @@ from random import Random
 from qcow_parsers import constants as c
 
 from qcowspec.fuzzing.drafts import Draft
-from qcowspec.fuzzing.mutations.registry import boundary, mutation, numbers, pick, qcow2_only
+from qcowspec.fuzzing.mutations.registry import mutation, numbers, pick, qcow2_only, set_to_edge
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.units import MAX_L1_ENTRIES
@@ -29,7 +29,7 @@ NAMES = (b"image", b"/etc/passwd", b"json:{}", b"nbd:host:10809", b"./a:b", b"\0
 def header_field(draft: Draft, random: Random) -> None:
     """A number of the header, to one at the edge of something."""
     place = pick(random, numbers(draft, "header."), "header")
-    draft.set(place, boundary(random, draft, place))
+    set_to_edge(draft, random, place)
 
 
 @mutation(weight=5)

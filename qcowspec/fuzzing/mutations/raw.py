@@ -1,16 +1,46 @@
-"""Mutations that know where metadata are, and not what they mean: flips, cuts, moved clusters."""
+"""Mutations that do not know what the bytes mean: flips, cuts, moved clusters and pieces.
+
+Those in `BLIND` do not even know where the metadata are: they work on any bytes.
+"""
 
 from __future__ import annotations
 
 from random import Random
 
 from qcowspec.fuzzing.drafts import Draft
-from qcowspec.fuzzing.mutations.registry import mutation, pick
+from qcowspec.fuzzing.mutations.registry import edge, mutation, pick
 from qcowspec.fuzzing.places import Place, Unfit
 from qcowspec.spec.units import BITS_PER_BYTE
 
 GROWTH = 65536
 """Bytes that are appended at most."""
+
+PIECE = 4096
+"""Bytes of a piece that is copied, inserted or removed, at most."""
+
+MOVED = 1 << 20
+"""Bytes behind an inserted or removed piece that are moved, at most."""
+
+HEADER = 128
+"""Bytes at the start of the file that are hit as often as all others together."""
+
+BLIND = ("overwrite-anywhere", "fill-piece", "copy-piece", "insert-piece", "remove-piece")
+"""The mutations that do not open the image."""
+
+
+COUNTS, MANY, SELDOM = ("nb_snapshots", "nb_bitmaps"), 64, 0.005
+"""Counts of records; the largest that is drawn often, because each record is read and judged; and
+how often a larger one is drawn."""
+
+
+@mutation(weight=4)
+def number(draft: Draft, random: Random) -> None:
+    """A number that the seed has anywhere, to one at the edge of something."""
+    place = pick(random, draft.base.numbers, "numbers")
+    value = edge(draft, random, place)
+    if value > MANY and place.path.endswith(COUNTS) and random.random() > SELDOM:
+        value %= MANY
+    draft.set(place, value)
 
 
 @mutation(weight=8)
@@ -41,8 +71,8 @@ def truncate(draft: Draft, random: Random) -> None:
 def grow(draft: Draft, random: Random) -> None:
     """Bytes appended: zeros, or not."""
     length = random.choice((1, 511, 512, draft.base.cluster_size, GROWTH)) % (GROWTH + 1)
-    piece = bytes(length) if random.random() < 0.5 else random.randbytes(length)
-    draft.write(len(draft.data), piece)
+    pattern = bytes(16) if random.random() < 0.5 else random.randbytes(16)
+    draft.write(len(draft.data), (pattern * (length // 16 + 1))[:length])
 
 
 @mutation(weight=4)
@@ -67,6 +97,59 @@ def clear_cluster(draft: Draft, random: Random) -> None:
     """A cluster overwritten with zeros, or with ones."""
     first, _ = _clusters(draft, random)
     draft.write(first, random.choice((b"\0", b"\xff")) * len(_cluster(draft, first)))
+
+
+@mutation(weight=2)
+def overwrite_anywhere(draft: Draft, random: Random) -> None:
+    """One to eight bytes overwritten, anywhere."""
+    start = _anywhere(draft, random)
+    piece = random.randbytes(random.choice((1, 2, 4, 8)))
+    draft.write(start, piece[: len(draft.data) - start])
+
+
+@mutation(weight=1)
+def fill_piece(draft: Draft, random: Random) -> None:
+    """A piece overwritten with one byte."""
+    start, end = _piece(draft, random)
+    draft.write(start, random.choice((b"\0", b"\x01", b"\x7f", b"\xff")) * (end - start))
+
+
+@mutation(weight=1)
+def copy_piece(draft: Draft, random: Random) -> None:
+    """A piece overwritten with another one."""
+    (start, end), target = _piece(draft, random), _anywhere(draft, random)
+    draft.write(target, bytes(draft.data[start:end])[: len(draft.data) - target])
+
+
+@mutation(weight=1)
+def insert_piece(draft: Draft, random: Random) -> None:
+    """A piece repeated, so that everything after it moves."""
+    start, end = _piece(draft, random, moved=MOVED)
+    draft.write(end, bytes(draft.data[start:]))
+
+
+@mutation(weight=1)
+def remove_piece(draft: Draft, random: Random) -> None:
+    """A piece removed, so that everything after it moves."""
+    start, end = _piece(draft, random, moved=MOVED)
+    draft.write(start, bytes(draft.data[end:]))
+    draft.truncate(len(draft.data) - (end - start))
+
+
+def _anywhere(draft: Draft, random: Random) -> int:
+    """An offset: near the start of the file, or anywhere."""
+    length = len(draft.data)
+    if not length:
+        raise Unfit("the image has no bytes")
+    return random.randrange(random.choice((min(HEADER, length), length)))
+
+
+def _piece(draft: Draft, random: Random, moved: int | None = None) -> tuple[int, int]:
+    """Where a piece starts and ends, at most `moved` bytes before the end of the file."""
+    start = _anywhere(draft, random)
+    if moved is not None and len(draft.data) - start > moved:
+        raise Unfit(f"more than {moved} bytes would be moved")
+    return start, min(start + random.randint(1, PIECE), len(draft.data))
 
 
 def _byte(draft: Draft, random: Random) -> tuple[Place, int]:

@@ -6,7 +6,7 @@ from random import Random
 
 from qcowspec.build import structure
 from qcowspec.fuzzing.drafts import Draft
-from qcowspec.fuzzing.mutations.registry import boundary, mutation, numbers, pick, qcow2_only
+from qcowspec.fuzzing.mutations.registry import mutation, numbers, pick, qcow2_only, set_to_edge
 from qcowspec.spec.units import MAX_L1_ENTRIES
 
 MODES = (b"xts-plain64", b"cbc-essiv:sha256", b"cbc-essiv", b"xts", b"foo-plain", b"cbc-plain:md5")
@@ -19,7 +19,7 @@ TEXTS = {"cipher_mode": MODES, "cipher_name": CIPHERS, "hash_spec": HASHES}
 def snapshot_field(draft: Draft, random: Random) -> None:
     """A number of a snapshot, to one at the edge of something."""
     place = pick(random, numbers(draft, "snapshots["), "snapshots")
-    draft.set(place, boundary(random, draft, place))
+    set_to_edge(draft, random, place)
 
 
 @mutation(weight=2)
@@ -56,7 +56,7 @@ def bitmap_field(draft: Draft, random: Random) -> None:
     """A number of a bitmap directory entry, to one at the edge of something."""
     places = [p for p in numbers(draft, "bitmaps[") if "bitmap_table[" not in p.path]
     place = pick(random, places, "bitmaps")
-    draft.set(place, boundary(random, draft, place))
+    set_to_edge(draft, random, place)
 
 
 @mutation(weight=4)
@@ -85,7 +85,7 @@ def luks_field(draft: Draft, random: Random) -> None:
     if random.random() < 0.5:
         draft.set(place, max(0, int(place.value or 0) + random.choice((-8, -1, 1, 8))))
     else:
-        draft.set(place, boundary(random, draft, place))
+        set_to_edge(draft, random, place)
 
 
 @mutation(weight=5)
@@ -101,4 +101,4 @@ def luks_text(draft: Draft, random: Random) -> None:
 def luks_pointer(draft: Draft, random: Random) -> None:
     """The encryption header pointer, leading elsewhere."""
     place = draft.find(f"header_extensions[crypto].data.{random.choice(('offset', 'length'))}")
-    draft.set(place, boundary(random, draft, place))
+    set_to_edge(draft, random, place)

@@ -76,7 +76,7 @@ def pick(random: Random, places: Sequence[Place], what: str) -> Place:
 
 def numbers(draft: Draft, *prefixes: str) -> list[Place]:
     """The numbers of the structures and tables whose paths begin so."""
-    return [place for place in draft.places.numbers() if place.path.startswith(prefixes)]
+    return [place for place in draft.places.numbers if place.path.startswith(prefixes)]
 
 
 def qcow2_only(draft: Draft, *, version: int | None = None) -> None:
@@ -90,11 +90,13 @@ def qcow2_only(draft: Draft, *, version: int | None = None) -> None:
         raise Unfit("the image is of another version")
 
 
-def boundary(random: Random, draft: Draft, place: Place) -> int:
-    """A value at the edge of something, for a number of this width.
+def set_to_edge(draft: Draft, random: Random, place: Place) -> None:
+    """Set a number to a value at an edge: see `edge`."""
+    draft.set(place, edge(draft, random, place))
 
-    The edges are those of the field, of its present value, and of what limits offsets and sizes.
-    """
+
+def edge(draft: Draft, random: Random, place: Place) -> int:
+    """A value at an edge of the field, of its present value, or of a limit on offsets and sizes."""
     bits, old = place.length * BITS_PER_BYTE, place.value if isinstance(place.value, int) else 0
     most = (1 << bits) - 1
     near = [0, 1, 2, old - 1, old + 1, old ^ 1 << random.randrange(bits), old * 2, old // 2]

@@ -7,7 +7,7 @@ from random import Random
 from qcow_parsers import constants as c
 
 from qcowspec.fuzzing.drafts import Draft
-from qcowspec.fuzzing.mutations.registry import boundary, mutation, pick, qcow2_only
+from qcowspec.fuzzing.mutations.registry import mutation, pick, qcow2_only, set_to_edge
 from qcowspec.fuzzing.places import Place
 from qcowspec.spec.decoding import FIELDS, RESERVED
 from qcowspec.spec.units import BITS_PER_BYTE
@@ -23,7 +23,7 @@ FLAGS = (0, 62, 63)
 def entry_value(draft: Draft, random: Random) -> None:
     """An entry of any table, to a number at the edge of something."""
     place = _entry(draft, random)
-    draft.set(place, boundary(random, draft, place))
+    set_to_edge(draft, random, place)
 
 
 @mutation(weight=4)

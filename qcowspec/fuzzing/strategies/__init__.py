@@ -17,7 +17,7 @@ What is drawn, from plain to hostile:
 * `structures` and one strategy for each layout: single structures, as a `Structure`: values that
   an image would have, values at the edges of each field, and any others; sizes that contradict
   what they are the size of; text as arbitrary bytes.
-* `mutants`: images with some bytes flipped, fields overwritten, pieces cut, moved or repeated.
+* `mutants`: images with some of the mutations of ``qcowspec mutate``.
 
 Needs the extra ``fuzz``: ``pip install qcowspec[fuzz]``.
 """
