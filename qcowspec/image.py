@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qcowspec.chain import Chain
     from qcowspec.guest import Disk
     from qcowspec.mapping import Extents, Mapping, Run
-    from qcowspec.mapping.changes import Ranges
+    from qcowspec.mapping.spans import Ranges
 
 
 class Image:

@@ -17,7 +17,7 @@ from qcowspec.sources import Target, open_source
 from qcowspec.sources.gate import Deny
 
 if TYPE_CHECKING:
-    from qcowspec.mapping.changes import Ranges
+    from qcowspec.mapping.spans import Ranges
 
 
 class RawImage:

@@ -11,7 +11,7 @@ import numpy as np
 from qcow_parsers import constants as c
 
 from qcowspec.guest.disk import Disk
-from qcowspec.mapping.changes import Ranges
+from qcowspec.mapping.spans import Ranges
 
 PIECE = 4 << 20
 """Bytes that are read at a time."""

@@ -22,7 +22,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.guest.layers import LayerReader, pool
 from qcowspec.mapping import Extents, Kind, Run
-from qcowspec.mapping.extents import Offsets
+from qcowspec.mapping.spans import Offsets
 from qcowspec.sources.source import GAP, Borrowed, Source
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.units import GuestOffset
@@ -119,10 +119,7 @@ def _by_blocks(wanted: Wanted) -> Wanted:
     low = np.maximum(hosts, block)
     high = np.minimum(hosts + lengths, block + np.uint64(BLOCK))
     ahead = low - hosts
-    cut = Extents(
-        extents.kinds[index], extents.offsets[index] + ahead, high - low, low,
-        extents.payloads[index],
-    )  # fmt: skip
+    cut = extents.parts(index, extents.starts[index] + ahead, high - low)
     return Wanted(cut, wanted.places[index] + ahead).take(np.argsort(low, kind="stable"))
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from qcowspec.mapping.spans import Flags, Offsets
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
 from qcowspec.spec.decoding import WHOLE_BYTES
@@ -25,8 +26,6 @@ from qcowspec.spec.units import BITS_PER_BYTE
 
 if TYPE_CHECKING:
     from qcowspec.chain import Layer
-
-Offsets = npt.NDArray[np.uint64]
 
 BLOCKS = 1 << 18
 """Bytes of refcount blocks that are counted together: QEMU's question is mostly answered soon."""
@@ -89,8 +88,8 @@ def _nonzero(rows: npt.NDArray[np.uint8], order: int, first: int | None = None) 
 
 
 def split_at_holes(
-    source: Source, offsets: Offsets, lengths: Offsets, wanted: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.intp], Offsets, Offsets, npt.NDArray[np.bool_]]:
+    source: Source, offsets: Offsets, lengths: Offsets, wanted: Flags
+) -> tuple[npt.NDArray[np.intp], Offsets, Offsets, Flags]:
     """Stretches of a file, cut where its holes begin and end.
 
     Args:

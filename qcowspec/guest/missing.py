@@ -14,19 +14,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from qcowspec.chain import Layer
 from qcowspec.chain.salvage import Closed
 from qcowspec.guest.losses import Loss, loss
 from qcowspec.mapping import Extents, Kind, Run
-from qcowspec.mapping.extents import Offsets
+from qcowspec.mapping.spans import Flags, Offsets
 from qcowspec.sources.source import Source
 
 if TYPE_CHECKING:
     from qcowspec.guest.disk import Disk
-
-Flags = npt.NDArray[np.bool_]
 
 
 def missing(disk: Disk, end: int | None = None) -> Iterator[Loss]:

@@ -23,8 +23,8 @@ import numpy as np
 
 from qcowspec.errors import Invalid, Malformed, Unsupported
 from qcowspec.guest.fetches import Wanted, fetches, side_by_side
-from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
-from qcowspec.mapping.extents import Offsets
+from qcowspec.mapping import Extents, Kind, Mapping
+from qcowspec.mapping.spans import Offsets
 
 if TYPE_CHECKING:
     from qcowspec.guest.disk import Disk
@@ -98,7 +98,7 @@ def _layered(disk: Disk, starts: Offsets, ends: Offsets) -> Iterator[tuple[int, 
         found = _located(layer.mapping, starts, ends)
         yield depth, found
         behind = found.take(found.kinds == Kind.BACKING)
-        starts, ends = behind.offsets, behind.offsets + behind.lengths
+        starts, ends = behind.starts, behind.ends
         depth += 1
 
 
@@ -111,7 +111,7 @@ def _located(mapping: Mapping, starts: Offsets, ends: Offsets) -> Extents:
         chosen = slice(first, behind)
         try:
             whole = mapping.extents(int(starts[first]), int(ends[behind - 1] - starts[first]))
-            parts.append(within(whole, starts[chosen], ends[chosen]))
+            parts.append(whole.within(starts[chosen], ends[chosen]))
         except (Invalid, Malformed, Unsupported):
             if behind - first == 1:
                 raise
@@ -119,22 +119,3 @@ def _located(mapping: Mapping, starts: Offsets, ends: Offsets) -> Extents:
             for start, end in zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True):
                 parts.append(mapping.extents(start, end - start))
     return Extents.chained(parts)
-
-
-def within(extents: Extents, starts: Offsets, ends: Offsets) -> Extents:
-    """What of extents that tile a range lies in some stretches of it.
-
-    Args:
-        extents: Some that leave no gap.
-        starts: Guest offset of each stretch, rising, within what the extents tile.
-        ends: Guest offset behind each; a stretch is not empty, and ends before the next starts.
-    """
-    first = np.searchsorted(extents.offsets, starts, side="right") - 1
-    counts = np.searchsorted(extents.offsets, ends, side="left") - first
-    index = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-    inner = extents.take(index)
-    low = np.maximum(inner.offsets, np.repeat(starts, counts))
-    high = np.minimum(inner.offsets + inner.lengths, np.repeat(ends, counts))
-    moved = (inner.hosts != NOWHERE) & (inner.kinds != Kind.COMPRESSED)
-    hosts = inner.hosts + np.where(moved, low - inner.offsets, np.uint64(0))
-    return Extents(inner.kinds, low, high - low, hosts, inner.payloads)

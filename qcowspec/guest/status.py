@@ -11,7 +11,7 @@ entry_mergeable.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 
 import numpy as np
@@ -23,10 +23,8 @@ from qcowspec.guest.disk import Disk
 from qcowspec.guest.holes import Holes, is_preallocated, split_at_holes
 from qcowspec.guest.losses import Loss
 from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
-from qcowspec.mapping.changes import Ranges
+from qcowspec.mapping.spans import Offsets, Ranges, Rows, Spans, adjacent, join_batches
 from qcowspec.sources.source import Source
-
-Offsets = npt.NDArray[np.uint64]
 
 FEW = 16
 """Stretches that belong to the backing file and are looked up there one by one; more than those
@@ -52,7 +50,7 @@ class Flag(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Status(Spans):
     """Stretches of a virtual disk that follow one another, as arrays of shape (n,).
 
     Attributes:
@@ -70,58 +68,18 @@ class Status:
     flags: npt.NDArray[np.uint8]
     offsets: Offsets
 
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    @property
-    def start(self) -> int:
-        """Guest offset of the first byte."""
-        return int(self.starts[0]) if len(self) else 0
-
-    @property
-    def end(self) -> int:
-        """Guest offset behind the last byte."""
-        return int(self.starts[-1] + self.lengths[-1]) if len(self) else 0
-
-    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Status:
-        """Some of the stretches."""
-        return Status(
-            self.starts[chosen],
-            self.lengths[chosen],
-            self.depths[chosen],
-            self.flags[chosen],
-            self.offsets[chosen],
-        )
-
     def joined(self) -> Status:
         """The same with neighbours made one where QEMU does: qemu-img.c: entry_mergeable."""
         if len(self) < 2:
             return self
-        placed = self.offsets != NOWHERE
-        follows = self.offsets[1:] == self.offsets[:-1] + self.lengths[:-1]
-        same = np.where(placed[1:] & placed[:-1], follows, placed[1:] == placed[:-1])
-        same &= (self.flags[1:] == self.flags[:-1]) & (self.depths[1:] == self.depths[:-1])
-        first = np.flatnonzero(np.concatenate(([True], ~same)))
-        if len(first) == len(self):
-            return self
-        return Status(
-            self.starts[first],
-            np.add.reduceat(self.lengths, first),
-            self.depths[first],
-            self.flags[first],
-            self.offsets[first],
-        )
+        same = (self.flags[1:] == self.flags[:-1]) & (self.depths[1:] == self.depths[:-1])
+        return self.merged(same & adjacent(self.offsets, self.lengths))
 
-    @staticmethod
-    def chained(one: Status, other: Status) -> Status:
-        """Two that follow one another."""
-        return Status(
-            np.concatenate((one.starts, other.starts)),
-            np.concatenate((one.lengths, other.lengths)),
-            np.concatenate((one.depths, other.depths)),
-            np.concatenate((one.flags, other.flags)),
-            np.concatenate((one.offsets, other.offsets)),
-        )
+    def parts(self, rows: Rows, starts: Offsets, lengths: Offsets) -> Status:
+        """See `Spans.parts`; `offsets` move along."""
+        whole = self.take(rows)
+        ahead = np.where(whole.offsets == NOWHERE, np.uint64(0), starts - whole.starts)
+        return replace(whole, starts=starts, lengths=lengths, offsets=whole.offsets + ahead)
 
 
 def block_status(
@@ -152,15 +110,8 @@ def block_status(
     end = disk.size if length is None else min(disk.size, offset + length)
     if offset >= end:
         return
-    held: Status | None = None
     walk = _Walk(disk.layers, holes=holes, compressed=compressed, sound=disk.losses is None)
-    for batch in walk.walk(0, offset, end):
-        joined = (batch if held is None else Status.chained(held, batch)).joined()
-        if len(joined) > 1:
-            yield joined.take(slice(0, -1))
-        held = joined.take(slice(-1, None))
-    if held is not None:
-        yield held
+    yield from join_batches(walk.walk(0, offset, end))
 
 
 def within(batches: Iterable[Status], ranges: Iterable[Ranges]) -> Iterator[Status]:
@@ -173,20 +124,14 @@ def within(batches: Iterable[Status], ranges: Iterable[Ranges]) -> Iterator[Stat
     coming = iter(ranges)
     wanted = next(coming, None)
     for batch in batches:
-        end, parts = batch.end, [] if wanted is None else [wanted]
-        while parts and int(parts[-1].starts[-1]) < end:
-            more = next(coming, None)
-            if more is None:
+        while wanted is not None and wanted.start < batch.end:
+            if len(inner := wanted.cut(batch.start, batch.end)):
+                yield batch.within(inner.starts, inner.ends)
+            if wanted.end > batch.end:
                 break
-            parts.append(more)
-        if not parts:
-            return
-        wanted = Ranges.chained(parts)
-        yield from _cut(batch, wanted)
-        left = wanted.starts + wanted.lengths > end
-        wanted = Ranges(wanted.starts[left], wanted.lengths[left])
-        if not len(wanted):
             wanted = next(coming, None)
+        if wanted is None:
+            return
 
 
 def with_losses(batches: Iterable[Status], losses: Iterable[Loss]) -> Iterator[Status]:
@@ -205,34 +150,13 @@ def with_losses(batches: Iterable[Status], losses: Iterable[Loss]) -> Iterator[S
         if low >= high:
             yield batch
             continue
-        whole = Ranges(
-            np.array([batch.start], np.uint64), np.array([batch.end - batch.start], np.uint64)
+        marks = np.union1d(batch.starts, np.concatenate((starts[low:high], ends[low:high])))
+        part = batch.split(marks[(marks >= batch.start) & (marks < batch.end)])
+        lost = np.searchsorted(starts, part.starts, side="right") > np.searchsorted(
+            ends, part.starts, side="right"
         )
-        edges = np.concatenate((starts[low:high], ends[low:high]))
-        for part in _cut(batch, whole, edges):
-            lost = np.searchsorted(starts, part.starts, side="right") > np.searchsorted(
-                ends, part.starts, side="right"
-            )
-            part.flags[lost] |= np.uint8(Flag.LOST)
-            yield part.joined()
-
-
-def _cut(batch: Status, ranges: Ranges, edges: Offsets | None = None) -> Iterator[Status]:
-    """The parts of a batch that lie in ranges, cut at edges too; nothing where there are none."""
-    ends = ranges.starts + ranges.lengths
-    more = ends if edges is None else np.concatenate((ends, edges))
-    marks = np.unique(np.concatenate((batch.starts, ranges.starts, more)))
-    starts = marks[(marks >= batch.start) & (marks < batch.end)]
-    of = np.searchsorted(batch.starts, starts, side="right") - 1
-    inside = np.searchsorted(ranges.starts, starts, side="right") > np.searchsorted(
-        ends, starts, side="right"
-    )
-    lengths = np.diff(starts, append=np.uint64(batch.end))
-    offsets, ahead = batch.offsets[of], starts - batch.starts[of]
-    placed = np.where(offsets == NOWHERE, offsets, offsets + ahead)
-    found = Status(starts, lengths, batch.depths[of], batch.flags[of], placed).take(inside)
-    if len(found):
-        yield found
+        part.flags[lost] |= np.uint8(Flag.LOST)
+        yield part.joined()
 
 
 class _Walk:
@@ -258,8 +182,7 @@ class _Walk:
             if limit < batch.end:
                 # Past the end of the backing file the layer itself gives zeros.
                 own = self._own(depth, batch.cut(limit, batch.end))
-                flags = np.where(own.flags == 0, np.uint8(Flag.ZERO), own.flags)
-                yield Status(own.starts, own.lengths, own.depths, flags, own.offsets)
+                yield replace(own, flags=np.where(own.flags == 0, np.uint8(Flag.ZERO), own.flags))
 
     def _batches(self, depth: int, mapping: Mapping, start: int, end: int) -> Iterator[Extents]:
         """A layer's extents; only so many bytes of data at a time where holes are asked for."""
@@ -357,33 +280,17 @@ _FLAGS[Kind.LOST] = Flag.ZERO | Flag.PRESENT | Flag.LOST
 def _with_holes(status: Status, wanted: npt.NDArray[np.bool_], layer: Layer) -> Status:
     """Stretches cut where their file has holes, and the holes marked as zeros."""
     rows, ahead, lengths, hole = split_at_holes(layer.data, status.offsets, status.lengths, wanted)
-    flags = status.flags[rows]
+    found = status.parts(rows, status.starts[rows] + ahead, lengths)
     # A raw file's hole is no data; that of an image's data is both (block/io.c: BDRV_BLOCK_RECURSE)
     zero = Flag.ZERO | Flag.PRESENT | (Flag(0) if layer.metadata is None else Flag.DATA)
-    flags[hole] = zero
-    offsets = status.offsets[rows]
-    return Status(
-        status.starts[rows] + ahead,
-        lengths,
-        status.depths[rows],
-        flags,
-        np.where(offsets == NOWHERE, offsets, offsets + ahead),
-    ).joined()
+    found.flags[hole] = zero
+    return found.joined()
 
 
 def _overlaid(upper: Status, lower: Status) -> Status:
     """One layer's word over another's, on the same range; the lower's where the upper has none."""
-    starts = np.union1d(upper.starts, lower.starts)
-    lengths = np.diff(starts, append=np.uint64(lower.end))
-    chosen = np.searchsorted(upper.starts, starts, side="right") - 1
-    behind = np.searchsorted(lower.starts, starts, side="right") - 1
-    defers = upper.flags[chosen] == 0
-    offsets = np.where(defers, lower.offsets[behind], upper.offsets[chosen])
-    began = np.where(defers, lower.starts[behind], upper.starts[chosen])
-    return Status(
-        starts,
-        lengths,
-        np.where(defers, lower.depths[behind], upper.depths[chosen]),
-        np.where(defers, lower.flags[behind], upper.flags[chosen]),
-        np.where(offsets == NOWHERE, offsets, offsets + (starts - began)),
-    ).joined()
+    marks = np.union1d(upper.starts, lower.starts)
+    upper, lower = upper.split(marks), lower.split(marks)
+    defers = upper.flags == 0
+    columns = zip(lower.columns(), upper.columns(), strict=True)
+    return Status(*(np.where(defers, below, own) for below, own in columns)).joined()

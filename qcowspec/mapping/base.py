@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from qcowspec.errors import QcowError
 from qcowspec.mapping.extents import Extents, Kind, Run
-from qcowspec.spec.units import GuestOffset
+from qcowspec.mapping.spans import join_batches
+from qcowspec.spec.units import GuestOffset, HostOffset
 
 STEP = 1 << 16
 """Clusters that one batch goes through at most; what is allocated nowhere counts as one."""
@@ -84,27 +85,8 @@ class Mapping:
 
     def runs(self, offset: int = 0, length: int | None = None) -> Iterator[Run]:
         """The same one by one; neighbours are joined where they lie side by side."""
-        held: Run | None = None
-        for batch in self.batches(offset, length):
-            for run in batch.runs():
-                joined = None if held is None else _joined(held, run)
-                if held is not None and joined is None:
-                    yield held
-                held = joined or run
-        if held is not None:
-            yield held
-
-
-def _joined(one: Run, other: Run) -> Run | None:
-    """Two neighbours as one run; None where they are none."""
-    if one.kind is not other.kind or one.kind is Kind.COMPRESSED:
-        return None
-    if one.compressed_length != other.compressed_length:  # lost for different reasons
-        return None
-    behind = None if one.host_offset is None else one.host_offset + one.length
-    if other.host_offset != behind:
-        return None
-    return one._replace(length=one.length + other.length)
+        for batch in join_batches(self.batches(offset, length)):
+            yield from batch.runs()
 
 
 class RawMapping(Mapping):
@@ -112,6 +94,4 @@ class RawMapping(Mapping):
 
     def pieces(self, start: int, end: int) -> Iterator[Extents]:
         """One extent; see `Mapping.pieces`."""
-        from qcowspec.spec.units import HostOffset
-
         yield Extents.of([Run(Kind.DATA, GuestOffset(start), end - start, HostOffset(start))])

@@ -10,25 +10,20 @@ are in guest order, have a length above 0 and leave no gap: they tile what was a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from qcowspec.mapping.runs import KINDS, Kind, Run
+from qcowspec.mapping.spans import NOWHERE, Offsets, Rows, Spans, adjacent
 from qcowspec.spec.units import GuestOffset, HostOffset
 
-__all__ = ["NOWHERE", "Extents", "Kind", "Offsets", "Run"]
-
-Offsets = npt.NDArray[np.uint64]
-
-
-NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
-"""The host offset of an extent that has none."""
+__all__ = ["NOWHERE", "Extents", "Kind", "Run"]
 
 
 @dataclass(frozen=True, slots=True)
-class Extents:
+class Extents(Spans):
     """Many extents, as arrays of shape (n,).
 
     Attributes:
@@ -48,37 +43,18 @@ class Extents:
     hosts: Offsets
     payloads: npt.NDArray[np.uint32]
 
-    def __len__(self) -> int:
-        return len(self.kinds)
-
     @property
-    def start(self) -> int:
-        """Guest offset of the first byte."""
-        return int(self.offsets[0]) if len(self) else 0
-
-    @property
-    def end(self) -> int:
-        """Guest offset behind the last byte."""
-        return int(self.offsets[-1] + self.lengths[-1]) if len(self) else 0
+    def starts(self) -> Offsets:
+        """The guest offsets, by the name that all spans have for them."""
+        return self.offsets
 
     def runs(self) -> Iterator[Run]:
         """Each extent as a `Run`."""
-        columns = (self.kinds, self.offsets, self.lengths, self.hosts, self.payloads)
         for kind, offset, length, host, payload in zip(
-            *(column.tolist() for column in columns), strict=True
+            *(column.tolist() for column in self.columns()), strict=True
         ):
             where = None if host == NOWHERE else HostOffset(host)
             yield Run(KINDS[kind], GuestOffset(offset), length, where, payload)
-
-    def take(self, chosen: npt.NDArray[np.bool_] | slice) -> Extents:
-        """Some of the extents."""
-        return Extents(
-            self.kinds[chosen],
-            self.offsets[chosen],
-            self.lengths[chosen],
-            self.hosts[chosen],
-            self.payloads[chosen],
-        )
 
     def joined(self) -> Extents:
         """The same with neighbours made one: of a kind, and adjacent in the host file too.
@@ -87,41 +63,17 @@ class Extents:
         """
         if len(self) < 2:
             return self
-        same = self.kinds[1:] == self.kinds[:-1]
+        same = (self.kinds[1:] == self.kinds[:-1]) & (self.kinds[1:] != Kind.COMPRESSED)
         same &= self.payloads[1:] == self.payloads[:-1]
-        placed = self.hosts != NOWHERE
-        follows = self.hosts[1:] == self.hosts[:-1] + self.lengths[:-1]
-        adjacent = np.where(placed[1:] & placed[:-1], follows, placed[1:] == placed[:-1])
-        adjacent &= self.offsets[1:] == self.offsets[:-1] + self.lengths[:-1]
-        starts = np.concatenate(([True], ~(same & adjacent & (self.kinds[1:] != Kind.COMPRESSED))))
-        first = np.flatnonzero(starts)
-        return Extents(
-            self.kinds[first],
-            self.offsets[first],
-            np.add.reduceat(self.lengths, first),
-            self.hosts[first],
-            self.payloads[first],
-        )
+        same &= self.offsets[1:] == self.ends[:-1]
+        return self.merged(same & adjacent(self.hosts, self.lengths))
 
-    def cut(self, start: int, end: int) -> Extents:
-        """What lies in the guest range [start, end)."""
-        if not len(self) or start >= end:
-            return self.take(slice(0, 0))
-        first = max(0, int(np.searchsorted(self.offsets, np.uint64(start), side="right")) - 1)
-        behind = int(np.searchsorted(self.offsets, np.uint64(end), side="left"))
-        inner = self.take(slice(first, behind))
-        if not len(inner) or inner.end <= start:
-            return self.take(slice(0, 0))
-        offsets, lengths, hosts = inner.offsets.copy(), inner.lengths.copy(), inner.hosts.copy()
-        if offsets[0] < start:
-            ahead = np.uint64(start) - offsets[0]
-            offsets[0] += ahead
-            lengths[0] -= ahead
-            if hosts[0] != NOWHERE and inner.kinds[0] != Kind.COMPRESSED:
-                hosts[0] += ahead
-        if offsets[-1] + lengths[-1] > end:
-            lengths[-1] = np.uint64(end) - offsets[-1]
-        return Extents(inner.kinds, offsets, lengths, hosts, inner.payloads)
+    def parts(self, rows: Rows, starts: Offsets, lengths: Offsets) -> Extents:
+        """See `Spans.parts`; host offsets move along, but for payloads'."""
+        whole = self.take(rows)
+        moves = (whole.hosts != NOWHERE) & (whole.kinds != Kind.COMPRESSED)
+        hosts = whole.hosts + np.where(moves, starts - whole.offsets, np.uint64(0))
+        return replace(whole, offsets=starts, lengths=lengths, hosts=hosts)
 
     @staticmethod
     def of(runs: Sequence[Run]) -> Extents:
@@ -136,17 +88,7 @@ class Extents:
             np.array([run.compressed_length for run in runs], np.uint32),
         )
 
-    @staticmethod
-    def chained(parts: Sequence[Extents]) -> Extents:
-        """Extents of ranges that follow one another."""
-        if len(parts) == 1:
-            return parts[0]
-        if not parts:
-            return Extents.of(())
-        return Extents(
-            np.concatenate([part.kinds for part in parts]),
-            np.concatenate([part.offsets for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
-            np.concatenate([part.hosts for part in parts]),
-            np.concatenate([part.payloads for part in parts]),
-        )
+    @classmethod
+    def chained(cls, parts: Sequence[Extents]) -> Extents:
+        """Extents of ranges that follow one another; none of no parts."""
+        return super(Extents, cls).chained(parts) if parts else Extents.of(())

@@ -17,14 +17,16 @@ import numpy.typing as npt
 
 from qcowspec.errors import QcowError, Value
 from qcowspec.mapping.base import Gap, Mapping
-from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets, Run
+from qcowspec.mapping.extents import Extents, Kind, Run
+from qcowspec.mapping.spans import NOWHERE, Flags, Offsets
 from qcowspec.mapping.volume import Volume, number_of
 from qcowspec.sources.batches import BATCH, read_tables
 from qcowspec.spec.entries import Frame, L1Entries, Qcow1L1Entries
 from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.metadata import Table
+from qcowspec.spec.units import GuestOffset
 
-Entries = npt.NDArray[np.uint64]
+Entries = Offsets
 
 WINDOW = 1 << 16
 """Entries of an L1 table that are looked at together."""
@@ -75,9 +77,9 @@ class TableMapping(Mapping):
         offsets: Offsets = self.L1(entries, self._frame).offset
         return offsets
 
-    def _unlocated(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+    def _unlocated(self, offsets: Offsets) -> Flags:
         """Which L2 tables cannot be where they are said to be."""
-        unlocated: npt.NDArray[np.bool_] = ~HOLDS[self.TABLE_RULE](self.L1(offsets, self._frame))
+        unlocated: Flags = ~HOLDS[self.TABLE_RULE](self.L1(offsets, self._frame))
         return unlocated
 
     def pieces(self, start: int, end: int) -> Iterator[Extents]:
@@ -165,13 +167,7 @@ class TableMapping(Mapping):
 
     def _all(self, kind: Kind, start: int, end: int, number: int = 0) -> Extents:
         """One extent of what has no place."""
-        return Extents(
-            np.array([kind], np.uint8),
-            np.array([start], np.uint64),
-            np.array([end - start], np.uint64),
-            np.array([NOWHERE], np.uint64),
-            np.array([number], np.uint32),
-        )
+        return Extents.of([Run(kind, GuestOffset(start), end - start, None, number)])
 
     # --- what is lost -----------------------------------------------------------------------------
 

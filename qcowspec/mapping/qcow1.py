@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
+from qcowspec.mapping.extents import Extents, Kind
 from qcowspec.mapping.heads import heads
 from qcowspec.mapping.l1 import Entries, TableMapping
+from qcowspec.mapping.spans import NOWHERE, Offsets
 from qcowspec.spec.decoding import v1_l2_placed
 from qcowspec.spec.entries import Qcow1L1Entries, Qcow1L2Entries
 

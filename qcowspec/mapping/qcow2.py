@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec.mapping.extents import NOWHERE, Extents, Kind, Offsets
+from qcowspec.mapping.extents import Extents, Kind
 from qcowspec.mapping.heads import heads, runs_of_zeros
 from qcowspec.mapping.l1 import Entries, TableMapping
+from qcowspec.mapping.spans import NOWHERE, Flags, Offsets
 from qcowspec.mapping.volume import number_of
 from qcowspec.spec.decoding import EVERY_SUBCLUSTER, L2_ZERO, l2_placed
 from qcowspec.spec.entries import L1Entries, L2Entries
 from qcowspec.spec.metadata import Table
 from qcowspec.spec.rules import met_when_located
 
-Flags = npt.NDArray[np.bool_]
 Found = list[tuple[str, Flags]]
 SUBCLUSTER_RULES = "l2/subcluster"
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
 from qcowspec.guest import Disk
 from qcowspec.guest.status import Flag, Status, block_status
-from qcowspec.mapping.changes import Ranges
+from qcowspec.mapping.spans import Ranges, aligned
 from qcowspec.transfer.strict import Strict
 
 PIECE = 2 << 20
@@ -178,33 +177,15 @@ class Comparison:
     ) -> Iterator[tuple[Ranges, int | None]]:
         """Ranges that are to be read, and where allocation differs first, if strict minds."""
         streams = _statuses(self._one, start, end), _statuses(self._other, start, end)
-        one, other = (next(stream, None) for stream in streams)
-        at = start
-        while one is not None and other is not None:
-            high = min(one.end, other.end)
-            marks = np.unique(np.concatenate((one.starts, other.starts)))
-            starts = marks[(marks > at) & (marks < high)]
-            starts = np.concatenate((np.array([at], np.uint64), starts))
-            lengths = np.diff(starts, append=np.uint64(high))
-            rows = _rows(one, starts), _rows(other, starts)
-            zeros = (one.flags[rows[0]] & Flag.ZERO != 0) & (other.flags[rows[1]] & Flag.ZERO != 0)
-            limit = None
-            if strict is not None:
-                limit = strict.first_difference(
-                    one.take(rows[0]), other.take(rows[1]), starts, high
-                )
-            wanted = ~zeros
+        for one, other in aligned(*streams):
+            limit = None if strict is None else strict.first_difference(one, other)
+            wanted = (one.flags & other.flags & Flag.ZERO) == 0
             if limit is not None:
-                wanted &= starts < limit
-            yield Ranges(starts[wanted], lengths[wanted]), limit
+                wanted &= one.starts < limit
+            yield Ranges(one.starts[wanted], one.lengths[wanted]), limit
             if limit is not None:
                 return
-            self._tell(int(high))
-            if one.end == high:
-                one = next(streams[0], None)
-            if other.end == high:
-                other = next(streams[1], None)
-            at = high
+            self._tell(one.end)
 
 
 def _statuses(disk: Disk, start: int, end: int) -> Iterator[Status]:
@@ -220,11 +201,6 @@ def _statuses(disk: Disk, start: int, end: int) -> Iterator[Status]:
             np.array([Flag.ZERO], np.uint8),
             np.zeros(1, np.uint64),
         )
-
-
-def _rows(status: Status, starts: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
-    """Which stretch each offset is in."""
-    return np.searchsorted(status.starts, starts, side="right") - 1
 
 
 def _pieces(ranges: Ranges) -> Iterator[Ranges]:

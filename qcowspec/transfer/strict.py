@@ -26,8 +26,6 @@ from qcowspec.mapping import NOWHERE, Kind
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.units import align_up
 
-Offsets = npt.NDArray[np.uint64]
-
 PLACED = 16
 """One more flag: there is an offset (BDRV_BLOCK_OFFSET_VALID)."""
 
@@ -44,19 +42,17 @@ class Strict:
         tails = {_tail(layers, 0, one.size) for layers in self._layers} if one.size else set()
         self._tail = min(tails) if len(tails) > 1 else None
 
-    def first_difference(self, one: Status, other: Status, starts: Offsets, end: int) -> int | None:
-        """Where the status of two stretches of the same range differs first.
+    def first_difference(self, one: Status, other: Status) -> int | None:
+        """The first guest offset where the status of a range differs; None if it is the same.
 
         Args:
-            one: The status of the first disk at each offset.
-            other: The same of the second.
-            starts: The offsets, in bytes.
-            end: Where the last stretch ends.
+            one: The status of the first disk.
+            other: The same of the second, cut at the same offsets.
         """
         differs = self._flags(one, 0) != self._flags(other, 1)
-        found = int(starts[int(np.argmax(differs))]) if differs.any() else None
+        found = int(one.starts[int(np.argmax(differs))]) if differs.any() else None
         tail = self._tail
-        if tail is not None and int(starts[0]) <= tail < end:
+        if tail is not None and one.start <= tail < one.end:
             return tail if found is None else min(found, tail)
         return found
 
