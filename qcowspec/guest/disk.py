@@ -98,15 +98,14 @@ class Disk:
         if reader is None:
             layer = self._chain.layer(depth)
             assert layer is not None
-            reader = self._readers[depth] = self._reader(layer)
+            if self.losses is None:
+                reader = LayerReader(layer)
+            else:
+                from qcowspec.guest.salvage import SalvagingReader
+
+                reader = SalvagingReader(layer, self.losses)
+            self._readers[depth] = reader
         return reader
-
-    def _reader(self, layer: Layer) -> LayerReader:
-        if self.losses is None:
-            return LayerReader(layer)
-        from qcowspec.guest.salvage import SalvagingReader
-
-        return SalvagingReader(layer, self.losses)
 
     # --- bytes ------------------------------------------------------------------------------------
 
@@ -239,44 +238,33 @@ class Disk:
         return self._resolved(0, start, end)
 
     def _walked(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Run]]:
-        run_at = self._chain.layers[depth].walk.run_at
-        while start < end:
-            run = run_at(start, end)
+        """See `runs`; past the end of a backing file there are zeros."""
+        layer = self._chain.layer(depth)
+        assert layer is not None
+        run_at, inner = layer.walk.run_at, min(end, layer.size)
+        while start < inner:
+            run = run_at(start, inner)
             if run.kind is Kind.BACKING:
-                yield from self._walked_behind(depth + 1, start, start + run.length)
+                yield from self._walked(depth + 1, start, start + run.length)
             else:
                 yield depth, run
             start += run.length
-
-    def _walked_behind(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Run]]:
-        """What the backing file has of a range; zeros past its end."""
-        layer = self._chain.layer(depth)
-        assert layer is not None
-        if start < (inner := min(end, layer.size)):
-            yield from self._walked(depth, start, inner)
-        if (outer := max(start, layer.size)) < end:
-            yield depth, Run(Kind.UNALLOCATED, GuestOffset(outer), end - outer)
+        if start < end:
+            yield depth, Run(Kind.UNALLOCATED, GuestOffset(start), end - start)
 
     def _resolved(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Extents]]:
-        """The same as arrays: extents that tile a range, none of them `BACKING`."""
-        for batch in self._chain.layers[depth].mapping.batches(start, end - start):
-            low = 0
-            for index in (batch.kinds == Kind.BACKING).nonzero()[0].tolist():
-                if low < index:
-                    yield depth, batch.take(slice(low, index))
-                low = index + 1
-                at = int(batch.offsets[index])
-                yield from self._behind(depth + 1, at, at + int(batch.lengths[index]))
-            if low < len(batch):
-                yield depth, batch.take(slice(low, len(batch)))
-
-    def _behind(self, depth: int, start: int, end: int) -> Iterator[tuple[int, Extents]]:
-        """What the backing file has of a range; zeros past its end."""
+        """The same as arrays."""
         layer = self._chain.layer(depth)
         assert layer is not None
         if start < (inner := min(end, layer.size)):
-            yield from self._resolved(depth, start, inner)
-        if (outer := max(start, layer.size)) < end:
+            for batch in layer.mapping.batches(start, inner - start):
+                for part in batch.sections():
+                    if part.kinds[0] == Kind.BACKING:
+                        yield from self._resolved(depth + 1, part.start, part.end)
+                    else:
+                        yield depth, part
+            start = inner
+        if start < end:
             from qcowspec.mapping import Extents
 
-            yield depth, Extents.of([Run(Kind.UNALLOCATED, GuestOffset(outer), end - outer)])
+            yield depth, Extents.of([Run(Kind.UNALLOCATED, GuestOffset(start), end - start)])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,7 +24,6 @@ from qcowspec.guest.layers import LayerReader, pool
 from qcowspec.mapping import Extents, Kind, Run
 from qcowspec.mapping.spans import Offsets
 from qcowspec.sources.source import GAP, Borrowed, Source
-from qcowspec.spec.metadata import Format
 from qcowspec.spec.units import GuestOffset
 
 BLOCK = 4 << 20
@@ -89,10 +88,6 @@ def fetches(reader: LayerReader, wanted: Wanted) -> list[Job]:
 
 def _data(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
     """One job for each read of data."""
-    source = reader.layer.data
-    metadata = reader.layer.metadata
-    is_v1 = metadata is not None and metadata.format is Format.QCOW
-    plain = reader.layer.decryptor is None and not is_v1
     blocks = _by_blocks(wanted)
     hosts, ends = blocks.extents.hosts, blocks.extents.hosts + blocks.extents.lengths
     reach = np.maximum.accumulate(ends)
@@ -103,8 +98,7 @@ def _data(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
         begin, end = int(hosts[first]), int(reach[behind - 1])
         chosen = rows[first:behind]
         weight = min(1.0, (end - begin) / SMALL + 1 / BATCH)
-        fill = _plain(source, chosen, begin, end) if plain else _any(reader, chosen, begin, end)
-        yield Job(fill, weight, source)
+        yield Job(_reading(reader, chosen, begin, end), weight, reader.layer.data)
 
 
 def _by_blocks(wanted: Wanted) -> Wanted:
@@ -123,35 +117,18 @@ def _by_blocks(wanted: Wanted) -> Wanted:
     return Wanted(cut, wanted.places[index] + ahead).take(np.argsort(low, kind="stable"))
 
 
-def _plain(source: Source, chosen: Sequence[tuple[Run, int]], begin: int, end: int) -> Fill:
-    """A read of bytes that are the guest's as they stand."""
-
-    def fill(buffer: memoryview) -> None:
-        if len(chosen) == 1:
-            run, at = chosen[0]
-            source.read_into(begin, buffer[at : at + run.length])
-            return
-        data = memoryview(source.read_at(begin, end - begin))
-        for run, at in chosen:
-            assert run.host_offset is not None
-            # What lies behind the end of the file stays zeros.
-            piece = data[run.host_offset - begin :][: run.length]
-            buffer[at : at + len(piece)] = piece
-
-    return fill
-
-
-def _any(reader: LayerReader, chosen: Sequence[tuple[Run, int]], begin: int, end: int) -> Fill:
-    """A read of bytes that a layer has to judge or to decrypt, by whole sectors."""
-    sector = c.BDRV_SECTOR_SIZE
+def _reading(reader: LayerReader, chosen: Sequence[tuple[Run, int]], begin: int, end: int) -> Fill:
+    """One read of the file, in whole sectors, for runs and their places in the buffer."""
+    sector, source = c.BDRV_SECTOR_SIZE, reader.layer.data
     begin, end = begin - begin % sector, end + -end % sector
 
     def fill(buffer: memoryview) -> None:
-        source = reader.layer.data
-        fetched = Fetched(source, begin, source.read_at(begin, end - begin))
-        alone = reader.over(reader.layer._replace(data=fetched))
+        alone = reader
+        if len(chosen) > 1 or not reader.is_direct:
+            fetched = Fetched(source, begin, source.read_at(begin, end - begin))
+            alone = reader.over(reader.layer._replace(data=fetched))
         for run, at in chosen:
-            buffer[at : at + run.length] = alone.plain(run)
+            alone.read_into(run, buffer[at : at + run.length])
 
     return fill
 
@@ -161,13 +138,18 @@ class Fetched(Borrowed):
 
     def __init__(self, source: Source, offset: int, data: bytes) -> None:
         super().__init__(source)
-        self._offset, self._data = offset, data
+        self._offset, self._data = offset, memoryview(data)
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`."""
         # An unaligned v1 cluster is refused before it is read, so nothing is asked for ahead.
-        within = offset - self._offset
-        return self._data[within : within + length]
+        return bytes(self._data[offset - self._offset :][:length])
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Read bytes into a buffer; see `Source.read_into`."""
+        piece = self._data[offset - self._offset :][: len(buffer)]
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 # --- compressed clusters --------------------------------------------------------------------------
@@ -182,7 +164,7 @@ def _packed(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
         groups.setdefault((run.host_offset, run.compressed_length), []).append((run, at))
     payloads = sorted(groups)
     whole = sum(length for _, length in payloads)
-    limit = PAYLOADS if source.is_remote else min(PAYLOADS, whole // (2 * _processors()))
+    limit = PAYLOADS if source.is_remote else min(PAYLOADS, whole // (2 * (os.cpu_count() or 1)))
     first = 0
     while first < len(payloads):
         begin, end = payloads[first][0], sum(payloads[first])
@@ -232,23 +214,11 @@ def side_by_side(jobs: Sequence[Job], buffer: memoryview) -> None:
     """
     batches = list(_batches(jobs))
     if len(batches) < 2:
-        for job in jobs:
-            job.fill(buffer)
+        _run(jobs, buffer)
         return
     threads = max(job.source.in_flight for job in jobs)
-    if not threads:
-        _run(pool(), batches, buffer)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="qcowspec-fetch") as executor:
-        _run(executor, batches, buffer)
-
-
-def _run(executor: Executor, batches: Sequence[Sequence[Job]], buffer: memoryview) -> None:
-    def work(batch: Sequence[Job]) -> None:
-        for job in batch:
-            job.fill(buffer)
-
-    futures = [executor.submit(work, batch) for batch in batches]
+    executor = ThreadPoolExecutor(threads, "qcowspec-fetch") if threads else pool()
+    futures = [executor.submit(_run, batch, buffer) for batch in batches]
     try:
         for future in futures:
             future.result()
@@ -256,6 +226,13 @@ def _run(executor: Executor, batches: Sequence[Sequence[Job]], buffer: memoryvie
         for future in futures:
             future.cancel()
         wait(futures)
+        if threads:
+            executor.shutdown()
+
+
+def _run(batch: Sequence[Job], buffer: memoryview) -> None:
+    for job in batch:
+        job.fill(buffer)
 
 
 def _batches(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
@@ -270,7 +247,3 @@ def _batches(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
             batch, weight = [], 0.0
     if batch:
         yield batch
-
-
-def _processors() -> int:
-    return os.cpu_count() or 1

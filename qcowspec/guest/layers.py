@@ -95,7 +95,7 @@ class LayerReader:
             assert run.host_offset is not None
             return self._read_at(run.host_offset, run.length).ljust(run.length, b"\0")
         buffer = bytearray(run.length)
-        self._read(run, memoryview(buffer))
+        self.read_into(run, memoryview(buffer))
         return bytes(buffer)
 
     def packed(self, run: Run) -> bytes:
@@ -136,7 +136,7 @@ class LayerReader:
                 packed.setdefault(_key(run), []).append(run)
             elif run.kind is Kind.DATA:
                 at = run.offset - base
-                self._read(run, buffer[at : at + run.length])
+                self.read_into(run, buffer[at : at + run.length])
         groups = list(packed.values())
         if alone or len(groups) <= FEW:
             self._unpack(groups, buffer, base, keep=not alone)
@@ -147,8 +147,12 @@ class LayerReader:
 
     # --- data -------------------------------------------------------------------------------------
 
-    def _read(self, run: Run, into: memoryview) -> None:
-        """Read a run of data; what lies behind the end of the file is zeros."""
+    def read_into(self, run: Run, into: memoryview) -> None:
+        """Read a run of data; what lies past the end of the file is zeros.
+
+        Raises:
+            Invalid, Unreadable: See `plain`.
+        """
         assert run.host_offset is not None
         if self._is_v1:
             self._check_v1(run)

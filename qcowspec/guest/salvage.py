@@ -42,9 +42,10 @@ class SalvagingReader(LayerReader):
         self._unpack([[run]], memoryview(buffer), run.offset, keep=True)
         return bytes(buffer)
 
-    def _read(self, run: Run, into: memoryview) -> None:
+    def read_into(self, run: Run, into: memoryview) -> None:
+        """See `LayerReader.read_into`."""
         try:
-            super()._read(run, into)
+            super().read_into(run, into)
         except QcowError as error:
             self._check_lost(error)
             size = self._part(run, error)
@@ -53,8 +54,8 @@ class SalvagingReader(LayerReader):
                 self._losses.add(loss(run.offset, run.length, error, self.layer.name))
                 return
             first = size - run.offset % size
-            self._read(_cut(run, 0, first), into[:first])
-            self._read(_cut(run, first, run.length), into[first:])
+            self.read_into(_cut(run, 0, first), into[:first])
+            self.read_into(_cut(run, first, run.length), into[first:])
 
     def _part(self, run: Run, error: QcowError) -> int:
         """In parts of how many bytes a run is read again; 0 where all of it is lost."""

@@ -208,15 +208,11 @@ class _Walk:
             yield from self._one_by_one(depth, extents.cut(start, end))
 
     def _one_by_one(self, depth: int, extents: Extents) -> Iterator[Status]:
-        low = 0
-        for index in (extents.kinds == Kind.BACKING).nonzero()[0].tolist():
-            if low < index:
-                yield self._own(depth, extents.take(slice(low, index)))
-            low = index + 1
-            at = int(extents.offsets[index])
-            yield from self.walk(depth + 1, at, at + int(extents.lengths[index]))
-        if low < len(extents):
-            yield self._own(depth, extents.take(slice(low, len(extents))))
+        for part in extents.sections():
+            if part.kinds[0] == Kind.BACKING:
+                yield from self.walk(depth + 1, part.start, part.end)
+            else:
+                yield self._own(depth, part)
 
     def _own(self, depth: int, extents: Extents) -> Status:
         """A layer's own word; flags of 0 where it has none."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +75,13 @@ class Extents(Spans):
         moves = (whole.hosts != NOWHERE) & (whole.kinds != Kind.COMPRESSED)
         hosts = whole.hosts + np.where(moves, starts - whole.offsets, np.uint64(0))
         return replace(whole, offsets=starts, lengths=lengths, hosts=hosts)
+
+    def sections(self) -> Iterator[Extents]:
+        """The same in parts, each with all of its extents from the backing file, or with none."""
+        edges = np.flatnonzero(np.diff(self.kinds == Kind.BACKING)) + 1
+        for low, high in pairwise([0, *edges.tolist(), len(self)]):
+            if low < high:
+                yield self.take(slice(low, high))
 
     @staticmethod
     def of(runs: Sequence[Run]) -> Extents:
