@@ -1,17 +1,17 @@
-"""What reads encrypted sectors, as the rest of the package sees it.
+"""The interface of everything that decrypts sectors.
 
-In: nothing. Out: the contract that every decryptor keeps. Refuses: nothing.
+In: nothing. Out: `Decryptor`. Refuses: nothing.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 Buffer = bytes | bytearray | memoryview
 """Bytes of an image, however they are held."""
 
 
-class Decryptor(Protocol):
+class Decryptor(ABC):
     """Turns the stored sectors of one image into the guest's.
 
     One object serves any number of threads at once.
@@ -23,30 +23,22 @@ class Decryptor(Protocol):
 
     physical: bool
 
-    def decrypt(self, data: Buffer, offset: int) -> bytes:
-        """Decrypt sectors that follow one another.
-
-        Args:
-            data: The sectors as they are stored: a multiple of 512 bytes.
-            offset: Where the first one stands, in bytes, by the attribute `physical`.
-
-        Returns:
-            As many bytes, in the clear.
-
-        Raises:
-            ValueError: `data` or `offset` is no multiple of 512 bytes.
-        """
-        ...
-
+    @abstractmethod
     def decrypt_into(self, data: Buffer, offset: int, out: bytearray | memoryview) -> None:
-        """The same into a buffer of as many bytes; `out` may be `data` itself.
+        """Decrypt sectors that follow one another into a buffer.
 
         Args:
             data: The sectors as they are stored: a multiple of 512 bytes.
             offset: Where the first one stands, in bytes, by the attribute `physical`.
-            out: Where the clear bytes go.
+            out: Where the clear bytes go: as many; may be `data` itself.
 
         Raises:
-            ValueError: `data`, `offset` or `out` has not the length that it must have.
+            ValueError: A length or the offset is not a multiple of 512 bytes, or the lengths
+                differ.
         """
-        ...
+
+    def decrypt(self, data: Buffer, offset: int) -> bytes:
+        """The same, returning the clear bytes; see `decrypt_into`."""
+        out = bytearray(len(data))
+        self.decrypt_into(data, offset, out)
+        return bytes(out)

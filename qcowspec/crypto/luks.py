@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from qcow_parsers import constants as c
@@ -25,6 +24,7 @@ from qcowspec.crypto.vectors import Generator, essiv, plain, plain64
 from qcowspec.errors import QcowError, Unsupported, Value
 from qcowspec.sources.source import Source
 from qcowspec.spec.rules import BY_ID, error_of, sentence
+from qcowspec.spec.structures import Part, place
 from qcowspec.spec.units import align_up
 
 if TYPE_CHECKING:
@@ -50,33 +50,49 @@ class Suite(NamedTuple):
     cipher: str
     mode: str
     generator: str
-    generator_hash: str
-    hash: str
+    generator_hash: str = ""
+    hash: str = ""
 
 
-@dataclass(frozen=True)
-class Volume:
-    """What all key slots of one image share."""
+class Volume(NamedTuple):
+    """What all key slots of one image share.
 
+    Attributes:
+        part: The LUKS header as bytes.
+        header: The same, parsed.
+        pointer: Where it is in the image file, and how long it is with its key material.
+        source: The image file.
+        suite: How the volume encrypts.
+        key_size: Bytes of the master key; two keys with XTS.
+    """
+
+    part: Part[Luks1.Header]
     header: Luks1.Header
     pointer: Qcow2.CryptoExtension
     source: Source
     suite: Suite
+    key_size: int
 
-    @property
-    def key_size(self) -> int:
-        """Bytes of the master key; two keys with XTS."""
-        size: int = self.header.master_key_len
-        return size
+    @classmethod
+    def of(cls, part: Part[Luks1.Header], pointer: Qcow2.CryptoExtension, source: Source) -> Volume:
+        """The volume of a header that breaks no rule."""
+        header = part.parse()
+        return cls(part, header, pointer, source, suite_of(header), header.master_key_len)
+
+    def error(self, message: str, field: str, value: Value) -> QcowError:
+        """Why no slot opens."""
+        at = place(self.part, field)
+        rule = "encryption/luks-unlock"
+        return error_of(rule, value, offset=at.offset, field=at.field, message=message)
 
 
 def unlock_luks(
-    header: Luks1.Header, pointer: Qcow2.CryptoExtension, source: Source, passphrase: bytes
+    part: Part[Luks1.Header], pointer: Qcow2.CryptoExtension, source: Source, passphrase: bytes
 ) -> Decryptor:
     """Find the master key, and make the decryptor.
 
     Args:
-        header: The LUKS header; it breaks no rule of QEMU's.
+        part: The LUKS header; it breaks no rule of QEMU's.
         pointer: Where the header is in the image file, and how long it is with its key material.
         source: The image file.
         passphrase: Text without a zero byte.
@@ -84,14 +100,13 @@ def unlock_luks(
     Raises:
         Unsupported: No enabled key slot opens.
     """
-    volume = Volume(header, pointer, source, suite_of(header))
+    volume = Volume.of(part, pointer, source)
     _hash(volume.suite.hash, b"")
-    key = _find_key(volume, passphrase)
-    return decryptor_of(volume.suite, key)
+    return decryptor_of(volume.suite, _find_key(volume, passphrase))
 
 
 def suite_of(header: Luks1.Header) -> Suite:
-    """The words of a header that breaks no rule."""
+    """The suite of a header that breaks no rule."""
     cipher, mode, digest = (
         field.partition(b"\0")[0].decode("ascii")
         for field in (header.cipher_name, header.cipher_mode, header.hash_spec)
@@ -101,13 +116,18 @@ def suite_of(header: Luks1.Header) -> Suite:
     return Suite(cipher, mode, generator, generator_hash, digest)
 
 
-def decryptor_of(suite: Suite, key: bytes) -> SectorDecryptor:
+def decryptor_of(suite: Suite, key: bytes, *, physical: bool = True) -> SectorDecryptor:
     """The decryptor under one key, which is two keys with XTS.
+
+    Args:
+        suite: How sectors are encrypted.
+        key: The key.
+        physical: See `Decryptor`.
 
     Raises:
         Unsupported: The libraries here lack the cipher or the hash.
     """
-    return SectorDecryptor(_mode(suite, key), _generator(suite, key), physical=True)
+    return SectorDecryptor(_mode(suite, key), _generator(suite, key), physical=physical)
 
 
 def _mode(suite: Suite, key: bytes) -> Mode:
@@ -161,20 +181,17 @@ def _find_key(volume: Volume, passphrase: bytes) -> bytes:
             return key
     if passed_over is not None:
         index, slot = passed_over
-        raise _refused(
+        raise volume.error(
             f"Key slot {index} takes {slot.iterations} iterations, and the master key's digest"
             f" {volume.header.master_key_iterations}: more work than this reader does for one"
             " image. qemu-img amend can write the slot anew.",
             f"key_slots[{index}].iterations",
             slot.iterations,
-            volume.pointer.offset + _slot_offset(index) + ITERATIONS_AT,
         )
-    advice = (
-        " The passphrase ends with a line feed, which counts." if passphrase[-1:] == b"\n" else ""
-    )
-    raise _broken(
-        "encryption/luks-unlock", len(enabled), "key_slots", volume.pointer.offset, advice
-    )
+    message = sentence(BY_ID["encryption/luks-unlock"], len(enabled))
+    if passphrase.endswith(b"\n"):
+        message += " The passphrase ends with a line feed, which counts."
+    raise volume.error(message, "key_slots", len(enabled))
 
 
 def _rounds(volume: Volume, slot: Luks1.KeySlot) -> int:
@@ -208,12 +225,11 @@ def _material(volume: Volume, index: int, slot: Luks1.KeySlot) -> bytes:
     start, pointer = slot.key_offset, volume.pointer
     if start + length > pointer.length:
         # QEMU gives up here, even if a later slot would open (qcow2_crypto_hdr_read_func).
-        raise _refused(
+        raise volume.error(
             f"The material of key slot {index} ends behind the encryption header of"
             f" {pointer.length} bytes.",
             f"key_slots[{index}].key_offset_sector",
             slot.key_offset_sector,
-            pointer.offset + _slot_offset(index) + KEY_OFFSET_AT,
         )
     # The rule encryption/luks-slot-stripes bounds the length: 4000 times a key of 64 bytes.
     data = volume.source.read_at(pointer.offset + start, length)
@@ -261,9 +277,6 @@ def _hash(name: str, data: bytes) -> bytes:
         raise _no_hash(name) from error
 
 
-# --- the errors -----------------------------------------------------------------------------------
-
-
 def _no_hash(name: str) -> Unsupported:
     return Unsupported(
         f"The hash {name!r} is missing from the OpenSSL that this Python uses.",
@@ -272,26 +285,3 @@ def _no_hash(name: str) -> Unsupported:
         field="luks_header.hash_spec",
         value=name,
     )
-
-
-def _slot_offset(index: int) -> int:
-    """Where a key slot stands in the LUKS header."""
-    size = c.QCRYPTO_BLOCK_LUKS_KEY_SLOT_SIZE
-    return c.QCRYPTO_BLOCK_LUKS_HEADER_SIZE - (c.QCRYPTO_BLOCK_LUKS_NUM_KEY_SLOTS - index) * size
-
-
-ITERATIONS_AT = 4
-KEY_OFFSET_AT = c.QCRYPTO_BLOCK_LUKS_SALT_LEN + 8
-"""Where two fields stand in a key slot: behind active, and behind active, iterations and salt."""
-
-
-def _broken(rule_id: str, value: Value, field: str, offset: int, advice: str) -> QcowError:
-    """The error of a rule of the catalogue, with its own sentence, and what to do."""
-    message = sentence(BY_ID[rule_id], value) + advice
-    return error_of(rule_id, value, offset=offset, field=f"luks_header.{field}", message=message)
-
-
-def _refused(message: str, field: str, value: int, offset: int) -> QcowError:
-    """A reason of its own why no slot opens; QEMU has no rule for it, or fails as for that one."""
-    rule = "encryption/luks-unlock"
-    return error_of(rule, value, offset=offset, field=f"luks_header.{field}", message=message)

@@ -17,15 +17,9 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
-from qcowspec.crypto.cipher import Bytes
+from qcowspec.crypto.cipher import BLOCK, KEY_SIZES, Bytes, Words, blocks_of, words_of
 
-Words = list[npt.NDArray[np.uint32]]
-"""The four words of n blocks: four arrays of shape (n,)."""
-
-BLOCK = 16
-KEY_SIZES = (16, 24, 32)
 ROUNDS = 32
 
 GOLDEN = 0x9E3779B9
@@ -62,25 +56,25 @@ class Serpent:
 
     def encrypt(self, blocks: Bytes) -> Bytes:
         """Encrypt whole blocks, each by itself, into a new array."""
-        words = _loaded(blocks)
+        words = words_of(blocks)
         for index in range(ROUNDS):
             _mix_key(words, self._keys[index])
             words = _substitute(polynomials(BOXES[index % len(BOXES)]), words)
             if index < ROUNDS - 1:
                 _transform(words)
         _mix_key(words, self._keys[ROUNDS])
-        return _stored(words)
+        return blocks_of(words)
 
     def decrypt(self, blocks: Bytes) -> Bytes:
         """Decrypt whole blocks, each by itself, into a new array."""
-        words = _loaded(blocks)
+        words = words_of(blocks)
         _mix_key(words, self._keys[ROUNDS])
         for index in reversed(range(ROUNDS)):
             if index < ROUNDS - 1:
                 _untransform(words)
             words = _substitute(polynomials(INVERSES[index % len(BOXES)]), words)
             _mix_key(words, self._keys[index])
-        return _stored(words)
+        return blocks_of(words)
 
 
 def _round_keys(key: bytes) -> list[list[int]]:
@@ -116,7 +110,7 @@ def polynomials(box: Sequence[int]) -> tuple[tuple[bool, tuple[int, ...]], ...]:
     return tuple(found)
 
 
-def _substitute(box: Sequence[tuple[bool, tuple[int, ...]]], words: Words) -> Words:
+def _substitute(box: Sequence[tuple[bool, tuple[int, ...]]], words: list[Words]) -> list[Words]:
     """Every S-box of a round at once, on whole words."""
     terms = {1 << bit: word for bit, word in enumerate(words)}
     for product in PRODUCTS:
@@ -131,12 +125,12 @@ def _substitute(box: Sequence[tuple[bool, tuple[int, ...]]], words: Words) -> Wo
     return out
 
 
-def _mix_key(words: Words, key: Sequence[int]) -> None:
+def _mix_key(words: list[Words], key: Sequence[int]) -> None:
     for word, part in zip(words, key, strict=True):
         word ^= np.uint32(part)
 
 
-def _transform(words: Words) -> None:
+def _transform(words: list[Words]) -> None:
     """The linear mixing between two rounds."""
     a, b, c, d = words
     _rotate(a, 13)
@@ -155,7 +149,7 @@ def _transform(words: Words) -> None:
     _rotate(c, 22)
 
 
-def _untransform(words: Words) -> None:
+def _untransform(words: list[Words]) -> None:
     """The linear mixing, backwards."""
     a, b, c, d = words
     _rotate(c, 10)
@@ -174,20 +168,8 @@ def _untransform(words: Words) -> None:
     _rotate(a, 19)
 
 
-def _rotate(word: npt.NDArray[np.uint32], count: int) -> None:
+def _rotate(word: Words, count: int) -> None:
     """Rotate words to the left, in place."""
     low = word >> np.uint32(32 - count)
     word <<= np.uint32(count)
     word |= low
-
-
-def _loaded(blocks: Bytes) -> Words:
-    rows = blocks.view("<u4").reshape(-1, 4)
-    return [rows[:, i].astype(np.uint32) for i in range(4)]
-
-
-def _stored(words: Words) -> Bytes:
-    rows = np.empty((len(words[0]), 4), "<u4")
-    for index, word in enumerate(words):
-        rows[:, index] = word
-    return rows.view(np.uint8).reshape(-1)

@@ -16,15 +16,9 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
-from qcowspec.crypto.cipher import Bytes
+from qcowspec.crypto.cipher import BLOCK, KEY_SIZES, Bytes, Words, blocks_of, words_of
 
-Words = npt.NDArray[np.uint32]
-"""One word of n blocks: shape (n,)."""
-
-BLOCK = 16
-KEY_SIZES = (16, 24, 32)
 ROUNDS = 16
 WHITENING = 4
 """Words of a key that is added before the first round, and of one after the last."""
@@ -68,7 +62,7 @@ RS_MODULUS = 0x14D
 """The code that makes the S-boxes' words of the key, and its field: x^8 + x^6 + x^3 + x^2 + 1."""
 
 STEP = 0x01010101
-"""What the subkeys' counter is spread over a word by."""
+"""Copies a byte to all four bytes of a word."""
 
 MASK = 0xFFFF_FFFF
 
@@ -88,7 +82,7 @@ class Twofish:
 
     def encrypt(self, blocks: Bytes) -> Bytes:
         """Encrypt whole blocks, each by itself, into a new array."""
-        a, b, c, d = self._whitened(blocks, 0)
+        a, b, c, d = self._whitened(words_of(blocks), 0)
         for index in range(ROUNDS):
             first, second = self._f(a, b, index)
             c ^= first
@@ -96,11 +90,11 @@ class Twofish:
             d = _rotated(d, 1)
             d ^= second
             a, b, c, d = c, d, a, b
-        return self._stored((c, d, a, b), WHITENING)
+        return blocks_of(self._whitened((c, d, a, b), WHITENING))
 
     def decrypt(self, blocks: Bytes) -> Bytes:
         """Decrypt whole blocks, each by itself, into a new array."""
-        c, d, a, b = self._whitened(blocks, WHITENING)
+        c, d, a, b = self._whitened(words_of(blocks), WHITENING)
         for index in reversed(range(ROUNDS)):
             a, b, c, d = c, d, a, b
             first, second = self._f(a, b, index)
@@ -108,7 +102,7 @@ class Twofish:
             c ^= first
             d ^= second
             d = _rotated(d, 31)
-        return self._stored((a, b, c, d), 0)
+        return blocks_of(self._whitened((a, b, c, d), 0))
 
     def _f(self, a: Words, b: Words, index: int) -> tuple[Words, Words]:
         """The round function of two words."""
@@ -126,15 +120,8 @@ class Twofish:
         low ^= np.take(self._high, (word >> np.uint32(16)).astype(np.intp), mode="wrap")
         return low
 
-    def _whitened(self, blocks: Bytes, at: int) -> list[Words]:
-        rows = blocks.view("<u4").reshape(-1, 4)
-        return [rows[:, i].astype(np.uint32) ^ np.uint32(self._keys[at + i]) for i in range(4)]
-
-    def _stored(self, words: Sequence[Words], at: int) -> Bytes:
-        rows = np.empty((len(words[0]), 4), "<u4")
-        for index, word in enumerate(words):
-            rows[:, index] = word ^ np.uint32(self._keys[at + index])
-        return rows.view(np.uint8).reshape(-1)
+    def _whitened(self, words: Sequence[Words], at: int) -> list[Words]:
+        return [word ^ np.uint32(self._keys[at + i]) for i, word in enumerate(words)]
 
 
 def _subkeys(even: Sequence[int], odd: Sequence[int]) -> list[int]:

@@ -16,9 +16,10 @@ from qcowspec.errors import QcowError
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata
 from qcowspec.spec.rules import BY_ID, error_of, sentence
-from qcowspec.spec.structures import lay_open
+from qcowspec.spec.structures import place
 
 METHODS = c.QcowCryptMethod
+METHOD = "crypt_method"
 
 HOW = "secret= in Python, --secret file:PATH, env:NAME or - in a command"
 """How a passphrase is given."""
@@ -58,21 +59,30 @@ def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decr
         if luks:
             from qcowspec.crypto.luks import unlock_luks
 
-            if metadata.luks is None or metadata.crypto_extension is None:
+            if metadata.luks_part is None or metadata.crypto_extension is None:
                 raise _broken(metadata, "encryption/crypto-present")
-            return unlock_luks(metadata.luks, metadata.crypto_extension, source, text)
-        from qcowspec.crypto.legacy import legacy_aes
-
-        return legacy_aes(text)
+            return unlock_luks(metadata.luks_part, metadata.crypto_extension, source, text)
+        return _legacy_aes(text)
     except QcowError as error:
         error.path = error.path or source.name
         raise
 
 
-class Locked:
-    """Stands for the decryptor of an image that is looked at without its passphrase.
+def _legacy_aes(passphrase: bytes) -> Decryptor:
+    """AES-128-CBC by guest offsets: the passphrase, cut or padded with zeros, is the key."""
+    from qcowspec.crypto.luks import Suite, decryptor_of
 
-    The tables are not encrypted; whoever asks for data is refused as `unlock` refuses.
+    size = c.QCRYPTO_BLOCK_QCOW_KEY_SIZE
+    suite = Suite(
+        c.QCRYPTO_BLOCK_LUKS_CIPHER_AES, c.QCRYPTO_CIPHER_MODE_CBC, c.QCRYPTO_IVGEN_ALG_PLAIN64
+    )
+    return decryptor_of(suite, passphrase[:size].ljust(size, b"\0"), physical=False)
+
+
+class Locked(Decryptor):
+    """The decryptor of an image whose tables are read without its passphrase.
+
+    The tables are not encrypted; a request for data is refused as `unlock` refuses it.
     """
 
     physical = True
@@ -80,7 +90,7 @@ class Locked:
     def __init__(self, metadata: Metadata, source: Source) -> None:
         self._metadata, self._source = metadata, source
 
-    def decrypt(self, data: Buffer, offset: int) -> bytes:
+    def decrypt_into(self, data: Buffer, offset: int, out: bytearray | memoryview) -> None:
         """Refuse.
 
         Raises:
@@ -89,13 +99,9 @@ class Locked:
         unlock(self._metadata, self._source, None)
         raise AssertionError("an image that is not encrypted is not locked")
 
-    def decrypt_into(self, data: Buffer, offset: int, out: bytearray | memoryview) -> None:
-        """Refuse; see `decrypt`."""
-        self.decrypt(data, offset)
-
 
 def _broken(metadata: Metadata, rule_id: str, advice: str = "") -> QcowError:
-    """The error of a rule of the catalogue, with its own sentence, and what to do."""
+    """The error of a rule, with its own sentence, and what to do."""
     assert metadata.header is not None
     value = int(metadata.header.crypt_method)
     return _error(metadata, rule_id, sentence(BY_ID[rule_id], value) + advice, value)
@@ -104,11 +110,8 @@ def _broken(metadata: Metadata, rule_id: str, advice: str = "") -> QcowError:
 def _error(metadata: Metadata, rule_id: str, message: str, value: int | None = None) -> QcowError:
     """An error about the method of encryption, which stands in the header."""
     assert metadata.header_part is not None
-    at = lay_open(metadata.header_part).at(METHOD)
-    return error_of(rule_id, value, offset=at.offset, field=f"header.{METHOD}", message=message)
-
-
-METHOD = "crypt_method"
+    at = place(metadata.header_part, METHOD)
+    return error_of(rule_id, value, offset=at.offset, field=at.field, message=message)
 
 
 def _text(metadata: Metadata, passphrase: bytes, rule_id: str) -> bytes:

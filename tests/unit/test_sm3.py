@@ -69,11 +69,11 @@ def image() -> bytes:
         pytest.skip("this Python's OpenSSL was built without SM3")
     data = bytearray((DATA / "v3-luks-xts.qcow2").read_bytes())
     with lay_open(bytes(data)) as opened:
-        header, pointer = opened.metadata.luks, opened.metadata.crypto_extension
-        assert header is not None
+        part, pointer = opened.metadata.luks_part, opened.metadata.crypto_extension
+        assert part is not None
         assert pointer is not None
-        known = luks.Volume(header, pointer, opened.source, luks.suite_of(header))
-        key = luks._find_key(known, SECRET)
+        known = luks.Volume.of(part, pointer, opened.source)
+        header, key = known.header, luks._find_key(known, SECRET)
     slot, start, size = header.key_slots[0], int(pointer.offset), header.master_key_len
     slot_key = hashlib.pbkdf2_hmac("sm3", SECRET, slot.salt, slot.iterations, size)
     at = start + slot.key_offset
