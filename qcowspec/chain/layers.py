@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qcow_parsers import constants as c
 
-from qcowspec.chain.references import data_file_closed
-from qcowspec.chain.salvage import Closed, LostWalk, Tolerant
+from qcowspec.chain.references import data_file_error
+from qcowspec.chain.salvage import Closed, Tolerant
 from qcowspec.errors import QcowError, Unreadable, Unsupported
-from qcowspec.mapping import RawWalk, Walk, walk_of
+from qcowspec.mapping import LostWalk, RawWalk, Walk, walk_of
 from qcowspec.sources import open_sibling
 from qcowspec.sources.gate import RAW, Gate, seen_from
 from qcowspec.sources.source import Source
@@ -134,7 +134,7 @@ def qcow_layer(
 
 
 def lost_layer(above: Layer, error: QcowError) -> Layer:
-    """What stands for a backing file that cannot be had; it is as large as its overlay's disk."""
+    """The layer in place of a backing file that cannot be read, as large as its overlay's disk."""
     source = Closed(error.path or above.name, error)
     return Layer(source.name, RAW, source, source, LostWalk(above.size, error))
 
@@ -148,4 +148,4 @@ def _data_file(metadata: Metadata, source: Source, gate: Gate, given: str) -> So
         name = seen_from(source.place, given, reference.name)
         return open_sibling(source, gate.admit(source.place, name, "data file"))
     except Unreadable as error:
-        raise data_file_closed(metadata, reference, source.name, error) from error
+        raise data_file_error(metadata, reference, source.name, error) from error

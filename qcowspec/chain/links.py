@@ -1,14 +1,14 @@
-"""From a layer to the one behind it.
+"""From a layer to its backing file's.
 
-In: the topmost layer. Out: the others, opened when somebody needs them. Refuses: what
-`qcowspec.chain.behind` refuses, and wrong passphrases.
+In: the topmost layer. Out: the others, each opened when it is needed. Refuses: what
+`qcowspec.chain.backing` refuses, and wrong passphrases.
 """
 
 from __future__ import annotations
 
 from threading import Lock
 
-from qcowspec.chain.behind import open_behind
+from qcowspec.chain.backing import open_backing
 from qcowspec.chain.layers import Layer, lost_layer, qcow_layer, raw_layer
 from qcowspec.chain.salvage import UNNAMED, Tolerant, located
 from qcowspec.errors import Invalid, QcowError
@@ -32,15 +32,15 @@ class Chain:
         keyless: bool = False,
         salvage: bool = False,
     ) -> None:
-        """Begin with the image itself, whose file stays its owner's; one passphrase opens all.
+        """Begin with the image itself, which its owner closes.
 
         Args:
             top: The image.
-            gate: Who says which files are opened.
-            secret: The passphrase.
+            gate: Decides which files are opened.
+            secret: The passphrase of all layers.
             keyless: Whether layers whose passphrase is missing are opened for their tables.
-            salvage: Whether broken layers are opened too, and one that cannot be had is lost: then
-                it ends the chain, and all of its bytes are `Kind.LOST`.
+            salvage: Whether broken layers are opened too. One that cannot be opened ends the chain
+                then, and all of its bytes are `Kind.LOST`.
         """
         self.salvage = salvage
         self.layers = [top]
@@ -50,7 +50,7 @@ class Chain:
         self._lock = Lock()
 
     def layer(self, depth: int) -> Layer | None:
-        """A layer, opened if it was not yet; None behind the last.
+        """A layer, opened if it was not yet; None past the last.
 
         Raises:
             Refused: The gate does not open it.
@@ -61,10 +61,16 @@ class Chain:
         """
         with self._lock:
             while depth >= len(self.layers):
-                behind = self._next(self.layers[-1])
-                if behind is None:
+                above = self.layers[-1]
+                try:
+                    backing = self._backing_of(above)
+                except QcowError as error:
+                    if not self.salvage:
+                        raise
+                    backing = lost_layer(above, error)
+                if backing is None:
                     return None
-                self.layers.append(behind)
+                self.layers.append(backing)
         return self.layers[depth]
 
     def open_all(self) -> list[Layer]:
@@ -74,30 +80,22 @@ class Chain:
         return self.layers
 
     def close(self) -> None:
-        """Give back the files that the chain opened: all but the topmost image."""
+        """Close the files that the chain opened: all but the topmost image."""
         for layer in self.layers[1:]:
             layer.close()
         top = self.layers[0]
         if top.data is not top.source:
             top.data.close()
 
-    def _next(self, layer: Layer) -> Layer | None:
-        if not self.salvage:
-            return self._open_behind(layer)
-        try:
-            return self._open_behind(layer)
-        except QcowError as error:
-            return lost_layer(layer, error)
-
-    def _open_behind(self, layer: Layer) -> Layer | None:
-        """The layer behind another one."""
+    def _backing_of(self, layer: Layer) -> Layer | None:
+        """The layer of an image's backing file; None if it has none."""
         if layer.metadata is None:
             return None
         reference = layer.metadata.backing
         if reference is not None and reference.name == UNNAMED:
             raise Invalid("has a backing file whose name cannot be read", path=layer.name)
         met = [other.name for other in self.layers]
-        found = open_behind(
+        found = open_backing(
             layer.metadata, layer.source, layer.given, met, self._gate, salvage=self.salvage
         )
         if found is None:

@@ -1,7 +1,7 @@
-"""What an image says of the file behind it: by which path it is opened, and in which format.
+"""What an image states about its backing file: in which format to open it; and the errors.
 
-In: an image's metadata, and the file that it leads to. Out: a path, a format. Refuses: what the
-gate refuses, formats that are not known or not read here, and, told for others, what is broken.
+In: an image's metadata, and the file that it names. Out: a format; errors to raise. Refuses:
+formats that are unknown, or not read here.
 
 Source: block.c: bdrv_open_backing_file, find_image_format, bdrv_make_absolute_filename.
 """
@@ -30,7 +30,7 @@ def stated_format(metadata: Metadata, reference: Reference, path: str) -> str | 
 
     Args:
         metadata: The image that names it.
-        reference: What it says.
+        reference: The name and the format, as the image has them.
         path: The image, for the errors.
 
     Raises:
@@ -51,12 +51,12 @@ def stated_format(metadata: Metadata, reference: Reference, path: str) -> str | 
 
 
 def check_raw(source: Source, metadata: Metadata, reference: Reference, path: str) -> None:
-    """Refuse to take a backing file for raw that QEMU does not take for raw.
+    """Refuse a backing file that would be read as raw here and as something else by QEMU.
 
     Args:
-        source: The file, which no QCOW driver claims and whose format nobody stated.
+        source: The file; its format is not stated, and it is not QCOW.
         metadata: The image that names it.
-        reference: What it says.
+        reference: The name and the format, as the image has them.
         path: The image, for the errors.
 
     Raises:
@@ -70,7 +70,7 @@ def check_raw(source: Source, metadata: Metadata, reference: Reference, path: st
 
 
 def _unread(metadata: Metadata, reference: Reference, path: str, why: str) -> Unsupported:
-    """The error of a backing file in a format of others, and what to do."""
+    """The error of a backing file in a format that is not read here, and what to do."""
     remedy = "convert it to raw or qcow2"
     if metadata.format is not Format.QCOW:
         remedy += ", or if it is raw, have the image say so (qemu-img rebase -u -F raw -b NAME)"
@@ -105,7 +105,7 @@ def broken(
     Args:
         what: The rule's name without stage and version.
         metadata: The image that names the file.
-        reference: What it says.
+        reference: The name and the format, as the image has them.
         path: The image.
         why: More about it, to be added to the rule's own sentence.
     """
@@ -114,18 +114,13 @@ def broken(
     return _error(row, reference, path, f"header.{row.field}", reference.offset, why)
 
 
-def closed(metadata: Metadata, reference: Reference, path: str, error: Unreadable) -> QcowError:
-    """The error of a backing file that cannot be opened."""
-    return broken("file-opens", metadata, reference, path, why=_reason(error))
-
-
-def data_file_closed(
+def data_file_error(
     metadata: Metadata, reference: Reference, path: str, error: Unreadable
 ) -> QcowError:
     """The error of an external data file that cannot be opened."""
     row = BY_ID["backing/data-file-opens"]
     place, offset = _extension(metadata, c.QCOW2_EXT_MAGIC_DATA_FILE)
-    return _error(row, reference, path, f"{place}.{row.field}", offset, _reason(error))
+    return _error(row, reference, path, f"{place}.{row.field}", offset, reason(error))
 
 
 def _error(
@@ -137,13 +132,13 @@ def _error(
     return error_of(row.id, reference.name, offset=offset, field=field, path=path, message=message)
 
 
-def _reason(error: Unreadable) -> str:
+def reason(error: Unreadable) -> str:
     """Why a file cannot be opened, as the end of a sentence that says so."""
     return error.message.partition("cannot be opened: ")[2] or error.message
 
 
 def _extension(metadata: Metadata, magic: int) -> tuple[str, int | None]:
-    """Name and offset of the data of the extension that counts: of several, QEMU heeds the last."""
+    """Name and offset of an extension's data: of several with one magic, QEMU uses the last."""
     for index in reversed(range(len(metadata.extensions))):
         part = metadata.extensions.part(index)
         if int(part.parse().magic) == magic:

@@ -1,33 +1,28 @@
-"""What can be located of an image that is broken, and what stands for a file that cannot be had.
+"""What a salvage can locate of a broken image, and its replacements for files it cannot read.
 
 In: what opening read of an image, whatever it found. Out: metadata by which its disk can be mapped
-as far as header and L1 table lead; layers and sources that are lost as a whole. Refuses: images
-without a usable header, and those whose encryption breaks a rule.
+as far as header and L1 table lead; sources that fail, or that read zeros where the file fails.
+Refuses: images without a usable header, and those whose encryption breaks a rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from qcow_parsers import constants as c
 
 from qcowspec.errors import Changed, Invalid, QcowError, Unreadable
-from qcowspec.mapping import Kind, Run, Walk
 from qcowspec.reader.header import geometry_of
 from qcowspec.reader.machine import Machine
 from qcowspec.sources.source import Borrowed, Source
 from qcowspec.spec.entry_rules import aligned
 from qcowspec.spec.metadata import Format, Metadata, Reference, Table
-from qcowspec.spec.units import MAX_L1_ENTRIES, Geometry, GuestOffset, HostOffset
-
-if TYPE_CHECKING:
-    from qcowspec.mapping import Extents, Mapping
+from qcowspec.spec.units import MAX_L1_ENTRIES, Geometry, HostOffset
 
 ENCRYPTION, BACKING = "encryption", "backing"
-"""Stages: whose rules guard what a passphrase is tried on; and where the backing file is named."""
+"""Stages: the rules of the first guard what a passphrase is tried on; the second finds the name of
+the backing file."""
 
 UNNAMED = b"\0"
 """The name of a backing file whose name cannot be read; no file has it."""
@@ -76,7 +71,7 @@ def _l1_table(image: Metadata, geometry: Geometry, source: Source) -> Table:
 
 
 class Closed(Source):
-    """Stands for a file that cannot be opened: every read of it fails for that reason."""
+    """Takes the place of a file that cannot be opened: every read fails for that reason."""
 
     def __init__(self, name: str, error: QcowError) -> None:
         self.name, self.error = name, error
@@ -98,7 +93,7 @@ class Tolerant(Borrowed):
 
     @classmethod
     def of(cls, source: Source) -> Tolerant:
-        """A source that is tolerant: this one, if it is already."""
+        """The source itself if it is tolerant, or else one that is."""
         return source if isinstance(source, Tolerant) else cls(source)
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -126,31 +121,3 @@ class Tolerant(Borrowed):
         middle = (first + last + 1) // 2 * sector
         end = offset + length
         return self.read_at(offset, middle - offset) + self.read_at(middle, end - middle)
-
-
-class LostWalk(Walk):
-    """A layer that cannot be had: all of it is lost."""
-
-    def __init__(self, size: int, error: QcowError) -> None:
-        super().__init__(size, c.BDRV_SECTOR_SIZE)
-        self.error = error
-
-    @cached_property
-    def arrays(self) -> Mapping:
-        """See `Walk.arrays`."""
-        from qcowspec.mapping import Extents, Mapping
-
-        walk = self
-
-        class LostMapping(Mapping):
-            def pieces(self, start: int, end: int) -> Iterator[Extents]:
-                yield Extents.of([walk.run_at(start, end)])
-
-            def why(self, run: Run) -> QcowError:
-                return walk.error
-
-        return LostMapping(self.size, self.cluster_size)
-
-    def run_at(self, offset: int, end: int) -> Run:
-        """See `Walk.run_at`."""
-        return Run(Kind.LOST, GuestOffset(offset), end - offset)

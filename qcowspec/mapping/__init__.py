@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.volume import Volume, volume_of
-from qcowspec.mapping.walk import RawWalk, Walk
+from qcowspec.mapping.walk import LostWalk, RawWalk, Walk
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata
 
@@ -29,6 +29,7 @@ __all__ = [
     "NOWHERE",
     "Extents",
     "Kind",
+    "LostWalk",
     "Mapping",
     "Qcow1Mapping",
     "Qcow2Mapping",

@@ -5,16 +5,12 @@ In: guest ranges. Out: `Extents` that tile them. Refuses: what a subclass refuse
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from qcowspec.errors import QcowError
-from qcowspec.mapping.extents import Extents, Kind, Run
+from qcowspec.mapping.extents import Extents, Run
 from qcowspec.mapping.spans import join_batches
-from qcowspec.spec.units import GuestOffset, HostOffset
-
-STEP = 1 << 16
-"""Clusters that one batch goes through at most; what is allocated nowhere counts as one."""
 
 
 class Gap(NamedTuple):
@@ -89,9 +85,29 @@ class Mapping:
             yield from batch.runs()
 
 
+RunAt = Callable[[int, int], Run]
+
+
 class RawMapping(Mapping):
-    """A raw file: every byte of the disk stands at its own offset."""
+    """A layer without tables: any range of it is one extent.
+
+    Args:
+        size: See `Mapping`.
+        cluster_size: See `Mapping`.
+        run_at: The run of a range; see `Walk.run_at`.
+        error: Why all of it is lost; None if it can be read.
+    """
+
+    def __init__(
+        self, size: int, cluster_size: int, run_at: RunAt, error: QcowError | None
+    ) -> None:
+        super().__init__(size, cluster_size)
+        self._run_at, self._error = run_at, error
 
     def pieces(self, start: int, end: int) -> Iterator[Extents]:
         """One extent; see `Mapping.pieces`."""
-        yield Extents.of([Run(Kind.DATA, GuestOffset(start), end - start, HostOffset(start))])
+        yield Extents.of([self._run_at(start, end)])
+
+    def why(self, run: Run) -> QcowError | None:
+        """See `Mapping.why`."""
+        return self._error

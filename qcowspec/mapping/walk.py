@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from qcow_parsers import constants as c
 
+from qcowspec.errors import QcowError
 from qcowspec.mapping.runs import Kind, Run
 from qcowspec.mapping.volume import Volume
 from qcowspec.spec.metadata import Table
@@ -77,18 +78,36 @@ class Walk:
 
 
 class RawWalk(Walk):
-    """A raw file: every byte of the disk stands at its own offset."""
+    """A raw file: every byte of the disk stands at its own offset.
+
+    Attributes:
+        error: Why all of it is lost; None if it can be read.
+    """
+
+    error: QcowError | None = None
 
     @cached_property
     def arrays(self) -> Mapping:
         """See `Walk.arrays`."""
         from qcowspec.mapping.base import RawMapping
 
-        return RawMapping(self.size, self.cluster_size)
+        return RawMapping(self.size, self.cluster_size, self.run_at, self.error)
 
     def run_at(self, offset: int, end: int) -> Run:
         """See `Walk.run_at`."""
         return Run(Kind.DATA, GuestOffset(offset), end - offset, HostOffset(offset))
+
+
+class LostWalk(RawWalk):
+    """A layer that cannot be read: all of it is lost."""
+
+    def __init__(self, size: int, error: QcowError) -> None:
+        super().__init__(size, c.BDRV_SECTOR_SIZE)
+        self.error = error
+
+    def run_at(self, offset: int, end: int) -> Run:
+        """See `Walk.run_at`."""
+        return Run(Kind.LOST, GuestOffset(offset), end - offset)
 
 
 class TableWalk(Walk):
@@ -107,6 +126,7 @@ class TableWalk(Walk):
         entries = self._slice_size // geometry.l2_entry_size
         self._slice_bits = entries.bit_length() - 1
         self._slices: OrderedDict[int, Slice] = OrderedDict()
+        self._l1_slices: dict[int, Slice] = {}  # by number: MAX_L1_ENTRIES bounds all
         self._most = max(2, c.DEFAULT_L2_CACHE_MAX_SIZE // self._slice_size)
         self._lock = Lock()
 
@@ -181,11 +201,6 @@ class TableWalk(Walk):
         if entries is None:
             entries = self._l1_slices[piece] = self._l1_slice(piece)
         return self.table_offset(entries[index]) if index < len(entries) else 0
-
-    @cached_property
-    def _l1_slices(self) -> dict[int, Slice]:
-        """Slices of the L1 table, by their number: together at most MAX_L1_ENTRIES."""
-        return {}
 
     def _l1_slice(self, piece: int) -> Slice:
         table, start = self._volume.l1_table, piece * SLICE

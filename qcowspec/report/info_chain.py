@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qcowspec.chain.behind import open_behind
+from qcowspec.chain.backing import open_backing
 from qcowspec.image import Image
 from qcowspec.report.info import Plain, described, described_raw
 from qcowspec.report.names import beside
@@ -33,7 +33,7 @@ def chain(image: Image, gate: Gate) -> Iterator[Plain]:
     yield described(image, name)
     here = image
     try:
-        while (found := open_behind(here.metadata, here.source, given, met, gate)) is not None:
+        while (found := open_backing(here.metadata, here.source, given, met, gate)) is not None:
             assert here.backing is not None
             given = found.given
             met.append(found.source.name)

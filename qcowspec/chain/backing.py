@@ -1,6 +1,6 @@
-"""The file behind an image: looked for, let in by the gate, and opened in the right format.
+"""The backing file of an image: found, admitted by the gate, and opened in the right format.
 
-In: an image's metadata, its file, and the files that were met above. Out: `Behind`. Refuses: loops,
+In: an image's metadata, its file, and the files above it. Out: `BackingFile`. Refuses: loops,
 chains without end, what the gate refuses, and files that QEMU would not open or not take for raw.
 
 Source: block.c: bdrv_open_backing_file, bdrv_make_absolute_filename.
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from qcow_parsers import constants as c
 
-from qcowspec.chain.references import broken, check_raw, closed, stated_format
+from qcowspec.chain.references import broken, check_raw, reason, stated_format
 from qcowspec.errors import NotQcow, Unreadable
 from qcowspec.reader.machine import Machine
 from qcowspec.reader.opening import check_opened, laid_open
@@ -24,12 +24,12 @@ from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
 
 
-class Behind(NamedTuple):
-    """A backing file, open; it is its owner's to close.
+class BackingFile(NamedTuple):
+    """A backing file, open; the caller closes it.
 
     Attributes:
         source: The file.
-        given: Its name before links were followed: what it names itself is looked up from there.
+        given: Its name before links were followed: names in it are looked up from there.
         machine: What was read of it; None of a raw file.
     """
 
@@ -38,7 +38,7 @@ class Behind(NamedTuple):
     machine: Machine | None
 
 
-def open_behind(
+def open_backing(
     metadata: Metadata,
     above: Source,
     given: str,
@@ -46,22 +46,22 @@ def open_behind(
     gate: Gate,
     *,
     salvage: bool = False,
-) -> Behind | None:
-    """Open the file behind an image; None where it has none.
+) -> BackingFile | None:
+    """Open the backing file of an image; None if it has none.
 
     Args:
         metadata: What is known of the image.
         above: The image's file.
         given: Its name before links were followed.
         met: The names of all files of the chain so far, the image's included.
-        gate: Who says whether the file may be opened.
+        gate: Decides whether the file may be opened.
         salvage: Whether an image that breaks rules is opened too.
 
     Raises:
         Refused: The gate does not open it.
         Invalid: The chain comes back to itself, or the file breaks a rule.
-        Unsupported: The chain is too long, the file cannot be opened, or is of a format that is not
-            known or not read here.
+        Unsupported: The chain is too long, or the file cannot be opened, or its format is unknown
+            or not read here.
         Unreadable: It can be opened, and not read.
     """
     reference = metadata.backing
@@ -77,9 +77,9 @@ def open_behind(
             raise broken("loop", metadata, reference, above.name)
         source = open_sibling(above, path)
     except Unreadable as error:
-        raise closed(metadata, reference, above.name, error) from error
+        raise broken("file-opens", metadata, reference, above.name, why=reason(error)) from error
     try:
-        return Behind(
+        return BackingFile(
             source,
             looked_up(given, reference.name) or path,
             None if stated == RAW else _laid_open(source, stated, metadata, above.name, salvage),
@@ -92,7 +92,7 @@ def open_behind(
 def _laid_open(
     source: Source, format: str | None, above: Metadata, path: str, salvage: bool
 ) -> Machine | None:
-    """What is read of a file, in the format that the image says, or else by the probe."""
+    """Read a file in the format that the image states, or else by the probe; None if it is raw."""
     try:
         machine = laid_open(source, format, salvage=salvage)
     except NotQcow:
