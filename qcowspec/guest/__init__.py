@@ -1,6 +1,6 @@
-"""The virtual disk as its guest sees it.
+"""The virtual disk as the guest sees it.
 
-In: a chain of layers. Out: bytes. Refuses: what QEMU fails to read, and files behind the gate.
+In: a chain of layers. Out: bytes. Refuses: what QEMU fails to read, and what the gate refuses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Of ranges that may differ, those that do: their bytes are read and compared.
+"""The parts of ranges in which two disks differ, by their bytes.
 
-In: two disks, and ranges. Out: the parts of them that differ. Refuses: what reading refuses.
+In: two disks, and ranges. Out: the sectors that differ. Refuses: what reading refuses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PIECE = 4 << 20
 
 
 def differences(one: Disk, other: Disk, ranges: Iterable[Ranges]) -> Iterator[Ranges]:
-    """The sectors that differ, some at a time; where a disk has ended, its bytes are zeros.
+    """The sectors that differ, a bounded number at a time; past the end of a disk are zeros.
 
     Args:
         one: A disk.
@@ -38,12 +38,12 @@ def differences(one: Disk, other: Disk, ranges: Iterable[Ranges]) -> Iterator[Ra
 
 
 def _read(disk: Disk, offset: int, length: int) -> bytes:
-    """Bytes of a disk, with zeros behind its end."""
+    """Bytes of a disk; zeros past its end."""
     return disk.pread(offset, length).ljust(length, b"\0")
 
 
 def _differ(left: bytes, right: bytes, base: int) -> Ranges:
-    """The sectors in which two strings of one length differ; the last may be short."""
+    """The sectors in which two byte strings of one length differ; the last may be short."""
     sector, length = c.BDRV_SECTOR_SIZE, len(left)
     if left == right:
         return Ranges(np.zeros(0, np.uint64), np.zeros(0, np.uint64))

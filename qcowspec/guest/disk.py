@@ -1,7 +1,7 @@
 """A virtual disk: the layers of a chain, read as one.
 
 In: guest ranges. Out: bytes. Refuses: what a layer refuses, and the files that the gate refuses,
-when a range needs them.
+if a range needs them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from qcowspec.mapping import Extents
 
 MANY = 1 << 17
-"""Clusters of a range from which on arrays find its runs sooner, NumPy's import included."""
+"""Clusters from which on arrays find the runs of a range faster, NumPy's import included."""
 
 PLAIN, PACKED = Kind.DATA, Kind.COMPRESSED
 
 REMEMBERED = 1 << 16
-"""Clusters of data whose places small reads keep: some 8 MiB."""
+"""Clusters of data whose host offsets small reads remember: some 8 MiB."""
 
 
 class Disk:
-    """A readable virtual disk: the active state or a snapshot, with what stands behind it.
+    """A readable virtual disk: the active state or a snapshot, with its backing files.
 
     Attributes:
         size: Its bytes.
-        losses: What could not be read so far; None of a disk that fails there.
+        losses: In a salvage, what could not be read so far; else None, and reading fails.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -54,7 +54,7 @@ class Disk:
         self._chain.open_all()
 
     def lost_ranges(self) -> Losses:
-        """What of the disk lies past the end of a file, by the tables; of a salvage, all losses.
+        """The ranges that lie past the end of a file, by the tables; in a salvage, all losses.
 
         Raises:
             QcowError: A table cannot be read.
@@ -70,7 +70,7 @@ class Disk:
         """Refuse files that were written to since they were opened.
 
         Raises:
-            Changed: A file on this machine was; those of servers say so when they are read.
+            Changed: A file on this machine was; one on a server is checked by every read.
         """
         for layer in self.layers:
             for source in {id(each): each for each in (layer.source, layer.data)}.values():
@@ -93,7 +93,7 @@ class Disk:
         return self._chain.layers
 
     def reader_of(self, depth: int) -> LayerReader:
-        """What reads a layer, by its depth."""
+        """The reader of a layer, by its depth."""
         reader = self._readers.get(depth)
         if reader is None:
             layer = self._chain.layer(depth)
@@ -114,7 +114,7 @@ class Disk:
 
         Args:
             offset: Its first byte on the virtual disk.
-            length: Its bytes; fewer come only where the disk ends.
+            length: Its bytes; fewer are returned only at the end of the disk.
 
         Raises:
             Invalid, Malformed: A table or a payload on the way breaks a rule.
@@ -123,7 +123,7 @@ class Disk:
         """
         end = offset + length
         if 0 <= offset < end <= self.size:
-            # Most small reads want one run of the topmost layer, and one read of its file.
+            # Most small reads need one run of the topmost layer, and one read of its file.
             place = self._places.get(offset >> self._cluster_bits)
             if (
                 place is not None
@@ -143,7 +143,7 @@ class Disk:
         return bytes(buffer)
 
     def _remember(self, run: Run) -> None:
-        """Keep where the first cluster of a run is."""
+        """Remember where the first cluster of a run is."""
         assert run.host_offset is not None
         if len(self._places) >= REMEMBERED:
             self._places.clear()
@@ -155,7 +155,7 @@ class Disk:
         """Read into a buffer, as much as it holds; see `pread`.
 
         Returns:
-            How many bytes were read; fewer than it holds only where the disk ends.
+            How many bytes were read; fewer than it holds only at the end of the disk.
         """
         view = memoryview(buffer).cast("B")
         count = max(0, min(len(view), self.size - offset))
@@ -164,15 +164,15 @@ class Disk:
         return count
 
     def read_extents(self, extents: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read many ranges, side by side; no host cluster is fetched or inflated twice.
+        """Read many ranges in parallel; no host cluster is fetched or inflated twice.
 
         Args:
-            extents: Offset and length of each, in bytes; in any order, overlapping or not. Of one
-                that ends behind the disk comes what is on it.
+            extents: Offset and length of each, in bytes; in any order, overlapping or not. One
+                that extends past the end of the disk is cut there.
 
         Returns:
-            Their bytes, in the order asked for. Twice as many are held while they are read; how
-            many may be asked for is for the caller to bound.
+            Their bytes, in the order asked for. Twice as many are held while they are read: the
+            caller bounds how many are asked for.
 
         Raises:
             QcowError: What `pread` raises for one of them.

@@ -1,10 +1,10 @@
-"""What many ranges need of one layer, brought in the order in which it lies in the file.
+"""The bytes that many ranges need from one layer, read in the order of the file.
 
-In: extents of a layer, and where their bytes belong in a buffer. Out: jobs that bring them, which
-may run side by side. Refuses: what `LayerReader` refuses.
+In: extents of a layer, and where their bytes belong in a buffer. Out: jobs that read them, which
+may run in parallel. Refuses: what `LayerReader` refuses.
 
-The file is read in blocks of fixed bounds, so that extents that share host bytes, which a damaged
-image may have, share the read too. What lies close together is one read.
+The file is read in aligned blocks, so that extents that share host bytes, as in a damaged image,
+share the read too. What lies close together is one read.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from qcowspec.sources.source import GAP, Borrowed, Source
 from qcowspec.spec.units import GuestOffset
 
 BLOCK = 4 << 20
-"""Bytes of a block; no read crosses its bounds, but for a payload's."""
+"""Bytes of a block; no read crosses its bounds, except for payloads."""
 
 PAYLOADS = 1 << 20
-"""Bytes of payloads that are read at once, at most, but for a larger one by itself."""
+"""Most bytes of payloads in one read, unless a single one is larger."""
 
 BATCH = 32
-"""Small reads that are worth a thread."""
+"""Small reads that are worth a task of the thread pool."""
 
 SMALL = 64 << 10
 """Bytes of a small read."""
 
 Fill = Callable[[memoryview], None]
-"""Brings some bytes into the buffer; may raise what a source or a layer raises."""
+"""Reads some bytes into the buffer; may raise what a source or a layer raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to fetch.
+    """Some bytes to fetch.
 
     Attributes:
-        fill: Does it.
-        weight: 1 for what is worth a thread of its own; a part of it for what is not.
-        source: Where it reads.
+        fill: Fetches them.
+        weight: 1 if it is worth its own task of the thread pool; less if not.
+        source: What is read.
     """
 
     fill: Fill
@@ -65,7 +65,7 @@ class Wanted:
     places: Offsets
 
     def take(self, chosen: npt.NDArray[Any]) -> Wanted:
-        """Some of them, by flags or by number."""
+        """Some of them, by flags or by index."""
         return Wanted(self.extents.take(chosen), self.places[chosen])
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class Wanted:
 
 
 def fetches(reader: LayerReader, wanted: Wanted) -> list[Job]:
-    """The jobs that bring a layer's bytes; zeros need none."""
+    """The jobs that read a layer's bytes; zeros need none."""
     kinds = wanted.extents.kinds
     jobs: list[Job] = []
     if (data := kinds == Kind.DATA).any():
@@ -94,15 +94,15 @@ def _data(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
     apart = (hosts[1:] > reach[:-1] + np.uint64(GAP)) | (hosts[1:] // BLOCK != hosts[:-1] // BLOCK)
     bounds = [0, *(np.flatnonzero(apart) + 1).tolist(), len(blocks)]
     rows = list(zip(blocks.extents.runs(), blocks.places.tolist(), strict=True))
-    for first, behind in pairwise(bounds):
-        begin, end = int(hosts[first]), int(reach[behind - 1])
-        chosen = rows[first:behind]
+    for first, stop in pairwise(bounds):
+        begin, end = int(hosts[first]), int(reach[stop - 1])
+        chosen = rows[first:stop]
         weight = min(1.0, (end - begin) / SMALL + 1 / BATCH)
         yield Job(_reading(reader, chosen, begin, end), weight, reader.layer.data)
 
 
 def _by_blocks(wanted: Wanted) -> Wanted:
-    """The same in host order, and cut where blocks of the file end."""
+    """The same in host order, cut at the bounds of blocks."""
     extents = wanted.extents
     first = extents.hosts // BLOCK
     counts = ((extents.hosts + extents.lengths - 1) // BLOCK - first + 1).astype(np.int64)
@@ -134,7 +134,7 @@ def _reading(reader: LayerReader, chosen: Sequence[tuple[Run, int]], begin: int,
 
 
 class Fetched(Borrowed):
-    """A part of a file that was read already, as a `Source` that knows no other part."""
+    """A part of a file that was read already, as a `Source`; no other part is asked for."""
 
     def __init__(self, source: Source, offset: int, data: bytes) -> None:
         super().__init__(source)
@@ -142,7 +142,7 @@ class Fetched(Borrowed):
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`."""
-        # An unaligned v1 cluster is refused before it is read, so nothing is asked for ahead.
+        # An unaligned v1 cluster is refused before it is read: no offset lies before the part.
         return bytes(self._data[offset - self._offset :][:length])
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
@@ -168,15 +168,15 @@ def _packed(reader: LayerReader, wanted: Wanted) -> Iterator[Job]:
     first = 0
     while first < len(payloads):
         begin, end = payloads[first][0], sum(payloads[first])
-        behind = first + 1
-        while behind < len(payloads):
-            host, length = payloads[behind]
+        stop = first + 1
+        while stop < len(payloads):
+            host, length = payloads[stop]
             if host > end + GAP or max(end, host + length) - begin > limit:
                 break
-            end, behind = max(end, host + length), behind + 1
-        chosen = [groups[payload] for payload in payloads[first:behind]]
+            end, stop = max(end, host + length), stop + 1
+        chosen = [groups[payload] for payload in payloads[first:stop]]
         yield Job(_payloads(reader, chosen, begin, end), 1.0, source)
-        first = behind
+        first = stop
 
 
 def _payloads(
@@ -187,7 +187,7 @@ def _payloads(
 
     def fill(buffer: memoryview) -> None:
         source, alone = reader.layer.source, reader
-        if len(chosen) > 1:  # one by itself is read by the layer, which keeps it a while
+        if len(chosen) > 1:  # a single one is read by the layer, which caches it
             fetched = Fetched(source, begin, source.read_at(begin, end - begin))
             alone = reader.over(reader.layer._replace(source=fetched))
         for group in chosen:
@@ -202,15 +202,15 @@ def _payloads(
     return fill
 
 
-# --- side by side ---------------------------------------------------------------------------------
+# --- in parallel ----------------------------------------------------------------------------------
 
 
-def side_by_side(jobs: Sequence[Job], buffer: memoryview) -> None:
-    """Run jobs, in threads where that pays.
+def run_jobs(jobs: Sequence[Job], buffer: memoryview) -> None:
+    """Run jobs, in threads if that is faster.
 
     Raises:
-        QcowError: The error of the first job, in the order given, that failed. No thread works on
-            when it is raised.
+        QcowError: The error of the first job, in the order given, that failed; all jobs have
+            ended then.
     """
     batches = list(_batches(jobs))
     if len(batches) < 2:
@@ -236,7 +236,7 @@ def _run(batch: Sequence[Job], buffer: memoryview) -> None:
 
 
 def _batches(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
-    """Jobs in groups that are each worth a thread."""
+    """Jobs in groups, each of them worth a task of the thread pool."""
     batch: list[Job] = []
     weight = 0.0
     for job in jobs:

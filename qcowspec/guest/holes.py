@@ -1,7 +1,7 @@
-"""The holes of the files behind a disk, as far as QEMU looks for them.
+"""The holes of a disk's files, as far as QEMU looks for them.
 
 In: a layer; stretches of its file. Out: the same cut where holes begin and end. Refuses: nothing: a
-file that cannot tell has no holes but what lies behind its end.
+file whose holes are unknown has none but what lies past its end.
 
 Source: block/qcow2-refcount.c: qcow2_detect_metadata_preallocation; block/file-posix.c:
 find_allocation.
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from qcowspec.chain import Layer
 
 BLOCKS = 1 << 18
-"""Bytes of refcount blocks that are counted together: QEMU's question is mostly answered soon."""
+"""Bytes of refcount blocks that are counted together: the first blocks mostly decide."""
 
 
 def is_preallocated(layer: Layer) -> bool:
-    """Whether QEMU takes a v2 or v3 image for one whose metadata are preallocated.
+    """Whether QEMU considers the metadata of a v2 or v3 image preallocated.
 
-    It does where more clusters are in use, by their refcounts, than the file has room for: then
-    clusters may be holes of the file, and the file is asked.
+    It does if the refcounts show more clusters in use than the file has room for: then clusters
+    may be holes of the file, and QEMU looks for them.
     """
     metadata, allocated = layer.metadata, layer.source.allocated()
     if metadata is None or metadata.format is not Format.QCOW2 or allocated is None:
@@ -61,13 +61,13 @@ def _used(layer: Layer, clusters: int, enough: int) -> int:
     offsets: Offsets = blocks_at.offset
     indices = np.flatnonzero(offsets)
     if not refcounts_block_read(blocks_at).all():
-        return 0  # QEMU cannot read a refcount, and takes that for a no
+        return 0  # QEMU fails to read a refcount, and takes the image for not preallocated
     found = 0
     for chosen, rows in read_tables(
         layer.source, offsets[indices], geometry.cluster_size, batch=BLOCKS
     ):
         blocks = indices[chosen]
-        # Only the last block may say more than there are clusters.
+        # Only the last block may have refcounts of clusters past the end of the file.
         left = clusters - int(blocks[-1]) * per_block
         found += _nonzero(rows[:-1], geometry.refcount_order)
         found += _nonzero(rows[-1:], geometry.refcount_order, left)
@@ -99,8 +99,8 @@ def split_at_holes(
         wanted: Which of them are cut; the others stay as they are.
 
     Returns:
-        Of each piece, in order: the index of its stretch, how many bytes of that go before it, its
-        own bytes, and whether it is a hole.
+        For each piece, in order: the index of its stretch, its offset in the stretch, its bytes,
+        and whether it is a hole.
     """
     if not wanted.any():
         return np.arange(len(offsets)), np.zeros_like(offsets), lengths, wanted
@@ -111,20 +111,20 @@ def split_at_holes(
     counts = high - low + 1
     rows = np.repeat(np.arange(len(offsets)), counts)
     nth = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    at = low[rows] + nth  # of each piece: how many cuts go before its end
+    at = low[rows] + nth  # for each piece: how many cuts come before its end
     first, last = nth == 0, nth == counts[rows] - 1
     if len(cuts):
         begins = np.where(first, offsets[rows], cuts[np.maximum(at, 1) - 1])
-        behind = np.where(last, ends[rows], cuts[np.minimum(at, len(cuts) - 1)])
+        stops = np.where(last, ends[rows], cuts[np.minimum(at, len(cuts) - 1)])
     else:
-        begins, behind = offsets[rows], ends[rows]
+        begins, stops = offsets[rows], ends[rows]
     # Data begin at each even cut, and end at each odd one.
     hole = wanted[rows] & (at % 2 == 0)
-    return rows, begins - offsets[rows], behind - begins, hole
+    return rows, begins - offsets[rows], stops - begins, hole
 
 
 def _cuts(source: Source, offsets: Offsets, lengths: Offsets) -> Offsets:
-    """Where data of the file begin and end, in turn, around the stretches."""
+    """Where data of the file begin and end, alternately, around the stretches."""
     found: list[int] = []
     file = Holes(source)
     for start, end in _stretches(offsets, lengths):
@@ -139,7 +139,7 @@ def _cuts(source: Source, offsets: Offsets, lengths: Offsets) -> Offsets:
 
 
 def _stretches(offsets: Offsets, lengths: Offsets) -> Iterator[tuple[int, int]]:
-    """Ranges of the file that are all stretches, rising and apart."""
+    """The ranges of the file that the stretches cover, rising and apart."""
     order = np.argsort(offsets, kind="stable")
     starts = offsets[order]
     ends = np.maximum.accumulate(starts + lengths[order])
@@ -149,11 +149,11 @@ def _stretches(offsets: Offsets, lengths: Offsets) -> Iterator[tuple[int, int]]:
 
 
 class Holes:
-    """The holes of a file; each is asked for once, as long as the questions rise."""
+    """The holes of a file; each is looked up once, as long as the offsets rise."""
 
     def __init__(self, source: Source) -> None:
         self._next_data, self._next_hole = source.next_data, source.next_hole
-        self._hole = self._data = (0, 0)  # what is known: from where to where
+        self._hole = self._data = (0, 0)  # the last one found: start and end
 
     def data(self, offset: int) -> int:
         """The first offset of data, from one on."""
@@ -172,6 +172,6 @@ class Holes:
         return self._data[1]
 
     def alike_until(self, offset: int) -> int:
-        """Where the data, or the hole, that an offset lies in ends."""
+        """The end of the data, or of the hole, at an offset."""
         first = self.data(offset)
         return first if first > offset else self.hole(offset)

@@ -26,7 +26,7 @@ Payload = bytes | memoryview
 Inflate = Callable[[Payload, int], bytes]
 
 WINDOW = -zlib.MAX_WBITS
-"""Raw deflate. QEMU says 12 bits, but zlib looks back as far as the output that it holds."""
+"""Raw deflate. QEMU asks for 12 bits, but zlib looks back through all output that it holds."""
 
 
 class NotInflatable(Exception):
@@ -38,13 +38,12 @@ class CutShort(NotInflatable):
 
 
 def deflated(payload: Payload, size: int) -> bytes:
-    """A raw deflate stream; what follows the cluster's bytes is of no matter.
+    """A raw deflate stream; what follows the cluster's bytes is ignored.
 
-    ISA-L is twice as fast as zlib, which QEMU uses, and believed only where both agree: on a stream
-    of one block that ends with the cluster, and has codes that zlib takes too (ISA-L does not mind
-    a set of Huffman codes that leaves some bits without meaning). All other verdicts are zlib's.
-    QEMU's compressor begins a second block after 32,767 symbols, which a cluster of 64 KiB hardly
-    ever has.
+    ISA-L is twice as fast as zlib, which QEMU uses. Its result counts only where both agree: for a
+    stream of one block that ends with the cluster, and whose codes zlib accepts too (ISA-L accepts
+    an incomplete set of Huffman codes). Everything else is left to zlib. QEMU's compressor begins a
+    second block after 32,767 symbols, which a cluster of 64 KiB hardly ever has.
 
     Args:
         payload: The bytes that the L2 entry claims; the stream may end before they do.
@@ -62,8 +61,8 @@ def deflated(payload: Payload, size: int) -> bytes:
                 return data
         except (IsalError, zlib.error):
             pass
-    # After the cluster's last byte zlib reads on, to the next symbol that would give output: what
-    # it meets there has to be sound. Python's zlib does as QEMU does, with max_length for Z_FINISH.
+    # After the cluster's last byte zlib reads on to the next symbol that would give output, and
+    # fails if that is broken. Python's zlib does so with max_length as QEMU's does with Z_FINISH.
     exact = zlib.decompressobj(WINDOW)
     try:
         data = exact.decompress(payload, size)
@@ -89,7 +88,7 @@ def zstandard_frames(payload: Payload, size: int) -> bytes:
     """Zstandard frames until the cluster is full; the last one has to end there.
 
     Args:
-        payload: The bytes that the L2 entry claims; what follows the last frame is of no matter.
+        payload: The bytes that the L2 entry claims; what follows the last frame is ignored.
         size: Bytes of a cluster.
 
     Raises:
@@ -101,7 +100,7 @@ def zstandard_frames(payload: Payload, size: int) -> bytes:
     if decompressor is None:
         decompressor = _of_thread.zstd = zstandard.ZstdDecompressor()
     try:
-        # The library allocates what a frame claims to hold, so the claim is looked at first.
+        # The library allocates the size that a frame states, so that is checked first.
         if zstandard.frame_content_size(payload) == size:
             data: bytes = decompressor.decompress(payload, allow_extra_data=True)
             return data
@@ -111,7 +110,7 @@ def zstandard_frames(payload: Payload, size: int) -> bytes:
 
 
 def _kind_of_damage(payload: Payload) -> type[NotInflatable]:
-    """Whether a payload that is refused ends within its first frame."""
+    """The error of a refused payload: whether it ends within its first frame."""
     import zstandard
 
     try:
@@ -124,7 +123,7 @@ def _kind_of_damage(payload: Payload) -> type[NotInflatable]:
 
 
 def _frame_by_frame(decompressor: zstandard.ZstdDecompressor, payload: Payload, size: int) -> bytes:
-    """The same for several frames, and for those that do not say how much they hold."""
+    """The same for several frames, and for those that do not state their content's size."""
     import zstandard
 
     view, at, left = memoryview(payload), 0, size
@@ -132,12 +131,12 @@ def _frame_by_frame(decompressor: zstandard.ZstdDecompressor, payload: Payload, 
     while left:
         if at >= len(view):
             raise CutShort(f"the frames give {size - left} bytes instead of {size}")
-        behind = _frame_end(view, at)
-        frame, at = view[at:behind], behind
+        end = _frame_end(view, at)
+        frame, at = view[at:end], end
         if is_skippable(frame):
             continue
         claimed = zstandard.frame_content_size(frame)
-        if claimed > left:  # then the blocks decide: libzstd believes an empty last one
+        if claimed > left:  # libzstd may end such a frame early, with an empty last block
             reader = decompressor.stream_reader(frame)
             piece: bytes = reader.read(left)
             if reader.read(1):
@@ -145,7 +144,7 @@ def _frame_by_frame(decompressor: zstandard.ZstdDecompressor, payload: Payload, 
             pieces.append(piece)
             left -= len(piece)
             continue
-        if claimed == 0:  # which the library takes for an empty frame, unseen
+        if claimed == 0:  # the library returns nothing, without a look at the blocks
             if decompressor.stream_reader(frame).read(1):
                 raise NotInflatable("a frame holds more than it says")
             continue
@@ -164,16 +163,16 @@ BLOCK_HEADER, CHECKSUM = 3, 4
 """Bytes of a block's header, and of a frame's checksum."""
 
 REPEATED, RESERVED = 1, 3
-"""Types of block: one byte, so many times; none."""
+"""Types of block: one byte, repeated; not allowed."""
 
 
 def is_skippable(frame: memoryview) -> bool:
-    """Whether a frame has no data of the cluster."""
+    """Whether a frame is to be skipped: it has no data."""
     return frame[1:4] == SKIPPABLE and frame[0] >> 4 == 0x5
 
 
 def _frame_end(view: memoryview, at: int) -> int:
-    """Offset behind the frame that starts somewhere.
+    """Where the frame that starts at an offset ends.
 
     Raises:
         NotInflatable: It does not end within the payload.
@@ -183,19 +182,19 @@ def _frame_end(view: memoryview, at: int) -> int:
 
     frame = view[at:]
     if is_skippable(frame):
-        behind = at + SKIPPABLE_HEADER + int.from_bytes(frame[4:SKIPPABLE_HEADER], "little")
+        end = at + SKIPPABLE_HEADER + int.from_bytes(frame[4:SKIPPABLE_HEADER], "little")
     else:
         has_checksum = zstandard.get_frame_parameters(frame).has_checksum
-        behind, last = at + zstandard.frame_header_size(frame), False
-        while not last and behind + BLOCK_HEADER <= len(view):
-            header = int.from_bytes(view[behind : behind + BLOCK_HEADER], "little")
+        end, last = at + zstandard.frame_header_size(frame), False
+        while not last and end + BLOCK_HEADER <= len(view):
+            header = int.from_bytes(view[end : end + BLOCK_HEADER], "little")
             last, kind, length = bool(header & 1), header >> 1 & 0b11, header >> 3
             if kind == RESERVED:
                 raise NotInflatable("a block is of no type")
-            behind += BLOCK_HEADER + (1 if kind == REPEATED else length)
-        behind += CHECKSUM if has_checksum else 0
+            end += BLOCK_HEADER + (1 if kind == REPEATED else length)
+        end += CHECKSUM if has_checksum else 0
         if not last:
-            behind = len(view) + 1
-    if behind > len(view):
+            end = len(view) + 1
+    if end > len(view):
         raise CutShort("a frame does not end within the cluster's data")
-    return behind
+    return end

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from qcowspec.crypto import Decryptor
 
 CACHE = 16 << 20
-"""Bytes of inflated clusters that a layer keeps."""
+"""Bytes of inflated clusters that a layer caches."""
 
 PIECE = 8 << 20
 """Bytes that are read at once, at most."""
@@ -49,23 +49,23 @@ SHARE = 16
 """Compressed clusters that a thread takes at a time."""
 
 Key = tuple[int | None, int]
-"""What tells payloads apart: where they are, and how many bytes an entry claims."""
+"""Identifies a payload: its host offset, and the bytes that an entry claims."""
 
 
 @cache
 def pool() -> ThreadPoolExecutor:
-    """The threads that inflate: as many as there are processors."""
-    from concurrent.futures import ThreadPoolExecutor  # which few reads are worth waiting for
+    """The threads that inflate, one a processor."""
+    from concurrent.futures import ThreadPoolExecutor  # slow to import, and few reads need it
 
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="qcowspec")
 
 
 class LayerReader:
-    """Reads one layer. Any number of threads may use it.
+    """Reads one layer; any number of threads may share it.
 
     Attributes:
-        layer: Which.
-        is_direct: Whether its data are stored as the guest sees them, and bounded by nothing.
+        layer: The layer.
+        is_direct: Whether its data are stored as the guest sees them, at offsets that QEMU reads.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -78,7 +78,7 @@ class LayerReader:
         self._is_v1 = layer.metadata is not None and layer.metadata.format is Format.QCOW
         self.is_direct = not self._is_v1 and layer.decryptor is None
         self._read_at = layer.data.read_at
-        # What a conversion reads of a server is not worth keeping, nor reading ahead.
+        # What a conversion reads from a server is neither kept nor read ahead.
         self._read_once = layer.source.read_once
         self._cluster_size = layer.walk.cluster_size
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
@@ -99,14 +99,14 @@ class LayerReader:
         return bytes(buffer)
 
     def packed(self, run: Run) -> bytes:
-        """The bytes of a run of a compressed cluster, which is kept for the next read.
+        """The bytes of a run of a compressed cluster, which is cached for the next read.
 
         Raises:
             Malformed: The cluster does not inflate.
             Unreadable: A source failed.
         """
         key = _key(run)
-        data = self._recalled(key)
+        data = self._cached(key)
         if data is None:
             data = self._inflated(run, next(self._payloads([run])))
             self._keep(key, data)
@@ -119,10 +119,10 @@ class LayerReader:
         """Write the bytes of the runs of data and of compressed clusters into a buffer.
 
         Args:
-            runs: Some of this layer's; those of other kinds are passed over.
-            buffer: Where to; what lies outside of these runs is left as it is.
+            runs: Runs of this layer; those of other kinds are skipped.
+            buffer: Where the bytes go; other bytes in it stay as they are.
             base: The guest offset of its first byte.
-            alone: Do all of it in this thread, and keep nothing: the caller has threads of its own,
+            alone: Do all of it in this thread, and cache nothing: the caller has its own threads,
                 and reads every cluster once.
 
         Raises:
@@ -162,7 +162,7 @@ class LayerReader:
             self._stored(run.host_offset, into)
 
     def _stored(self, host: int, into: memoryview) -> None:
-        """Read bytes as they are stored; zeros behind the end of the file."""
+        """Read bytes as they are stored; zeros past the end of the file."""
         count = self.layer.data.read_into(host, into)
         if count < len(into):
             into[count:] = bytes(len(into) - count)  # a buffer may have been used before
@@ -195,10 +195,10 @@ class LayerReader:
     def _unpack(
         self, groups: Sequence[Sequence[Run]], buffer: memoryview, base: int, *, keep: bool
     ) -> None:
-        """Inflate payloads, each for the runs that share it; those that are kept are not read."""
+        """Inflate payloads, each for the runs that share it, unless they are cached."""
         wanted = []
         for group in groups:
-            data = self._recalled(_key(group[0])) if keep else None
+            data = self._cached(_key(group[0])) if keep else None
             if data is None:
                 wanted.append(group)
             else:
@@ -211,7 +211,7 @@ class LayerReader:
             self._spread(data, group, buffer, base)
 
     def _spread(self, data: bytes, group: Sequence[Run], buffer: memoryview, base: int) -> None:
-        """Write a cluster's bytes where the runs that share it want them."""
+        """Copy a cluster's bytes to the runs that share it."""
         for run in group:
             within, at = run.offset % self._cluster_size, run.offset - base
             buffer[at : at + run.length] = (
@@ -219,20 +219,20 @@ class LayerReader:
             )
 
     def _payloads(self, runs: Sequence[Run], *, once: bool = False) -> Iterator[Payload]:
-        """The payloads of compressed runs, neighbours in the file fetched together."""
+        """The payloads of compressed runs; neighbours in the file share a read."""
         read = self._read_once if once else self.layer.source.read_at
         first = 0
         while first < len(runs):
             start = runs[first].host_offset or 0
-            behind, last = start + runs[first].compressed_length, first + 1
+            stop, last = start + runs[first].compressed_length, first + 1
             while last < len(runs):
                 at, length = runs[last].host_offset or 0, runs[last].compressed_length
-                if not start <= at <= behind + GAP or at + length - start > PIECE:
+                if not start <= at <= stop + GAP or at + length - start > PIECE:
                     break
-                behind, last = max(behind, at + length), last + 1
-            wanted = behind - start
+                stop, last = max(stop, at + length), last + 1
+            wanted = stop - start
             data = read(start, wanted)
-            if len(data) < wanted:  # QEMU reads zeros behind the end of the file
+            if len(data) < wanted:  # QEMU reads zeros past the end of the file
                 data = data.ljust(wanted, b"\0")
             view = memoryview(data)
             for run in runs[first:last]:
@@ -248,9 +248,9 @@ class LayerReader:
             raise self._error(rule, run, cut=self.is_cut(run)) from error
 
     def is_cut(self, run: Run) -> bool:
-        """Whether the end of the file cuts off a part of a payload that its stream needs.
+        """Whether the file ends before a payload's stream does.
 
-        A sound image may end within the last sector that its last payload claims.
+        A valid image may end within the last sector that its last payload claims.
 
         Raises:
             Unreadable: The source failed.
@@ -265,11 +265,11 @@ class LayerReader:
         return False
 
     def over(self, layer: Layer) -> LayerReader:
-        """The same kind of reader of the same layer, whose bytes come from elsewhere."""
+        """A reader like this one, of the same layer with other sources."""
         return LayerReader(layer)
 
-    def _recalled(self, key: Key) -> bytes | None:
-        """A cluster that is kept."""
+    def _cached(self, key: Key) -> bytes | None:
+        """A cluster from the cache; None if it is not there."""
         with self._lock:
             data = self._kept.get(key)
             if data is not None:
@@ -295,7 +295,7 @@ class LayerReader:
 
 
 def past_end(run: Run, length: int) -> str:
-    """What is wrong with a payload that the end of its file cuts off."""
+    """The message for a payload that extends past the end of its file."""
     start = run.host_offset or 0
     return (
         f"The compressed data at {start:#x} to {start + run.compressed_length:#x} extend past the"

@@ -1,6 +1,6 @@
-"""Which ranges of a disk cannot be had, or may not be what the guest wrote, and why.
+"""The ranges of a disk that cannot be read, or may not be what the guest wrote, and why.
 
-In: ranges, as they are met, from any thread. Out: the same in order, joined where they touch and
+In: ranges in any order, from any thread. Out: the same in guest order, joined where they touch and
 are lost for one reason. Refuses: nothing.
 """
 
@@ -13,11 +13,11 @@ from typing import NamedTuple
 from qcowspec.errors import QcowError
 
 LISTED = 100_000
-"""Ranges that are kept; more are counted, so that a hostile image cannot fill memory."""
+"""Ranges that are listed; others are only counted, so that a hostile image cannot fill memory."""
 
 
 class Loss(NamedTuple):
-    """A range of a disk.
+    """A range of a disk that is lost.
 
     Attributes:
         offset: Where it starts on the disk, in bytes.
@@ -25,7 +25,7 @@ class Loss(NamedTuple):
         path: The file at fault.
         rule: The broken rule; None where no rule of the format is broken.
         reason: One sentence; of neighbours that were joined, about the first.
-        place: Where the fault is in that file, in bytes; None where it is in no one place.
+        place: Host offset of the fault in that file; None if it has no single place.
     """
 
     offset: int
@@ -41,7 +41,7 @@ class Loss(NamedTuple):
         return self.offset + self.length
 
     def within(self, start: int, end: int) -> Loss:
-        """The part of it that lies in a range, which it touches."""
+        """The part that lies in a range, which it overlaps."""
         low = max(self.offset, start)
         return self._replace(offset=low, length=min(self.end, end) - low)
 
@@ -52,10 +52,10 @@ def loss(offset: int, length: int, error: QcowError, path: str) -> Loss:
 
 
 class Losses:
-    """Losses as they are met; any number of threads may add to them.
+    """A list of losses; any number of threads may add to it.
 
     Attributes:
-        met: How often something was added.
+        met: How often a loss was added.
         more: Ranges that are counted, and not listed.
         more_bytes: Their bytes.
     """
@@ -68,7 +68,7 @@ class Losses:
             self.add(each)
 
     def add(self, found: Loss) -> None:
-        """Note a loss; one that goes on where the last one ended is joined to it."""
+        """Add a loss; one that continues the last one is joined to it."""
         with self._lock:
             self.met += 1
             last = self._found[-1] if self._found else None
@@ -110,14 +110,14 @@ class Losses:
 
 
 def _goes_on(one: Loss, other: Loss) -> bool:
-    """Whether two losses are one."""
+    """Whether a loss continues another one."""
     if one.end != other.offset or (one.path, one.rule) != (other.path, other.rule):
         return False
     return one.rule is not None or one.reason == other.reason
 
 
 def _tidied(found: list[Loss]) -> Iterator[Loss]:
-    """Losses in order; where they overlap, the one that starts first counts."""
+    """Losses in guest order; of two that overlap, the first one keeps the overlap."""
     held: Loss | None = None
     for each in sorted(found, key=lambda each: each.offset):
         if held is not None and each.offset < held.end:

@@ -1,11 +1,12 @@
-"""What of a disk lies past the end of a file, or is lost, by the tables alone.
+"""The ranges of a disk that lie past the end of a file, or are lost, by the tables alone.
 
 In: a disk. Out: losses, in no order: ranges whose data, payload or table entries lie past the end
 of the image, of its data file or of a backing file; and in a salvage those that are mapped as lost.
 Refuses: what a mapping refuses.
 
-Not past the end is what a backing file, smaller than its overlay's disk, does not have; nor what a
-raw file lacks to a whole sector; nor what the last payload claims behind the end of its stream.
+Three things do not count: the range that a backing file is smaller than its overlay's disk, the
+bytes that a raw file lacks to a whole sector, and what the last payload claims past the end of its
+stream.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def missing(disk: Disk, end: int | None = None) -> Iterator[Loss]:
-    """The losses that show on a disk, up to a guest offset; see above.
+    """The losses that show on a disk, up to a guest offset.
 
     Args:
         disk: The disk.
@@ -65,7 +66,7 @@ UNREADABLE = "The file cannot be read where the table entries for this range are
 
 
 def _suspects(layer: Layer, extents: Extents) -> Extents:
-    """The extents that are lost, and those of which data, or what a payload claims, lie too far."""
+    """The extents that are lost, and those whose data or payload may extend past the file's end."""
     chosen = extents.kinds == Kind.LOST
     if layer.metadata is not None:
         data = extents.kinds == Kind.DATA

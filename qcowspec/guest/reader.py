@@ -1,6 +1,6 @@
 """A virtual disk as a Python file.
 
-In: seeks and reads. Out: bytes. Refuses: to be written.
+In: seeks and reads. Out: bytes. Refuses: writing.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class DiskReader(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Always True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Always True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -41,7 +41,7 @@ class DiskReader(io.RawIOBase):
         return self._at
 
     def tell(self) -> int:
-        """Where it stands."""
+        """The current offset."""
         self._check()
         return self._at
 

@@ -1,16 +1,14 @@
 """Many ranges of a disk in one call: no host byte is fetched twice, no cluster inflated twice.
 
 In: guest ranges in any order, which may overlap. Out: their bytes, in the order asked for.
-Refuses: what reading one of them alone refuses.
+Refuses: what reading one of them refuses.
 
-What is asked for is brought together first: ranges become stretches that do not touch, and these
-share one buffer. Then, layer by layer, the tables say where the bytes are, and `fetches` brings
-them in the order in which they lie in the file.
+The ranges are first joined to stretches that do not touch, which share one buffer. Then the tables
+of each layer are looked up, and `fetches` reads the bytes in the order of the file.
 
-Memory: the bytes asked for, twice (the buffer, and what is handed out), and a few pieces of
-`fetches.BLOCK` on their way. How much that may be is for the caller to say: a range that ends
-behind the disk counts as far as the disk goes, and a thousand ranges of a whole disk are a thousand
-disks.
+Memory: the bytes asked for, twice (the buffer and the result), and a few pieces of `fetches.BLOCK`.
+The caller bounds it: a range counts up to the end of the disk, and a thousand ranges of the whole
+disk are a thousand disks.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qcowspec.errors import Invalid, Malformed, Unsupported
-from qcowspec.guest.fetches import Wanted, fetches, side_by_side
+from qcowspec.guest.fetches import Wanted, fetches, run_jobs
 from qcowspec.mapping import Extents, Kind, Mapping
 from qcowspec.mapping.spans import Offsets
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from qcowspec.guest.disk import Disk
 
 GAP = 256
-"""Clusters between two ranges whose entries are rather decoded than skipped: a walk costs more."""
+"""Clusters between two ranges whose entries are decoded too: that costs less than a second walk."""
 
 
 def read_extents(disk: Disk, extents: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -41,7 +39,7 @@ def read_extents(disk: Disk, extents: Sequence[tuple[int, int]]) -> list[bytes]:
     jobs = []
     for depth, found in _layered(disk, stretches.starts, stretches.ends):
         jobs += fetches(disk.reader_of(depth), Wanted(found, stretches.places(found.offsets)))
-    side_by_side(jobs, buffer)
+    run_jobs(jobs, buffer)
     starts = stretches.places(np.array([start for start, _ in asked], np.uint64)).tolist()
     return [
         bytes(buffer[at : at + length]) if length else b""
@@ -57,11 +55,11 @@ def _clamped(offset: int, length: int, size: int) -> tuple[int, int]:
 
 
 class Stretches:
-    """What ranges cover: stretches in guest order that do not touch, side by side in one buffer.
+    """The stretches that ranges cover: in guest order, not touching, together in one buffer.
 
     Attributes:
         starts: Guest offset of each, dtype uint64.
-        ends: Guest offset behind each.
+        ends: Guest offset after each.
         total: Bytes of all of them.
     """
 
@@ -79,7 +77,7 @@ class Stretches:
         self.total = int(lengths.sum())
 
     def places(self, offsets: Offsets) -> Offsets:
-        """Where guest offsets are in the buffer; of those that are not, anything."""
+        """Positions of guest offsets in the buffer; undefined for those outside of it."""
         if not len(self.starts):
             return np.zeros(len(offsets), np.uint64)
         index = np.searchsorted(self.starts, offsets, side="right").clip(1) - 1
@@ -88,17 +86,17 @@ class Stretches:
 
 
 def _layered(disk: Disk, starts: Offsets, ends: Offsets) -> Iterator[tuple[int, Extents]]:
-    """Where the bytes of stretches are: depth of the layer, and extents of it."""
+    """Where the bytes of stretches are: the depth of a layer, and its extents."""
     depth = 0
     while len(starts):
         layer = disk.reader_of(depth).layer
-        # Past the end of a backing file there are zeros, which the buffer has already.
+        # Past the end of a backing file are zeros, as in the buffer already.
         inner = starts < layer.size
         starts, ends = starts[inner], np.minimum(ends[inner], np.uint64(layer.size))
         found = _located(layer.mapping, starts, ends)
         yield depth, found
-        behind = found.take(found.kinds == Kind.BACKING)
-        starts, ends = behind.starts, behind.ends
+        backing = found.take(found.kinds == Kind.BACKING)
+        starts, ends = backing.starts, backing.ends
         depth += 1
 
 
@@ -107,15 +105,15 @@ def _located(mapping: Mapping, starts: Offsets, ends: Offsets) -> Extents:
     parts: list[Extents] = []
     apart = starts[1:] - ends[:-1] > GAP * mapping.cluster_size
     bounds = [0, *(np.flatnonzero(apart) + 1).tolist(), len(starts)] if len(starts) else [0]
-    for first, behind in pairwise(bounds):
-        chosen = slice(first, behind)
+    for first, stop in pairwise(bounds):
+        chosen = slice(first, stop)
         try:
-            whole = mapping.extents(int(starts[first]), int(ends[behind - 1] - starts[first]))
+            whole = mapping.extents(int(starts[first]), int(ends[stop - 1] - starts[first]))
             parts.append(whole.within(starts[chosen], ends[chosen]))
         except (Invalid, Malformed, Unsupported):
-            if behind - first == 1:
+            if stop - first == 1:
                 raise
-            # The broken entry may lie between the stretches, where nobody asked.
+            # The broken entry may lie between the stretches, which is no error here.
             for start, end in zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True):
                 parts.append(mapping.extents(start, end - start))
     return Extents.chained(parts)

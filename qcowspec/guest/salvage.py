@@ -1,7 +1,7 @@
-"""Reading around what is broken: zeros in the place of what cannot be read, and a note of it.
+"""Reading around damage: zeros in place of what cannot be read, and a record of each loss.
 
 In: runs of a layer. Out: bytes, in a buffer; what is lost goes to `Losses`. Refuses: a file that
-changes while it is read, and a server that fails: neither is a loss for good.
+changes while it is read, and a server that fails: another attempt may succeed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from qcowspec.spec.units import GuestOffset, HostOffset
 
 
 class SalvagingReader(LayerReader):
-    """Reads one layer, and goes on where it fails.
+    """Reads one layer, and continues after errors.
 
-    What fails is read again in halves, down to a sector of data or a compressed cluster: that is
-    what qemu-img's ``--salvage`` leaves out too.
+    What fails is read again in halves, down to a sector of data or a compressed cluster, the units
+    that qemu-img's ``--salvage`` skips too.
     """
 
     def __init__(self, layer: Layer, losses: Losses) -> None:
@@ -47,7 +47,7 @@ class SalvagingReader(LayerReader):
         try:
             super().read_into(run, into)
         except QcowError as error:
-            self._check_lost(error)
+            self._raise_transient(error)
             size = self._part(run, error)
             if not size:
                 into[:] = bytes(run.length)
@@ -58,8 +58,8 @@ class SalvagingReader(LayerReader):
             self.read_into(_cut(run, first, run.length), into[first:])
 
     def _part(self, run: Run, error: QcowError) -> int:
-        """In parts of how many bytes a run is read again; 0 where all of it is lost."""
-        # A rule is broken by a whole cluster, and runs may be of many.
+        """Bytes of the parts in which a run is read again; 0 if all of it is lost."""
+        # A broken rule affects a whole cluster, and a run may have many.
         unit = c.BDRV_SECTOR_SIZE if isinstance(error, Unreadable) else self._cluster_size
         last = run.offset + run.length - 1
         if run.offset // unit == last // unit or isinstance(self.layer.data, Closed):
@@ -72,7 +72,7 @@ class SalvagingReader(LayerReader):
         try:
             super()._unpack(groups, buffer, base, keep=keep)
         except QcowError as error:
-            self._check_lost(error)
+            self._raise_transient(error)
             if len(groups) > 1:
                 half = len(groups) // 2
                 self._unpack(groups[:half], buffer, base, keep=keep)
@@ -83,8 +83,8 @@ class SalvagingReader(LayerReader):
                 buffer[at : at + run.length] = bytes(run.length)
                 self._losses.add(loss(run.offset, run.length, error, self.layer.name))
 
-    def _check_lost(self, error: QcowError) -> None:
-        """Let through what is no loss for good."""
+    def _raise_transient(self, error: QcowError) -> None:
+        """Raise errors that another attempt may not meet."""
         if isinstance(error, Changed) or (isinstance(error, Unreadable) and self._is_remote):
             raise error
 

@@ -1,7 +1,7 @@
-"""What the block layer says of each stretch of a virtual disk, as ``qemu-img map`` shows it.
+"""The block status of each stretch of a virtual disk, as ``qemu-img map`` shows it.
 
 In: the layers of a disk. Out: `Status`, arrays that tile a range: the layer that decides, whether
-there are data, whether they are known zeros, and where they lie. Refuses: what a mapping refuses.
+it has data, whether they are known zeros, and where they are. Refuses: what a mapping refuses.
 
 Source: block/io.c: bdrv_co_block_status; block/qcow2.c: qcow2_co_block_status; block/qcow.c:
 qcow_co_block_status; block/file-posix.c: raw_co_block_status; qemu-img.c: get_block_status,
@@ -27,22 +27,22 @@ from qcowspec.mapping.spans import Offsets, Ranges, Rows, Spans, adjacent, join_
 from qcowspec.sources.source import Source
 
 FEW = 16
-"""Stretches that belong to the backing file and are looked up there one by one; more than those
-are laid over a walk through the backing file's whole range, which costs less for each."""
+"""Most stretches of the backing file that are looked up there one by one. For more, the backing
+file's status of the whole range is computed once, which costs less for each."""
 
 WINDOW = 4 << 30
-"""Bytes of data whose holes are asked for at a time: a file may have one every few KiB."""
+"""Bytes of data whose holes are looked up at a time: a file may have one every few KiB."""
 
 
 class Flag(IntFlag):
-    """What is known of a stretch; 0 in an entry that is the backing file's to decide."""
+    """What is known of a stretch; 0 if the backing file decides."""
 
     DATA = 1
     """Its bytes are to be read: BDRV_BLOCK_DATA."""
     ZERO = 2
     """They are zeros: BDRV_BLOCK_ZERO."""
     PRESENT = 4
-    """The layer has its own word on it: BDRV_BLOCK_ALLOCATED."""
+    """The layer decides, not its backing file: BDRV_BLOCK_ALLOCATED."""
     COMPRESSED = 8
     """They are compressed: BDRV_BLOCK_COMPRESSED, since QEMU 8.2."""
     LOST = 32
@@ -51,15 +51,15 @@ class Flag(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Status(Spans):
-    """Stretches of a virtual disk that follow one another, as arrays of shape (n,).
+    """Stretches of a virtual disk that leave no gap, as arrays of shape (n,).
 
     Attributes:
         starts: Guest offsets in bytes, dtype uint64, rising.
         lengths: Bytes of each, dtype uint64, above 0.
         depths: The layer that decides, dtype uint16; 0 is the image itself.
         flags: Sums of `Flag`, dtype uint8.
-        offsets: Where its bytes lie in that layer's data, in bytes, dtype uint64; `NOWHERE` where
-            they have no place of their own, as compressed and encrypted ones.
+        offsets: Host offsets in that layer's data, in bytes, dtype uint64; `NOWHERE` if the bytes
+            are not stored as they are, because they are compressed, encrypted or not allocated.
     """
 
     starts: Offsets
@@ -98,8 +98,8 @@ def block_status(
         disk: The virtual disk; all files that it needs are opened.
         offset: Where the range starts, in bytes.
         length: Its bytes; None for all that follow.
-        holes: Ask raw files, and images with preallocated metadata, for the holes of their files.
-        compressed: Tell compressed stretches from others, as QEMU does since 8.2.
+        holes: Look for holes in raw files, and in images with preallocated metadata.
+        compressed: Set `Flag.COMPRESSED`, as QEMU does since 8.2.
 
     Raises:
         Invalid: A table entry on the way breaks a rule.
@@ -115,7 +115,7 @@ def block_status(
 
 
 def within(batches: Iterable[Status], ranges: Iterable[Ranges]) -> Iterator[Status]:
-    """What lies in some ranges, cut at their ends.
+    """The status of some ranges, cut at their ends.
 
     Args:
         batches: The status of a range that holds them all.
@@ -160,7 +160,7 @@ def with_losses(batches: Iterable[Status], losses: Iterable[Loss]) -> Iterator[S
 
 
 class _Walk:
-    """One way through the layers."""
+    """Computes the status of a range, layer by layer."""
 
     def __init__(self, layers: list[Layer], *, holes: bool, compressed: bool, sound: bool) -> None:
         self._layers = layers
@@ -185,7 +185,7 @@ class _Walk:
                 yield replace(own, flags=np.where(own.flags == 0, np.uint8(Flag.ZERO), own.flags))
 
     def _batches(self, depth: int, mapping: Mapping, start: int, end: int) -> Iterator[Extents]:
-        """A layer's extents; only so many bytes of data at a time where holes are asked for."""
+        """A layer's extents, of `WINDOW` bytes of data at a time if holes are looked up."""
         for batch in mapping.batches(start, end - start):
             if self._asks(depth):
                 yield from _windows(batch, self._layers[depth].data)
@@ -193,7 +193,7 @@ class _Walk:
                 yield batch
 
     def _through(self, depth: int, extents: Extents) -> Iterator[Status]:
-        """Extents of a layer, some of which the layer behind it decides."""
+        """Extents of a layer, some of which its backing file decides."""
         start, end = extents.start, extents.end
         if np.count_nonzero(extents.kinds == Kind.BACKING) <= FEW:
             yield from self._one_by_one(depth, extents)
@@ -204,7 +204,7 @@ class _Walk:
                 start = lower.end
                 yield _overlaid(upper, lower)
         except QcowError:
-            # What is broken there may be hidden here: only what shows is looked up.
+            # The broken part may be hidden by this layer: only what shows is looked up.
             yield from self._one_by_one(depth, extents.cut(start, end))
 
     def _one_by_one(self, depth: int, extents: Extents) -> Iterator[Status]:
@@ -215,7 +215,7 @@ class _Walk:
                 yield self._own(depth, part)
 
     def _own(self, depth: int, extents: Extents) -> Status:
-        """A layer's own word; flags of 0 where it has none."""
+        """The status by one layer alone; flags are 0 where its backing file decides."""
         layer = self._layers[depth]
         offsets = extents.hosts
         hidden = extents.kinds == Kind.COMPRESSED
@@ -238,7 +238,7 @@ class _Walk:
         return _with_holes(status, wanted, layer)
 
     def _asks(self, depth: int) -> bool:
-        """Whether the holes of a layer's file are asked for."""
+        """Whether the holes of a layer's file are looked up."""
         if depth not in self._looks:
             layer = self._layers[depth]
             looks = layer.metadata is None or (self._sound and is_preallocated(layer))
@@ -247,15 +247,15 @@ class _Walk:
 
 
 def _windows(batch: Extents, file: Source) -> Iterator[Extents]:
-    """Extents cut so that each part has few holes of the file: `WINDOW` bytes of data, or more.
+    """Extents in parts of `WINDOW` bytes of data, so that each part has few holes of the file.
 
-    Without data a part is as long as it comes; and so is what lies in one hole, or has none.
+    A part is longer if data end in a hole or in data without one: it goes on to the end of that.
     """
     data = np.where(batch.kinds == Kind.DATA, batch.lengths, np.uint64(0))
-    behind, start, enough = np.cumsum(data), batch.start, WINDOW
-    while len(batch) and enough < int(behind[-1]):
-        index = int(np.searchsorted(behind, np.uint64(enough)))
-        left = int(behind[index]) - enough  # of the extent in which the part ends
+    sums, start, enough = np.cumsum(data), batch.start, WINDOW
+    while len(batch) and enough < int(sums[-1]):
+        index = int(np.searchsorted(sums, np.uint64(enough)))
+        left = int(sums[index]) - enough  # of the extent in which the part ends
         host = int(batch.hosts[index] + batch.lengths[index]) - left
         more = min(left, Holes(file).alike_until(host) - host)
         at = int(batch.offsets[index] + batch.lengths[index]) - left + more
@@ -277,14 +277,15 @@ def _with_holes(status: Status, wanted: npt.NDArray[np.bool_], layer: Layer) -> 
     """Stretches cut where their file has holes, and the holes marked as zeros."""
     rows, ahead, lengths, hole = split_at_holes(layer.data, status.offsets, status.lengths, wanted)
     found = status.parts(rows, status.starts[rows] + ahead, lengths)
-    # A raw file's hole is no data; that of an image's data is both (block/io.c: BDRV_BLOCK_RECURSE)
+    # A hole of a raw file is not data; one in an image's data is both (block/io.c:
+    # BDRV_BLOCK_RECURSE).
     zero = Flag.ZERO | Flag.PRESENT | (Flag(0) if layer.metadata is None else Flag.DATA)
     found.flags[hole] = zero
     return found.joined()
 
 
 def _overlaid(upper: Status, lower: Status) -> Status:
-    """One layer's word over another's, on the same range; the lower's where the upper has none."""
+    """The status of one range by two layers: the lower one's where the upper's flags are 0."""
     marks = np.union1d(upper.starts, lower.starts)
     upper, lower = upper.split(marks), lower.split(marks)
     defers = upper.flags == 0
