@@ -1,14 +1,13 @@
-"""The library's front door: open an image and look at it.
+"""The library's entry point: open an image and read it.
 
-In: what the user calls an image. Out: an `Image`. Refuses: what QEMU refuses, with the error of the
-rule that QEMU reports first.
+In: an image as the user names it. Out: an `Image`. Refuses: what QEMU refuses, with the error of
+the rule that QEMU reports first.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from qcowspec.errors import Invalid, QcowError
@@ -60,7 +59,7 @@ class Image:
 
     @property
     def looked(self) -> Looked:
-        """How much of the image was looked at on opening, by the rules of QEMU and the document."""
+        """How much of the image opening checked, by the rules of QEMU and of the document."""
         return looked(self.machine, refused_by("qemu") | refused_by("spec"))
 
     @property
@@ -146,8 +145,8 @@ class Image:
             keyless: For a look at the tables, which are never encrypted: without a passphrase the
                 disk is opened all the same, and fails where encrypted data are asked for.
             salvage: Open the disk however broken the image is, as far as its header and its L1
-                table lead, and read zeros in the place of what cannot be read. `Disk.losses` has
-                what was met, with the reasons; `qcowspec.guest.missing` has what the tables tell.
+                table lead, and read zeros in place of what cannot be read. `Disk.losses` has what
+                was lost so far, with the reasons; `Disk.lost_ranges` goes through the tables.
 
         Raises:
             Invalid: The image breaks a rule for which QEMU refuses it, or has no such snapshot.
@@ -197,13 +196,13 @@ class Image:
         return chain, Disk(chain)
 
     def pread(self, offset: int, length: int, *, snapshot: str | None = None) -> bytes:
-        """Read guest bytes; fewer come only where the disk ends. See `Disk.pread`."""
+        """Read guest bytes; fewer are returned only at the end of the disk. See `Disk.pread`."""
         return self.disk(snapshot).pread(offset, length)
 
     def readinto(
         self, offset: int, buffer: bytearray | memoryview, *, snapshot: str | None = None
     ) -> int:
-        """Read guest bytes into a buffer, and say how many. See `Disk.readinto`."""
+        """Read guest bytes into a buffer; returns how many. See `Disk.readinto`."""
         return self.disk(snapshot).readinto(offset, buffer)
 
     def read_extents(
@@ -275,15 +274,15 @@ class Image:
         """An internal snapshot by its id, or else by its name, as QEMU looks it up.
 
         Raises:
-            Invalid: The image has none of them.
+            Invalid: The image has no such snapshot.
         """
         return self.snapshots[opening.snapshot_index(self.metadata, wanted, self.source.name)]
 
     def _state(self, metadata: Metadata, wanted: str) -> Qcow2.Snapshot:
-        """The same, of a snapshot whose state is to be read; of a salvage, whatever QEMU does.
+        """The same, for a snapshot whose state is to be read; a salvage reads any.
 
         Raises:
-            Invalid: The image has none of them.
+            Invalid: The image has no such snapshot.
             Invalid, Unsupported: QEMU does not load it.
         """
         index = opening.snapshot_index(metadata, wanted, self.source.name)
@@ -299,12 +298,12 @@ class Image:
         """Refuse an image file on this machine that was written to since it was opened.
 
         Raises:
-            Changed: It was. `Disk.check_unchanged` asks the other files of a disk too.
+            Changed: It was. `Disk.check_unchanged` checks the other files of a disk too.
         """
         self.source.check_unchanged()
 
     def close(self) -> None:
-        """Give the files back."""
+        """Close the files."""
         for chain, _ in self._disks.values():
             chain.close()
         self._disks.clear()
@@ -313,12 +312,7 @@ class Image:
     def __enter__(self) -> Image:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -334,16 +328,16 @@ def open(  # noqa: A001 - the name that a user expects, as in gzip and tarfile
 
     Args:
         target: The image; see `qcowspec.sources.open_source`.
-        format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        format: ``qcow`` or ``qcow2``, if the probe is not to decide.
         allow: Which second files may be opened, when guest bytes are read: ``same-dir``, ``any``,
             directories, or a gate of your own; none where it is left out.
-        secret: The passphrase of an encrypted image, and of the layers behind it.
+        secret: The passphrase of an encrypted image, and of its backing files.
         like_qemu: Read snapshots at the active state's size, as qemu-img does.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
         Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
-        Unreadable: The bytes cannot be had.
+        Unreadable: The file cannot be read.
     """
     image = lay_open(target, format=format, allow=allow, secret=secret, like_qemu=like_qemu)
     try:
@@ -368,17 +362,17 @@ def lay_open(
 
     Args:
         target: The image; see `qcowspec.sources.open_source`.
-        format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        format: ``qcow`` or ``qcow2``, if the probe is not to decide.
         entries: Bytes of L2 tables that are read at most, to judge the entries of all tables; 0 to
             judge none.
         allow: See `open`; for a disk that is read in a salvage.
         secret: See `open`.
         like_qemu: See `open`.
-        salvage: Take for zeros what the file cannot be read of, where the structures are.
+        salvage: Read zeros where the file cannot be read and has structures.
 
     Raises:
         NotQcow: The probe finds no QCOW image.
-        Unreadable: The bytes cannot be had.
+        Unreadable: The file cannot be read.
         Unsupported: A source spec says that it is raw.
     """
     source = tables = open_source(target)

@@ -1,4 +1,4 @@
-"""A raw file in the place of an image: all of it is the guest's.
+"""A raw file in place of an image: all of its bytes are the guest's.
 
 In: a source. Out: a `RawImage`, which has a disk as an `Image` has one. Refuses: snapshots.
 """
@@ -6,7 +6,6 @@ In: a source. Out: a `RawImage`, which has a disk as an `Image` has one. Refuses
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from qcowspec.chain import Chain
@@ -27,7 +26,7 @@ class RawImage:
         """Open it.
 
         Raises:
-            Unreadable: It cannot be had.
+            Unreadable: The file cannot be read.
         """
         self.source = open_source(target, raw=True)
         self.size = self.source.length
@@ -65,16 +64,11 @@ class RawImage:
         return iter(())
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self.source.close()
 
     def __enter__(self) -> RawImage:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -34,10 +34,10 @@ class Layer(NamedTuple):
         name: The file, as it was opened.
         format: ``qcow``, ``qcow2`` or ``raw``.
         source: The image file.
-        data: Where the host offsets of data lead: the image file, or its external data file.
+        data: The file that has the data: the image file, or its external data file.
         walk: Where its bytes are, run by run.
-        metadata: What opening read of it; None of a raw file.
-        decryptor: Decrypts its data; None of one that is not encrypted.
+        metadata: What opening read; None for a raw file.
+        decryptor: Decrypts its data; None if it is not encrypted.
         given: Its name before links were followed: names in it are looked up from there.
     """
 
@@ -70,7 +70,7 @@ class Layer(NamedTuple):
         self.data.refuse_writers()
 
     def close(self) -> None:
-        """Give the files back."""
+        """Close the files."""
         self.source.close()
         if self.data is not self.source:
             self.data.close()
@@ -95,11 +95,19 @@ def qcow_layer(
     keyless: bool = False,
     salvage: Tolerant | None = None,
 ) -> Layer:
-    """An image that opened without a broken rule; or, in a salvage, one that was `located`.
+    """The layer of an image that opened without a broken rule; in a salvage, of a `located` one.
 
-    A salvage reads the tables through a source that goes on where the file cannot be read. With the
-    decryptor of another layer of this image the passphrase is not tried again. A layer that may be
-    keyless opens without one as well, for a look at its tables.
+    Args:
+        metadata: What opening read.
+        source: The image file.
+        gate: Decides whether its data file may be opened.
+        secret: The passphrase.
+        snapshot: The snapshot whose state is read; None for the active state.
+        like_qemu: See `qcowspec.mapping.volume_of`.
+        decryptor: That of another layer of this image, so that the passphrase is not tried again.
+        given: The image's name before links were followed.
+        keyless: Open without a passphrase too, to read the tables only.
+        salvage: A source for the tables that continues where the file cannot be read.
 
     Raises:
         Refused: The gate does not open its data file.

@@ -1,8 +1,8 @@
-"""From a passphrase to guest bytes: AES as versions 1 to 3 have it, and LUKS1.
+"""Decryption of guest data: the AES of versions 1 to 3, and LUKS1.
 
 In: an image that was opened, its bytes, a passphrase. Out: a `Decryptor`. Refuses: a passphrase
-that opens no key slot, and an encrypted image without one, as `Unsupported` with the rule that QEMU
-would name. No error holds a passphrase or a key.
+that opens no key slot, and an encrypted image without one, with `Unsupported` and the rule that
+QEMU checks. No error has a passphrase or a key in it.
 """
 
 from __future__ import annotations

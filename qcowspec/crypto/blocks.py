@@ -1,10 +1,10 @@
 """Block ciphers that take many blocks in one call.
 
 In: a key, and blocks one after the other. Out: the same blocks, each encrypted or decrypted by
-itself. Refuses: a cipher that the installed libraries do not have, as `Unsupported`.
+itself. Refuses: a cipher that the installed libraries lack, with `Unsupported`.
 
-AES, CAST5 and SM4 are OpenSSL's; Serpent and Twofish, which no kept library has for Python, have
-modules of their own.
+AES, CAST5 and SM4 are OpenSSL's. No maintained Python library has Serpent and Twofish: they are
+implemented here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class OpenSSL:
 
     def __init__(self, algorithm: Any) -> None:
         self.block_size: int = algorithm.block_size // 8
-        # ECB over blocks that the caller chains: the library's own modes know nothing of sectors.
+        # ECB, as the caller chains the blocks: the library's own modes do not work by sector.
         self._cipher = Cipher(algorithm, modes.ECB())  # noqa: S305
         self._cipher.decryptor()  # raises now where OpenSSL was built without the cipher
 
@@ -38,21 +38,21 @@ class OpenSSL:
         return self._run(self._cipher.decryptor(), blocks)
 
     def _run(self, context: CipherContext, blocks: Bytes) -> Bytes:
-        # The library asks for room that it does not use when blocks are whole.
+        # The library demands a longer buffer than it uses for whole blocks.
         out = np.empty(len(blocks) + self.block_size - 1, np.uint8)
         context.update_into(blocks.data, out.data)
         return out[: len(blocks)]
 
 
 def block_cipher(name: str, key: bytes) -> BlockCipher:
-    """The cipher that a LUKS header calls by this name.
+    """A cipher by its name in a LUKS header.
 
     Args:
-        name: As in the field cipher_name; the rule encryption/luks-cipher-name holds for it.
-        key: One key, of a length that the cipher has.
+        name: The field cipher_name, which keeps the rule encryption/luks-cipher-name.
+        key: One key, of a length that the cipher takes.
 
     Raises:
-        Unsupported: The libraries here were built without the cipher.
+        Unsupported: The installed libraries were built without the cipher.
     """
     if name == c.QCRYPTO_BLOCK_LUKS_CIPHER_SERPENT:
         from qcowspec.crypto.serpent import Serpent
@@ -85,7 +85,7 @@ def _algorithm(name: str, key: bytes) -> Any:
 
 
 def _cast5() -> Any:
-    """CAST5, which newer versions of the library keep apart."""
+    """CAST5, which newer versions of the library have in another module."""
     try:
         from cryptography.hazmat.decrepit.ciphers import algorithms as decrepit
     except ImportError:

@@ -25,7 +25,7 @@ KEY_SIZES = (16, 24, 32)
 
 
 class BlockCipher(Protocol):
-    """One cipher under one key. It keeps no state: any number of threads may use it.
+    """One cipher with one key. It has no state: any number of threads may use it.
 
     Attributes:
         block_size: Bytes of a block.

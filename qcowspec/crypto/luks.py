@@ -2,7 +2,7 @@
 
 In: a LUKS header that breaks no rule, the image's bytes, a passphrase. Out: a `Decryptor`, by
 offsets in the file that holds the data. Refuses: a passphrase that opens no enabled key slot, key
-material outside the encryption header, and more PBKDF2 iterations than anybody waits for.
+material outside the encryption header, and too many PBKDF2 iterations.
 
 Source: crypto/block-luks.c: qcrypto_block_luks_find_key, qcrypto_block_luks_load_key;
 crypto/afsplit.c; LUKS on-disk format 1.2.1.
@@ -37,13 +37,13 @@ INDEX_SIZE = 4
 
 
 class Suite(NamedTuple):
-    """How one LUKS volume encrypts, by the words of its header.
+    """The algorithms of one LUKS volume, by their names in the header.
 
     Attributes:
         cipher: Such as ``aes``.
         mode: Such as ``xts``.
         generator: Such as ``essiv``.
-        generator_hash: essiv's hash; empty where there is none.
+        generator_hash: The hash of essiv; else empty.
         hash: The hash that derives keys.
     """
 
@@ -95,7 +95,7 @@ def unlock_luks(
         part: The LUKS header; it breaks no rule of QEMU's.
         pointer: Where the header is in the image file, and how long it is with its key material.
         source: The image file.
-        passphrase: Text without a zero byte.
+        passphrase: UTF-8 text without a zero byte.
 
     Raises:
         Unsupported: No enabled key slot opens.
@@ -157,7 +157,7 @@ XTS_BLOCK = 16
 
 def _generator(suite: Suite, key: bytes) -> Generator:
     if suite.generator == c.QCRYPTO_IVGEN_ALG_ESSIV:
-        # The hash's length picks the key length: aes-128 with sha256 has its vectors by aes-256
+        # The hash's length is the key length: aes-128 with sha256 makes its vectors with aes-256
         # (qcrypto_block_luks_essiv_cipher). Both keys of XTS are hashed.
         return essiv(block_cipher(suite.cipher, _hash(suite.generator_hash, key)))
     return plain if suite.generator == c.QCRYPTO_IVGEN_ALG_PLAIN else plain64
@@ -195,7 +195,7 @@ def _find_key(volume: Volume, passphrase: bytes) -> bytes:
 
 
 def _rounds(volume: Volume, slot: Luks1.KeySlot) -> int:
-    """What trying a slot costs: each block of the hash in a key takes all iterations."""
+    """The cost of trying a slot: each block of the hash in a key takes all iterations."""
     block = hashlib.new(volume.suite.hash, usedforsecurity=False).digest_size
     digest_blocks = -(-c.QCRYPTO_BLOCK_LUKS_DIGEST_LEN // block)
     digest: int = volume.header.master_key_iterations * digest_blocks
@@ -203,7 +203,7 @@ def _rounds(volume: Volume, slot: Luks1.KeySlot) -> int:
 
 
 def _open_slot(volume: Volume, index: int, slot: Luks1.KeySlot, passphrase: bytes) -> bytes | None:
-    """The master key as one slot holds it; None where the passphrase is not the slot's."""
+    """The master key from one slot; None if the passphrase does not open it."""
     size, header, suite = volume.key_size, volume.header, volume.suite
     material = _material(volume, index, slot)
     slot_key = _derive(suite.hash, passphrase, slot.salt, slot.iterations, size)

@@ -1,10 +1,10 @@
 """Modes of a block cipher, over whole sectors, many in one call.
 
 In: sectors as they are stored, and their initialization vectors. Out: the sectors in the clear.
-Refuses: nothing; lengths are the caller's care.
+Refuses: nothing: the caller checks lengths.
 
-A mode chains blocks within a sector only, so that all blocks of all sectors go through the cipher
-in one call, and what is chained is XORed in afterwards.
+A mode chains blocks within a sector only: all blocks of all sectors go through the cipher in one
+call, and the chained blocks are XORed in afterwards.
 
 Source: crypto/cipher.c and its back ends, crypto/xts.c; NIST SP 800-38A and 38E.
 """
@@ -34,7 +34,7 @@ class Mode(Protocol):
     """One mode, with its cipher and key.
 
     Attributes:
-        vector_size: Bytes of an initialization vector; 0 where the mode has none.
+        vector_size: Bytes of an initialization vector; 0 if the mode has none.
     """
 
     vector_size: int
@@ -75,7 +75,7 @@ class Cbc:
         n, ahead = len(vectors) // self.vector_size, self.vector_size // WORD
         clear = _words(self._cipher.decrypt(sectors)).reshape(n, -1)
         stored, into = _words(sectors).reshape(n, -1), _words(out).reshape(n, -1)
-        # The chained part first: where `out` is `sectors`, it is still whole.
+        # The chained part first: `out` may be `sectors`, which is read here.
         clear[:, ahead:] ^= stored[:, :-ahead]
         clear[:, :ahead] ^= _words(vectors).reshape(n, -1)
         into[:] = clear
@@ -127,7 +127,7 @@ def tweaks_of(encrypted: Bytes, blocks: int) -> Words:
 
     Args:
         encrypted: The encrypted vectors: n times 16 bytes.
-        blocks: Blocks of a sector, at most 56: what a word has beyond the polynomial's degree.
+        blocks: Blocks of a sector; at most 56, so that no bit shifted out is shifted out again.
 
     Returns:
         Words of shape (n * blocks * 2,), in the order of the bytes.
@@ -137,7 +137,7 @@ def tweaks_of(encrypted: Bytes, blocks: int) -> Words:
     steps = np.arange(blocks, dtype=np.uint64)
     up, down = steps, WORD_BITS - steps
     one = np.uint64(1)
-    # alpha^k shifts by k bits; what leaves at the top comes back as 1 + x + x^2 + x^7 times it.
+    # alpha^k shifts by k bits; the bits shifted out come back, times 1 + x + x^2 + x^7.
     carried = (high >> one) >> down
     tweaks = np.empty((len(halves), blocks, 2), "<u8")
     tweaks[:, :, 0] = (low << up) ^ carried ^ (carried << one) ^ (carried << np.uint64(2))

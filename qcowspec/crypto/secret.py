@@ -1,7 +1,7 @@
-"""Where a passphrase comes from: a file, the environment, standard input.
+"""Reading a passphrase from a file, the environment or standard input.
 
-In: the words of an option such as ``--secret file:PATH``. Out: the passphrase. Refuses: what cannot
-be read, as `Unreadable`, and what is no such word, as `ValueError`; no message holds a passphrase.
+In: the value of an option such as ``--secret file:PATH``. Out: the passphrase. Refuses: what cannot
+be read, with `Unreadable`, and other values, with `ValueError`; no message has the passphrase.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ KINDS = "file:PATH, env:NAME or - (standard input)"
 def read_secret(spec: str) -> bytes:
     """Read a passphrase.
 
-    Every byte of a file or of a variable counts, a line feed at the end too, as in QEMU's
-    ``--object secret,file=``: a file for qemu-img is one for here (crypto/secret.c:
-    qcrypto_secret_load_data). Standard input ends a passphrase with a line feed, as ``echo`` does;
-    a terminal asks for it, and does not show it.
+    Every byte of a file or of a variable counts, a line feed at the end too, as with QEMU's
+    ``--object secret,file=``: the same file serves both (crypto/secret.c:
+    qcrypto_secret_load_data). Of standard input, a line feed at the end is dropped; on a terminal,
+    the passphrase is prompted for and not shown.
 
     Args:
         spec: ``file:PATH``, ``env:NAME``, or ``-`` for standard input.

@@ -1,4 +1,4 @@
-"""Decrypts sectors: a mode, fed with the vectors of a generator.
+"""Decryption of sectors by a mode and the vectors of a generator.
 
 In: stored bytes and the offset at which they stand. Out: the guest's bytes. Refuses: what is not
 a whole number of sectors, with `ValueError`: the caller's mistake.
@@ -17,7 +17,7 @@ SECTOR = c.QCRYPTO_BLOCK_LUKS_SECTOR_SIZE
 """The legacy format's sectors have the same size (QCRYPTO_BLOCK_QCOW_SECTOR_SIZE)."""
 
 STRETCH = 512
-"""Sectors that are decrypted at once: what goes through several steps stays in the cache."""
+"""Sectors that are decrypted at once: few enough for the processor's cache."""
 
 
 class SectorDecryptor(Decryptor):

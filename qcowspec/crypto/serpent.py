@@ -1,11 +1,11 @@
 """Serpent: 32 rounds of a 4-bit S-box, a linear mixing, and a round key.
 
 In: a key, and blocks one after the other. Out: the same blocks, encrypted or decrypted. Refuses: a
-key that is not 16, 24 or 32 bytes long, as `ValueError`: a caller's mistake.
+key that is not 16, 24 or 32 bytes long, with `ValueError`: the caller's mistake.
 
-A block is four words, and an S-box takes one bit of each: so it is computed on whole words, and
-here on arrays of them, one array for each word of all blocks. The boxes stand as tables; each is
-turned into the polynomials over GF(2) of its four output bits.
+A block is four words, and an S-box takes one bit of each: it is computed on whole words, here on
+arrays of them, one array for each word of all blocks. The boxes are tables; each is turned into the
+polynomials over GF(2) of its four output bits.
 
 Source: Anderson, Biham, Knudsen: Serpent: A Proposal for the Advanced Encryption Standard.
 """
@@ -40,12 +40,12 @@ BOXES = (
 INVERSES = tuple(tuple(box.index(value) for value in range(16)) for box in BOXES)
 
 PRODUCTS = tuple(m for m in range(1, 16) if m.bit_count() > 1 and m != 15)
-"""The monomials of degree 2 and 3, each a set of input bits, small ones first; a permutation has
+"""The monomials of degree 2 and 3, each a set of input bits, in rising order. A permutation has
 none of degree 4."""
 
 
 class Serpent:
-    """A `BlockCipher`; see there."""
+    """Serpent as a `BlockCipher`."""
 
     block_size = BLOCK
 

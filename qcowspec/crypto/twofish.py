@@ -1,10 +1,10 @@
 """Twofish: 16 rounds of a Feistel network, with S-boxes that the key makes.
 
 In: a key, and blocks one after the other. Out: the same blocks, encrypted or decrypted. Refuses: a
-key that is not 16, 24 or 32 bytes long, as `ValueError`: a caller's mistake.
+key that is not 16, 24 or 32 bytes long, with `ValueError`: the caller's mistake.
 
 The function g of a word is looked up half a word at a time, for all blocks at once: two tables of
-2^16 words hold the key's S-boxes and the matrix behind them.
+2^16 words hold the key's S-boxes with the matrix applied.
 
 Source: Schneier, Kelsey, Whiting, Wagner, Hall, Ferguson: Twofish: A 128-Bit Block Cipher, 1998.
 """
@@ -37,10 +37,10 @@ NIBBLES = (
         (11, 9, 5, 1, 12, 3, 13, 14, 6, 4, 7, 15, 2, 0, 8, 10),
     ),
 )
-"""What the byte permutations q0 and q1 are made of: t0 to t3 of each (section 4.3.5)."""
+"""The tables t0 to t3 of the byte permutations q0 and q1 (section 4.3.5)."""
 
 ORDER = ((1, 0, 1, 0), (0, 0, 1, 1), (0, 1, 0, 1), (1, 1, 0, 0), (1, 0, 0, 1))
-"""Which of q0 and q1 each byte of a word goes through: behind the last stage, and before the key's
+"""Which of q0 and q1 each byte of a word goes through: after the last stage, and before the key's
 words 0, 1, 2, 3 (section 4.3.2, figure 4)."""
 
 MDS = (
@@ -59,7 +59,7 @@ RS = (
     (0xA4, 0x55, 0x87, 0x5A, 0x58, 0xDB, 0x9E, 0x03),
 )
 RS_MODULUS = 0x14D
-"""The code that makes the S-boxes' words of the key, and its field: x^8 + x^6 + x^3 + x^2 + 1."""
+"""The code that makes the S-boxes' words from the key, and its field: x^8 + x^6 + x^3 + x^2 + 1."""
 
 STEP = 0x01010101
 """Copies a byte to all four bytes of a word."""
@@ -68,7 +68,7 @@ MASK = 0xFFFF_FFFF
 
 
 class Twofish:
-    """A `BlockCipher`; see there."""
+    """Twofish as a `BlockCipher`."""
 
     block_size = BLOCK
 
@@ -115,7 +115,7 @@ class Twofish:
         return first, second
 
     def _g(self, word: Words) -> Words:
-        # With 2^16 words a table has each index that there is: nothing is left to check.
+        # A table of 2^16 words has every index: "wrap" skips the check of bounds.
         low = np.take(self._low, (word & np.uint32(0xFFFF)).astype(np.intp), mode="wrap")
         low ^= np.take(self._high, (word >> np.uint32(16)).astype(np.intp), mode="wrap")
         return low
@@ -190,7 +190,7 @@ def _spread() -> tuple[Words, ...]:
 
 
 def _reed_solomon(group: bytes) -> int:
-    """Eight bytes of the key → a word of the S-boxes (section 4.3.1)."""
+    """The word of the S-boxes that eight bytes of the key make (section 4.3.1)."""
     word = 0
     for row, factors in enumerate(RS):
         byte = 0

@@ -1,7 +1,7 @@
-"""From a passphrase to a decryptor, whatever the image's method of encryption.
+"""From a passphrase to a decryptor, for every method of encryption.
 
-In: an image that was opened, its bytes, a passphrase. Out: a `Decryptor`, or None where the image
-is not encrypted. Refuses: a missing passphrase, one that is no text, one that opens no key slot.
+In: an image that was opened, its bytes, a passphrase. Out: a `Decryptor`, or None if the image is
+not encrypted. Refuses: a missing passphrase, one that is not text, one that opens no key slot.
 
 Source: block/qcow.c: qcow_open; block/qcow2.c: qcow2_read_extensions, qcow2_do_open;
 crypto/block-qcow.c: qcrypto_block_qcow_init; crypto/secret.c: qcrypto_secret_lookup_as_utf8.
@@ -28,16 +28,16 @@ HOW = "secret= in Python, --secret file:PATH, env:NAME or - in a command"
 def unlock(metadata: Metadata, source: Source, passphrase: bytes | None) -> Decryptor | None:
     """Make the decryptor of an image.
 
-    A LUKS key slot costs its PBKDF2 iterations, seconds as a rule. Legacy AES has nothing by which
-    a wrong passphrase shows: it gives other bytes, as it does in QEMU.
+    A LUKS key slot takes its PBKDF2 iterations, usually seconds. Legacy AES cannot detect a wrong
+    passphrase: it decrypts to other bytes, as in QEMU.
 
     Args:
         metadata: What was read while the image was opened; it breaks no rule of QEMU's.
         source: The image file; a LUKS header's key material lies in it.
-        passphrase: As `read_secret` gives it; None where the user has none.
+        passphrase: The result of `read_secret`; None if there is none.
 
     Returns:
-        The decryptor; None where the image is not encrypted.
+        The decryptor; None if the image is not encrypted.
 
     Raises:
         Unsupported: There is no passphrase (encryption/luks-key, aes-key, v1-key), or it opens no
@@ -115,7 +115,7 @@ def _error(metadata: Metadata, rule_id: str, message: str, value: int | None = N
 
 
 def _text(metadata: Metadata, passphrase: bytes, rule_id: str) -> bytes:
-    """The passphrase, if QEMU takes it: UTF-8 without a zero byte."""
+    """The passphrase, if QEMU accepts it: UTF-8 without a zero byte."""
     try:
         passphrase.decode("utf-8")
     except UnicodeDecodeError:
@@ -123,7 +123,7 @@ def _text(metadata: Metadata, passphrase: bytes, rule_id: str) -> bytes:
     else:
         valid = b"\0" not in passphrase
     if not valid:
-        # Raised out here: the exception above, which holds the passphrase, is no part of it.
+        # Raised outside of `except`: the error above has the passphrase, and must not be chained.
         message = "The passphrase is no UTF-8 text, or has a zero byte; QEMU takes no such one."
         raise _error(metadata, rule_id, message)
     return passphrase

@@ -24,7 +24,7 @@ NUMBER_SIZE = 8
 """Bytes of a sector number."""
 
 SHORT = np.uint64(0xFFFF_FFFF)
-"""What ``plain`` keeps of a sector number: its name in LUKS stems from 32-bit days."""
+"""The bits of a sector number that ``plain`` uses; ``plain64`` uses all."""
 
 
 def plain(sectors: Sectors, size: int) -> Bytes:
@@ -41,7 +41,7 @@ def essiv(cipher: BlockCipher) -> Generator:
     """Vectors that are the sector number, encrypted.
 
     Args:
-        cipher: It, under a hash of the data's key.
+        cipher: The cipher, with a hash of the data's key as its key.
     """
 
     def generate(sectors: Sectors, size: int) -> Bytes:

@@ -1,9 +1,9 @@
-"""Guest range to where its bytes are, for every version: run by run, or as arrays.
+"""Where the bytes of a guest range are, for every version: run by run, or as arrays.
 
 In: what opening read of an image. Out: a `Walk`, and its `Mapping` of arrays. Refuses: a snapshot
 whose L1 table cannot be read.
 
-Only the arrays import NumPy, and only when they are asked for.
+Only the arrays import NumPy, and only when they are used.
 """
 
 from __future__ import annotations

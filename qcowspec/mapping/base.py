@@ -1,4 +1,4 @@
-"""What all mappings have in common: ranges, batches and runs.
+"""The base of all mappings: ranges, batches and runs.
 
 In: guest ranges. Out: `Extents` that tile them. Refuses: what a subclass refuses.
 """
@@ -14,13 +14,13 @@ from qcowspec.mapping.spans import join_batches
 
 
 class Gap(NamedTuple):
-    """A guest range whose table entries cannot be had.
+    """A guest range whose table entries cannot be read.
 
     Attributes:
         start: Where it starts, in bytes.
         end: Where it ends.
-        is_cut: Whether the entries lie past the end of the image file; if not, they lie where the
-            file could not be read.
+        is_cut: Whether the entries lie past the end of the image file; if not, the file could not
+            be read there.
     """
 
     start: int
@@ -68,11 +68,11 @@ class Mapping:
         return Extents.chained(list(self.batches(offset, length))).joined()
 
     def why(self, run: Run) -> QcowError | None:
-        """The error of what is lost, as a reader without salvage meets it first in a run."""
+        """Why a run is lost: the first error that a reader without salvage raises in it."""
         return None
 
     def without_entries(self) -> Iterator[Gap]:
-        """Guest ranges whose entries cannot be had, so that they read as not allocated.
+        """Guest ranges whose entries cannot be read, so that they read as not allocated.
 
         Raises:
             Unreadable: The source failed.

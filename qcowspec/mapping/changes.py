@@ -1,10 +1,10 @@
-"""What may differ between two states of one image, by their tables alone.
+"""The ranges that may differ between two states of one image, by their tables alone.
 
 In: the mappings of two snapshots, or of one and the active state. Out: ranges outside of which the
 bytes of both are the same. Refuses: what a mapping refuses.
 
-Both states are one file's, with one backing file behind it: clusters at one place have the same
-bytes, and what neither state has is the same in both. No data are read.
+Both states share the image file and its backing file: clusters at one host offset have the same
+bytes, and what neither state has allocated is the same in both. No data are read.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ def changes(
 ) -> Iterator[Ranges]:
     """Ranges of the later state that may differ from the earlier one, some at a time.
 
-    Where the earlier disk has ended, its bytes count as zeros; what the later disk has no more is
-    not listed.
+    Past the end of the earlier disk are zeros; what is past the end of the later one is not listed.
 
     Args:
         since: The earlier state.
@@ -46,7 +45,7 @@ def changes(
 
 
 def _batches(mapping: Mapping, start: int, end: int) -> Iterator[Extents]:
-    """A state's extents, and zeros where its disk has ended."""
+    """A state's extents, and zeros past its end."""
     if start < (inner := min(end, mapping.size)):
         yield from mapping.batches(start, inner - start)
     if (outer := max(start, mapping.size)) < end:

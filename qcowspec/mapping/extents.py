@@ -3,7 +3,7 @@
 In: arrays of one length, one element an extent. Out: the same joined, cut and walked. Refuses:
 nothing.
 
-An extent is a stretch of the virtual disk whose bytes are had in one way. Extents of one `Extents`
+An extent is a stretch of the virtual disk whose bytes are read in one way. Extents of one `Extents`
 are in guest order, have a length above 0 and leave no gap: they tile what was asked for.
 """
 
@@ -31,11 +31,11 @@ class Extents(Spans):
         kinds: `Kind` of each, dtype uint8.
         offsets: Guest offsets in bytes, dtype uint64, rising.
         lengths: Bytes of each, dtype uint64, above 0.
-        hosts: Host offsets in bytes, dtype uint64; `NOWHERE` where there is none. Of data: where
-            they are. Of a compressed extent: of its payload, to the byte, wherever in the cluster
-            the extent starts. Of others: of the space that is set aside for them.
-        payloads: Bytes of a compressed payload at most, dtype uint32. Of what is lost: the number
-            of the broken rule, so that neighbours are lost for one reason. 0 for other kinds.
+        hosts: Host offsets in bytes, dtype uint64; `NOWHERE` if there is none. For data: of the
+            bytes. For a compressed extent: of its payload, to the byte, wherever in the cluster the
+            extent starts. For others: of the space that is preallocated.
+        payloads: Most bytes of a compressed payload, dtype uint32. For what is lost: the number of
+            the broken rule, so that neighbours are lost for one reason. 0 for other kinds.
     """
 
     kinds: npt.NDArray[np.uint8]
@@ -46,7 +46,7 @@ class Extents(Spans):
 
     @property
     def starts(self) -> Offsets:
-        """The guest offsets, by the name that all spans have for them."""
+        """The same as `offsets`; see `Spans`."""
         return self.offsets
 
     def runs(self) -> Iterator[Run]:

@@ -1,7 +1,7 @@
-"""Entries that only go on where the one before them ended: most of a table, in most images.
+"""Sequences of L2 entries for clusters that follow one another: most of a table, in most images.
 
-In: entries of L2 tables. Out: the first of each such sequence, which speaks for all of it. Refuses:
-nothing: where it is not plain that entries are alike, each speaks for itself.
+In: entries of L2 tables. Out: the first of each sequence, which stands for all of it. Refuses:
+nothing: entries that may differ are sequences of one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Entries = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
 FLAGS = 56
-"""The bit from which on a sequence must not change: flags stand there, or reserved bits."""
+"""The lowest bit of those that are equal in a sequence: they are flags or reserved."""
 
 
 def heads(
@@ -23,14 +23,14 @@ def heads(
 ) -> npt.NDArray[np.intp]:
     """The indices of entries that begin a sequence, rising from 0.
 
-    A sequence is of entries that are 0, of entries that are `empty`, or of clusters that lie one
-    behind the other in the file and have the same flags, and that are not compressed.
+    A sequence is of entries that are 0, of entries that are `empty`, or of clusters that follow one
+    another in the file, have the same flags and are not compressed.
 
     Args:
         entries: Entries of one word, shape (n,), n > 0.
         cluster_size: Bytes of a cluster.
-        is_placed: Whether entries give clusters a place, and not a compressed one.
-        empty: Another entry without a place, whose clusters are all alike.
+        is_placed: Whether entries have host offsets of clusters that are not compressed.
+        empty: Another entry without a host offset, whose clusters are all alike.
     """
     step = entries[1:] - entries[:-1]
     goes_on = step == cluster_size

@@ -2,8 +2,7 @@
 
 In: an L1 table and a source. Out: `Extents`. Refuses: what a subclass refuses of an entry.
 
-What differs between the versions (how an L1 entry locates its table, what an L2 entry says) stands
-in the subclasses; here is only the walk.
+The subclasses decode the entries of their version; the walk is the same.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ WINDOW = 1 << 16
 """Entries of an L1 table that are looked at together."""
 
 BROKEN = 2
-"""In a salvage, the sort of L1 entries whose table cannot be where they say; those that have none
+"""In a salvage, the sort of L1 entries whose table offset breaks a rule. Entries without a table
 are of sort 0, the others of sort 1.
 """
 
@@ -47,27 +46,27 @@ class TableMapping(Mapping):
         self._l1, self._absent, self._volume = volume.l1_table, volume.absent, volume
         self._frame = Frame(volume.geometry, volume.data_file)
 
-    # --- what the versions differ in --------------------------------------------------------------
+    # --- what differs between the versions --------------------------------------------------------
 
     L1: ClassVar[type[L1Entries | Qcow1L1Entries]]
     """How L1 entries are decoded."""
 
     TABLE_RULE: ClassVar[str]
-    """The rule that an L1 entry breaks whose table cannot be where it says."""
+    """The rule about the table offset of L1 entries."""
 
     def decode(self, rows: Entries, places: Offsets, guest: Offsets, lengths: Offsets) -> Extents:
-        """What L2 entries say.
+        """The extents of L2 entries.
 
         Args:
             rows: The entries, shape (n,) or (n, 2) with extended entries, native byte order.
             places: Host offset of each entry, shape (n,).
             guest: Guest offset of each entry's cluster, shape (n,).
-            lengths: Bytes that each entry speaks for, shape (n,): see `heads`.
+            lengths: Guest bytes that each entry stands for, shape (n,): see `heads`.
         """
         raise NotImplementedError
 
     def heads(self, rows: Entries) -> npt.NDArray[np.intp]:
-        """Which entries are to be decoded: see `qcowspec.mapping.heads`; all, unless one knows."""
+        """Which entries are to be decoded: see `qcowspec.mapping.heads`; by default, all."""
         return np.arange(len(rows))
 
     # --- the walk ---------------------------------------------------------------------------------
@@ -78,22 +77,22 @@ class TableMapping(Mapping):
         return offsets
 
     def _unlocated(self, offsets: Offsets) -> Flags:
-        """Which L2 tables cannot be where they are said to be."""
+        """Which L2 tables break the rule about their offset."""
         unlocated: Flags = ~HOLDS[self.TABLE_RULE](self.L1(offsets, self._frame))
         return unlocated
 
     def pieces(self, start: int, end: int) -> Iterator[Extents]:
         """See `Mapping.pieces`."""
         span = self._geometry.l2_span
-        first, behind = start // span, -(-end // span)
-        for window in range(first, behind, WINDOW):
-            until = min(behind, window + WINDOW, max(self._l1.count, window))
+        first, stop = start // span, -(-end // span)
+        for window in range(first, stop, WINDOW):
+            until = min(stop, window + WINDOW, max(self._l1.count, window))
             entries = self._entries(window, until)
             offsets = self._offsets(entries)
             yield from self._groups(offsets, entries, window, start, end)
             if until >= self._l1.count:  # nothing that follows has a table
                 break
-            if until >= behind:
+            if until >= stop:
                 return
         if (rest := max(start, self._l1.count * span)) < end:
             if self._volume.unmapped is not None:
@@ -145,28 +144,28 @@ class TableMapping(Mapping):
             yield self.decode(rows[first], places, guest, lengths).cut(left, right)
 
     def _judge_tables(self, offsets: Offsets, entries: Entries, first: int) -> None:
-        """Refuse the first L2 table that cannot be where it is said to be."""
+        """Refuse the first L2 table that breaks the rule about its offset."""
         if (wrong := self._unlocated(offsets)).any():
             index = int(np.argmax(wrong))
             at = self._l1.offset + (first + index) * Table.ENTRY_SIZE
             self.refuse(self.TABLE_RULE, at, int(entries[index]), f"l1_table[{first + index}]")
 
-    def _entries(self, first: int, behind: int) -> Entries:
-        """Some L1 entries; those that are not held are read."""
+    def _entries(self, first: int, stop: int) -> Entries:
+        """Some L1 entries; read, unless opening has read them."""
         table, size = self._l1, Table.ENTRY_SIZE
-        if behind * size <= len(table.data):
-            data = table.data[first * size : behind * size]
+        if stop * size <= len(table.data):
+            data = table.data[first * size : stop * size]
         else:
-            at, length = table.offset + first * size, (behind - first) * size
+            at, length = table.offset + first * size, (stop - first) * size
             data = self._source.read_at(at, length).ljust(length, b"\0")
         return np.frombuffer(data, ">u8").astype(np.uint64)
 
     def absent(self, start: int, end: int) -> Extents:
-        """One extent of what nothing is allocated for."""
+        """One extent of what is not allocated."""
         return self._all(self._absent, start, end)
 
     def _all(self, kind: Kind, start: int, end: int, number: int = 0) -> Extents:
-        """One extent of what has no place."""
+        """One extent without a host offset."""
         return Extents.of([Run(kind, GuestOffset(start), end - start, None, number)])
 
     # --- what is lost -----------------------------------------------------------------------------
@@ -193,17 +192,17 @@ class TableMapping(Mapping):
             offsets = self._offsets(self._entries(window, min(held, window + WINDOW)))
             offsets[self._unlocated(offsets)] = 0
             for start, end, is_cut in missing:
-                for number, first, behind in self._within(offsets, start, end):
+                for number, first, stop in self._within(offsets, start, end):
                     at = (window + number) * span
-                    low, high = at + first * self.cluster_size, at + behind * self.cluster_size
+                    low, high = at + first * self.cluster_size, at + stop * self.cluster_size
                     yield from self._gap(low, high, is_cut)
         for start, end, is_cut in missing:
-            first, behind = (edge - self._l1.offset for edge in (start, end))
-            low, high = max(0, first // Table.ENTRY_SIZE), -(-behind // Table.ENTRY_SIZE)
+            first, stop = (edge - self._l1.offset for edge in (start, end))
+            low, high = max(0, first // Table.ENTRY_SIZE), -(-stop // Table.ENTRY_SIZE)
             yield from self._gap(low * span, min(high, self._l1.count) * span, is_cut)
 
     def _within(self, offsets: Offsets, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Of L2 tables that reach into a range of the file: which, and which of its entries."""
+        """The L2 tables that overlap a range of the file: the index, and the range of entries."""
         size, entry = self._geometry.l2_table_size, self._geometry.l2_entry_size
         reaches = (offsets != 0) & (offsets < np.uint64(end))
         reaches &= offsets > np.uint64(max(0, start - size))

@@ -1,4 +1,4 @@
-"""Version 1: what L1 and L2 entries say.
+"""Version 1: L1 and L2 entries to extents.
 
 In: entries as arrays. Out: `Extents`. Refuses: L2 tables at offsets that no file has.
 
@@ -19,7 +19,7 @@ from qcowspec.spec.entries import Qcow1L1Entries, Qcow1L2Entries
 
 
 class Qcow1Mapping(TableMapping):
-    """A v1 image, whose entries have no flags but one."""
+    """A v1 image, whose entries have only one flag."""
 
     L1, TABLE_RULE = Qcow1L1Entries, "l2/v1-table-read"
 
@@ -30,8 +30,8 @@ class Qcow1Mapping(TableMapping):
     def decode(self, rows: Entries, places: Offsets, guest: Offsets, lengths: Offsets) -> Extents:
         """See `TableMapping.decode`.
 
-        A cluster that is not aligned to a sector is mapped, as ``qemu-img map`` shows it; whoever
-        reads it refuses it.
+        A cluster that is not aligned to a sector is mapped, as ``qemu-img map`` shows it; reading
+        it is refused.
         """
         entries = Qcow1L2Entries(rows[:, 0], self._frame)
         compressed, data = entries.compressed, entries.data

@@ -1,7 +1,7 @@
-"""Versions 2 and 3: what L1 and L2 entries say.
+"""Versions 2 and 3: L1 and L2 entries to extents.
 
 In: entries as arrays. Out: `Extents`. Refuses: entries for which QEMU fails a read, by the rule
-that it meets first.
+that it checks first.
 
 Source: docs/interop/qcow2, Cluster mapping; block/qcow2-cluster.c: qcow2_get_host_offset;
 block/qcow2.h: qcow2_get_cluster_type, qcow2_get_subcluster_type.
@@ -34,7 +34,7 @@ class Qcow2Mapping(TableMapping):
     L1, TABLE_RULE = L1Entries, "l2/table-offset"
 
     def heads(self, rows: Entries) -> npt.NDArray[np.intp]:
-        """See `TableMapping.heads`; of extended entries, only those that are 0 are passed over."""
+        """See `TableMapping.heads`; of extended entries, only those that are 0 are skipped."""
         if self._geometry.has_extended_l2:
             return runs_of_zeros(rows)
         return heads(rows[:, 0], self.cluster_size, l2_placed, empty=L2_ZERO)
@@ -66,7 +66,7 @@ class Qcow2Mapping(TableMapping):
     ) -> Extents:
         """Extents of images with extended L2 entries: one a subcluster, or one a cluster.
 
-        A compressed cluster is one extent, and so are those whose subclusters are all alike.
+        A compressed cluster is one extent, and so is one whose subclusters are all alike.
         """
         compressed, located, guest = entries.compressed, entries.located, entries.guest
         alloc, zeros = entries.allocated_subclusters, entries.zero_subclusters
@@ -82,7 +82,7 @@ class Qcow2Mapping(TableMapping):
         kinds[(zeros[row] >> bit & np.uint64(1)).astype(np.bool_)] = Kind.ZERO
         kinds[compressed[row]] = Kind.COMPRESSED
         size = np.uint64(self.cluster_size // SUBCLUSTERS)
-        # In an allocated cluster a subcluster without data has its place too, as QEMU reports it.
+        # In an allocated cluster a subcluster without data has a host offset too, as in QEMU.
         placed = (compressed | located)[row]
         return Extents(
             kinds,
@@ -96,8 +96,8 @@ class Qcow2Mapping(TableMapping):
         """Refuse the first entry, in guest order, for which QEMU fails the read.
 
         Returns:
-            In a salvage, which refuses nothing, the rules that are broken, and by which entries:
-            each by the first that QEMU meets.
+            In a salvage, which refuses nothing, the broken rules and the entries that break them:
+            for each entry, the first that QEMU checks.
         """
         found: Found = []
         sound: Flags = np.ones(len(places), bool)
@@ -115,7 +115,7 @@ class Qcow2Mapping(TableMapping):
         raise self._volume.error(rule, at, value, "l2_entry")
 
     def _lost(self, extents: Extents, entries: L2Entries, found: Found) -> Extents:
-        """The same with what is broken marked as lost: a cluster, or some of its subclusters."""
+        """The same with broken clusters, or some of their subclusters, marked as lost."""
         if not found:
             return extents
         of = np.searchsorted(entries.guest, extents.offsets, side="right") - 1
@@ -129,7 +129,7 @@ class Qcow2Mapping(TableMapping):
         return Extents(kinds, extents.offsets, extents.lengths, hosts, payloads)
 
     def _contradicted(self, within: Offsets, entries: L2Entries, of: npt.NDArray[np.intp]) -> Flags:
-        """Whether the subclusters at some offsets in their clusters are those that are at fault."""
+        """Whether the subclusters at some offsets in their clusters break a rule."""
         bit = np.uint64(1) << within // np.uint64(self.cluster_size // SUBCLUSTERS)
         alloc, zeros = entries.allocated_subclusters[of], entries.zero_subclusters[of]
         contradicted: Flags = (alloc & bit != 0) & ((zeros & bit != 0) | ~entries.located[of])
@@ -137,6 +137,6 @@ class Qcow2Mapping(TableMapping):
 
 
 def _uniform(subclusters: Entries) -> Flags:
-    """Whether all subclusters of a cluster are, or none is, among those of the bits."""
+    """Whether the bits of all subclusters of a cluster are equal."""
     alike: Flags = (subclusters == 0) | (subclusters == np.uint64(EVERY_SUBCLUSTER[0]))
     return alike

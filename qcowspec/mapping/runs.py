@@ -1,7 +1,7 @@
-"""Where guest bytes are, in words for one stretch of the disk.
+"""The types for one stretch of a virtual disk.
 
-In: nothing. Out: `Kind` and `Run`; `qcowspec.mapping.extents` has the same for many, as arrays.
-Refuses: nothing.
+In: nothing. Out: `Kind` and `Run`; `qcowspec.mapping.extents` has many of them as arrays. Refuses:
+nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from qcowspec.spec.units import GuestOffset, HostOffset
 
 
 class Kind(IntEnum):
-    """How the bytes of an extent are had."""
+    """How the bytes of an extent are read."""
 
     DATA = 0
-    """They stand at the host offset, of the image or of its data file."""
+    """They are stored at the host offset, in the image or its data file."""
     COMPRESSED = 1
     """They are inflated from a payload at the host offset; the extent is one whole cluster."""
     ZERO = 2
-    """They are zeros by the image's word; a host offset, if any, is space set aside."""
+    """The image says that they are zeros; a host offset, if any, is preallocated space."""
     BACKING = 3
     """They are the backing file's, and zeros past its end."""
     UNALLOCATED = 4
@@ -30,18 +30,18 @@ class Kind(IntEnum):
 
 
 KINDS = tuple(Kind)
-"""Each kind at its own number: quicker than asking the enumeration."""
+"""The kinds by number: a faster lookup than the enumeration's."""
 
 
 class Run(NamedTuple):
     """One extent.
 
     Attributes:
-        kind: How its bytes are had.
+        kind: How its bytes are read.
         offset: Where it starts on the virtual disk, in bytes.
         length: Its bytes; above 0.
-        host_offset: Where it starts in the image or data file, in bytes; None where nowhere.
-        compressed_length: Bytes of a compressed cluster's payload at most. Of what is lost: the
+        host_offset: Where it starts in the image or data file, in bytes; None if it has no place.
+        compressed_length: Most bytes of a compressed cluster's payload. For what is lost: the
             number of the broken rule (`qcowspec.mapping.volume.number_of`). 0 for other kinds.
     """
 

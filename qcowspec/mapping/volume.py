@@ -1,4 +1,4 @@
-"""What a mapping needs to know of an image, for the arrays and for the walk alike.
+"""What a mapping needs to know about an image, for the arrays and for the walk.
 
 In: what opening read of an image. Out: a `Volume`. Refuses: nothing.
 """
@@ -27,7 +27,8 @@ class Volume(NamedTuple):
         geometry: Its sizes.
         l1_table: The L1 table; entries that its data do not hold are read when needed.
         size: Bytes of the virtual disk that are mapped.
-        absent: What is not allocated: `Kind.BACKING`, or `Kind.UNALLOCATED` without one.
+        absent: The kind of what is not allocated: `Kind.BACKING`, or `Kind.UNALLOCATED` if the
+            image has no backing file.
         data_file: Whether guest data lie in a file of their own.
         salvage: Whether what is broken is mapped as `Kind.LOST`; if not, it is an error.
         unmapped: In a salvage, why the L1 table has no entry for the rest of the disk.
@@ -48,7 +49,7 @@ class Volume(NamedTuple):
         Args:
             rule: The rule's id.
             offset: Host offset of the entry.
-            value: What stands there.
+            value: The entry's value.
             field: The structure at fault.
         """
         return error_of(
@@ -79,7 +80,7 @@ def volume_of(
     """One state of an opened image.
 
     Args:
-        metadata: What opening read; no rule is broken for which QEMU refuses the image.
+        metadata: What opening read; it breaks no rule for which QEMU refuses the image.
         source: The image file.
         snapshot: The snapshot whose state is mapped; None for the active state.
         like_qemu: Map a snapshot at the active state's size, as qemu-img does; not at its own.
@@ -108,7 +109,7 @@ def volume_of(
 
 
 def _covered(volume: Volume) -> Volume:
-    """The same, with what a salvage says of a disk that goes on behind its L1 table."""
+    """The same; in a salvage, with the error of a disk larger than its L1 table maps."""
     table, geometry = volume.l1_table, volume.geometry
     if not volume.salvage or volume.size <= table.count * geometry.l2_span:
         return volume
@@ -122,7 +123,7 @@ def _covered(volume: Volume) -> Volume:
 
 
 def _l1_table(snapshot: Qcow2.Snapshot, source: Source) -> Table:
-    """A snapshot's L1 table, as far as it is held; the rest is read when it is needed."""
+    """A snapshot's L1 table: the first part; the rest is read when it is needed."""
     offset, count = snapshot.l1_table_offset, snapshot.l1_size
     data = source.read_at(offset, min(count, MAX_L1_ENTRIES) * Table.ENTRY_SIZE)
     return Table("snapshot.l1_table", HostOffset(offset), count, data)

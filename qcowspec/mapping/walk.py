@@ -1,11 +1,11 @@
 """One run at a time, in plain integers: for small reads, and for small disks.
 
-In: a guest offset. Out: the run that starts there. Refuses: nothing by itself: an entry that is not
-plainly sound is left to the arrays, which judge it by rule.
+In: a guest offset. Out: the run that starts there. Refuses: nothing itself: an entry that may break
+a rule is left to the arrays, which judge it.
 
-The arrays of `qcowspec.mapping.extents` are at their best from some hundred thousand entries on. A
-read of 4 KiB wants one entry, and a process that copies a small disk is done before NumPy has been
-imported: those walk the tables here, as QEMU does, slice by slice (block/qcow2-cache.c).
+The arrays of `qcowspec.mapping.extents` are fastest for a hundred thousand entries and more. A read
+of 4 KiB needs one entry, and a small disk is copied before NumPy is imported: those walk the tables
+here, as QEMU does, slice by slice (block/qcow2-cache.c).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Walk:
     Attributes:
         size: Bytes of the virtual disk that are mapped.
         cluster_size: Bytes of a cluster.
-        by_cluster: Whether all bytes of a cluster of data stand in one place.
+        by_cluster: Whether all bytes of a cluster of data are in one place.
     """
 
     by_cluster = True
@@ -68,7 +68,7 @@ class Walk:
 
         Returns:
             A run that starts at `offset` and ends at `end` or before it. What follows may be of the
-            same kind: a run is not looked for beyond one slice of one table.
+            same kind: a run does not extend past one slice of one table.
 
         Raises:
             Invalid: The entry breaks a rule.
@@ -111,7 +111,7 @@ class LostWalk(RawWalk):
 
 
 class TableWalk(Walk):
-    """A walk through two levels of tables; subclasses say what entries mean."""
+    """A walk through two levels of tables; subclasses decode the entries."""
 
     def __init__(self, volume: Volume) -> None:
         geometry = volume.geometry
@@ -133,7 +133,7 @@ class TableWalk(Walk):
     # --- what the versions differ in --------------------------------------------------------------
 
     def table_offset(self, entry: int) -> int | None:
-        """Where an L1 entry's L2 table is; 0 where there is none, None where it breaks a rule."""
+        """Where an L1 entry's L2 table is; 0 if it has none, None if it breaks a rule."""
         raise NotImplementedError
 
     def in_slice(self, entries: Slice, index: int, offset: int, end: int) -> Run | None:
@@ -146,7 +146,7 @@ class TableWalk(Walk):
             end: See `run_at`.
 
         Returns:
-            A run; None where the entry is not plainly sound.
+            A run; None if the entry may break a rule.
         """
         raise NotImplementedError
 
@@ -185,9 +185,9 @@ class TableWalk(Walk):
         return Run(self._absent, GuestOffset(offset), end - offset)
 
     def _judged(self, offset: int, end: int, until: int) -> Run:
-        """What the arrays say of a cluster, or of all that a table maps, up to where it ends.
+        """The first run by the arrays, up to the end of a cluster or of what a table maps.
 
-        They have an error for what breaks a rule; in a salvage, it is lost.
+        They raise an error if an entry breaks a rule; in a salvage, the run is lost.
         """
         return next(self.arrays.runs(offset, min(end, until) - offset))
 
@@ -204,30 +204,30 @@ class TableWalk(Walk):
 
     def _l1_slice(self, piece: int) -> Slice:
         table, start = self._volume.l1_table, piece * SLICE
-        behind = min(start + SLICE, table.length)
-        if behind <= len(table.data):
-            return _native(table.data[start:behind])
-        data = self._volume.source.read_at(table.offset + start, behind - start)
-        return _native(data.ljust(behind - start, b"\0"))
+        stop = min(start + SLICE, table.length)
+        if stop <= len(table.data):
+            return _native(table.data[start:stop])
+        data = self._volume.source.read_at(table.offset + start, stop - start)
+        return _native(data.ljust(stop - start, b"\0"))
 
     def _without_table(self, number: int, offset: int, end: int) -> Run:
-        """What L1 entries without a table leave unmapped, from one of them on."""
+        """The run of L1 entries without a table, from one of them on."""
         count = self._volume.l1_table.count
         if self._volume.unmapped is not None:
             if number >= count:
                 return Run(Kind.LOST, GuestOffset(offset), end - offset)
             end = min(end, count << self._span_bits)
         last = (end - 1 >> self._span_bits) + 1
-        behind = number + 1
+        after = number + 1
         most = min(last, count, number + LOOK_AHEAD)
-        while behind < most and self._table(behind) == 0:
-            behind += 1
-        if behind >= count:  # nothing that follows has a table
-            behind = last
-        return self.absent(offset, min(end, behind << self._span_bits))
+        while after < most and self._table(after) == 0:
+            after += 1
+        if after >= count:  # nothing that follows has a table
+            after = last
+        return self.absent(offset, min(end, after << self._span_bits))
 
     def _read(self, at: int, length: int) -> Slice:
-        """Read a slice of an L2 table, and keep it; zeros stand behind the end of the file."""
+        """Read a slice of an L2 table, and cache it; past the end of the file are zeros."""
         entries = _native(self._volume.source.read_at(at, length).ljust(length, b"\0"))
         with self._lock:
             self._slices[at] = entries
@@ -237,10 +237,10 @@ class TableWalk(Walk):
 
 
 FEW_TABLES = 1 << 12
-"""L1 entries that are looked at sooner than NumPy is imported."""
+"""L1 entries that are checked faster one by one than NumPy is imported."""
 
 LOOK_AHEAD = 1 << 16
-"""L1 entries that are looked through for the end of one run."""
+"""Most L1 entries that are searched for the end of one run."""
 
 
 def _native(data: bytes) -> Slice:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Qcow1Walk(TableWalk):
-    """A v1 image, whose entries have no flags but one."""
+    """A v1 image, whose entries have only one flag."""
 
     @cached_property
     def arrays(self) -> Mapping:
@@ -36,21 +36,21 @@ class Qcow1Walk(TableWalk):
     def in_slice(self, entries: Slice, index: int, offset: int, end: int) -> Run:
         """See `TableWalk.in_slice`."""
         entry, size = entries[index], self.cluster_size
-        behind = (offset | size - 1) + 1  # of this cluster
+        stop = (offset | size - 1) + 1  # of this cluster
         index += 1
         if decoding.v1_is_compressed(entry):
             host = decoding.v1_compressed_offset(entry, self._cluster_bits)
             length = decoding.v1_compressed_length(entry, self._cluster_bits)
-            until = min(behind, end) - offset
+            until = min(stop, end) - offset
             return Run(Kind.COMPRESSED, GuestOffset(offset), until, HostOffset(host), length)
         if not entry:
-            while behind < end and index < len(entries) and not entries[index]:
-                behind, index = behind + size, index + 1
-            return self.absent(offset, min(behind, end))
+            while stop < end and index < len(entries) and not entries[index]:
+                stop, index = stop + size, index + 1
+            return self.absent(offset, min(stop, end))
         ahead, following = offset & size - 1, entry + size
         # A sum cannot reach the flag of a compressed cluster before QEMU's longest file ends.
-        end = end if readable(entry, 1) else min(behind, end)
-        while behind < end and index < len(entries) and entries[index] == following:
-            behind, index, following = behind + size, index + 1, following + size
-        length = min(behind, end) - offset
+        end = end if readable(entry, 1) else min(stop, end)
+        while stop < end and index < len(entries) and entries[index] == following:
+            stop, index, following = stop + size, index + 1, following + size
+        length = min(stop, end) - offset
         return Run(Kind.DATA, GuestOffset(offset), length, HostOffset(entry + ahead))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SUBCLUSTERS = c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
 UNIFORM = dict(zip((Kind.DATA, Kind.ZERO), decoding.EVERY_SUBCLUSTER, strict=True))
-"""The bitmap of a cluster whose subclusters are all of a kind; 0 where they are not allocated."""
+"""The bitmap of a cluster whose subclusters are all of one kind; 0 if they are not allocated."""
 
 
 class Qcow2Walk(TableWalk):
@@ -55,29 +55,29 @@ class Qcow2Walk(TableWalk):
         if self._extended:
             return self._in_extended(entries, index * self._words, offset, end)
         entry, size = entries[index], self.cluster_size
-        behind = (offset | size - 1) + 1  # of this cluster
-        said = decoding.l2_fields(entry, extended=self._extended, data_file=self._data_file)
-        if said.compressed:
-            return self._compressed(entry, offset, min(behind, end))
-        host, located, meaning = said.offset, said.located, self._meaning
+        stop = (offset | size - 1) + 1  # of this cluster
+        fields = decoding.l2_fields(entry, extended=self._extended, data_file=self._data_file)
+        if fields.compressed:
+            return self._compressed(entry, offset, min(stop, end))
+        host, located, meaning = fields.offset, fields.located, self._meaning
         if located and (host & self._within or self._elsewhere(host, offset)):
             return None
-        kind = Kind.DATA if said.normal else self._absent
-        if said.zero:
+        kind = Kind.DATA if fields.normal else self._absent
+        if fields.zero:
             if not self._may_be_zero:
                 return None
             kind = Kind.ZERO
         step = size if located else 0
         index, following = index + 1, (entry & meaning) + step
-        while behind < end and index < len(entries) and entries[index] & meaning == following:
-            behind, index, following = behind + size, index + 1, following + step
-        length = min(behind, end) - offset
+        while stop < end and index < len(entries) and entries[index] & meaning == following:
+            stop, index, following = stop + size, index + 1, following + step
+        length = min(stop, end) - offset
         if not located:
             return Run(kind, GuestOffset(offset), length)
         return Run(kind, GuestOffset(offset), length, HostOffset(host + (offset & size - 1)))
 
     def _elsewhere(self, host: int, offset: int) -> bool:
-        """Whether a cluster of a data file is not where it has to be."""
+        """Whether a cluster of a data file is not at its guest offset."""
         return self._data_file and host != offset & -self.cluster_size
 
     def _compressed(self, entry: int, offset: int, end: int) -> Run | None:
@@ -91,10 +91,10 @@ class Qcow2Walk(TableWalk):
         """The same with extended L2 entries: up to the next subcluster of another kind."""
         entry, bitmap = entries[index], entries[index + 1]
         cluster = offset & -self.cluster_size
-        said = decoding.l2_fields(entry, extended=self._extended, data_file=self._data_file)
-        if said.compressed:
+        fields = decoding.l2_fields(entry, extended=self._extended, data_file=self._data_file)
+        if fields.compressed:
             return self._compressed(entry, offset, min(cluster + self.cluster_size, end))
-        host, located = said.offset, said.located
+        host, located = fields.offset, fields.located
         data, zeros = decoding.subclusters(bitmap)
         if decoding.subclusters_invalid(bitmap, located):
             return None
@@ -108,35 +108,33 @@ class Qcow2Walk(TableWalk):
         elif data >> first & 1:
             kind, marks = Kind.DATA, data
         alike = min(_ones(marks >> first), SUBCLUSTERS - first)
-        behind = cluster + (first + alike) * step
-        if behind - cluster == self.cluster_size:
+        stop = cluster + (first + alike) * step
+        if stop - cluster == self.cluster_size:
             following = (entry & self._meaning) + (self.cluster_size if located else 0)
-            behind = self._whole_behind(
-                entries, index, following, UNIFORM.get(kind, 0), behind, end
-            )
-        length = min(behind, end) - offset
+            stop = self._uniform_end(entries, index, following, UNIFORM.get(kind, 0), stop, end)
+        length = min(stop, end) - offset
         if not located:
             return Run(kind, GuestOffset(offset), length)
         at = host - (cluster - offset)
         return Run(kind, GuestOffset(offset), length, HostOffset(at))
 
-    def _whole_behind(
-        self, entries: Slice, index: int, following: int, bitmap: int, behind: int, end: int
+    def _uniform_end(
+        self, entries: Slice, index: int, following: int, bitmap: int, stop: int, end: int
     ) -> int:
-        """Where the whole clusters of one kind end that follow a cluster in guest and file.
+        """Where the clusters of one kind end that follow a cluster both in guest and file.
 
         With a data file, what follows in the file is where the next cluster has to be.
         """
         size, words, count = self.cluster_size, self._words, len(entries)
         index, step = index + words, size if decoding.l2_offset(following) else 0
         while (
-            behind < end
+            stop < end
             and index < count
             and entries[index] & self._meaning == following
             and entries[index + 1] == bitmap
         ):
-            behind, index, following = behind + size, index + words, following + step
-        return behind
+            stop, index, following = stop + size, index + words, following + step
+        return stop
 
 
 def _ones(bits: int) -> int:

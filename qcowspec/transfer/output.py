@@ -12,7 +12,6 @@ import os
 import struct
 import threading
 from contextlib import suppress
-from types import TracebackType
 
 from qcowspec.errors import reason_of
 from qcowspec.transfer.places import Place, place_of
@@ -190,12 +189,7 @@ class SparseFile:
     def __enter__(self) -> SparseFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.discard()
 
 

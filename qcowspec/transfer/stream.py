@@ -11,7 +11,6 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from qcowspec.errors import reason_of
@@ -81,12 +80,7 @@ class Stream:
     def __enter__(self) -> Stream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._is_ours:
             self._file.close()
 
