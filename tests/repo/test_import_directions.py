@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tools.figures import ROOT, graph, imports, modules, on_circles, room, tree
 
 FLOORS = [
     {"qcow_schemas", "qcow_parsers", "errors"},
@@ -31,36 +31,6 @@ PARSERS = {"spec", "reader", "reference"}
 """Who may import the generated parsers; the constants beside them are anybody's."""
 
 HEIGHT = {module: height for height, line in enumerate(FLOORS) for module in line}
-
-
-def modules() -> list[Path]:
-    return sorted((ROOT / "qcowspec").rglob("*.py"))
-
-
-def room(path: Path) -> str:
-    """The stage that a module belongs to: its first folder, or its name."""
-    return path.relative_to(ROOT / "qcowspec").parts[0].removesuffix(".py")
-
-
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """What a module imports, and whether only for its types."""
-    tree = ast.parse(path.read_text())
-    typing_only = {
-        id(node)
-        for guard in ast.walk(tree)
-        if isinstance(guard, ast.If) and "TYPE_CHECKING" in ast.unparse(guard.test)
-        for node in ast.walk(guard)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            yield name, id(node) in typing_only
 
 
 def ours(name: str) -> str | None:
@@ -99,32 +69,8 @@ def test_every_room_has_a_floor() -> None:
     assert rooms == {name for line in FLOORS[1:] for name in line} | {"errors"}
 
 
-def graph() -> dict[str, set[str]]:
-    """Which modules each module imports, at any time."""
-    names = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in modules()
-    }
-    return {
-        name: {
-            near
-            for found, typing_only in imports(path)
-            if not typing_only
-            for near in (found if found in names else found.rpartition(".")[0],)
-            if near in names and near != name
-        }
-        for name, path in names.items()
-    }
-
-
 def test_no_imports_run_in_a_circle() -> None:
-    found = graph()
-    while leaves := {name for name, near in found.items() if not near}:
-        found = {name: near - leaves for name, near in found.items() if name not in leaves}
-
-    # What is left imports, in the end, itself; or something that does.
-    on_circles = {name for name in found if any(name in found.get(near, ()) for near in found)}
-    assert on_circles == set()
+    assert on_circles(graph()) == []
 
 
 def test_walls_stand() -> None:
@@ -145,9 +91,7 @@ def test_only_the_command_line_prints_and_exits() -> None:
     broken = []
     for path in modules():
         calls = {
-            ast.unparse(node.func)
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Call)
+            ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)
         }
         if room(path) != "cli":
             broken += [(path, call) for call in calls & {"print", "sys.exit", "exit"}]
@@ -185,7 +129,7 @@ METHODS = {
 
 def writing(path: Path) -> Iterator[str]:
     """The calls of a module that make, change or take away a file."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func)
@@ -238,7 +182,5 @@ def test_a_call_that_writes_is_known(tmp_path: Path, code: str, writes: bool) ->
 
 
 def test_modules_stay_readable() -> None:
-    texts = {path: path.read_text() for path in modules()}
-
-    assert [path for path, text in texts.items() if len(text.splitlines()) > 400] == []
-    assert [path for path, text in texts.items() if not ast.get_docstring(ast.parse(text))] == []
+    assert [path for path in modules() if len(path.read_text().splitlines()) > 400] == []
+    assert [path for path in modules() if not ast.get_docstring(tree(path))] == []
