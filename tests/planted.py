@@ -29,6 +29,7 @@ from qcowspec.fuzzing.kit.expectations import PROFILES
 from qcowspec.fuzzing.kit.scoring import ALL, RIGHT, Held, Row
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.spec import rules
+from qcowspec.spec.profiles import refused_by
 
 LATER = ("check", "write", None)
 """When QEMU looks at a rule that neither opening nor reading decides; None where it never does."""
@@ -172,13 +173,17 @@ def caught(rule: str, kit: Path, rows: Sequence[Row]) -> Caught | None:
 
 
 def _runs(rule: str) -> Iterator[tuple[Held, Target]]:
-    """How a reader without a rule is run: by its verdicts alone first, then by what it names."""
+    """How a reader without a rule is run: by its verdicts alone first, then by what it names.
+
+    The profiles that refuse an image for the rule come first: it seldom shows in the others.
+    """
     if rule in READ:
         yield Held(reads=True, told=True), Reader(rule)
         yield Held(reads=True, told=True, unlocks=True), Reader(rule, SECRET)
         return
+    profiles = sorted(PROFILES, key=lambda profile: rule not in refused_by(profile))
     for names in (None, ALL):
-        for profile in PROFILES:
+        for profile in profiles:
             yield Held(profile, told=True, names=names), Validator(rule, profile)
 
 
