@@ -7,7 +7,7 @@ Refuses: images without a usable header, and those whose encryption breaks a rul
 
 from __future__ import annotations
 
-from dataclasses import replace
+from copy import copy
 from typing import NoReturn
 
 from qcow_parsers import constants as c
@@ -50,7 +50,9 @@ def located(machine: Machine, source: Source) -> Metadata:
         header = image.header
         offset, length = HostOffset(header.backing_file_offset), header.backing_file_size
         backing = Reference(UNNAMED, offset, length) if offset else None
-    return replace(image, geometry=geometry, l1_table=table, backing=backing)
+    found = copy(image)
+    found.geometry, found.l1_table, found.backing = geometry, table, backing
+    return found
 
 
 def _named(error: QcowError, source: Source) -> QcowError:

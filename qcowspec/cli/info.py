@@ -42,13 +42,15 @@ def command(
 ) -> None:
     """Say what an image is: sizes, features, snapshots, bitmaps, encryption, backing file."""
     from qcowspec.image import open as open_image
-    from qcowspec.report import info, info_chain, info_text
-    from qcowspec.sources.gate import gate_of
+    from qcowspec.report import info, info_text
 
     try:
         with open_image(image, format=FORMATS[format_]) as opened:
             warn_of_end(opened.source.name, opened.metadata)
             if backing_chain:
+                from qcowspec.report import info_chain
+                from qcowspec.sources.gate import gate_of
+
                 found = list(info_chain.chain(opened, gate_of(allow)))
             else:
                 found = [info.described(opened, opened.source.name)]

@@ -8,7 +8,6 @@ memory, so each structure is written when it has been read.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -91,19 +90,19 @@ def plain(value: object) -> object:
 
 def as_json(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str]:
     """The dump as one JSON document."""
-    opening = json.dumps(head(image), indent=2)
+    opening = _dumps(head(image), indent=2)
     yield opening.removesuffix("\n}") + ',\n  "structures": ['
     separator = "\n"
     for item in nodes:
         yield from _json(item, whole=whole, indent=4, before=separator)
         separator = ",\n"
-    closing = json.dumps(end(image), indent=2)
+    closing = _dumps(end(image), indent=2)
     yield "\n  ]," + closing.removeprefix("{") + "\n"
 
 
 def _json(item: Node, *, whole: bool, indent: int, before: str) -> Iterator[str]:
     """A structure; a table's entries one a line, as they are read."""
-    said = before + _indented(json.dumps(node(item), indent=2), indent)
+    said = before + _indented(_dumps(node(item), indent=2), indent)
     if item.rows is None or not whole:
         yield said
         return
@@ -111,7 +110,7 @@ def _json(item: Node, *, whole: bool, indent: int, before: str) -> Iterator[str]
     yield said.removesuffix(f"\n{margin}}}") + f',\n{margin}  "entries": ['
     separator = "\n"
     for entry in item.rows():
-        yield f"{separator}{margin}    {json.dumps(row(entry))}"
+        yield f"{separator}{margin}    {_dumps(row(entry))}"
         separator = ",\n"
     yield f"\n{margin}  ]\n{margin}}}"
 
@@ -125,7 +124,7 @@ def as_yaml(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str
         if item.rows is not None and whole:
             yield "  entries:\n"
             for entry in item.rows():  # a line of JSON is YAML too
-                yield f"  - {json.dumps(row(entry))}\n"
+                yield f"  - {_dumps(row(entry))}\n"
     yield _yaml(end(image))
 
 
@@ -136,7 +135,13 @@ def one(item: Node | Row, *, yaml: bool, whole: bool) -> Iterator[str]:
     else:
         entries = item.rows() if whole and item.rows is not None else None
         said = node(item) | ({} if entries is None else {"entries": [row(e) for e in entries]})
-    yield _yaml(said) if yaml else json.dumps(said, indent=2) + "\n"
+    yield _yaml(said) if yaml else _dumps(said, indent=2) + "\n"
+
+
+def _dumps(item: object, indent: int | None = None) -> str:
+    import json  # text does without
+
+    return json.dumps(item, indent=indent)
 
 
 def _yaml(item: object) -> str:

@@ -9,9 +9,7 @@ size_to_str.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -21,16 +19,19 @@ from qcowspec.report.words import printable
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
-ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*\\u)([0-9a-f]{4})")
+ESCAPE = r"(?<!\\)((?:\\\\)*\\u)([0-9a-f]{4})"
 """An escaped character, and not a backslash before a u."""
 
 
 def as_json(said: Plain | list[Plain]) -> str:
     """One description, or a list of them."""
+    import json  # with `re`, a few milliseconds that text does not need
+    import re
+
     lines = json.dumps(said, indent=4)
     # QEMU ends an empty list on a line of its own, and its escapes have capital letters.
     lines = re.sub(r'^( *)("[a-z-]+": )\[\]', r"\1\2[\n\1]", lines, flags=re.MULTILINE)
-    return ESCAPE.sub(lambda found: found[1] + found[2].upper(), lines) + "\n"
+    return re.sub(ESCAPE, lambda found: found[1] + found[2].upper(), lines) + "\n"
 
 
 def as_text(descriptions: Iterable[Plain]) -> Iterator[str]:

@@ -5,7 +5,6 @@ In: verdicts. Out: lines. Refuses: nothing.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +27,8 @@ WARNINGS_SHOWN = 5
 
 def as_json(verdict: Verdict) -> str:
     """One verdict as one line of JSON."""
+    import json  # text does without
+
     said: dict[str, Any] = {
         "path": plain(os.fsencode(verdict.path)),
         "format": verdict.format,

@@ -9,7 +9,7 @@ import struct
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
 
@@ -207,7 +207,6 @@ class Turn:
     repeats: bool = False
 
 
-@dataclass(slots=True)
 class Metadata:
     """All that the stages have read of one image so far; None or empty where they have not.
 
@@ -256,41 +255,49 @@ class Metadata:
             known fields locate.
     """
 
-    length: int | None = None
-    format: Format | None = None
-    beginning: bytes = b""
-    probe: Qcow.Probe | None = None
-    probe_part: Part[Any] | None = None
-    foreign: set[str] = field(default_factory=set)
-    header: Qcow1.Header | Qcow2.Header | None = None
-    header_part: Part[Any] | None = None
-    geometry: Geometry | None = None
-    extensions: Structures[Qcow2.HeaderExtension] = field(default_factory=Structures)
-    feature_names: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    backing_format: bytes | None = None
-    bitmaps_extension: Qcow2.BitmapsExtension | None = None
-    bitmaps_part: Part[Qcow2.BitmapsExtension] | None = None
-    crypto_extension: Qcow2.CryptoExtension | None = None
-    crypto_part: Part[Qcow2.CryptoExtension] | None = None
-    luks: Luks1.Header | None = None
-    luks_part: Part[Luks1.Header] | None = None
-    l1_table: Table | None = None
-    refcount_table: Table | None = None
-    snapshots: Structures[Qcow2.Snapshot] = field(default_factory=Structures)
-    bitmaps: Structures[Qcow2.BitmapDirectoryEntry] = field(default_factory=Structures)
-    backing: Reference | None = None
-    data_file: Reference | None = None
-    turns: list[Turn] = field(default_factory=list)
-    extension_types: set[int] = field(default_factory=set)
-    slack: int = 0
-    leftovers: list[Leftover] = field(default_factory=list)
-    unfit: list[Part[Any]] = field(default_factory=list)
-    luks_headers: dict[int, Part[Luks1.Header]] = field(default_factory=dict)
-    bitmap_tables_length: int = 0
-    entries: int = 0
-    entries_left: bool = False
-    reach: int = 0
-    salvage: bool = False
+    def __init__(
+        self,
+        *,
+        length: int | None = None,
+        format: Format | None = None,
+        entries: int = 0,
+        salvage: bool = False,
+    ) -> None:
+        self.length = length
+        self.format = format
+        self.beginning = b""
+        self.probe: Qcow.Probe | None = None
+        self.probe_part: Part[Any] | None = None
+        self.foreign: set[str] = set()
+        self.header: Qcow1.Header | Qcow2.Header | None = None
+        self.header_part: Part[Any] | None = None
+        self.geometry: Geometry | None = None
+        self.extensions: Structures[Qcow2.HeaderExtension] = Structures()
+        self.feature_names: dict[tuple[int, int], bytes] = {}
+        self.backing_format: bytes | None = None
+        self.bitmaps_extension: Qcow2.BitmapsExtension | None = None
+        self.bitmaps_part: Part[Qcow2.BitmapsExtension] | None = None
+        self.crypto_extension: Qcow2.CryptoExtension | None = None
+        self.crypto_part: Part[Qcow2.CryptoExtension] | None = None
+        self.luks: Luks1.Header | None = None
+        self.luks_part: Part[Luks1.Header] | None = None
+        self.l1_table: Table | None = None
+        self.refcount_table: Table | None = None
+        self.snapshots: Structures[Qcow2.Snapshot] = Structures()
+        self.bitmaps: Structures[Qcow2.BitmapDirectoryEntry] = Structures()
+        self.backing: Reference | None = None
+        self.data_file: Reference | None = None
+        self.turns: list[Turn] = []
+        self.extension_types: set[int] = set()
+        self.slack = 0
+        self.leftovers: list[Leftover] = []
+        self.unfit: list[Part[Any]] = []
+        self.luks_headers: dict[int, Part[Luks1.Header]] = {}
+        self.bitmap_tables_length = 0
+        self.entries = entries
+        self.entries_left = False
+        self.reach = 0
+        self.salvage = salvage
 
     @property
     def turn(self) -> Turn:

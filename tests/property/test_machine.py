@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,7 @@ def windows(step: int, large: int) -> Iterator[None]:
 
 def known(image: Metadata) -> dict[str, Any]:
     """All that is known of an image, but for the length of its file."""
-    return {f.name: shown(getattr(image, f.name)) for f in fields(image) if f.name != "length"}
+    return {name: shown(value) for name, value in vars(image).items() if name != "length"}
 
 
 def shown(value: Any) -> Any:

@@ -11,8 +11,19 @@ from qcow_parsers import constants as c
 from qcowspec.spec.metadata import Metadata, Table
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place, place
+from qcowspec.spec.units import HostOffset
 
 # --- librbd ---------------------------------------------------------------------------------------
+
+
+@places("header/librbd-v1-version")
+def version(part: Part[Any], header: Qcow2.Header, image: Metadata) -> Place:
+    """The field after the magic, found without a layout: every v2 and v3 image breaks the rule."""
+    return Place(HostOffset(part.offset + VERSION), f"{part.name}.version", header.version)
+
+
+VERSION = 4
+"""Where the version stands in a header, in bytes."""
 
 
 @decides("header/librbd-length")
