@@ -2,7 +2,7 @@
 """QEMU's constants, feature bits and header extensions."""
 
 from enum import KEEP, IntEnum, IntFlag
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 
 class Feature(NamedTuple):
@@ -598,395 +598,542 @@ FOREIGN_DMG_SUFFIX: Final[str] = ".dmg"
 """A file whose name ends so, and is longer, is dmg's if no signature is there. QEMU's own. Source: block/dmg.c: dmg_probe; literal, named by us."""
 
 
-class BlockdevQcow2Version(IntEnum):
-    """The versions as QMP names them; these numbers are no version numbers and reach no image. Source: qapi/block-core.json."""
+if TYPE_CHECKING:
+
+    class BlockdevQcow2Version(IntEnum):
+        """The versions as QMP names them; these numbers are no version numbers and reach no image. Source: qapi/block-core.json."""
+
+        BLOCKDEV_QCOW2_VERSION_V2 = 0
+        """Version 2, spelled v2."""
+        BLOCKDEV_QCOW2_VERSION_V3 = 1
+        """Version 3, spelled v3."""
+
+    class QcowCryptMethod(IntEnum):
+        """How guest data is encrypted: the header field crypt_method. Source: docs/interop/qcow2: Header; block/qcow2.h: defines, the enum is named by us."""
+
+        QCOW_CRYPT_NONE = 0
+        """Not encrypted."""
+        QCOW_CRYPT_AES = 1
+        """AES-CBC under the password itself; kept to free old data."""
+        QCOW_CRYPT_LUKS = 2
+        """LUKS, its header found by an extension; not in version 1."""
+
+    class Qcow2CompressionType(IntEnum):
+        """How compressed clusters are compressed: the header field compression_type. Source: docs/interop/qcow2: Additional fields; qapi/block-core.json."""
+
+        QCOW2_COMPRESSION_TYPE_ZLIB = 0
+        """Raw deflate, no zlib header; QEMU spells it zlib."""
+        QCOW2_COMPRESSION_TYPE_ZSTD = 1
+        """Zstandard frames; QEMU spells it zstd."""
+
+    class Qcow2FeatureType(IntEnum):
+        """Which of the three words an entry of the feature name table is about. Source: docs/interop/qcow2: Feature name table; block/qcow2.h: anonymous enum, named by us."""
+
+        QCOW2_FEAT_TYPE_INCOMPATIBLE = 0
+        """incompatible_features."""
+        QCOW2_FEAT_TYPE_COMPATIBLE = 1
+        """compatible_features."""
+        QCOW2_FEAT_TYPE_AUTOCLEAR = 2
+        """autoclear_features."""
+
+    class Qcow2IncompatibleBitnr(IntEnum):
+        """The bit numbers in incompatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
+
+        QCOW2_INCOMPAT_DIRTY_BITNR = 0
+        """Dirty bit."""
+        QCOW2_INCOMPAT_CORRUPT_BITNR = 1
+        """Corrupt bit."""
+        QCOW2_INCOMPAT_DATA_FILE_BITNR = 2
+        """External data file bit."""
+        QCOW2_INCOMPAT_COMPRESSION_BITNR = 3
+        """Compression type bit."""
+        QCOW2_INCOMPAT_EXTL2_BITNR = 4
+        """Extended L2 entries bit."""
+
+    class Qcow2IncompatibleFeatures(IntFlag, boundary=KEEP):
+        """The header field incompatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
+
+        QCOW2_INCOMPAT_DIRTY = 0x1
+        """Refcounts may be wrong: recount before a write."""
+        QCOW2_INCOMPAT_CORRUPT = 0x2
+        """Any structure may be wrong: only a repair may write."""
+        QCOW2_INCOMPAT_DATA_FILE = 0x4
+        """Guest clusters live in another file."""
+        QCOW2_INCOMPAT_COMPRESSION = 0x8
+        """compression_type is present and not deflate."""
+        QCOW2_INCOMPAT_EXTL2 = 0x10
+        """L2 entries are twice as wide and have subclusters."""
+        QCOW2_INCOMPAT_MASK = QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT | QCOW2_INCOMPAT_DATA_FILE | QCOW2_INCOMPAT_COMPRESSION | QCOW2_INCOMPAT_EXTL2
+        """The incompatible bits QEMU knows; it refuses any other."""
+
+    class Qcow2CompatibleBitnr(IntEnum):
+        """The bit numbers in compatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
+
+        QCOW2_COMPAT_LAZY_REFCOUNTS_BITNR = 0
+        """Lazy refcounts bit."""
+
+    class Qcow2CompatibleFeatures(IntFlag, boundary=KEEP):
+        """The header field compatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
+
+        QCOW2_COMPAT_LAZY_REFCOUNTS = 0x1
+        """A writer may set dirty and put off refcounts."""
+        QCOW2_COMPAT_FEAT_MASK = QCOW2_COMPAT_LAZY_REFCOUNTS
+        """The compatible bits QEMU knows; it keeps the others as they are."""
+
+    class Qcow2AutoclearBitnr(IntEnum):
+        """The bit numbers in autoclear_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
+
+        QCOW2_AUTOCLEAR_BITMAPS_BITNR = 0
+        """Bitmaps extension bit."""
+        QCOW2_AUTOCLEAR_DATA_FILE_RAW_BITNR = 1
+        """Raw external data bit."""
+
+    class Qcow2AutoclearFeatures(IntFlag, boundary=KEEP):
+        """The header field autoclear_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
+
+        QCOW2_AUTOCLEAR_BITMAPS = 0x1
+        """The stored bitmaps agree with the image."""
+        QCOW2_AUTOCLEAR_DATA_FILE_RAW = 0x2
+        """The external data file alone is a raw image."""
+        QCOW2_AUTOCLEAR_MASK = QCOW2_AUTOCLEAR_BITMAPS | QCOW2_AUTOCLEAR_DATA_FILE_RAW
+        """The autoclear bits QEMU knows; it clears the others when it opens for writing."""
+
+    class QCow2ClusterType(IntEnum):
+        """What an L2 entry says of its cluster. Source: block/qcow2.h: qcow2_get_cluster_type."""
+
+        QCOW2_CLUSTER_UNALLOCATED = 0
+        """Nothing here: the backing file's data, or zeros."""
+        QCOW2_CLUSTER_ZERO_PLAIN = 1
+        """Zeros, and no host cluster."""
+        QCOW2_CLUSTER_ZERO_ALLOC = 2
+        """Zeros, with a host cluster held ready."""
+        QCOW2_CLUSTER_NORMAL = 3
+        """Data at the host offset."""
+        QCOW2_CLUSTER_COMPRESSED = 4
+        """Compressed data."""
+
+    class QCow2SubclusterType(IntEnum):
+        """What an L2 entry says of one subcluster; without extended entries, of the one there is. Source: block/qcow2.h: qcow2_get_subcluster_type."""
+
+        QCOW2_SUBCLUSTER_UNALLOCATED_PLAIN = 0
+        """Nothing here, and no host cluster."""
+        QCOW2_SUBCLUSTER_UNALLOCATED_ALLOC = 1
+        """Nothing here, in a host cluster."""
+        QCOW2_SUBCLUSTER_ZERO_PLAIN = 2
+        """Zeros, and no host cluster."""
+        QCOW2_SUBCLUSTER_ZERO_ALLOC = 3
+        """Zeros, with a host cluster."""
+        QCOW2_SUBCLUSTER_NORMAL = 4
+        """Data at the host offset."""
+        QCOW2_SUBCLUSTER_COMPRESSED = 5
+        """Part of a compressed cluster."""
+        QCOW2_SUBCLUSTER_INVALID = 6
+        """Entry and bitmap contradict each other."""
+
+    class BitmapType(IntEnum):
+        """The sort of a bitmap: the directory field type. Source: docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c."""
+
+        BT_DIRTY_TRACKING_BITMAP = 1
+        """Tracks what was written; the only sort there is."""
+
+    class Qcow2BitmapFlags(IntFlag, boundary=KEEP):
+        """The directory field flags. Source: docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c: defines, the enum is named by us."""
+
+        BME_FLAG_IN_USE = 0x1
+        """Not saved after use: stale."""
+        BME_FLAG_AUTO = 0x2
+        """Enabled: records every write."""
+        QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE = 0x4
+        """Usable in spite of extra data."""
+
+    class QCryptoBlockLUKSKeySlotActive(IntEnum):
+        """The state of a key slot: its field active. Source: LUKS on-disk format 1.2.1; crypto/block-luks-priv.h: defines, the enum is named by us."""
+
+        QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED = 57005
+        """The slot holds no key."""
+        QCRYPTO_BLOCK_LUKS_KEY_SLOT_ENABLED = 11301363
+        """The slot holds a key."""
+
+    class BlockdevQcowEncryptionFormat(IntEnum):
+        """The value of encrypt.format for version 1; the number reaches no image. Source: qapi/block-core.json."""
+
+        BLOCKDEV_QCOW_ENCRYPTION_FORMAT_AES = 0
+        """crypt_method 1, spelled aes."""
+
+    class BlockdevQcow2EncryptionFormat(IntEnum):
+        """The value of encrypt.format for versions 2 and 3; the number reaches no image. Source: qapi/block-core.json."""
+
+        BLOCKDEV_QCOW2_ENCRYPTION_FORMAT_AES = 0
+        """crypt_method 1, spelled aes."""
+        BLOCKDEV_QCOW2_ENCRYPTION_FORMAT_LUKS = 1
+        """crypt_method 2, spelled luks."""
+
+    class QCryptoBlockFormat(IntEnum):
+        """The two methods as QEMU's crypto layer numbers them; the number reaches no image. Source: qapi/crypto.json; with a prefix Q_CRYPTO up to QEMU 9.1."""
+
+        QCRYPTO_BLOCK_FORMAT_QCOW = 0
+        """crypt_method 1, spelled qcow in this layer."""
+        QCRYPTO_BLOCK_FORMAT_LUKS = 1
+        """crypt_method 2, spelled luks."""
+
+    class QCryptoBlockLUKSKeyslotState(IntEnum):
+        """What an amend asks of key slots; the number reaches no image. Source: qapi/crypto.json; with a prefix Q_CRYPTO up to QEMU 9.1."""
+
+        QCRYPTO_BLOCK_LUKS_KEYSLOT_STATE_ACTIVE = 0
+        """Hold a key, spelled active."""
+        QCRYPTO_BLOCK_LUKS_KEYSLOT_STATE_INACTIVE = 1
+        """Be erased, spelled inactive."""
+
+    class BlkPermission(IntFlag, boundary=KEEP):
+        """What a user of a file may do with it, as far as QEMU locks a byte for it. Source: include/block/block-common.h; the enum has no name there, and is named by us."""
+
+        BLK_PERM_CONSISTENT_READ = 0x1
+        """Read what no writer is in the middle of."""
+        BLK_PERM_WRITE = 0x2
+        """Change what a guest sees."""
+        BLK_PERM_WRITE_UNCHANGED = 0x4
+        """Write, and change nothing that a guest sees."""
+        BLK_PERM_RESIZE = 0x8
+        """Change the length."""
+
+    class BdrvOpenFlags(IntFlag, boundary=KEEP):
+        """The flags of an open that decide which of QEMU's rules are applied. Source: include/block/block-common.h: defines, a selection, the enum is named by us."""
+
+        BDRV_O_RDWR = 0x2
+        """For writing: repair, refuse what is marked corrupt."""
+        BDRV_O_NO_BACKING = 0x100
+        """Leave the backing file closed."""
+        BDRV_O_INACTIVE = 0x800
+        """Another process still owns the image: load no bitmaps."""
+        BDRV_O_CHECK = 0x1000
+        """To check: no rules on snapshots, refcounts, corrupt bit."""
+        BDRV_O_NO_IO = 0x00010000
+        """For metadata alone: no data file, no key."""
+
+    class BdrvBlockStatus(IntFlag, boundary=KEEP):
+        """What QEMU's map says of a range; of these flags a QCOW driver sets some, the layer others. Source: include/block/block-common.h: defines, the enum is named by us."""
+
+        BDRV_BLOCK_DATA = 0x1
+        """The range has data in this layer."""
+        BDRV_BLOCK_ZERO = 0x2
+        """The range reads as zeros."""
+        BDRV_BLOCK_OFFSET_VALID = 0x4
+        """The host offset given is where its bytes are."""
+        BDRV_BLOCK_RAW = 0x8
+        """Ask the file below instead."""
+        BDRV_BLOCK_ALLOCATED = 0x10
+        """This layer, not the backing file, determines the range."""
+        BDRV_BLOCK_EOF = 0x20
+        """The range reaches the end of this layer."""
+        BDRV_BLOCK_RECURSE = 0x40
+        """Zeros may hide in the file below: look there too."""
+        BDRV_BLOCK_COMPRESSED = 0x80
+        """The range is compressed; since QEMU 8.2."""
+
+    class BdrvCheckMode(IntFlag, boundary=KEEP):
+        """What a check repairs. Source: include/block/block-common.h."""
+
+        BDRV_FIX_LEAKS = 0x1
+        """Clusters counted and not used: qemu-img check -r leaks."""
+        BDRV_FIX_ERRORS = 0x2
+        """Everything else: with the above, qemu-img check -r all."""
+
+    class Qcow2CheckRefcountsFlags(IntFlag, boundary=KEEP):
+        """What the walk over an L1 table does besides counting references. Source: block/qcow2-refcount.c: anonymous enum, named by us."""
+
+        CHECK_FRAG_INFO = 0x2
+        """Count allocated, fragmented and compressed clusters."""
+
+    class QCow2MetadataOverlapBitnr(IntEnum):
+        """The bit number of each sort of metadata. Source: block/qcow2.h: QCow2MetadataOverlap, its bit numbers, named by us."""
+
+        QCOW2_OL_MAIN_HEADER_BITNR = 0
+        """The header, which is the first cluster."""
+        QCOW2_OL_ACTIVE_L1_BITNR = 1
+        """The active L1 table."""
+        QCOW2_OL_ACTIVE_L2_BITNR = 2
+        """The L2 tables of the active L1 table."""
+        QCOW2_OL_REFCOUNT_TABLE_BITNR = 3
+        """The refcount table."""
+        QCOW2_OL_REFCOUNT_BLOCK_BITNR = 4
+        """The refcount blocks."""
+        QCOW2_OL_SNAPSHOT_TABLE_BITNR = 5
+        """The snapshot table."""
+        QCOW2_OL_INACTIVE_L1_BITNR = 6
+        """The L1 tables of snapshots."""
+        QCOW2_OL_INACTIVE_L2_BITNR = 7
+        """The L2 tables of snapshots."""
+        QCOW2_OL_BITMAP_DIRECTORY_BITNR = 8
+        """The bitmap directory."""
+        QCOW2_OL_MAX_BITNR = 9
+        """How many sorts there are."""
+
+    class QCow2MetadataOverlap(IntFlag, boundary=KEEP):
+        """Sorts of metadata a write is checked against. Source: block/qcow2.h: QCow2MetadataOverlap."""
+
+        QCOW2_OL_NONE = 0x0
+        """Nothing is checked."""
+        QCOW2_OL_MAIN_HEADER = 0x1
+        """The header, which is the first cluster."""
+        QCOW2_OL_ACTIVE_L1 = 0x2
+        """The active L1 table."""
+        QCOW2_OL_ACTIVE_L2 = 0x4
+        """The L2 tables of the active L1 table."""
+        QCOW2_OL_REFCOUNT_TABLE = 0x8
+        """The refcount table."""
+        QCOW2_OL_REFCOUNT_BLOCK = 0x10
+        """The refcount blocks."""
+        QCOW2_OL_SNAPSHOT_TABLE = 0x20
+        """The snapshot table."""
+        QCOW2_OL_INACTIVE_L1 = 0x40
+        """The L1 tables of snapshots."""
+        QCOW2_OL_INACTIVE_L2 = 0x80
+        """The L2 tables of snapshots, read for the purpose."""
+        QCOW2_OL_BITMAP_DIRECTORY = 0x100
+        """The bitmap directory."""
+        QCOW2_OL_CONSTANT = QCOW2_OL_MAIN_HEADER | QCOW2_OL_ACTIVE_L1 | QCOW2_OL_REFCOUNT_TABLE | QCOW2_OL_SNAPSHOT_TABLE | QCOW2_OL_BITMAP_DIRECTORY
+        """What takes constant time."""
+        QCOW2_OL_CACHED = QCOW2_OL_CONSTANT | QCOW2_OL_ACTIVE_L2 | QCOW2_OL_REFCOUNT_BLOCK | QCOW2_OL_INACTIVE_L1
+        """What takes no reading, because QEMU has it in memory."""
+        QCOW2_OL_ALL = QCOW2_OL_CACHED | QCOW2_OL_INACTIVE_L2
+        """Everything."""
+
+    class Qcow2OverlapCheckMode(IntEnum):
+        """The templates as QMP numbers them. Source: qapi/block-core.json."""
+
+        QCOW2_OVERLAP_CHECK_MODE_NONE = 0
+        """QCOW2_OL_NONE."""
+        QCOW2_OVERLAP_CHECK_MODE_CONSTANT = 1
+        """QCOW2_OL_CONSTANT."""
+        QCOW2_OVERLAP_CHECK_MODE_CACHED = 2
+        """QCOW2_OL_CACHED."""
+        QCOW2_OVERLAP_CHECK_MODE_ALL = 3
+        """QCOW2_OL_ALL."""
+
+    class qcow2_discard_type(IntEnum):
+        """Why a cluster is freed, hence which option passes the discard on. Source: block/qcow2.h."""
+
+        QCOW2_DISCARD_NEVER = 0
+        """Never passed on."""
+        QCOW2_DISCARD_ALWAYS = 1
+        """Always passed on."""
+        QCOW2_DISCARD_REQUEST = 2
+        """The guest discarded it: pass-discard-request."""
+        QCOW2_DISCARD_SNAPSHOT = 3
+        """A snapshot was deleted: pass-discard-snapshot."""
+        QCOW2_DISCARD_OTHER = 4
+        """Anything else: pass-discard-other."""
+        QCOW2_DISCARD_MAX = 5
+        """How many reasons there are."""
+
+    class Qcow2AmendOperation(IntEnum):
+        """What an amend is doing. Source: block/qcow2.c."""
+
+        QCOW2_NO_OPERATION = 0
+        """Not begun."""
+        QCOW2_UPGRADING = 1
+        """From version 2 to 3."""
+        QCOW2_UPDATING_ENCRYPTION = 2
+        """Key slots."""
+        QCOW2_CHANGING_REFCOUNT_ORDER = 3
+        """The refcount width."""
+        QCOW2_DOWNGRADING = 4
+        """From version 3 to 2."""
+
+    class PreallocMode(IntEnum):
+        """What is allocated before a guest writes. Source: qapi/common.json or qapi/block-core.json, by QEMU version."""
+
+        PREALLOC_MODE_OFF = 0
+        """Nothing; spelled off."""
+        PREALLOC_MODE_METADATA = 1
+        """Tables and host offsets; spelled metadata."""
+        PREALLOC_MODE_FALLOC = 2
+        """That, and the file's space reserved; spelled falloc."""
+        PREALLOC_MODE_FULL = 3
+        """That, and the space written with zeros; spelled full."""
+
+    class Qcow2BitmapInfoFlags(IntEnum):
+        """The bitmap flags as qemu-img info spells them. Source: qapi/block-core.json."""
+
+        QCOW2_BITMAP_INFO_FLAGS_IN_USE = 0
+        """BME_FLAG_IN_USE, spelled in-use."""
+        QCOW2_BITMAP_INFO_FLAGS_AUTO = 1
+        """BME_FLAG_AUTO, spelled auto."""
+
+
+_ENUMS: Final[dict[str, tuple[bool, str, dict[str, int]]]] = {
+    "BlockdevQcow2Version": (
+        False,
+        """The versions as QMP names them; these numbers are no version numbers and reach no image. Source: qapi/block-core.json.""",
+        {"BLOCKDEV_QCOW2_VERSION_V2": 0, "BLOCKDEV_QCOW2_VERSION_V3": 1},
+    ),
+    "QcowCryptMethod": (
+        False,
+        """How guest data is encrypted: the header field crypt_method. Source: docs/interop/qcow2: Header; block/qcow2.h: defines, the enum is named by us.""",
+        {"QCOW_CRYPT_NONE": 0, "QCOW_CRYPT_AES": 1, "QCOW_CRYPT_LUKS": 2},
+    ),
+    "Qcow2CompressionType": (
+        False,
+        """How compressed clusters are compressed: the header field compression_type. Source: docs/interop/qcow2: Additional fields; qapi/block-core.json.""",
+        {"QCOW2_COMPRESSION_TYPE_ZLIB": 0, "QCOW2_COMPRESSION_TYPE_ZSTD": 1},
+    ),
+    "Qcow2FeatureType": (
+        False,
+        """Which of the three words an entry of the feature name table is about. Source: docs/interop/qcow2: Feature name table; block/qcow2.h: anonymous enum, named by us.""",
+        {"QCOW2_FEAT_TYPE_INCOMPATIBLE": 0, "QCOW2_FEAT_TYPE_COMPATIBLE": 1, "QCOW2_FEAT_TYPE_AUTOCLEAR": 2},
+    ),
+    "Qcow2IncompatibleBitnr": (
+        False,
+        """The bit numbers in incompatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us.""",
+        {"QCOW2_INCOMPAT_DIRTY_BITNR": 0, "QCOW2_INCOMPAT_CORRUPT_BITNR": 1, "QCOW2_INCOMPAT_DATA_FILE_BITNR": 2, "QCOW2_INCOMPAT_COMPRESSION_BITNR": 3, "QCOW2_INCOMPAT_EXTL2_BITNR": 4},
+    ),
+    "Qcow2IncompatibleFeatures": (
+        True,
+        """The header field incompatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us.""",
+        {"QCOW2_INCOMPAT_DIRTY": 1, "QCOW2_INCOMPAT_CORRUPT": 2, "QCOW2_INCOMPAT_DATA_FILE": 4, "QCOW2_INCOMPAT_COMPRESSION": 8, "QCOW2_INCOMPAT_EXTL2": 16, "QCOW2_INCOMPAT_MASK": 31},
+    ),
+    "Qcow2CompatibleBitnr": (
+        False,
+        """The bit numbers in compatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us.""",
+        {"QCOW2_COMPAT_LAZY_REFCOUNTS_BITNR": 0},
+    ),
+    "Qcow2CompatibleFeatures": (
+        True,
+        """The header field compatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us.""",
+        {"QCOW2_COMPAT_LAZY_REFCOUNTS": 1, "QCOW2_COMPAT_FEAT_MASK": 1},
+    ),
+    "Qcow2AutoclearBitnr": (
+        False,
+        """The bit numbers in autoclear_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us.""",
+        {"QCOW2_AUTOCLEAR_BITMAPS_BITNR": 0, "QCOW2_AUTOCLEAR_DATA_FILE_RAW_BITNR": 1},
+    ),
+    "Qcow2AutoclearFeatures": (
+        True,
+        """The header field autoclear_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us.""",
+        {"QCOW2_AUTOCLEAR_BITMAPS": 1, "QCOW2_AUTOCLEAR_DATA_FILE_RAW": 2, "QCOW2_AUTOCLEAR_MASK": 3},
+    ),
+    "QCow2ClusterType": (
+        False,
+        """What an L2 entry says of its cluster. Source: block/qcow2.h: qcow2_get_cluster_type.""",
+        {"QCOW2_CLUSTER_UNALLOCATED": 0, "QCOW2_CLUSTER_ZERO_PLAIN": 1, "QCOW2_CLUSTER_ZERO_ALLOC": 2, "QCOW2_CLUSTER_NORMAL": 3, "QCOW2_CLUSTER_COMPRESSED": 4},
+    ),
+    "QCow2SubclusterType": (
+        False,
+        """What an L2 entry says of one subcluster; without extended entries, of the one there is. Source: block/qcow2.h: qcow2_get_subcluster_type.""",
+        {"QCOW2_SUBCLUSTER_UNALLOCATED_PLAIN": 0, "QCOW2_SUBCLUSTER_UNALLOCATED_ALLOC": 1, "QCOW2_SUBCLUSTER_ZERO_PLAIN": 2, "QCOW2_SUBCLUSTER_ZERO_ALLOC": 3, "QCOW2_SUBCLUSTER_NORMAL": 4, "QCOW2_SUBCLUSTER_COMPRESSED": 5, "QCOW2_SUBCLUSTER_INVALID": 6},
+    ),
+    "BitmapType": (
+        False,
+        """The sort of a bitmap: the directory field type. Source: docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c.""",
+        {"BT_DIRTY_TRACKING_BITMAP": 1},
+    ),
+    "Qcow2BitmapFlags": (
+        True,
+        """The directory field flags. Source: docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c: defines, the enum is named by us.""",
+        {"BME_FLAG_IN_USE": 1, "BME_FLAG_AUTO": 2, "QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE": 4},
+    ),
+    "QCryptoBlockLUKSKeySlotActive": (
+        False,
+        """The state of a key slot: its field active. Source: LUKS on-disk format 1.2.1; crypto/block-luks-priv.h: defines, the enum is named by us.""",
+        {"QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED": 57005, "QCRYPTO_BLOCK_LUKS_KEY_SLOT_ENABLED": 11301363},
+    ),
+    "BlockdevQcowEncryptionFormat": (
+        False,
+        """The value of encrypt.format for version 1; the number reaches no image. Source: qapi/block-core.json.""",
+        {"BLOCKDEV_QCOW_ENCRYPTION_FORMAT_AES": 0},
+    ),
+    "BlockdevQcow2EncryptionFormat": (
+        False,
+        """The value of encrypt.format for versions 2 and 3; the number reaches no image. Source: qapi/block-core.json.""",
+        {"BLOCKDEV_QCOW2_ENCRYPTION_FORMAT_AES": 0, "BLOCKDEV_QCOW2_ENCRYPTION_FORMAT_LUKS": 1},
+    ),
+    "QCryptoBlockFormat": (
+        False,
+        """The two methods as QEMU's crypto layer numbers them; the number reaches no image. Source: qapi/crypto.json; with a prefix Q_CRYPTO up to QEMU 9.1.""",
+        {"QCRYPTO_BLOCK_FORMAT_QCOW": 0, "QCRYPTO_BLOCK_FORMAT_LUKS": 1},
+    ),
+    "QCryptoBlockLUKSKeyslotState": (
+        False,
+        """What an amend asks of key slots; the number reaches no image. Source: qapi/crypto.json; with a prefix Q_CRYPTO up to QEMU 9.1.""",
+        {"QCRYPTO_BLOCK_LUKS_KEYSLOT_STATE_ACTIVE": 0, "QCRYPTO_BLOCK_LUKS_KEYSLOT_STATE_INACTIVE": 1},
+    ),
+    "BlkPermission": (
+        True,
+        """What a user of a file may do with it, as far as QEMU locks a byte for it. Source: include/block/block-common.h; the enum has no name there, and is named by us.""",
+        {"BLK_PERM_CONSISTENT_READ": 1, "BLK_PERM_WRITE": 2, "BLK_PERM_WRITE_UNCHANGED": 4, "BLK_PERM_RESIZE": 8},
+    ),
+    "BdrvOpenFlags": (
+        True,
+        """The flags of an open that decide which of QEMU's rules are applied. Source: include/block/block-common.h: defines, a selection, the enum is named by us.""",
+        {"BDRV_O_RDWR": 2, "BDRV_O_NO_BACKING": 256, "BDRV_O_INACTIVE": 2048, "BDRV_O_CHECK": 4096, "BDRV_O_NO_IO": 65536},
+    ),
+    "BdrvBlockStatus": (
+        True,
+        """What QEMU's map says of a range; of these flags a QCOW driver sets some, the layer others. Source: include/block/block-common.h: defines, the enum is named by us.""",
+        {"BDRV_BLOCK_DATA": 1, "BDRV_BLOCK_ZERO": 2, "BDRV_BLOCK_OFFSET_VALID": 4, "BDRV_BLOCK_RAW": 8, "BDRV_BLOCK_ALLOCATED": 16, "BDRV_BLOCK_EOF": 32, "BDRV_BLOCK_RECURSE": 64, "BDRV_BLOCK_COMPRESSED": 128},
+    ),
+    "BdrvCheckMode": (
+        True,
+        """What a check repairs. Source: include/block/block-common.h.""",
+        {"BDRV_FIX_LEAKS": 1, "BDRV_FIX_ERRORS": 2},
+    ),
+    "Qcow2CheckRefcountsFlags": (
+        True,
+        """What the walk over an L1 table does besides counting references. Source: block/qcow2-refcount.c: anonymous enum, named by us.""",
+        {"CHECK_FRAG_INFO": 2},
+    ),
+    "QCow2MetadataOverlapBitnr": (
+        False,
+        """The bit number of each sort of metadata. Source: block/qcow2.h: QCow2MetadataOverlap, its bit numbers, named by us.""",
+        {"QCOW2_OL_MAIN_HEADER_BITNR": 0, "QCOW2_OL_ACTIVE_L1_BITNR": 1, "QCOW2_OL_ACTIVE_L2_BITNR": 2, "QCOW2_OL_REFCOUNT_TABLE_BITNR": 3, "QCOW2_OL_REFCOUNT_BLOCK_BITNR": 4, "QCOW2_OL_SNAPSHOT_TABLE_BITNR": 5, "QCOW2_OL_INACTIVE_L1_BITNR": 6, "QCOW2_OL_INACTIVE_L2_BITNR": 7, "QCOW2_OL_BITMAP_DIRECTORY_BITNR": 8, "QCOW2_OL_MAX_BITNR": 9},
+    ),
+    "QCow2MetadataOverlap": (
+        True,
+        """Sorts of metadata a write is checked against. Source: block/qcow2.h: QCow2MetadataOverlap.""",
+        {"QCOW2_OL_NONE": 0, "QCOW2_OL_MAIN_HEADER": 1, "QCOW2_OL_ACTIVE_L1": 2, "QCOW2_OL_ACTIVE_L2": 4, "QCOW2_OL_REFCOUNT_TABLE": 8, "QCOW2_OL_REFCOUNT_BLOCK": 16, "QCOW2_OL_SNAPSHOT_TABLE": 32, "QCOW2_OL_INACTIVE_L1": 64, "QCOW2_OL_INACTIVE_L2": 128, "QCOW2_OL_BITMAP_DIRECTORY": 256, "QCOW2_OL_CONSTANT": 299, "QCOW2_OL_CACHED": 383, "QCOW2_OL_ALL": 511},
+    ),
+    "Qcow2OverlapCheckMode": (
+        False,
+        """The templates as QMP numbers them. Source: qapi/block-core.json.""",
+        {"QCOW2_OVERLAP_CHECK_MODE_NONE": 0, "QCOW2_OVERLAP_CHECK_MODE_CONSTANT": 1, "QCOW2_OVERLAP_CHECK_MODE_CACHED": 2, "QCOW2_OVERLAP_CHECK_MODE_ALL": 3},
+    ),
+    "qcow2_discard_type": (
+        False,
+        """Why a cluster is freed, hence which option passes the discard on. Source: block/qcow2.h.""",
+        {"QCOW2_DISCARD_NEVER": 0, "QCOW2_DISCARD_ALWAYS": 1, "QCOW2_DISCARD_REQUEST": 2, "QCOW2_DISCARD_SNAPSHOT": 3, "QCOW2_DISCARD_OTHER": 4, "QCOW2_DISCARD_MAX": 5},
+    ),
+    "Qcow2AmendOperation": (
+        False,
+        """What an amend is doing. Source: block/qcow2.c.""",
+        {"QCOW2_NO_OPERATION": 0, "QCOW2_UPGRADING": 1, "QCOW2_UPDATING_ENCRYPTION": 2, "QCOW2_CHANGING_REFCOUNT_ORDER": 3, "QCOW2_DOWNGRADING": 4},
+    ),
+    "PreallocMode": (
+        False,
+        """What is allocated before a guest writes. Source: qapi/common.json or qapi/block-core.json, by QEMU version.""",
+        {"PREALLOC_MODE_OFF": 0, "PREALLOC_MODE_METADATA": 1, "PREALLOC_MODE_FALLOC": 2, "PREALLOC_MODE_FULL": 3},
+    ),
+    "Qcow2BitmapInfoFlags": (
+        False,
+        """The bitmap flags as qemu-img info spells them. Source: qapi/block-core.json.""",
+        {"QCOW2_BITMAP_INFO_FLAGS_IN_USE": 0, "QCOW2_BITMAP_INFO_FLAGS_AUTO": 1},
+    ),
+}
+
+
+if not TYPE_CHECKING:  # so that a type checker still finds a wrong name
+
+    def __getattr__(name: str) -> object:
+        # An enum is made when it is first used: all of them take longer than the rest together.
+        if name not in _ENUMS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        is_flags, doc, members = _ENUMS[name]
+        options = {"boundary": KEEP} if is_flags else {}
+        kind = IntFlag if is_flags else IntEnum
+        globals()[name] = made = kind(name, members, module=__name__, **options)
+        made.__doc__ = doc
+        return made
 
-    BLOCKDEV_QCOW2_VERSION_V2 = 0
-    """Version 2, spelled v2."""
-    BLOCKDEV_QCOW2_VERSION_V3 = 1
-    """Version 3, spelled v3."""
 
-
-class QcowCryptMethod(IntEnum):
-    """How guest data is encrypted: the header field crypt_method. Source: docs/interop/qcow2: Header; block/qcow2.h: defines, the enum is named by us."""
-
-    QCOW_CRYPT_NONE = 0
-    """Not encrypted."""
-    QCOW_CRYPT_AES = 1
-    """AES-CBC under the password itself; kept to free old data."""
-    QCOW_CRYPT_LUKS = 2
-    """LUKS, its header found by an extension; not in version 1."""
-
-
-class Qcow2CompressionType(IntEnum):
-    """How compressed clusters are compressed: the header field compression_type. Source: docs/interop/qcow2: Additional fields; qapi/block-core.json."""
-
-    QCOW2_COMPRESSION_TYPE_ZLIB = 0
-    """Raw deflate, no zlib header; QEMU spells it zlib."""
-    QCOW2_COMPRESSION_TYPE_ZSTD = 1
-    """Zstandard frames; QEMU spells it zstd."""
-
-
-class Qcow2FeatureType(IntEnum):
-    """Which of the three words an entry of the feature name table is about. Source: docs/interop/qcow2: Feature name table; block/qcow2.h: anonymous enum, named by us."""
-
-    QCOW2_FEAT_TYPE_INCOMPATIBLE = 0
-    """incompatible_features."""
-    QCOW2_FEAT_TYPE_COMPATIBLE = 1
-    """compatible_features."""
-    QCOW2_FEAT_TYPE_AUTOCLEAR = 2
-    """autoclear_features."""
-
-
-class Qcow2IncompatibleBitnr(IntEnum):
-    """The bit numbers in incompatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
-
-    QCOW2_INCOMPAT_DIRTY_BITNR = 0
-    """Dirty bit."""
-    QCOW2_INCOMPAT_CORRUPT_BITNR = 1
-    """Corrupt bit."""
-    QCOW2_INCOMPAT_DATA_FILE_BITNR = 2
-    """External data file bit."""
-    QCOW2_INCOMPAT_COMPRESSION_BITNR = 3
-    """Compression type bit."""
-    QCOW2_INCOMPAT_EXTL2_BITNR = 4
-    """Extended L2 entries bit."""
-
-
-class Qcow2IncompatibleFeatures(IntFlag, boundary=KEEP):
-    """The header field incompatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
-
-    QCOW2_INCOMPAT_DIRTY = 0x1
-    """Refcounts may be wrong: recount before a write."""
-    QCOW2_INCOMPAT_CORRUPT = 0x2
-    """Any structure may be wrong: only a repair may write."""
-    QCOW2_INCOMPAT_DATA_FILE = 0x4
-    """Guest clusters live in another file."""
-    QCOW2_INCOMPAT_COMPRESSION = 0x8
-    """compression_type is present and not deflate."""
-    QCOW2_INCOMPAT_EXTL2 = 0x10
-    """L2 entries are twice as wide and have subclusters."""
-    QCOW2_INCOMPAT_MASK = QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT | QCOW2_INCOMPAT_DATA_FILE | QCOW2_INCOMPAT_COMPRESSION | QCOW2_INCOMPAT_EXTL2
-    """The incompatible bits QEMU knows; it refuses any other."""
-
-
-class Qcow2CompatibleBitnr(IntEnum):
-    """The bit numbers in compatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
-
-    QCOW2_COMPAT_LAZY_REFCOUNTS_BITNR = 0
-    """Lazy refcounts bit."""
-
-
-class Qcow2CompatibleFeatures(IntFlag, boundary=KEEP):
-    """The header field compatible_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
-
-    QCOW2_COMPAT_LAZY_REFCOUNTS = 0x1
-    """A writer may set dirty and put off refcounts."""
-    QCOW2_COMPAT_FEAT_MASK = QCOW2_COMPAT_LAZY_REFCOUNTS
-    """The compatible bits QEMU knows; it keeps the others as they are."""
-
-
-class Qcow2AutoclearBitnr(IntEnum):
-    """The bit numbers in autoclear_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
-
-    QCOW2_AUTOCLEAR_BITMAPS_BITNR = 0
-    """Bitmaps extension bit."""
-    QCOW2_AUTOCLEAR_DATA_FILE_RAW_BITNR = 1
-    """Raw external data bit."""
-
-
-class Qcow2AutoclearFeatures(IntFlag, boundary=KEEP):
-    """The header field autoclear_features. Source: docs/interop/qcow2: Header; block/qcow2.h: anonymous enum, named by us."""
-
-    QCOW2_AUTOCLEAR_BITMAPS = 0x1
-    """The stored bitmaps agree with the image."""
-    QCOW2_AUTOCLEAR_DATA_FILE_RAW = 0x2
-    """The external data file alone is a raw image."""
-    QCOW2_AUTOCLEAR_MASK = QCOW2_AUTOCLEAR_BITMAPS | QCOW2_AUTOCLEAR_DATA_FILE_RAW
-    """The autoclear bits QEMU knows; it clears the others when it opens for writing."""
-
-
-class QCow2ClusterType(IntEnum):
-    """What an L2 entry says of its cluster. Source: block/qcow2.h: qcow2_get_cluster_type."""
-
-    QCOW2_CLUSTER_UNALLOCATED = 0
-    """Nothing here: the backing file's data, or zeros."""
-    QCOW2_CLUSTER_ZERO_PLAIN = 1
-    """Zeros, and no host cluster."""
-    QCOW2_CLUSTER_ZERO_ALLOC = 2
-    """Zeros, with a host cluster held ready."""
-    QCOW2_CLUSTER_NORMAL = 3
-    """Data at the host offset."""
-    QCOW2_CLUSTER_COMPRESSED = 4
-    """Compressed data."""
-
-
-class QCow2SubclusterType(IntEnum):
-    """What an L2 entry says of one subcluster; without extended entries, of the one there is. Source: block/qcow2.h: qcow2_get_subcluster_type."""
-
-    QCOW2_SUBCLUSTER_UNALLOCATED_PLAIN = 0
-    """Nothing here, and no host cluster."""
-    QCOW2_SUBCLUSTER_UNALLOCATED_ALLOC = 1
-    """Nothing here, in a host cluster."""
-    QCOW2_SUBCLUSTER_ZERO_PLAIN = 2
-    """Zeros, and no host cluster."""
-    QCOW2_SUBCLUSTER_ZERO_ALLOC = 3
-    """Zeros, with a host cluster."""
-    QCOW2_SUBCLUSTER_NORMAL = 4
-    """Data at the host offset."""
-    QCOW2_SUBCLUSTER_COMPRESSED = 5
-    """Part of a compressed cluster."""
-    QCOW2_SUBCLUSTER_INVALID = 6
-    """Entry and bitmap contradict each other."""
-
-
-class BitmapType(IntEnum):
-    """The sort of a bitmap: the directory field type. Source: docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c."""
-
-    BT_DIRTY_TRACKING_BITMAP = 1
-    """Tracks what was written; the only sort there is."""
-
-
-class Qcow2BitmapFlags(IntFlag, boundary=KEEP):
-    """The directory field flags. Source: docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c: defines, the enum is named by us."""
-
-    BME_FLAG_IN_USE = 0x1
-    """Not saved after use: stale."""
-    BME_FLAG_AUTO = 0x2
-    """Enabled: records every write."""
-    QCOW2_BITMAP_FLAG_EXTRA_DATA_COMPATIBLE = 0x4
-    """Usable in spite of extra data."""
-
-
-class QCryptoBlockLUKSKeySlotActive(IntEnum):
-    """The state of a key slot: its field active. Source: LUKS on-disk format 1.2.1; crypto/block-luks-priv.h: defines, the enum is named by us."""
-
-    QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED = 57005
-    """The slot holds no key."""
-    QCRYPTO_BLOCK_LUKS_KEY_SLOT_ENABLED = 11301363
-    """The slot holds a key."""
-
-
-class BlockdevQcowEncryptionFormat(IntEnum):
-    """The value of encrypt.format for version 1; the number reaches no image. Source: qapi/block-core.json."""
-
-    BLOCKDEV_QCOW_ENCRYPTION_FORMAT_AES = 0
-    """crypt_method 1, spelled aes."""
-
-
-class BlockdevQcow2EncryptionFormat(IntEnum):
-    """The value of encrypt.format for versions 2 and 3; the number reaches no image. Source: qapi/block-core.json."""
-
-    BLOCKDEV_QCOW2_ENCRYPTION_FORMAT_AES = 0
-    """crypt_method 1, spelled aes."""
-    BLOCKDEV_QCOW2_ENCRYPTION_FORMAT_LUKS = 1
-    """crypt_method 2, spelled luks."""
-
-
-class QCryptoBlockFormat(IntEnum):
-    """The two methods as QEMU's crypto layer numbers them; the number reaches no image. Source: qapi/crypto.json; with a prefix Q_CRYPTO up to QEMU 9.1."""
-
-    QCRYPTO_BLOCK_FORMAT_QCOW = 0
-    """crypt_method 1, spelled qcow in this layer."""
-    QCRYPTO_BLOCK_FORMAT_LUKS = 1
-    """crypt_method 2, spelled luks."""
-
-
-class QCryptoBlockLUKSKeyslotState(IntEnum):
-    """What an amend asks of key slots; the number reaches no image. Source: qapi/crypto.json; with a prefix Q_CRYPTO up to QEMU 9.1."""
-
-    QCRYPTO_BLOCK_LUKS_KEYSLOT_STATE_ACTIVE = 0
-    """Hold a key, spelled active."""
-    QCRYPTO_BLOCK_LUKS_KEYSLOT_STATE_INACTIVE = 1
-    """Be erased, spelled inactive."""
-
-
-class BlkPermission(IntFlag, boundary=KEEP):
-    """What a user of a file may do with it, as far as QEMU locks a byte for it. Source: include/block/block-common.h; the enum has no name there, and is named by us."""
-
-    BLK_PERM_CONSISTENT_READ = 0x1
-    """Read what no writer is in the middle of."""
-    BLK_PERM_WRITE = 0x2
-    """Change what a guest sees."""
-    BLK_PERM_WRITE_UNCHANGED = 0x4
-    """Write, and change nothing that a guest sees."""
-    BLK_PERM_RESIZE = 0x8
-    """Change the length."""
-
-
-class BdrvOpenFlags(IntFlag, boundary=KEEP):
-    """The flags of an open that decide which of QEMU's rules are applied. Source: include/block/block-common.h: defines, a selection, the enum is named by us."""
-
-    BDRV_O_RDWR = 0x2
-    """For writing: repair, refuse what is marked corrupt."""
-    BDRV_O_NO_BACKING = 0x100
-    """Leave the backing file closed."""
-    BDRV_O_INACTIVE = 0x800
-    """Another process still owns the image: load no bitmaps."""
-    BDRV_O_CHECK = 0x1000
-    """To check: no rules on snapshots, refcounts, corrupt bit."""
-    BDRV_O_NO_IO = 0x00010000
-    """For metadata alone: no data file, no key."""
-
-
-class BdrvBlockStatus(IntFlag, boundary=KEEP):
-    """What QEMU's map says of a range; of these flags a QCOW driver sets some, the layer others. Source: include/block/block-common.h: defines, the enum is named by us."""
-
-    BDRV_BLOCK_DATA = 0x1
-    """The range has data in this layer."""
-    BDRV_BLOCK_ZERO = 0x2
-    """The range reads as zeros."""
-    BDRV_BLOCK_OFFSET_VALID = 0x4
-    """The host offset given is where its bytes are."""
-    BDRV_BLOCK_RAW = 0x8
-    """Ask the file below instead."""
-    BDRV_BLOCK_ALLOCATED = 0x10
-    """This layer, not the backing file, determines the range."""
-    BDRV_BLOCK_EOF = 0x20
-    """The range reaches the end of this layer."""
-    BDRV_BLOCK_RECURSE = 0x40
-    """Zeros may hide in the file below: look there too."""
-    BDRV_BLOCK_COMPRESSED = 0x80
-    """The range is compressed; since QEMU 8.2."""
-
-
-class BdrvCheckMode(IntFlag, boundary=KEEP):
-    """What a check repairs. Source: include/block/block-common.h."""
-
-    BDRV_FIX_LEAKS = 0x1
-    """Clusters counted and not used: qemu-img check -r leaks."""
-    BDRV_FIX_ERRORS = 0x2
-    """Everything else: with the above, qemu-img check -r all."""
-
-
-class Qcow2CheckRefcountsFlags(IntFlag, boundary=KEEP):
-    """What the walk over an L1 table does besides counting references. Source: block/qcow2-refcount.c: anonymous enum, named by us."""
-
-    CHECK_FRAG_INFO = 0x2
-    """Count allocated, fragmented and compressed clusters."""
-
-
-class QCow2MetadataOverlapBitnr(IntEnum):
-    """The bit number of each sort of metadata. Source: block/qcow2.h: QCow2MetadataOverlap, its bit numbers, named by us."""
-
-    QCOW2_OL_MAIN_HEADER_BITNR = 0
-    """The header, which is the first cluster."""
-    QCOW2_OL_ACTIVE_L1_BITNR = 1
-    """The active L1 table."""
-    QCOW2_OL_ACTIVE_L2_BITNR = 2
-    """The L2 tables of the active L1 table."""
-    QCOW2_OL_REFCOUNT_TABLE_BITNR = 3
-    """The refcount table."""
-    QCOW2_OL_REFCOUNT_BLOCK_BITNR = 4
-    """The refcount blocks."""
-    QCOW2_OL_SNAPSHOT_TABLE_BITNR = 5
-    """The snapshot table."""
-    QCOW2_OL_INACTIVE_L1_BITNR = 6
-    """The L1 tables of snapshots."""
-    QCOW2_OL_INACTIVE_L2_BITNR = 7
-    """The L2 tables of snapshots."""
-    QCOW2_OL_BITMAP_DIRECTORY_BITNR = 8
-    """The bitmap directory."""
-    QCOW2_OL_MAX_BITNR = 9
-    """How many sorts there are."""
-
-
-class QCow2MetadataOverlap(IntFlag, boundary=KEEP):
-    """Sorts of metadata a write is checked against. Source: block/qcow2.h: QCow2MetadataOverlap."""
-
-    QCOW2_OL_NONE = 0x0
-    """Nothing is checked."""
-    QCOW2_OL_MAIN_HEADER = 0x1
-    """The header, which is the first cluster."""
-    QCOW2_OL_ACTIVE_L1 = 0x2
-    """The active L1 table."""
-    QCOW2_OL_ACTIVE_L2 = 0x4
-    """The L2 tables of the active L1 table."""
-    QCOW2_OL_REFCOUNT_TABLE = 0x8
-    """The refcount table."""
-    QCOW2_OL_REFCOUNT_BLOCK = 0x10
-    """The refcount blocks."""
-    QCOW2_OL_SNAPSHOT_TABLE = 0x20
-    """The snapshot table."""
-    QCOW2_OL_INACTIVE_L1 = 0x40
-    """The L1 tables of snapshots."""
-    QCOW2_OL_INACTIVE_L2 = 0x80
-    """The L2 tables of snapshots, read for the purpose."""
-    QCOW2_OL_BITMAP_DIRECTORY = 0x100
-    """The bitmap directory."""
-    QCOW2_OL_CONSTANT = QCOW2_OL_MAIN_HEADER | QCOW2_OL_ACTIVE_L1 | QCOW2_OL_REFCOUNT_TABLE | QCOW2_OL_SNAPSHOT_TABLE | QCOW2_OL_BITMAP_DIRECTORY
-    """What takes constant time."""
-    QCOW2_OL_CACHED = QCOW2_OL_CONSTANT | QCOW2_OL_ACTIVE_L2 | QCOW2_OL_REFCOUNT_BLOCK | QCOW2_OL_INACTIVE_L1
-    """What takes no reading, because QEMU has it in memory."""
-    QCOW2_OL_ALL = QCOW2_OL_CACHED | QCOW2_OL_INACTIVE_L2
-    """Everything."""
-
-
-class Qcow2OverlapCheckMode(IntEnum):
-    """The templates as QMP numbers them. Source: qapi/block-core.json."""
-
-    QCOW2_OVERLAP_CHECK_MODE_NONE = 0
-    """QCOW2_OL_NONE."""
-    QCOW2_OVERLAP_CHECK_MODE_CONSTANT = 1
-    """QCOW2_OL_CONSTANT."""
-    QCOW2_OVERLAP_CHECK_MODE_CACHED = 2
-    """QCOW2_OL_CACHED."""
-    QCOW2_OVERLAP_CHECK_MODE_ALL = 3
-    """QCOW2_OL_ALL."""
-
-
-class qcow2_discard_type(IntEnum):
-    """Why a cluster is freed, hence which option passes the discard on. Source: block/qcow2.h."""
-
-    QCOW2_DISCARD_NEVER = 0
-    """Never passed on."""
-    QCOW2_DISCARD_ALWAYS = 1
-    """Always passed on."""
-    QCOW2_DISCARD_REQUEST = 2
-    """The guest discarded it: pass-discard-request."""
-    QCOW2_DISCARD_SNAPSHOT = 3
-    """A snapshot was deleted: pass-discard-snapshot."""
-    QCOW2_DISCARD_OTHER = 4
-    """Anything else: pass-discard-other."""
-    QCOW2_DISCARD_MAX = 5
-    """How many reasons there are."""
-
-
-class Qcow2AmendOperation(IntEnum):
-    """What an amend is doing. Source: block/qcow2.c."""
-
-    QCOW2_NO_OPERATION = 0
-    """Not begun."""
-    QCOW2_UPGRADING = 1
-    """From version 2 to 3."""
-    QCOW2_UPDATING_ENCRYPTION = 2
-    """Key slots."""
-    QCOW2_CHANGING_REFCOUNT_ORDER = 3
-    """The refcount width."""
-    QCOW2_DOWNGRADING = 4
-    """From version 3 to 2."""
-
-
-class PreallocMode(IntEnum):
-    """What is allocated before a guest writes. Source: qapi/common.json or qapi/block-core.json, by QEMU version."""
-
-    PREALLOC_MODE_OFF = 0
-    """Nothing; spelled off."""
-    PREALLOC_MODE_METADATA = 1
-    """Tables and host offsets; spelled metadata."""
-    PREALLOC_MODE_FALLOC = 2
-    """That, and the file's space reserved; spelled falloc."""
-    PREALLOC_MODE_FULL = 3
-    """That, and the space written with zeros; spelled full."""
-
-
-class Qcow2BitmapInfoFlags(IntEnum):
-    """The bitmap flags as qemu-img info spells them. Source: qapi/block-core.json."""
-
-    QCOW2_BITMAP_INFO_FLAGS_IN_USE = 0
-    """BME_FLAG_IN_USE, spelled in-use."""
-    QCOW2_BITMAP_INFO_FLAGS_AUTO = 1
-    """BME_FLAG_AUTO, spelled auto."""
 
 
 FEATURES: Final[tuple[Feature, ...]] = (

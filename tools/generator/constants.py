@@ -23,7 +23,7 @@ _HEAD = '''\
 """QEMU's constants, feature bits and header extensions."""
 
 from enum import KEEP, IntEnum, IntFlag
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 
 class Feature(NamedTuple):
@@ -59,6 +59,23 @@ class Extension(NamedTuple):
 '''
 
 
+_LAZY = """
+
+if not TYPE_CHECKING:  # so that a type checker still finds a wrong name
+
+    def __getattr__(name: str) -> object:
+        # An enum is made when it is first used: all of them take longer than the rest together.
+        if name not in _ENUMS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        is_flags, doc, members = _ENUMS[name]
+        options = {"boundary": KEEP} if is_flags else {}
+        kind = IntFlag if is_flags else IntEnum
+        globals()[name] = made = kind(name, members, module=__name__, **options)
+        made.__doc__ = doc
+        return made
+
+"""
+
 _LIMITS = {
     "format": "Set by the format.",
     "qemu": "QEMU's own.",
@@ -87,14 +104,30 @@ def _row_doc(row: Row) -> str:
 def _enum(enum: Row) -> list[str]:
     is_flags = enum["kind"] == "flags"
     base = "IntFlag, boundary=KEEP" if is_flags else "IntEnum"
-    lines = ["", "", f"class {enum['name']}({base}):"]
-    lines += [f"    {_doc(enum['meaning'], 'Source: ' + '; '.join(sources(enum)))}", ""]
+    lines = ["", f"class {enum['name']}({base}):"]
+    lines += [f"    {_enum_doc(enum)}", ""]
     for name, value, row in members_of(enum):
         shown = " | ".join(row["of"]) if "of" in row else value
         if is_flags and "of" not in row:
             shown = hexadecimal(value)
         lines += [f"    {name} = {shown}", f"    {_doc(row['meaning'])}"]
-    return lines
+    return [f"    {line}".rstrip() for line in lines]
+
+
+def _enum_doc(enum: Row) -> str:
+    return _doc(enum["meaning"], "Source: " + "; ".join(sources(enum)))
+
+
+def _lazy_enum(enum: Row) -> list[str]:
+    """The same as data."""
+    members = ", ".join(f'"{name}": {value}' for name, value, _ in members_of(enum))
+    return [
+        f'    "{enum["name"]}": (',
+        f"        {enum['kind'] == 'flags'},",
+        f"        {_enum_doc(enum)},",
+        f"        {{{members}}},",
+        "    ),",
+    ]
 
 
 def _tuple(name: str, kind: str, table: list[Row], keys: Iterable[str]) -> list[str]:
@@ -114,8 +147,13 @@ def text(tables: Tables, header: str) -> str:
     lines = [header, _HEAD]
     for row in tables.constants:
         lines += _constant(row)
+    lines += ["", "", "if TYPE_CHECKING:"]
     for enum in tables.enums:
         lines += _enum(enum)
+    lines += ["", "", "_ENUMS: Final[dict[str, tuple[bool, str, dict[str, int]]]] = {"]
+    for enum in tables.enums:
+        lines += _lazy_enum(enum)
+    lines += ["}", _LAZY]
     features = [
         {**row, "bit": tables.number(row["constant"]).bit_length() - 1} for row in tables.features
     ]
