@@ -61,13 +61,21 @@ class Store:
 
     def put(self, key: str, data: bytes) -> None:
         """Put an object there."""
-        self.system().pipe_file(f"{self.bucket}/{key}", data)
+        self.client().put_object(Bucket=self.bucket, Key=key, Body=data)
 
-    def system(self) -> Any:
-        """The store, as s3fs sees it; kept, as it takes long to make."""
-        from s3fs import S3FileSystem
+    def options(self) -> dict[str, str]:
+        """Credentials and endpoint, as botocore takes them."""
+        return {
+            "aws_access_key_id": ACCESS_KEY,
+            "aws_secret_access_key": SECRET_KEY,
+            "endpoint_url": self.url,
+        }
 
-        return S3FileSystem(key=ACCESS_KEY, secret=SECRET_KEY, endpoint_url=self.url)
+    def client(self) -> Any:
+        """A client of the store, by botocore."""
+        from botocore.session import Session
+
+        return Session().create_client("s3", region_name="us-east-1", **self.options())
 
 
 ACCESS_KEY, SECRET_KEY = "AKIAQCOWSPECTESTS", "a-secret-of-the-tests"
@@ -78,7 +86,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A real S3 endpoint."""
     with servers.s3(tmp_path_factory.mktemp("s3")) as url:
         made = Store(url, "images")
-        system = made.system()
-        system.mkdir(made.bucket)
-        system.pipe({f"{made.bucket}/{path.name}": path.read_bytes() for path in DATA.iterdir()})
+        client = made.client()
+        client.create_bucket(Bucket=made.bucket)
+        for path in DATA.iterdir():
+            client.put_object(Bucket=made.bucket, Key=path.name, Body=path.read_bytes())
         yield made

@@ -102,14 +102,18 @@ def _bound(sock: socket.socket, seconds: float) -> None:
 
 
 class Connections:
-    """Open connections to whatever servers an image comes from; may be used by several threads."""
+    """Open connections to the servers an image comes from; may be used by several threads.
+
+    Attributes:
+        context: How servers prove who they are; made when the first is asked by https.
+    """
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._idle: dict[Origin, list[HTTPConnection]] = {}
         self._lock = Lock()
         self._process = os.getpid()
-        self._context: ssl.SSLContext | None = None
+        self.context: ssl.SSLContext | None = None
 
     def ask(
         self, url: str, headers: Mapping[str, str], deadline: float
@@ -193,9 +197,9 @@ class Connections:
                 made.proxied = True  # type: ignore[attr-defined]
                 made.proxy_headers = proxy[2]  # type: ignore[attr-defined]
             return made
-        if self._context is None:
-            self._context = ssl.create_default_context()
-        made = HTTPSConnection(*there, timeout=self._patience.connect, context=self._context)
+        if self.context is None:
+            self.context = ssl.create_default_context()
+        made = HTTPSConnection(*there, timeout=self._patience.connect, context=self.context)
         if proxy is not None:
             made.set_tunnel(host, port, headers=proxy[2])
         return made

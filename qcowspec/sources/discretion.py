@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 
-MARKS = ("authorization", "security-token", "signature=")
+MARKS = ("authorization", "security-token", "credential=", "signature=", "signature:")
 """What stands beside a secret in a request, in lower case."""
 
 LEFT_OUT = "…"

@@ -64,7 +64,7 @@ class RangesIgnored(Exception):
     """The server sends the whole file; it is small enough for that where `length` says so."""
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
     """A response, and all that is needed to be done with it."""
 
     url: str
@@ -72,13 +72,14 @@ class _Answer(NamedTuple):
     connection: HTTPConnection
 
     def header(self, name: str) -> str:
+        """A header's value; empty if there is none."""
         return (self.response.getheader(name) or "").strip()
 
 
 class _Body:
     """The body of an answer; see `Body`."""
 
-    def __init__(self, answer: _Answer, length: int, connections: Connections) -> None:
+    def __init__(self, answer: Answer, length: int, connections: Connections) -> None:
         self._answer, self._left, self._connections = answer, length, connections
 
     def read_into(self, buffer: memoryview) -> int:
@@ -107,14 +108,14 @@ class _Body:
             self._answer.connection.close()
 
 
-def _passing(answer: _Answer, error: Exception) -> Transient:
+def _passing(answer: Answer, error: Exception) -> Transient:
     """What to make of a body that breaks off."""
     answer.connection.close()
     found = transient(error)
     return found if isinstance(found, Transient) else Transient("the connection breaks")
 
 
-def _done(answer: _Answer, connections: Connections) -> None:
+def _done(answer: Answer, connections: Connections) -> None:
     """Keep the connection of an answer that was read to its end."""
     if answer.response.will_close or not answer.response.isclosed():
         answer.connection.close()
@@ -124,6 +125,12 @@ def _done(answer: _Answer, connections: Connections) -> None:
 
 class HttpTransport:
     """A file on an HTTP server; see `Transport`."""
+
+    condition = "If-Range"
+    """The header that asks for the version of an ETag."""
+
+    encodes = True
+    """Whether a Content-Encoding is the server's doing; else it belongs to the stored file."""
 
     def __init__(self, location: Location, patience: Patience) -> None:
         self.name = location.name
@@ -139,17 +146,20 @@ class HttpTransport:
         Raises:
             RangesIgnored: The server sends the whole file.
         """
-        answer = self._ask(self._location.url, 0, length, None, deadline)
+        answer = self._ask(0, length, None, deadline)
         status = answer.response.status
         if status == HTTPStatus.OK and answer.header("Content-Length") == "0":
             _done(answer, self._connections)
-            return self._opened(Identity(0), answer.url), b""
+            return self._opened(Identity(0), answer), b""
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             found = UNSATISFIED.fullmatch(answer.header("Content-Range"))
             answer.connection.close()
-            if found is None or int(found[1]):
+            if found is None:  # a store may leave out the length
+                answer = self._ask(None, 0, None, deadline)
+                answer.connection.close()
+            if (answer.header("Content-Length") if found is None else found[1]) != "0":
                 raise self._error("cannot be read: the server has no range of it (416)")
-            return self._opened(Identity(0), answer.url), b""
+            return self._opened(Identity(0), answer), b""
         if status == HTTPStatus.OK:
             answer.connection.close()
             raise RangesIgnored
@@ -161,12 +171,12 @@ class HttpTransport:
         with closing(_Body(answer, end, self._connections)) as body:
             if body.read_into(memoryview(data)) < end:
                 raise Transient("what comes ends early")
-        return self._opened(identity, answer.url), bytes(data)
+        return self._opened(identity, answer), bytes(data)
 
     def begin(self, offset: int, length: int, deadline: float) -> _Body:
         """See `Transport.begin`."""
         assert self._identity is not None
-        answer = self._ask(self._url, offset, length, self._identity, deadline)
+        answer = self._ask(offset, length, self._identity, deadline)
         self._check_same(answer)
         start, end, total = self._range(answer)
         if start != offset or end > offset + length:
@@ -174,7 +184,6 @@ class HttpTransport:
         if total != self._identity.length:
             answer.connection.close()
             raise self._error(CHANGED)
-        self._url = answer.url
         return _Body(answer, end - start, self._connections)
 
     def whole(self, most: int, deadline: float) -> tuple[Identity, list[bytes]]:
@@ -184,7 +193,7 @@ class HttpTransport:
             Transient: It may go better the next time.
             Unreadable: It has more than `most` bytes, or cannot be had.
         """
-        answer = self._ask(self._location.url, None, 0, None, deadline)
+        answer = self._ask(None, 0, None, deadline)
         stated = answer.header("Content-Length")
         if answer.response.status != HTTPStatus.OK or (stated.isdecimal() and int(stated) > most):
             answer.connection.close()
@@ -215,10 +224,8 @@ class HttpTransport:
             return None
         if origin_of(name) != self._location.origin:
             return None
-        there = located(name)
-        return open_location(
-            Location(there.name, there.url, self._location.credentials), self._patience
-        )
+        there = located(name)._replace(credentials=self._location.credentials)
+        return opened(HttpTransport(there, self._patience), self._patience)
 
     def close(self) -> None:
         """Hang up."""
@@ -227,35 +234,40 @@ class HttpTransport:
     # --- requests ---------------------------------------------------------------------------------
 
     def _ask(
-        self, url: str, offset: int | None, length: int, known: Identity | None, deadline: float
-    ) -> _Answer:
-        """Send a request, follow redirects, and sort out all statuses that are no answer."""
+        self, offset: int | None, length: int, known: Identity | None, deadline: float
+    ) -> Answer:
+        """Send a request, follow redirects, and raise an error for a status that brings no bytes.
+
+        A file that is known is asked for where the last redirect led.
+        """
         headers = {"Accept-Encoding": "identity", "User-Agent": "qcowspec"}
         if offset is not None:
             headers["Range"] = f"bytes={offset}-{offset + length - 1}"
         if known is not None and known.etag and not known.etag.startswith("W/"):
-            headers["If-Range"] = known.etag
+            headers[self.condition] = known.etag
         elif known is not None and known.modified and not known.etag:
             headers["If-Range"] = known.modified
-        first = url
+        first = url = self._location.url if known is None else self._url
         for _ in range(REDIRECTS + 1):
             answer = self._sent(url, headers, deadline)
             status = answer.response.status
             if status not in MOVED:
                 break
-            answer.connection.close()
-            url = self._moved(url, answer.header("Location"))
+            with closing(answer.connection):
+                url = self._moved(url, answer)
         else:
             raise self._error(f"cannot be read: more than {REDIRECTS} redirects in a row")
         if status in REFRESHED and first != self._location.url:
             answer.connection.close()
-            return self._ask(self._location.url, offset, length, known, deadline)
+            self._url = self._location.url
+            return self._ask(offset, length, known, deadline)
         if status in (200, 206, 416):
+            self._url = url
             return answer
-        answer.connection.close()
-        raise self._refusal(status, answer)
+        with closing(answer.connection):
+            raise self._refusal(status, answer)
 
-    def _sent(self, url: str, headers: dict[str, str], deadline: float) -> _Answer:
+    def _sent(self, url: str, headers: dict[str, str], deadline: float) -> Answer:
         own = self._location.credentials
         if own is not None and origin_of(url) == self._location.origin:
             headers = {**headers, "Authorization": basic(*own)}
@@ -263,20 +275,20 @@ class HttpTransport:
             raise Transient("the server does not answer")
         failure: QcowError
         try:
-            return _Answer(url, *self._connections.ask(url, headers, deadline))
+            return Answer(url, *self._connections.ask(url, headers, deadline))
         except Untrusted as error:
             failure = self._error(f"cannot be read: the server cannot be trusted: {error}")
         except Unsendable as error:
             failure = self._error(str(error))
         raise failure
 
-    def _moved(self, url: str, there: str) -> str:
+    def _moved(self, url: str, answer: Answer) -> str:
         """Where a redirect leads.
 
         Raises:
             Unreadable: Nowhere, or where it must not lead.
         """
-        target = ""
+        there, target = answer.header("Location"), ""
         try:
             target = urljoin(url, there)
             scheme = target.partition(":")[0].lower()
@@ -288,7 +300,7 @@ class HttpTransport:
             raise self._error("cannot be read: the server redirects from https to http")
         return located(target).url
 
-    def _refusal(self, status: int, answer: _Answer) -> Exception:
+    def _refusal(self, status: int, answer: Answer) -> Exception:
         """The error of a status that is no answer."""
         shown = str(status)
         if status in HTTPStatus.__members__.values():
@@ -311,11 +323,15 @@ class HttpTransport:
 
     # --- answers ----------------------------------------------------------------------------------
 
-    def _range(self, answer: _Answer) -> tuple[int, int, int]:
+    def _range(self, answer: Answer) -> tuple[int, int, int]:
         """Start, end and file length of a 206 answer."""
         found = CONTENT_RANGE.fullmatch(answer.header("Content-Range"))
-        encoded = answer.header("Content-Encoding").lower() not in ("", "identity")
-        if answer.response.status != HTTPStatus.PARTIAL_CONTENT or found is None or encoded:
+        encoding = answer.header("Content-Encoding").lower() if self.encodes else ""
+        if (
+            answer.response.status != HTTPStatus.PARTIAL_CONTENT
+            or found is None
+            or encoding not in ("", "identity")
+        ):
             raise self._wrong(answer)
         start, last, total = (int(number) for number in found.groups())
         stated = answer.response.length
@@ -328,7 +344,7 @@ class HttpTransport:
             raise self._wrong(answer)
         return start, last + 1, total
 
-    def _check_same(self, answer: _Answer) -> None:
+    def _check_same(self, answer: Answer) -> None:
         """Refuse an answer about another version of the file."""
         known, status = self._identity, answer.response.status
         assert known is not None
@@ -342,11 +358,12 @@ class HttpTransport:
             answer.connection.close()
             raise self._error(NO_RANGES)
 
-    def _opened(self, identity: Identity, url: str) -> Identity:
-        self._identity, self._url = identity, url
+    def _opened(self, identity: Identity, answer: Answer) -> Identity:
+        """Keep which version of the file `answer` is about."""
+        self._identity = identity
         return identity
 
-    def _wrong(self, answer: _Answer) -> QcowError:
+    def _wrong(self, answer: Answer) -> QcowError:
         answer.connection.close()
         return self._error("cannot be read: the server answers with another range than asked for")
 
@@ -360,12 +377,15 @@ def open_http(url: str, patience: Patience = PATIENCE) -> Source:
     Raises:
         Unreadable: It cannot be had.
     """
-    return open_location(located(url), patience)
+    return opened(HttpTransport(located(url), patience), patience)
 
 
-def open_location(location: Location, patience: Patience = PATIENCE) -> Source:
-    """The same, for a URL that was taken apart."""
-    transport = HttpTransport(location, patience)
+def opened(transport: HttpTransport, patience: Patience) -> Source:
+    """A file on a server as a `Source`; a small one is downloaded if the server ignores ranges.
+
+    Raises:
+        Unreadable: It cannot be read.
+    """
     try:
         return Remote(transport, patience)
     except RangesIgnored:

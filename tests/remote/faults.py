@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         fault = self.proxy.next(self.headers.get("Range", ""))
-        if fault in ("reset", "garbage", "hang up", "503", "endless head"):
+        if fault in ("reset", "garbage", "hang up", "503", "endless head", "elsewhere"):
             self._without_answer(fault)
             return
         headers = {name: value for name, value in self.headers.items() if name != "Host"}
@@ -119,6 +119,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = False
             self.wfile.write(
                 b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 4\r\n\r\nbusy"
+            )
+        elif fault == "elsewhere":
+            self.close_connection = False
+            self.wfile.write(
+                b"HTTP/1.1 301 Moved\r\nx-amz-bucket-region: eu-west-1\r\nContent-Length: 0\r\n\r\n"
             )
         elif fault == "endless head":
             self.wfile.write(b"HTTP/1.1 206 Partial Content\r\n")

@@ -21,9 +21,9 @@ import pytest
 import qcowspec
 from qcowspec.errors import Unreadable
 from qcowspec.sources import spool
-from qcowspec.sources.http import open_http
+from qcowspec.sources.http import open_http, opened
 from qcowspec.sources.retries import Patience
-from qcowspec.sources.s3 import open_s3_url
+from qcowspec.sources.s3 import S3Transport, open_s3_url
 from qcowspec.sources.source import Source
 from qcowspec.sources.transport import Body
 from tests.conftest import ACCESS_KEY, SECRET_KEY, Store
@@ -59,7 +59,7 @@ def upstream(request: pytest.FixtureRequest) -> tuple[str, str, str]:
 def between(upstream: tuple[str, str, str]) -> Iterator[Proxy]:
     """A proxy in front of it; one for all tests, as S3's client takes long to make."""
     with proxy(upstream[1]) as running:
-        opened(running, upstream).close()
+        through(running, upstream).close()
         yield running
 
 
@@ -75,7 +75,7 @@ def faulty(between: Proxy) -> Iterator[Proxy]:
     between.ended.clear()
 
 
-def opened(faulty: Proxy, upstream: tuple[str, str, str]) -> Source:
+def through(faulty: Proxy, upstream: tuple[str, str, str]) -> Source:
     url = faulty.url + upstream[2]
     if upstream[0] == "http":
         return open_http(url, SHORT)
@@ -111,7 +111,7 @@ def test_what_goes_away_is_tried_again(
         return found
 
     faulty.plan = first_time
-    source = opened(faulty, upstream)
+    source = through(faulty, upstream)
 
     scattered(source)
     source.close()
@@ -123,7 +123,7 @@ def test_what_does_not_go_away_is_an_error(
 ) -> None:
     if (upstream[0], fault) == ("s3", "stall"):
         return  # a test of its own
-    source = opened(faulty, upstream)
+    source = through(faulty, upstream)
     faulty.plan = lambda asked: fault
     # A body of 700,000 bytes of which each attempt brings half does get to its end.
     length = 100_000
@@ -142,7 +142,7 @@ def test_a_store_that_stalls_is_given_up_on(store: Store) -> None:
         source._requests.patience = HURRIED  # type: ignore[attr-defined]
         between.plan = lambda asked: "stall"
 
-        with pytest.raises(Unreadable, match="the store does not answer"):
+        with pytest.raises(Unreadable, match="the server does not answer"):
             source.read_at(2_000_000, 100_000)
 
 
@@ -150,7 +150,7 @@ def test_a_store_that_stalls_is_given_up_on(store: Store) -> None:
 def test_a_file_that_changes_is_never_mixed(
     faulty: Proxy, upstream: tuple[str, str, str], fault: str
 ) -> None:
-    source = opened(faulty, upstream)
+    source = through(faulty, upstream)
     faulty.plan = lambda asked: fault
 
     with pytest.raises(Unreadable, match="has changed on the server"):
@@ -178,7 +178,7 @@ def test_hostile_answers_are_errors(
 ) -> None:
     if upstream[0] == "s3" and fault in ("packed", "multipart", "drip", "endless head"):
         return  # the first two are about the object there; the others cost seconds
-    source = opened(faulty, upstream)
+    source = through(faulty, upstream)
     source._requests.patience = HURRIED  # type: ignore[attr-defined]
     faulty.plan = lambda asked: fault
 
@@ -219,6 +219,43 @@ def test_a_changed_object_of_a_real_store_is_noticed(store: Store) -> None:
 
     with pytest.raises(Unreadable, match="has changed on the server"):
         source.read_at(1 << 20, 4096)
+
+
+def test_a_bucket_in_another_region_is_asked_for_there(store: Store) -> None:
+    store.put("faulty", DATA)
+    with proxy(store.url) as between:
+        between.plan = lambda asked: None if len(between.asked) > 1 else "elsewhere"
+        url = f"{between.url}/{store.bucket}/faulty"
+        source = open_s3_url(url, ACCESS_KEY, SECRET_KEY, LONGER)
+
+        assert source.read_at(2_000_000, 100) == DATA[2_000_000:2_000_100]
+        transport = source._requests.transport  # type: ignore[attr-defined]
+        assert transport._client.meta.region_name == "eu-west-1"
+        source.close()
+
+
+def test_a_bucket_that_is_in_no_region_is_an_error(store: Store) -> None:
+    with (
+        proxy(store.url, lambda asked: "elsewhere") as between,
+        pytest.raises(Unreadable, match="cannot be read: the server answers 301"),
+    ):
+        open_s3_url(f"{between.url}/{store.bucket}/faulty", ACCESS_KEY, SECRET_KEY, LONGER)
+
+
+@pytest.mark.parametrize("key", ["a//b", "./c", "d/../e", "f\tg", "h%2Fi", "ü", "end/"])
+def test_a_key_is_asked_for_as_it_is(store: Store, key: str) -> None:
+    store.client().put_object(Bucket=store.bucket, Key=key, Body=key.encode())
+    source = opened(S3Transport(store.bucket, key, "name", store.options(), LONGER), LONGER)
+
+    assert source.read_at(0, 99) == key.encode()
+    source.close()
+
+
+def test_an_empty_object_has_no_bytes(store: Store) -> None:
+    store.put("empty", b"")
+    url = f"{store.url}/{store.bucket}/empty"
+
+    assert open_s3_url(url, ACCESS_KEY, SECRET_KEY, LONGER).length == 0
 
 
 def test_no_more_than_eight_requests_are_under_way(nginx: Nginx, served: Path) -> None:
@@ -270,7 +307,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """An S3 endpoint that knows nobody: it refuses whatever key it is shown."""
     with servers.s3(tmp_path_factory.mktemp("guarded")) as url:
         store = Store(url, "images")
-        store.system().mkdir(store.bucket)
+        store.client().create_bucket(Bucket=store.bucket)
         store.put("faulty", DATA)
         connection = HTTPConnection(url.removeprefix("http://"))
         connection.request("POST", "/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"})

@@ -368,8 +368,8 @@ def test_no_cache_has_a_secret_for_a_key(store: Store) -> None:
     spec = {"type": "s3", "url": f"{store.url}/images/{IMAGE}"}
     open_source({**spec, "access_key": ACCESS_KEY, "secret_key": SECRET_KEY}).close()
 
-    assert SECRET_KEY not in repr(s3._SYSTEMS)
-    assert s3._SYSTEMS
+    assert SECRET_KEY not in repr(s3._CLIENTS)
+    assert s3._CLIENTS
 
 
 def test_a_journal_has_no_secret(nginx: Nginx, tmp_path: Path) -> None:

@@ -196,8 +196,8 @@ def test_keys_of_s3_are_not_shown() -> None:
 
 
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
-    monkeypatch.setattr("qcowspec.sources.s3._SYSTEMS", {})
+    monkeypatch.setitem(__import__("sys").modules, "botocore.config", None)
+    monkeypatch.setattr("qcowspec.sources.s3._CLIENTS", {})
 
     assert run("dump", "s3://bucket/disk.qcow2").stderr == (
         "qcowspec: s3://bucket/disk.qcow2: needs a package that is not installed here:"
