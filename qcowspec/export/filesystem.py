@@ -29,7 +29,7 @@ from qcowspec import image as images
 from qcowspec.errors import QcowError, Unreadable
 from qcowspec.mapping import mapping_of
 from qcowspec.sources import FileName, Url
-from qcowspec.sources.discretion import be_discreet
+from qcowspec.sources.filesystems import silence_secrets
 from qcowspec.sources.gate import Gate
 from qcowspec.sources.locations import shown
 from qcowspec.sources.names import exists
@@ -258,8 +258,8 @@ def _target(fo: Any, protocol: str | None, options: dict[str, Any]) -> tuple[Any
     if not options and (url := _url(name, protocol)) is not None:
         return Url(url), _nothing
     try:
+        silence_secrets(name, protocol)
         found = fsspec.open(name, mode="rb", protocol=protocol, **options)
-        be_discreet("fsspec")
         if isinstance(found.fs, LocalFileSystem):
             return Path(found.path), _nothing
         # What is read is chosen by the tables; nothing is to be gained from reading ahead.

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from threading import Lock
 from typing import Any
 
 from qcowspec.errors import Unreadable, Unsupported
 from qcowspec.sources.discretion import be_discreet
-from qcowspec.sources.locations import shown
+from qcowspec.sources.locations import CHAIN, shown
 from qcowspec.sources.source import Source
 from qcowspec.sources.spool import PIECE, Spooled
 
@@ -100,12 +100,27 @@ def _found(url: str) -> tuple[Any, str, Any]:
     """File system, path and length of a URL."""
     from fsspec.core import url_to_fs
 
+    silence_secrets(url)
     system, path = url_to_fs(url)
-    be_discreet("fsspec")
     found = system.info(path)
     if found.get("type") == "directory":
         raise IsADirectoryError
     return system, path, found.get("size")
+
+
+def silence_secrets(url: str, protocol: str | None = None) -> None:
+    """Keep secrets out of fsspec's logs; its file systems log URLs as soon as they open one.
+
+    Args:
+        url: The URL, or chain of URLs, that fsspec will be given.
+        protocol: Its protocol, where the URL does not name it.
+    """
+    from fsspec import get_filesystem_class
+
+    for piece in (*url.split(CHAIN), protocol or ""):
+        with suppress(ImportError, ValueError):  # fsspec itself reports what is not known
+            get_filesystem_class(piece.partition("://")[0])
+    be_discreet("fsspec")
 
 
 def missing(name: str) -> Unsupported:
