@@ -1,5 +1,5 @@
-"""Guest bytes to a file, or against another image's.
+"""Guest bytes written to a file, or compared with another image's.
 
 In: virtual disks. Out: a raw file, or the first offset where two disks differ. Refuses: what
-reading refuses.
+reading and writing refuse.
 """

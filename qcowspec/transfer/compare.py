@@ -1,9 +1,10 @@
 """Two virtual disks, byte by byte.
 
-In: two disks. Out: whether they are the same, and where not. Refuses: what reading refuses.
+In: two disks. Out: whether they are the same, or the first difference. Refuses: what reading
+refuses.
 
-What both disks know to be zeros is not read, however large it is. The rest is read in pieces, from
-both disks at once and a piece ahead.
+What both disks know to be zeros is not read. The rest is read in pieces, from both disks at once
+and one piece ahead.
 
 Source: qemu-img.c: img_compare.
 """
@@ -32,18 +33,18 @@ Progress = Callable[[int], None]
 
 
 class Outcome(Enum):
-    """What a comparison comes to."""
+    """The result of a comparison."""
 
     SAME = "same"
     SIZE = "size"
-    """The sizes differ, which strict mode does not allow."""
+    """The sizes differ; in strict mode only."""
     STATUS = "status"
-    """One disk has a range allocated in another way, which strict mode does not allow."""
+    """A range is allocated differently; in strict mode only."""
     CONTENT = "content"
 
 
 class Step(Enum):
-    """What a comparison is at, for whoever has to say what failed."""
+    """What a comparison is doing, for messages about errors."""
 
     STATUS = "status"
     READING = "reading"
@@ -55,8 +56,8 @@ class Answer:
 
     Attributes:
         outcome: Whether they are the same, or else what differs first.
-        offset: Guest offset of the first difference, in bytes; None where there is none.
-        resized: All that both have is the same, and one goes on behind the other's end.
+        offset: Guest offset of the first difference, in bytes; None if there is none.
+        resized: The sizes differ, and all bytes up to the shorter disk's end are the same.
     """
 
     outcome: Outcome
@@ -66,7 +67,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Ranges side by side that are being read from both disks."""
+    """Adjacent ranges that are being read from both disks."""
 
     ranges: Ranges
     left: Future[bytes | bytearray]
@@ -75,7 +76,7 @@ class _Piece:
 
 @contextmanager
 def _one_thread() -> Iterator[ThreadPoolExecutor]:
-    """A thread that is not waited for when something fails: a server may let it wait."""
+    """A thread that is not waited for after an error, as a server may keep it waiting."""
     pool = ThreadPoolExecutor(1)
     try:
         yield pool
@@ -89,7 +90,7 @@ class Comparison:
     """A comparison of two disks.
 
     Attributes:
-        step: What it is at.
+        step: What it is doing.
     """
 
     def __init__(
@@ -100,10 +101,10 @@ class Comparison:
         Args:
             one: A disk.
             other: Another one.
-            strict: Sizes and allocation have to be the same too.
-            progress: Is told how many bytes were done, again and again.
+            strict: Compare sizes and allocation too.
+            progress: Called with the number of bytes that were compared since the last call.
         """
-        self._one, self._other, self._progress, self._told = one, other, progress, 0
+        self._one, self._other, self._progress, self._reported = one, other, progress, 0
         self._strict = strict
         self.step = Step.STATUS
 
@@ -111,7 +112,7 @@ class Comparison:
         """Compare.
 
         Raises:
-            QcowError: A disk cannot be read; `step` says what was tried.
+            QcowError: A disk cannot be read; `step` is what failed.
         """
         one, other = self._one, self._other
         resized = one.size != other.size
@@ -121,14 +122,14 @@ class Comparison:
         strict = Strict(one, other) if self._strict else None
         found = self._compared(0, both, strict)
         if found is None and resized:
-            # Behind the shorter disk's end the longer one has to be zeros.
+            # Past the end of the shorter disk the longer one has to be zeros.
             found = self._compared(both, max(one.size, other.size), None)
             return found or Answer(Outcome.SAME, resized=True)
         return found or Answer(Outcome.SAME)
 
     def _compared(self, start: int, end: int, strict: Strict | None) -> Answer | None:
-        """The first difference in a range; None where there is none."""
-        behind = start >= min(self._one.size, self._other.size)
+        """The first difference in a range; None if there is none."""
+        is_past = start >= min(self._one.size, self._other.size)
         # A piece is compared while the next one is read: two buffers for each disk.
         buffers = itertools.cycle([(bytearray(PIECE), bytearray(PIECE)) for _ in range(2)])
         with _one_thread() as left, _one_thread() as right:
@@ -142,17 +143,17 @@ class Comparison:
                         right.submit(_read, self._other, piece, others),
                     )
                     if (at := self._differs(waiting)) is not None:
-                        return Answer(Outcome.CONTENT, at, resized=behind)
+                        return Answer(Outcome.CONTENT, at, resized=is_past)
                     waiting = ahead
                 if limit is not None:
                     at = self._differs(waiting)
                     found = Outcome.STATUS if at is None else Outcome.CONTENT
                     return Answer(found, limit if at is None else at)
             at = self._differs(waiting)
-        return None if at is None else Answer(Outcome.CONTENT, at, resized=behind)
+        return None if at is None else Answer(Outcome.CONTENT, at, resized=is_past)
 
     def _differs(self, piece: _Piece | None) -> int | None:
-        """Where two readings of a piece differ first: the sector, counted as qemu-img does."""
+        """Where two readings of a piece differ first: the sector, counted as in qemu-img."""
         if piece is None:
             return None
         self.step = Step.READING
@@ -160,22 +161,22 @@ class Comparison:
         self.step = Step.STATUS
         starts = piece.ranges.starts
         if one == other:
-            self._tell(int(starts[-1] + piece.ranges.lengths[-1]))
+            self._report(int(starts[-1] + piece.ranges.lengths[-1]))
             return None
         at = int(starts[0]) + _first(one, other)
         start = int(starts[np.searchsorted(starts, at, side="right") - 1])
         return at - (at - start) % c.BDRV_SECTOR_SIZE
 
-    def _tell(self, behind: int) -> None:
-        """Tell how far it is: to a guest offset, which may be one that it was at before."""
-        if self._progress is not None and behind > self._told:
-            self._progress(behind - self._told)
-            self._told = behind
+    def _report(self, stop: int) -> None:
+        """Report progress up to a guest offset, unless that was reported before."""
+        if self._progress is not None and stop > self._reported:
+            self._progress(stop - self._reported)
+            self._reported = stop
 
     def _batches(
         self, start: int, end: int, strict: Strict | None
     ) -> Iterator[tuple[Ranges, int | None]]:
-        """Ranges that are to be read, and where allocation differs first, if strict minds."""
+        """Ranges to read; and where allocation differs first, in strict mode."""
         streams = _statuses(self._one, start, end), _statuses(self._other, start, end)
         for one, other in aligned(*streams):
             limit = None if strict is None else strict.first_difference(one, other)
@@ -185,11 +186,11 @@ class Comparison:
             yield Ranges(one.starts[wanted], one.lengths[wanted]), limit
             if limit is not None:
                 return
-            self._tell(one.end)
+            self._report(one.end)
 
 
 def _statuses(disk: Disk, start: int, end: int) -> Iterator[Status]:
-    """A disk's status, and zeros behind its end."""
+    """A disk's status, and zeros past its end."""
     inner = min(end, disk.size)
     if start < inner:
         yield from block_status(disk, start, inner - start)
@@ -204,29 +205,29 @@ def _statuses(disk: Disk, start: int, end: int) -> Iterator[Status]:
 
 
 def _pieces(ranges: Ranges) -> Iterator[Ranges]:
-    """Neighbours that are read together, and parts of what is too long for that."""
+    """Ranges in portions that are read together: neighbours, or parts of a long one."""
     starts, lengths = ranges.starts.tolist(), ranges.lengths.tolist()
     first = 0
     while first < len(starts):
-        begin, behind = starts[first], starts[first] + lengths[first]
+        begin, stop = starts[first], starts[first] + lengths[first]
         last = first + 1
-        while last < len(starts) and starts[last] == behind and behind - begin < PIECE:
-            behind += lengths[last]
+        while last < len(starts) and starts[last] == stop and stop - begin < PIECE:
+            stop += lengths[last]
             last += 1
         if last == first + 1:
-            for at in range(begin, behind, PIECE):
+            for at in range(begin, stop, PIECE):
                 yield Ranges(
-                    np.array([at], np.uint64), np.array([min(PIECE, behind - at)], np.uint64)
+                    np.array([at], np.uint64), np.array([min(PIECE, stop - at)], np.uint64)
                 )
         else:
-            if behind - begin > PIECE and last > first + 1:
+            if stop - begin > PIECE and last > first + 1:
                 last -= 1
             yield Ranges(ranges.starts[first:last], ranges.lengths[first:last])
         first = last
 
 
 def _read(disk: Disk, ranges: Ranges, buffer: bytearray) -> bytes | bytearray:
-    """Bytes of a disk, in a buffer or by themselves; behind its end they are zeros."""
+    """Bytes of a disk, in the buffer if they fill it; past its end are zeros."""
     offset, length = int(ranges.starts[0]), int(ranges.lengths.sum())
     view = memoryview(buffer)[:length]
     count = disk.readinto(offset, view) if offset < disk.size else 0
@@ -235,6 +236,6 @@ def _read(disk: Disk, ranges: Ranges, buffer: bytearray) -> bytes | bytearray:
 
 
 def _first(left: bytes | bytearray, right: bytes | bytearray) -> int:
-    """The index of the first byte in which two strings of one length differ."""
+    """The index of the first byte in which two byte strings of one length differ."""
     unequal = np.frombuffer(left, np.uint8) != np.frombuffer(right, np.uint8)
     return int(np.argmax(unequal))

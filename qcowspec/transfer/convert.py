@@ -1,9 +1,9 @@
-"""A virtual disk to a raw file, or forward to a pipe or device.
+"""A virtual disk to a raw file, or in order to a pipe or device.
 
 In: a disk. Out: a sparse raw file of its bytes. Refuses: what reading or writing refuses.
 
-The disk's runs are gathered into jobs of a MiB or two; a few threads each read, inflate, look for
-zeros and write a job at a time, in buffers of their own. Python's lock is free through all of that.
+The disk's runs are gathered into jobs of a MiB or more. A few threads each read, inflate, look for
+zeros and write one job at a time, in their own buffers, mostly without Python's lock.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from qcowspec.transfer.places import Target, Unwritable, place_of
 from qcowspec.transfer.stream import Stream, copy_forward
 
 REMOTE_THREADS = 4
-"""Threads where bytes come from a server, at least: they fill a gigabit a second over 100 ms."""
+"""Least threads for bytes from a server: they fill a gigabit a second at a latency of 100 ms."""
 
 Progress = Callable[[int], None]
 
@@ -40,21 +40,21 @@ def convert(
     resume: Mapping[str, Any] | None = None,
     share: bool = False,
 ) -> Losses:
-    """Write a disk's bytes to a raw file, or to something that is written forward.
+    """Write a disk's bytes to a raw file, or to a target that is written in order.
 
     Args:
         disk: What to read.
         path: The file's final name; it appears when all is written. Or a pipe, a device, or a
             stream that is open already, which are written from front to back.
-        threads: How many threads read and write; one for each processor where it is left out, and
-            not less than `REMOTE_THREADS` where bytes come from a server.
-        progress: Is told how many guest bytes were done since it was told last.
-        resume: Go on with what an interrupted call has written, if the image and these options (a
+        threads: How many threads read and write; by default one a processor, and at least
+            `REMOTE_THREADS` if bytes come from a server.
+        progress: Called with the number of guest bytes that were done since the last call.
+        resume: Continue what an interrupted call has written, if the image and these options (a
             snapshot's name, …) are the same; and keep what is written if this one is interrupted.
-        share: Accept that a file that is read is written to meanwhile.
+        share: Accept that other programs write to the files meanwhile.
 
     Returns:
-        What of the disk lies past the end of a file; of a disk in salvage, all that is lost.
+        The ranges that lie past the end of a file; in a salvage, all losses.
 
     Raises:
         QcowError: The disk cannot be read.
@@ -64,17 +64,17 @@ def convert(
     is_remote = any(layer.data.is_remote for layer in disk.layers)
     count = threads or max(default_threads(), REMOTE_THREADS if is_remote else 1)
     with _file(disk, path, resume) as file:
-        told = 0
+        reported = 0
 
         def report(passed: int) -> None:
-            nonlocal told
-            if progress is not None and passed > told:
-                done, told = passed - told, passed
+            nonlocal reported
+            if progress is not None and passed > reported:
+                done, reported = passed - reported, passed
                 progress(done)
 
         past_end = threading.Event()
         if isinstance(file, Stream):
-            past_end.set()  # the tables are asked
+            past_end.set()  # so that the tables are searched
             copy_forward(disk, file, report)
         else:
             work = _Work(disk, file)
@@ -88,7 +88,7 @@ def convert(
 
 
 def _losses(disk: Disk, past_end: bool) -> Losses:
-    """What was lost on the way, and what the tables tell."""
+    """The losses while reading, and those by the tables."""
     if past_end or disk.losses is not None or any(layer.walk.is_cut() for layer in disk.layers):
         return disk.lost_ranges()
     return Losses()
@@ -105,10 +105,10 @@ def _file(disk: Disk, path: Target, resume: Mapping[str, Any] | None) -> SparseF
 
 
 class _Work:
-    """What a thread does with a job.
+    """Copies the bytes of a job; called by several threads.
 
     Attributes:
-        passed: Guest offset up to which something was done.
+        passed: The highest guest offset that was copied.
     """
 
     def __init__(self, disk: Disk, file: SparseFile) -> None:
@@ -146,7 +146,7 @@ class _Work:
             view[:] = bytes(size)
         met = 0 if self._disk.losses is None else self._disk.losses.met
         reader.fill(runs, view, start, alone=True)
-        # What was lost is read again when the work is gone on with, and is listed then too.
+        # A range with losses is read again by a resumed conversion, which lists them again.
         lost = self._disk.losses is not None and self._disk.losses.met > met
         self._file.write(start, view, note=not lost)
         self.passed = max(self.passed, start + size)

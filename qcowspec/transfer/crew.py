@@ -1,9 +1,9 @@
-"""A few threads that take jobs from one list until it is empty.
+"""A few threads that take jobs from one iterator until it is empty.
 
-In: jobs, and what is to be done with each. Out: nothing; the work is done. Refuses: nothing: the
-first error ends the work, and is raised to whoever waits.
+In: jobs, and a function for each. Out: nothing. Refuses: nothing: the first error ends the work,
+and is raised to the caller.
 
-`concurrent.futures` would do it too, and costs a small conversion a tenth of its time to import.
+`concurrent.futures` would do, but its import takes a tenth of the time of a small conversion.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing import Generic, TypeVar
 Job = TypeVar("Job")
 
 GRACE = 1.0
-"""Seconds in which the others may end what they are at, when one has failed or all shall stop.
+"""Seconds in which threads may end their jobs, after an error or an interrupt.
 
-Who waits for a server may wait for minutes. Such a thread is left alone: it takes no other job.
+A thread that waits for a server may wait for minutes. It is abandoned, and takes no other job.
 """
 
 POLL = 0.1
-"""Seconds between two looks at whether all is done, where no job has said so."""
+"""Seconds between two checks whether all is done, if no job ends meanwhile."""
 
 
 def default_threads() -> int:
-    """One for each processor, and two where there is only one: one reads while the other writes."""
+    """One a processor, at least two: one reads while the other writes."""
     return max(2, os.cpu_count() or 1)
 
 
 class Crew(Generic[Job]):
-    """Threads at work on the jobs of one iterator, which is asked by one of them at a time."""
+    """Threads for the jobs of one iterator, which one of them calls at a time."""
 
     def __init__(self, jobs: Iterator[Job], work: Callable[[Job], None], threads: int) -> None:
         self._jobs, self._work = jobs, work
@@ -42,7 +42,7 @@ class Crew(Generic[Job]):
         self._done = threading.Event()
         self._working = threads
         self._threads = [
-            threading.Thread(target=self._labour, name=f"qcowspec-{number}", daemon=True)
+            threading.Thread(target=self._work_on, name=f"qcowspec-{number}", daemon=True)
             for number in range(threads)
         ]
 
@@ -54,12 +54,12 @@ class Crew(Generic[Job]):
 
         Raises:
             BaseException: The first that a job, or the iterator, raised. A job that waits for a
-                server may go on meanwhile.
+                server may still run then.
         """
         for thread in self._threads:
             thread.start()
         try:
-            # Counted, not asked whether they live: a thread that has said its last word still does.
+            # Counted: a thread whose work is done may still be alive.
             while self._working and not self._stop:
                 self._done.wait(POLL)
                 self._done.clear()
@@ -73,7 +73,7 @@ class Crew(Generic[Job]):
         if self._error is not None:
             raise self._error
 
-    def _labour(self) -> None:
+    def _work_on(self) -> None:
         try:
             while self._one():
                 self._done.set()

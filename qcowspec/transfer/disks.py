@@ -1,4 +1,4 @@
-"""The disk of a file that may be raw, for commands that take such files.
+"""The disk of a file that is an image or raw.
 
 In: a file's name and format. Out: a `Disk`. Refuses: what opening refuses.
 """
@@ -29,8 +29,8 @@ def any_disk(
 
     Args:
         target: The file; see `qcowspec.sources.open_source`.
-        format: ``qcow``, ``qcow2`` or ``raw``; None for the probe, by which raw is what no driver
-            of QEMU's claims.
+        format: ``qcow``, ``qcow2`` or ``raw``; None for the probe, which takes a file for raw if no
+            driver of QEMU's claims it.
         allow: Which second files may be opened.
         secret: The passphrase of an encrypted image.
 

@@ -1,6 +1,6 @@
-"""Files and streams from bytes that are at hand: one way to write for every command.
+"""Writing bytes in memory to files and streams.
 
-In: a target, a length, bytes and where they stand. Out: the file, whole or not at all; or the same
+In: a target, a length, bytes and their offsets. Out: the file, whole or not at all; or the same
 bytes in order, on a stream. Refuses: what cannot be written, with `Unwritable`.
 """
 
@@ -14,11 +14,11 @@ from qcowspec.transfer.stream import Stream
 
 
 def writer(target: Target, size: int) -> SparseFile | Stream:
-    """What writes to a target.
+    """The writer for a target.
 
     Args:
         target: A path, or a stream that is open already.
-        size: All bytes that are to be written.
+        size: All bytes that will be written.
 
     Raises:
         Unwritable: It cannot be written.
@@ -30,15 +30,15 @@ def writer(target: Target, size: int) -> SparseFile | Stream:
 
 
 def write_chunks(target: Target, length: int, chunks: Iterable[tuple[int, bytes]]) -> int:
-    """Write bytes to a target, in place of those that may be there.
+    """Write bytes to a target, and replace what it has.
 
     Args:
-        target: Where to.
-        length: Bytes of all of it.
-        chunks: What stands in it, by rising offset; the rest are zeros.
+        target: A path, or a stream that is open already.
+        length: Its bytes.
+        chunks: Offsets, rising, and bytes; the rest are zeros.
 
     Returns:
-        How many bytes the chunks had.
+        The bytes of all chunks.
 
     Raises:
         Unwritable: It cannot be written.

@@ -1,4 +1,4 @@
-"""What there is to read of a disk, in portions for threads.
+"""The runs of a disk that have to be read, in portions for threads.
 
 In: a disk. Out: jobs, in guest order. Refuses: what a table on the way refuses.
 """
@@ -15,25 +15,25 @@ from qcowspec.mapping import Kind, Run
 from qcowspec.spec.units import GuestOffset, HostOffset
 
 JOB = 1 << 20
-"""Guest bytes of a job, at most, but for a larger compressed cluster.
+"""Most guest bytes of a job, unless a compressed cluster is larger.
 
-What has been read is written while it is still in the processor's cache: 2 MiB take a fifth longer.
+What was read is written while it is still in the processor's cache: 2 MiB take a fifth longer.
 """
 
 REMOTE_JOB = 4 << 20
-"""The same where bytes come from a server: a request costs more than a cache that is too small."""
+"""The same for bytes from a server: a request costs more than cache misses do."""
 
 STRETCH = 16 << 20
-"""Bytes of data that are read of a server in the order in which they stand there, at most.
+"""Most bytes of data that are read from a server in order, by one request.
 
-One request brings them all, and a buffer of `JOB` bytes is enough for it.
+A buffer of `JOB` bytes is enough for it.
 """
 
 END = 1 << 64
-"""After all offsets that a file can have: a raw file is short of no more than a sector."""
+"""Past all offsets that a file can have: a raw file lacks less than a sector."""
 
 HOLE = 1 << 20
-"""Bytes of a run from which on the file is asked for its holes."""
+"""Bytes of a run from which on the file's holes are looked up."""
 
 
 class Job(NamedTuple):
@@ -42,9 +42,9 @@ class Job(NamedTuple):
     Attributes:
         depth: The layer's.
         start: Guest offset of the first byte.
-        end: Guest offset behind the last byte.
-        runs: Of data or compressed, in guest order; what lies between them is zeros.
-        in_order: Whether a server has their data one behind the other; if not, they lie so close
+        end: Guest offset after the last byte.
+        runs: Of data or compressed, in guest order; between them are zeros.
+        in_order: Whether their data follow one another on a server; if not, they are so close
             together on the disk that they fit into a buffer.
     """
 
@@ -56,7 +56,7 @@ class Job(NamedTuple):
 
 
 def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
-    """All that there is to read of a disk whose files are open, in guest order.
+    """All jobs of a disk whose files are open, in guest order.
 
     Args:
         disk: The disk.
@@ -67,7 +67,7 @@ def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
     remote = [layer.data.is_remote for layer in layers]
     size = REMOTE_JOB if any(remote) else JOB
     held: list[Run] = []
-    depth, start, behind, total, in_order = 0, 0, 0, 0, False
+    depth, start, host_end, total, in_order = 0, 0, 0, 0, False
     for at, run in disk.runs():
         if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
             continue
@@ -76,7 +76,7 @@ def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
         streams = remote[at] and run.kind is Kind.DATA
         for piece in _pieces(layers[at], run, STRETCH if streams else size):
             total += piece.length
-            follows = in_order and streams and piece.host_offset == behind and total <= STRETCH
+            follows = in_order and streams and piece.host_offset == host_end and total <= STRETCH
             fits = piece.offset + piece.length - start <= size
             if held and (at != depth or not (follows or fits)):
                 yield _job(depth, held, in_order)
@@ -86,7 +86,7 @@ def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
             else:
                 depth, start, total, in_order = at, piece.offset, piece.length, streams
             held.append(piece)
-            behind = (piece.host_offset or 0) + piece.length
+            host_end = (piece.host_offset or 0) + piece.length
     if held:
         yield _job(depth, held, in_order)
 
@@ -96,7 +96,7 @@ def _job(depth: int, runs: list[Run], in_order: bool) -> Job:
 
 
 def _pieces(layer: Layer, run: Run, size: int) -> Iterator[Run]:
-    """A run in pieces of a buffer's size, without the holes of the image file."""
+    """A run in pieces of a buffer's size, without holes of the file."""
     if run.kind is not Kind.DATA or run.length < size:
         yield run
         return
@@ -105,8 +105,8 @@ def _pieces(layer: Layer, run: Run, size: int) -> Iterator[Run]:
     stretches: Iterable[tuple[int, int]] = [(host, host + run.length)]
     if layer.decryptor is None and run.length >= HOLE:
         stretches = layer.data.data_ranges(host, run.length)
-    for begin, behind in stretches:
-        stretch = Run(run.kind, GuestOffset(begin - ahead), behind - begin, HostOffset(begin))
+    for begin, stop in stretches:
+        stretch = Run(run.kind, GuestOffset(begin - ahead), stop - begin, HostOffset(begin))
         yield from cut(stretch, size)
 
 

@@ -1,4 +1,4 @@
-"""A sparse file that appears whole, or not at all: what every command writes with.
+"""A sparse file that appears whole, or not at all; every command writes files with it.
 
 In: pieces of bytes at offsets. Out: a file under its final name. Refuses: a target that cannot be
 written, with `Unwritable`.
@@ -19,36 +19,36 @@ from qcowspec.transfer.places import Unwritable as Unwritable
 from qcowspec.transfer.settling import NEW, PRIVATE, THERE, pour, renamed, temporary
 
 BLOCK = 4096
-"""Bytes of zeros that are left out, as qemu-img's ``-S 4k``."""
+"""Bytes of zeros that are not written, as with qemu-img's ``-S 4k``."""
 
 ZEROS = bytes(BLOCK)
 WORD = 8
 
 RESERVED = 256 << 10
-"""Bytes from which on it pays to have the file system set space aside first."""
+"""Bytes from which on reserving space first is faster."""
 
 FS_IOC_RESVSP = 0x40305828
-"""Linux's request to set space aside, of whatever file system (include/uapi/linux/falloc.h).
+"""Linux's request to reserve space, for any file system (include/uapi/linux/falloc.h).
 
-posix_fallocate would write zeros, block by block, where the file system knows no such thing."""
+posix_fallocate would write zeros block by block on file systems that cannot reserve space."""
 
 SPACE_RESV = struct.Struct("=hh4xqqiI16x")
 """struct space_resv: l_type, l_whence, l_start, l_len, l_sysid, l_pid, l_pad."""
 
 
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-"""Errors of a folder that takes no new file."""
+"""Errors of a folder in which no file can be made."""
 
 
 class Door:
-    """Lets in whoever writes to a file, until the file is given up or done."""
+    """Admits threads that write to a file, until the file is discarded or finished."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._inside, self._is_shut = 0, False
 
     def shut(self) -> None:
-        """Let nobody in any more, and wait for those who are inside."""
+        """Admit no thread any more, and wait for those that are writing."""
         with self._changed:
             self._is_shut = True
             while self._inside:
@@ -67,15 +67,15 @@ class Door:
 
 
 class SparseFile:
-    """A file under a temporary name beside its final one, renamed when it is whole.
+    """A file under a temporary name in the folder of its final one, renamed when it is whole.
 
-    Use it as a context manager: whatever goes wrong, nothing stays. Where its folder takes no
-    temporary file, one that is there is written in place, and is emptied if something goes wrong.
+    Use it as a context manager: after an error nothing is left. If no temporary file can be made
+    there, an existing file is written in place, and is truncated after an error.
     """
 
     _may_reserve = True
     _is_whole = False
-    """Whether the temporary file has all of the result, and the final one perhaps not."""
+    """Whether the temporary file is whole, while the final one may not be."""
 
     def __init__(self, path: str | Place, size: int) -> None:
         """Make it.
@@ -116,10 +116,10 @@ class SparseFile:
         Args:
             offset: Where they belong, in bytes.
             data: The bytes.
-            note: Whether they need not be read again when the work is gone on with.
+            note: Whether the bytes count as done if the conversion is resumed.
 
         Raises:
-            Unwritable: The file system is full, or fails; or the file was given up meanwhile.
+            Unwritable: The file system is full, or fails; or the file was discarded meanwhile.
         """
         with self._door:
             self._put(offset, data)
@@ -135,11 +135,11 @@ class SparseFile:
             raise Unwritable(reason_of(error)) from error
 
     def has(self, start: int, end: int) -> bool:
-        """Whether a range need not be written: never, but of a file that is gone on with."""
+        """Whether a range was written before: never, except in a resumed file."""
         return False
 
     def _reserve(self, offset: int, length: int) -> None:
-        """Set space aside: writing goes a third faster then, and a full disk is found at once."""
+        """Reserve space: writing is a third faster then, and a full disk is found at once."""
         if not self._may_reserve:
             return
         try:
@@ -151,10 +151,10 @@ class SparseFile:
             self._may_reserve = False
 
     def finish(self) -> None:
-        """Give it its final name, or its bytes to the file that has it.
+        """Rename it to its final name, or copy its bytes to the file there.
 
         Raises:
-            Unwritable: It cannot have it, or the file system fails.
+            Unwritable: Neither is possible, or the file system fails.
         """
         self._door.shut()
         fd, self._fd = self._fd, -1
@@ -175,11 +175,11 @@ class SparseFile:
         os.unlink(partial)
 
     def discard(self) -> None:
-        """Take it away, unless it has its final name."""
+        """Remove it, unless it has its final name."""
         self._door.shut()
         if self._fd >= 0:
             if self._partial is None:
-                with suppress(OSError):  # it failed already, and half of it may be there
+                with suppress(OSError):  # it failed already, and half of it may be written
                     os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = -1
@@ -194,16 +194,16 @@ class SparseFile:
 
 
 def file_place(path: str | Place) -> Place:
-    """The place of a regular file, there or to be made, that may be written.
+    """The place of a regular file that can be written; the file may not exist yet.
 
     Raises:
-        Unwritable: It is something else, or must not be written.
+        Unwritable: It is something else, or cannot be written.
     """
     place = place_of(path) if isinstance(path, str) else path
     if not place.is_file:
         raise Unwritable("it is no regular file")
     if place.found is not None:
-        try:  # hours before it would be seen otherwise
+        try:  # now, not after hours of writing
             os.close(os.open(place.path, THERE))
         except OSError as error:
             raise Unwritable(reason_of(error)) from error
@@ -215,7 +215,7 @@ def _not_zero(data: memoryview) -> list[tuple[int, int]]:
     whole = len(data) // BLOCK * BLOCK
     found: list[tuple[int, int]] = []
     start = 0
-    # Most blocks of data tell by their first word; only the others are looked at.
+    # The first word of most blocks of data is not 0; only the other blocks are compared.
     firsts = data[:whole].cast("Q")[:: BLOCK // WORD].tolist() if whole else []
     index = -1
     for _ in range(firsts.count(0)):

@@ -1,10 +1,10 @@
-"""Where a command's output goes: what OUT is, and what is there already.
+"""The target of a command's output: what OUT is, and whether it exists.
 
 In: a path. Out: a `Place`. Refuses: what can be neither written nor made, with `Unwritable`.
 
 Links at the end of the path are followed: the link stays, and the file that it leads to is written.
 A device, a pipe and one of the process's own descriptors (``/dev/stdout``, ``/dev/fd/3``) are
-written forward, and never replaced by a file.
+written in order, and never replaced by a file.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ Target = str | BinaryIO
 """A path, or a stream that is open already, such as standard output."""
 
 MOST_LINKS = 40
-"""Links that are followed at most, as by Linux (MAXSYMLINKS in include/linux/namei.h)."""
+"""Most links that are followed, as in Linux (MAXSYMLINKS in include/linux/namei.h)."""
 
 SYSTEM = ("/dev", "/proc", "/sys")
-"""Where the names are the system's, and no file of a user's is made or replaced."""
+"""Folders of the system, where no file is made or replaced."""
 
 MEMORY = ("/dev/shm",)  # noqa: S108 - a name to compare with
-"""Below `SYSTEM`, and yet for anybody's files."""
+"""Folders below `SYSTEM` that are for users' files."""
 
 DESCRIPTORS = re.compile(r"/proc/(\d+)(?:/task/\d+)?/fd")
 """The folder of a process's open files, all links followed."""
 
 
 class Unwritable(OSError):
-    """The output cannot be written; says why in a few words."""
+    """The output cannot be written, for a reason in a few words."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -44,11 +44,11 @@ class Unwritable(OSError):
 
 @dataclass(frozen=True)
 class Place:
-    """What a path stands for.
+    """What a path names.
 
     Attributes:
         path: The path, its last links followed.
-        found: What stands there; None if nothing does.
+        found: The status of the file; None if it does not exist.
         descriptor: The descriptor of this process that it names, if it does.
     """
 
@@ -63,10 +63,10 @@ class Place:
 
 
 def place_of(path: str) -> Place:
-    """What a path stands for.
+    """What a path names.
 
     Raises:
-        Unwritable: It cannot be written, whatever is to be written.
+        Unwritable: It can never be written.
     """
     try:
         return _place(path)
@@ -78,8 +78,7 @@ def place_of(path: str) -> Place:
 
 def _place(path: str) -> Place:
     for _ in range(MOST_LINKS):
-        # What the path's folders lead to is the kernel's to say: below /proc/PID/root it knows
-        # other folders by these names.
+        # The kernel resolves the path's folders: below /proc/PID/root their names lead elsewhere.
         folder, name = os.path.split(path)
         where = os.path.realpath(folder)
         if opened := DESCRIPTORS.fullmatch(where):
@@ -101,14 +100,14 @@ def _place(path: str) -> Place:
 
 
 def _descriptor(path: str, process: int, name: str) -> Place:
-    """The place of an open file, which must be this process's own."""
+    """The place of an open file, which must belong to this process."""
     if process != os.getpid() or not name.isdecimal():
         raise Unwritable("it is a file that another process has open; name the file itself")
     return Place(path, os.fstat(int(name)), int(name))
 
 
 def _check_link(path: str, folder: str) -> None:
-    """Refuse a link that somebody else has put into a folder that is open to all, such as /tmp.
+    """Refuse a link that another user has put into a folder that is open to all, such as /tmp.
 
     Linux does the same where fs.protected_symlinks is set (may_follow_link in fs/namei.c).
     """
@@ -119,7 +118,7 @@ def _check_link(path: str, folder: str) -> None:
 
 
 def _check(found: os.stat_result | None, folder: str) -> None:
-    """Refuse what is neither a file nor can be written forward, and files of the system."""
+    """Refuse what is neither a file nor can be written in order, and files of the system."""
     mode = 0 if found is None else found.st_mode
     if stat.S_ISDIR(mode):
         raise Unwritable("it is a directory; name a file")
@@ -138,9 +137,9 @@ def _is_below(folder: str, roots: tuple[str, ...]) -> bool:
 
 
 def is_same(target: Target, other: str) -> bool:
-    """Whether a target is the file or disk that another path, or - for standard input, leads to.
+    """Whether a target is the file or disk at another path, or - for standard input.
 
-    Pipes and the like do not count: what is written to them does not change what was read.
+    Pipes and the like do not count: writing to them does not change what is read.
     """
     try:
         ours = os.stat(target) if isinstance(target, str) else os.fstat(target.fileno())

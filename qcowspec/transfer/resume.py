@@ -1,15 +1,14 @@
-"""A raw file that can be gone on with after an interruption.
+"""A raw file whose conversion can be resumed after an interruption.
 
-In: pieces of bytes at offsets, and which image they are of. Out: the file under its final name; or,
-where something goes wrong before, what is written so far, with a journal. Refuses: what
-`SparseFile` refuses, files of other people, and a second process at the same file.
+In: pieces of bytes at offsets, and the image they are from. Out: the file under its final name; or,
+after an error, what is written so far, with a journal. Refuses: what `SparseFile` refuses, files of
+other users, and a second process that writes the same file.
 
-Beside OUT (where it is a link, beside the file that it leads to) stand ``OUT.partial`` and
-``OUT.partial.journal`` until OUT is whole; only their owner can read them. The journal begins with
-a line that says of which image the bytes are; records follow, one for each piece: where it is, how
-long, and its CRC. Bytes are synced before the records that tell of them; and when the work is gone
-on with, a piece counts only if what stands in the file still has its CRC. All else is zeros again
-before anything is written.
+``OUT.partial`` and ``OUT.partial.journal`` are in the folder of OUT (if OUT is a link, of the file
+that it leads to) until OUT is whole; only their owner can read them. The journal begins with a line
+that identifies the image; then comes a record for each piece: its offset, its length, and its CRC.
+Bytes are synced before their records. When the conversion is resumed, a piece counts only if its
+bytes in the file still have its CRC. All other bytes are set to zeros before anything is written.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from qcowspec.errors import reason_of
 from qcowspec.guest import Disk
 from qcowspec.transfer.output import Door, SparseFile, file_place
 from qcowspec.transfer.places import Unwritable
-from qcowspec.transfer.settling import PRIVATE
+from qcowspec.transfer.settling import PRIVATE, data_ranges
 
 RECORD = struct.Struct("<QQII")
 """Offset, length and CRC of a piece, and the CRC of these three."""
@@ -41,7 +40,7 @@ LARGEST_HEAD = 1 << 20
 """Bytes of the journal's first line, at most."""
 
 EVERY_BYTES, EVERY_SECONDS = 64 << 20, 5.0
-"""When pieces are synced, and their records written."""
+"""How often pieces are synced, and their records written."""
 
 STEP = 4 << 20
 """Bytes that are read back at a time."""
@@ -50,10 +49,10 @@ VERSION = 1
 
 
 def subject(disk: Disk, options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Of what a file's bytes are: the files behind a disk, and how they are read.
+    """Identifies a file's bytes: by the files of a disk, and how they are read.
 
     Returns:
-        None where a file cannot be told from an older or newer version of itself.
+        None if the version of one of the files is unknown.
     """
     files = []
     for layer in disk.layers:
@@ -65,18 +64,18 @@ def subject(disk: Disk, options: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 class ResumableFile(SparseFile):
-    """A `SparseFile` that keeps what is written when the work is interrupted."""
+    """A `SparseFile` that keeps what is written if the conversion is interrupted."""
 
     def __init__(self, path: str, size: int, about: dict[str, Any] | None) -> None:
-        """Go on with a file, or begin one.
+        """Resume a file, or begin one.
 
         Args:
             path: Its final name.
             size: Its bytes.
-            about: Of what its bytes are, by `subject`; None where nothing can be gone on with.
+            about: What identifies its bytes, by `subject`; None if it cannot be resumed.
 
         Raises:
-            Unwritable: It cannot be made, or another process is at it.
+            Unwritable: It cannot be made, or another process is writing it.
         """
         self._path = file_place(path).path
         self._door = Door()
@@ -93,14 +92,14 @@ class ResumableFile(SparseFile):
             self._fd = _own(self._partial)
             self._begin(size, about)
         except OSError as error:
-            self._hang_up()
+            self._close()
             raise Unwritable(reason_of(error)) from error
         except BaseException:
-            self._hang_up()
+            self._close()
             raise
 
     def has(self, start: int, end: int) -> bool:
-        """Whether a range was written before, and still stands there."""
+        """Whether a range was written before, and is unchanged."""
         index = bisect_right(self._starts, start) - 1
         return index >= 0 and end <= self._ends[index]
 
@@ -129,7 +128,7 @@ class ResumableFile(SparseFile):
             os.unlink(self._journal_path)
 
     def discard(self) -> None:
-        """Keep what is written, for the next time."""
+        """Keep what is written, to be resumed."""
         self._door.shut()
         try:
             with self._lock:
@@ -137,10 +136,10 @@ class ResumableFile(SparseFile):
                     self._flush()
         except Unwritable:
             pass  # what is not in the journal is written again
-        self._hang_up()
+        self._close()
 
     def _flush(self) -> None:
-        """Sync the bytes first, then write the records that tell of them."""
+        """Sync the bytes, then write their records."""
         try:
             os.fdatasync(self._fd)
             data = b"".join(self._noted)
@@ -152,7 +151,7 @@ class ResumableFile(SparseFile):
         self._since, self._last = 0, time.monotonic()
 
     def _begin(self, size: int, about: dict[str, Any] | None) -> None:
-        """Find out what is there, and make all else zeros."""
+        """Find what was written before, and set all other bytes to zeros."""
         head = json.dumps(about, sort_keys=True).encode() + b"\n"
         kept = [] if about is None else self._verified(head, size)
         if kept:
@@ -170,7 +169,7 @@ class ResumableFile(SparseFile):
         self._flush()
 
     def _verified(self, head: bytes, size: int) -> list[tuple[int, int, list[bytes]]]:
-        """The ranges that were written before and stand there, joined where they touch."""
+        """The ranges that were written before and are unchanged, joined where they touch."""
         if os.fstat(self._fd).st_size != size:
             return []
         with open(os.dup(self._journal), "rb") as file:
@@ -203,20 +202,15 @@ class ResumableFile(SparseFile):
         return crc
 
     def _clear(self, kept: list[tuple[int, int, list[bytes]]], size: int) -> None:
-        """Write zeros over what stands outside of the ranges that count."""
+        """Write zeros over all bytes outside of the ranges."""
         at = 0
         for start, end in [*((start, end) for start, end, _ in kept), (size, size)]:
-            while at < start:
-                try:
-                    at = os.lseek(self._fd, at, os.SEEK_DATA)
-                except OSError:  # nothing but a hole to the end
-                    return
-                stop = min(start, os.lseek(self._fd, at, os.SEEK_HOLE))
-                while at < stop:
-                    at += os.pwrite(self._fd, bytes(min(STEP, stop - at)), at)
-            at = max(at, end)
+            for begin, stop in data_ranges(self._fd, at, start):
+                while begin < stop:
+                    begin += os.pwrite(self._fd, bytes(min(STEP, stop - begin)), begin)
+            at = end
 
-    def _hang_up(self) -> None:
+    def _close(self) -> None:
         for fd in (self._fd, self._journal):
             if fd >= 0:
                 os.close(fd)
@@ -224,11 +218,11 @@ class ResumableFile(SparseFile):
 
 
 def _own(path: str) -> int:
-    """A file of ours that nobody else is at, made if it is not there.
+    """Open a file of this user that no other process uses; made if it does not exist.
 
     Raises:
         OSError: It cannot be opened.
-        Unwritable: It is somebody else's, or in use.
+        Unwritable: It belongs to another user, or is in use.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     fd = os.open(path, flags, PRIVATE)

@@ -1,12 +1,12 @@
-"""A finished temporary file takes the place of what it is the next version of.
+"""A finished temporary file gets its final name, and replaces the file that has it.
 
 In: the temporary file, and its final name. Out: that name with the new bytes. Refuses: what the
 file system refuses, with `OSError`.
 
-A new file gets the mode that any new file gets. A file that was there keeps its owner, group, mode,
-access control list and other attributes: the new one gets them before it gets the name. Where it
-cannot have them, or the old one has other names (hard links) or is a mount point, the bytes are
-copied into the old one.
+A new file gets the mode of any new file. An existing file keeps its owner, group, mode, access
+control list and other attributes: the new one gets them before it gets the name. If they cannot be
+set, or the old file has other names (hard links) or is a mount point, the bytes are copied into the
+old file.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 
 PRIVATE = 0o600
-"""Mode of a file that is not done yet: nobody else reads a disk that was encrypted."""
+"""Mode of an unfinished file: other users must not read a disk that was encrypted."""
 
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-"""How a file is opened that must not be there yet."""
+"""Flags to create a file that must not exist."""
 
 THERE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""How a file is opened that is there, and is to be written in place."""
+"""Flags to open an existing file that is written in place."""
 
 OF_CONTENT = {"security.capability", "security.evm", "security.ima"}
-"""Attributes that are about the old bytes; the system takes them away when a file is written."""
+"""Attributes that describe the old bytes; the system removes them when a file is written."""
 
 NOT_RENAMED = {errno.EACCES, errno.EBUSY, errno.EPERM}
-"""Errors of a rename onto a file that can be written all the same, such as a mount point."""
+"""Errors of a rename onto a file that can still be written, such as a mount point."""
 
 LONGEST = 200
-"""Bytes of a name that a temporary name takes over: a name has 255 at most."""
+"""Bytes of a name that a temporary name repeats: a name has 255 at most."""
 
 STEP = 4 << 20
 """Bytes that are copied at a time."""
@@ -42,14 +43,14 @@ BLOCK = 512
 
 
 def temporary(path: str) -> str:
-    """A name beside a path that nothing has yet."""
+    """A new name in the folder of a path."""
     folder, name = os.path.split(path)
     short = os.fsdecode(os.fsencode(name)[:LONGEST])
     return os.path.join(folder, f"{short}.{os.urandom(4).hex()}.partial")
 
 
 def renamed(fd: int, partial: str, path: str) -> bool:
-    """Give a finished file its final name, if nothing that was there is lost by it.
+    """Give a finished file its final name, if no attribute of an existing file is lost by that.
 
     Args:
         fd: The file; it is closed before it is renamed, so that a late error is seen.
@@ -57,16 +58,16 @@ def renamed(fd: int, partial: str, path: str) -> bool:
         path: Its final name.
 
     Returns:
-        Whether it has it; where not, the bytes are for `pour`.
+        Whether it was renamed; if not, `pour` copies the bytes.
 
     Raises:
-        OSError: It cannot have it.
+        OSError: It cannot be renamed.
     """
     try:
         found = _there(path)
         if found is None:
             mode = _usual_mode(path)
-            with suppress(OSError):  # where no mode can be given, all files have one and the same
+            with suppress(OSError):  # on file systems where all files have the same mode
                 os.fchmod(fd, mode)
         may_rename = found is None or (found.st_nlink == 1 and _made_like(fd, path, found))
     finally:
@@ -83,7 +84,7 @@ def renamed(fd: int, partial: str, path: str) -> bool:
 
 
 def _there(path: str) -> os.stat_result | None:
-    """The regular file that has a name; None if nothing has it."""
+    """The regular file at a path; None if it does not exist."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -94,7 +95,7 @@ def _there(path: str) -> os.stat_result | None:
 
 
 def _usual_mode(path: str) -> int:
-    """The mode that a new file beside a path gets, by umask and the folder's default list."""
+    """The mode of a new file in the folder of a path, by umask and the folder's default list."""
     probe = temporary(path)
     fd = os.open(probe, NEW, 0o666)
     try:
@@ -105,7 +106,7 @@ def _usual_mode(path: str) -> int:
 
 
 def _made_like(fd: int, path: str, found: os.stat_result) -> bool:
-    """Give an open file what another has besides its bytes; whether it has all of it now."""
+    """Give an open file the owner, attributes and mode of another; whether all could be set."""
     try:
         own = os.fstat(fd)
         if (own.st_uid, own.st_gid) != (found.st_uid, found.st_gid):
@@ -116,7 +117,7 @@ def _made_like(fd: int, path: str, found: os.stat_result) -> bool:
         for name, value in wanted.items():
             if has.get(name) != value:
                 os.setxattr(fd, name, value)
-        # After both: a change of owner takes bits away, and a list sets those of the group.
+        # After both: a change of owner clears bits, and an access control list sets the group's.
         mode = stat.S_IMODE(found.st_mode)
         if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
             os.fchmod(fd, mode)
@@ -137,7 +138,7 @@ def _attributes(file: int | str) -> dict[str, bytes]:
 
 
 def pour(partial: str, path: str) -> None:
-    """Copy a finished file into one that is there, whose old bytes go; holes stay holes.
+    """Copy a finished file over the bytes of an existing one; holes stay holes.
 
     Raises:
         OSError: Nothing was copied, or not all of it.
@@ -153,6 +154,20 @@ def pour(partial: str, path: str) -> None:
         os.close(source)
 
 
+def data_ranges(fd: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of a range of a file that are not holes: where each starts, and ends."""
+    while start < end:
+        try:
+            start = os.lseek(fd, start, os.SEEK_DATA)
+        except OSError:  # a hole up to the end of the file
+            return
+        if start >= end:
+            return
+        stop = min(end, os.lseek(fd, start, os.SEEK_HOLE))
+        yield start, stop
+        start = stop
+
+
 def _copy(source: int, target: int) -> None:
     new, old, free = os.fstat(source), os.fstat(target), os.fstatvfs(target)
     if not stat.S_ISREG(old.st_mode):
@@ -161,13 +176,7 @@ def _copy(source: int, target: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.ftruncate(target, 0)
     os.ftruncate(target, new.st_size)
-    at = 0
-    while at < new.st_size:
-        try:
-            at = os.lseek(source, at, os.SEEK_DATA)
-        except OSError:  # nothing but a hole to the end
-            return
-        stop = os.lseek(source, at, os.SEEK_HOLE)
+    for at, stop in data_ranges(source, 0, new.st_size):
         while at < stop:
             data = memoryview(os.pread(source, min(STEP, stop - at), at))
             while data:

@@ -1,7 +1,8 @@
-"""What is written from front to back: a pipe, a device, standard output.
+"""Targets that are written from front to back: a pipe, a device, standard output.
 
 In: pieces of bytes, by rising offset. Out: all bytes of a disk, holes as zeros. Refuses: a
-terminal, what is not open for writing, and a block device that is too small, with `Unwritable`.
+terminal, a file that is not open for writing, and a block device that is too small, with
+`Unwritable`.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ ZEROS = bytes(STEP)
 
 
 class Stream:
-    """A target that takes bytes in their order only. What it was given cannot be taken back."""
+    """A target that takes bytes only in order; what was written stays written."""
 
     def __init__(self, target: BinaryIO | Place, size: int) -> None:
         """Open it.
 
         Args:
             target: What to write to. A file that is open already stays open.
-            size: All bytes that are to come.
+            size: All bytes that will be written.
 
         Raises:
             Unwritable: It cannot be written.
@@ -43,10 +44,10 @@ class Stream:
         self._file = _opened(target, size) if isinstance(target, Place) else target
 
     def write(self, offset: int, data: memoryview) -> None:
-        """Write bytes, and zeros before them up to where the last ended.
+        """Write bytes, after zeros for the gap since the last ones.
 
         Raises:
-            Unwritable: Nobody reads them, or the device is full or fails.
+            Unwritable: The pipe is closed, or the device is full or fails.
         """
         assert offset >= self._at, "a stream is written in order"
         while self._at < offset:
@@ -57,14 +58,14 @@ class Stream:
         try:
             while data:
                 done = self._file.write(data)
-                if done is None:  # it must not be waited for, and is full
+                if done is None:  # a full pipe in non-blocking mode
                     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
                 self._at, data = self._at + done, data[done:]
         except OSError as error:
             raise Unwritable(reason_of(error)) from error
 
     def finish(self) -> None:
-        """Write the zeros that are left, and all that was not passed on yet.
+        """Write the zeros that are left, and flush.
 
         Raises:
             Unwritable: See `write`.
@@ -91,7 +92,7 @@ def copy_forward(disk: Disk, stream: Stream, passed: Callable[[int], None]) -> N
     Args:
         disk: What to read.
         stream: What to write to.
-        passed: Is told up to which guest offset all is written.
+        passed: Called with the guest offset up to which all is written.
 
     Raises:
         QcowError: The disk cannot be read.

@@ -1,12 +1,11 @@
-"""What `qemu-img compare -s` compares beside the bytes: how each range is allocated.
+"""The allocation of each range, which `qemu-img compare -s` compares besides the bytes.
 
-In: two disks of one size; stretches of both. Out: where they are allocated in different ways.
-Refuses: what a mapping refuses.
+In: two disks of one size; stretches of both. Out: where they are allocated differently. Refuses:
+what a mapping refuses.
 
-QEMU holds against one another all that its block layer says of a range, and one of these things is
-whether one question was enough to get to the end of the disk (BDRV_BLOCK_EOF). That depends on
-where clusters lie in the file, so that images of one content and one allocation are not always
-strictly the same; we say what QEMU says.
+QEMU compares all flags of the block status, and one of them is whether one query got to the end of
+the disk (BDRV_BLOCK_EOF). That depends on where clusters lie in the file: images of equal content
+and allocation are not always strictly equal. The result here is QEMU's.
 
 Source: qemu-img.c: img_compare; block/io.c: bdrv_co_common_block_status_above;
 block/qcow2-cluster.c: qcow2_get_host_offset.
@@ -27,7 +26,7 @@ from qcowspec.spec.metadata import Format
 from qcowspec.spec.units import align_up
 
 PLACED = 16
-"""One more flag: there is an offset (BDRV_BLOCK_OFFSET_VALID)."""
+"""One more flag: the status has an offset (BDRV_BLOCK_OFFSET_VALID)."""
 
 
 class Strict:
@@ -57,10 +56,10 @@ class Strict:
         return found
 
     def _flags(self, status: Status, which: int) -> npt.NDArray[np.uint8]:
-        """What bdrv_block_status_above says, but for the end of the disk."""
+        """The flags of bdrv_block_status_above, except for the end of the disk."""
         flags = status.flags & ~np.uint8(Flag.COMPRESSED)
         placed = status.offsets != NOWHERE
-        # Zeros behind the end of a backing file count as that file's.
+        # Zeros past the end of a backing file count as that file's.
         short = (flags == Flag.ZERO) & (status.depths < len(self._layers[which]) - 1)
         flags = np.where(short, np.uint8(Flag.ZERO | Flag.PRESENT), flags)
         flags |= np.where(placed & ~short, np.uint8(PLACED), np.uint8(0))
@@ -68,10 +67,10 @@ class Strict:
 
 
 def _tail(layers: list[Layer], depth: int, end: int) -> int:
-    """The first offset from which one question gets the status of all that follows, up to `end`."""
+    """The first offset from which one query gets the status of all that follows, up to `end`."""
     layer = layers[depth]
     if layer.size < end:
-        return layer.size  # behind its end there is nothing to ask
+        return layer.size  # past its end are only zeros
     start, kind = _last(layer, end)
     if kind is not Kind.BACKING:
         return start
@@ -81,7 +80,7 @@ def _tail(layers: list[Layer], depth: int, end: int) -> int:
 
 
 def _last(layer: Layer, end: int) -> tuple[int, Kind]:
-    """Where the last stretch begins that the driver tells in one go, and its kind."""
+    """Where the last stretch begins that one query of the driver returns, and its kind."""
     span = layer.mapping.cluster_size
     if layer.metadata is None:
         span = end
