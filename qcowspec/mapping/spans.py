@@ -128,7 +128,8 @@ class Spans:
         first = np.flatnonzero(np.concatenate(([True], ~follows)))
         if len(first) == len(self):
             return self
-        return self.parts(first, self.starts[first], np.add.reduceat(self.lengths, first))
+        lengths = np.add.reduceat(self.lengths, first)
+        return type(self)(*(lengths if c is self.lengths else c[first] for c in self.columns()))
 
     @classmethod
     def chained(cls, parts: Sequence[Self]) -> Self:
