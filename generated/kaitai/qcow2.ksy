@@ -124,7 +124,9 @@ instances:
       > _io.size - bitmaps_extension.bitmap_directory_offset
       ? _io.size - bitmaps_extension.bitmap_directory_offset
       : bitmaps_extension.bitmap_directory_size
-    type: bitmap_directory(bitmaps_extension.nb_bitmaps, header.cluster_bits)
+    type: >-
+      bitmap_directory(bitmaps_extension.nb_bitmaps, header.cluster_bits,
+      header.size)
     if: >-
       has_header_extensions and header_extensions.last_bitmaps >= 0
       and bitmaps_extension.ok_nb_bitmaps_maximum
@@ -1726,9 +1728,12 @@ types:
       - id: cluster_bits
         type: u4
         doc: The header's cluster_bits.
+      - id: disk_size
+        type: u8
+        doc: The header's size.
     seq:
       - id: entries
-        type: bitmap_directory_entry(cluster_bits)
+        type: bitmap_directory_entry(cluster_bits, disk_size)
         repeat: until
         repeat-until: >-
           entries.size >= nb_bitmaps
@@ -1758,6 +1763,12 @@ types:
         repeat: expr
         repeat-expr: num_entries
         doc: Where the entries point, in the same order.
+      ok_entry_header:
+        value: >-
+          unparsed.size == 0 or unparsed.size >= 24
+        doc: |
+          The directory does not end in fewer bytes than an entry has, which is
+          QCOW2_BITMAP_DIR_ENTRY_SIZE (24 bytes) or more.
   bitmap_directory_entry:
     doc: |
       One entry of the bitmap directory: 24 bytes, extra data, name, and
@@ -1772,6 +1783,9 @@ types:
       - id: cluster_bits
         type: u4
         doc: The header's cluster_bits.
+      - id: disk_size
+        type: u8
+        doc: The header's size.
     seq:
       - id: bitmap_table_offset
         type: u8
@@ -1857,6 +1871,26 @@ types:
       cluster_size:
         value: '(knows_cluster_size ? 1 << cluster_bits : 0).as<u8>'
         doc: Size of a cluster in bytes; 0 where cluster_bits is out of range.
+      disk_length:
+        value: (disk_size / 512 * 512).as<u8>
+        doc: Length of the disk in bytes, whole sectors only.
+      bitmap_bits:
+        value: >-
+          (granularity == 0 ? 0
+          : disk_length / granularity * granularity == disk_length
+          ? disk_length / granularity
+          : disk_length / granularity + 1).as<u8>
+        doc: |
+          Number of bits that the whole disk needs; 0 where granularity_bits is
+          above 63.
+      bitmap_table_size_needed:
+        value: >-
+          (cluster_size == 0 ? 0
+          : ((bitmap_bits / 64 + (bitmap_bits % 64 > 0 ? 1 : 0)) * 8
+          + cluster_size - 1) / cluster_size).as<u8>
+        doc: |
+          Number of entries of a table for the whole disk: QEMU stores the bits
+          in words of 64. 0 where the cluster's size is unknown.
       # The rules, in the order in which QEMU tests them.
       ok_extra_data_size:
         value: extra_data_size == 0
@@ -1925,6 +1959,25 @@ types:
       ok_padding:
         value: padding.size == 0 or padding.max == 0
         doc: The padding is zero. The document demands it, QEMU does not look.
+      ok_coverage:
+        value: >-
+          disk_length <= 9223372036854775807
+          and (in_use or granularity == 0 or cluster_size == 0
+          or bitmap_bits <= bitmap_table_size * cluster_size * 8)
+        doc: |
+          The bitmap reaches to the end of the disk. QEMU cannot compare the
+          length of a disk that is longer than INT64_MAX (QCOW2_MAX_TABLE_END):
+          there, not even a bitmap in use passes.
+      ok_table_size_exact:
+        value: >-
+          in_use or granularity == 0 or cluster_size == 0
+          or bitmap_table_size == bitmap_table_size_needed
+        doc: The bitmap table has no entry too many.
+      ok_untrusted_in_use_size:
+        value: not in_use or bitmap_bits <= 536870912 * 8
+        doc: |
+          A bitmap in use, which QEMU keeps in memory whatever its table has,
+          takes no more than others: BME_MAX_PHYS_SIZE (512 MiB).
   bitmap_table_at:
     doc: |
       The place of a bitmap's table. It has meaning only in a tree that was read

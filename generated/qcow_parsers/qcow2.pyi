@@ -1512,11 +1512,13 @@ class Qcow2(KaitaiStruct):
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
-        def __init__(self, nb_bitmaps: int, cluster_bits: int, _io: KaitaiStream, _parent: KaitaiStruct | None = None, _root: Qcow2 | None = None) -> None: ...
+        def __init__(self, nb_bitmaps: int, cluster_bits: int, disk_size: int, _io: KaitaiStream, _parent: KaitaiStruct | None = None, _root: Qcow2 | None = None) -> None: ...
         nb_bitmaps: int
         """The bitmaps extension's nb_bitmaps."""
         cluster_bits: int
         """The header's cluster_bits."""
+        disk_size: int
+        """The header's size."""
         entries: list[Qcow2.BitmapDirectoryEntry] | None
         """The entries, as many as there are and the stream holds."""
         unparsed: bytes
@@ -1532,6 +1534,11 @@ class Qcow2(KaitaiStruct):
         @property
         def bitmap_tables(self) -> list[Qcow2.BitmapTableAt]:
             """Where the entries point, in the same order."""
+        @property
+        def ok_entry_header(self) -> bool:
+            """The directory does not end in fewer bytes than an entry has, which is
+            QCOW2_BITMAP_DIR_ENTRY_SIZE (24 bytes) or more.
+            """
 
     class BitmapDirectoryEntry(KaitaiStruct):
         """One entry of the bitmap directory: 24 bytes, extra data, name, and
@@ -1544,9 +1551,11 @@ class Qcow2(KaitaiStruct):
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
-        def __init__(self, cluster_bits: int, _io: KaitaiStream, _parent: KaitaiStruct | None = None, _root: Qcow2 | None = None) -> None: ...
+        def __init__(self, cluster_bits: int, disk_size: int, _io: KaitaiStream, _parent: KaitaiStruct | None = None, _root: Qcow2 | None = None) -> None: ...
         cluster_bits: int
         """The header's cluster_bits."""
+        disk_size: int
+        """The header's size."""
         bitmap_table_offset: int
         """Offset of the bitmap table in bytes."""
         bitmap_table_size: int
@@ -1609,6 +1618,19 @@ class Qcow2(KaitaiStruct):
         def cluster_size(self) -> int:
             """Size of a cluster in bytes; 0 where cluster_bits is out of range."""
         @property
+        def disk_length(self) -> int:
+            """Length of the disk in bytes, whole sectors only."""
+        @property
+        def bitmap_bits(self) -> int:
+            """Number of bits that the whole disk needs; 0 where granularity_bits is
+            above 63.
+            """
+        @property
+        def bitmap_table_size_needed(self) -> int:
+            """Number of entries of a table for the whole disk: QEMU stores the bits
+            in words of 64. 0 where the cluster's size is unknown.
+            """
+        @property
         def ok_extra_data_size(self) -> bool:
             """There are no extra data. The document allows them, QEMU does not."""
         @property
@@ -1670,6 +1692,20 @@ class Qcow2(KaitaiStruct):
         @property
         def ok_padding(self) -> bool:
             """The padding is zero. The document demands it, QEMU does not look."""
+        @property
+        def ok_coverage(self) -> bool:
+            """The bitmap reaches to the end of the disk. QEMU cannot compare the
+            length of a disk that is longer than INT64_MAX (QCOW2_MAX_TABLE_END):
+            there, not even a bitmap in use passes.
+            """
+        @property
+        def ok_table_size_exact(self) -> bool:
+            """The bitmap table has no entry too many."""
+        @property
+        def ok_untrusted_in_use_size(self) -> bool:
+            """A bitmap in use, which QEMU keeps in memory whatever its table has,
+            takes no more than others: BME_MAX_PHYS_SIZE (512 MiB).
+            """
 
     class BitmapTableAt(KaitaiStruct):
         """The place of a bitmap's table. It has meaning only in a tree that was read

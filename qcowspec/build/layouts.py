@@ -53,9 +53,9 @@ WITH_PARAMETERS: Mapping[str, Callable[..., Schema]] = MappingProxyType(
         # Construct has to be told how many entries there are; Kaitai counts what it is given.
         "qcow2::refcount_block": schemas.refcount_block,
         "qcow2::snapshot_table": schemas.snapshot_table,
-        # The .ksy takes cluster_bits for its rules alone: no field depends on it.
-        "qcow2::bitmap_directory": lambda nb_bitmaps, _: schemas.bitmap_directory(nb_bitmaps),
-        "qcow2::bitmap_directory_entry": lambda _: schemas.bitmap_directory_entry,
+        # The .ksy takes fields of the header for its rules alone: nothing else depends on them.
+        "qcow2::bitmap_directory": lambda count, bits, size=0: schemas.bitmap_directory(count),
+        "qcow2::bitmap_directory_entry": lambda bits, size=0: schemas.bitmap_directory_entry,
     }
 )
 """Layouts that depend on something outside them."""

@@ -54,7 +54,8 @@ def _read_directory(
     judge(image.bitmaps_part, extension, "extensions")
     if "bitmaps" in judge.stopped:
         return False
-    bits, fixed, names = image.qcow2_header.cluster_bits, c.QCOW2_BITMAP_DIR_ENTRY_SIZE, Names()
+    known = image.qcow2_header.cluster_bits, image.qcow2_header.size
+    fixed, names = c.QCOW2_BITMAP_DIR_ENTRY_SIZE, Names()
     offset, index = extension.bitmap_directory_offset, 0
     end = offset + extension.bitmap_directory_size
     tables: set[Span] = set()
@@ -62,7 +63,7 @@ def _read_directory(
     with image.at(Turn(0, HostOffset(offset))):
         while end - offset >= fixed:
             at = HostOffset(offset)
-            blank = Part(f"bitmaps[{index}]", Qcow2.BitmapDirectoryEntry, at, b"", (bits,))
+            blank = Part(f"bitmaps[{index}]", Qcow2.BitmapDirectoryEntry, at, b"", known)
             part, entry = yield from read_entry(window, blank, fixed, end)
             first = names.add(entry.name.partition(b"\0")[0])
             image.turn = Turn(index, at, end - offset, repeats=not first)
@@ -79,8 +80,9 @@ def _read_directory(
         if offset < end:
             image.leftovers.append(Leftover(f"{NAME}.unparsed", image.turn.offset, end - offset))
         rest = yield from window.read_zero_filled(offset, max(0, end - offset))
-        layout, arguments = Qcow2.BitmapDirectory, (extension.nb_bitmaps, bits)
-        return judge(Part(NAME, layout, HostOffset(offset), rest, arguments), None)
+        arguments = (extension.nb_bitmaps, *known)
+        part_left = Part(NAME, Qcow2.BitmapDirectory, HostOffset(offset), rest, arguments)
+        return judge(part_left, part_left.parse())
 
 
 def _has_table(bitmap: Qcow2.BitmapDirectoryEntry, seen: set[Span]) -> bool:

@@ -55,7 +55,7 @@ def structures(image: Image) -> Iterator[Found]:
     bitmaps = image.metadata.bitmaps_extension
     if bitmaps is not None:
         size, offset = bitmaps.bitmap_directory_size, bitmaps.bitmap_directory_offset
-        arguments = (bitmaps.nb_bitmaps, header.cluster_bits)
+        arguments = (bitmaps.nb_bitmaps, header.cluster_bits, header.size)
         directory = image.source.read_at(offset, size)
         yield Found("bitmaps", "qcow2::bitmap_directory", arguments, directory)
 

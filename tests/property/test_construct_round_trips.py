@@ -107,8 +107,8 @@ def test_a_field_that_no_layout_has_is_refused(layout: str) -> None:
         "qcow2::l2_entry": (16, False),
         "qcow2::refcount_block": (4,),
         "qcow2::snapshot_table": (0,),
-        "qcow2::bitmap_directory": (0, 16),
-        "qcow2::bitmap_directory_entry": (16,),
+        "qcow2::bitmap_directory": (0, 16, 1 << 20),
+        "qcow2::bitmap_directory_entry": (16, 1 << 20),
     }.get(layout, ())
     with pytest.raises(Invalid) as refused:
         build.structure(layout, {"entries": [], "no_such_field": 1}, *arguments)

@@ -90,7 +90,9 @@ UNNAMED = {
     ("qcow2::header.ok_librbd_l1_size", 1 << 62): "2^64, in a form that fits 63 bits",
     ("qcow2::header.ok_librbd_l1_size", 4): "2^64, in a form that fits 63 bits",
     ("qcow2::feature_name_entry.ok_feature_name_bit", 63): "the last bit of a word of 64",
+    ("qcow2::bitmap_directory_entry.ok_coverage", 8): "bits of a byte",
     ("qcow2::bitmap_directory_entry.ok_flags_reserved", 2): "one bit above the last flag",
+    ("qcow2::bitmap_directory_entry.ok_untrusted_in_use_size", 8): "bits of a byte",
 }
 
 
@@ -181,9 +183,13 @@ BITMAP = {
 }  # fmt: skip
 
 
-def bitmap(cluster_bits: int = 16, **changes: Any) -> Qcow2.BitmapDirectoryEntry:
+def bitmap(cluster_bits: int = 16, size: int = MIB, **changes: Any) -> Qcow2.BitmapDirectoryEntry:
     data = packed(">QIIBBHI8s", BITMAP, changes)
-    return Qcow2.BitmapDirectoryEntry(cluster_bits, stream(data))
+    return Qcow2.BitmapDirectoryEntry(cluster_bits, size, stream(data))
+
+
+def directory(length: int) -> Qcow2.BitmapDirectory:
+    return Qcow2.BitmapDirectory(1, 16, MIB, stream(bytes(length)))
 
 
 SNAPSHOT = {
@@ -525,6 +531,26 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [bitmap(bitmap_table_offset=END - 7), bitmap(bitmap_table_offset=LARGEST)],
     ),
     ("qcow2::bitmap_directory_entry", "ok_type"): ([bitmap()], [bitmap(type=0), bitmap(type=2)]),
+    ("qcow2::bitmap_directory", "ok_entry_header"): (
+        [directory(0), directory(24), directory(48)],
+        [directory(1), directory(23), directory(47)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_coverage"): (
+        [bitmap(size=CS * 8 << 16), bitmap(size=END, flags=1), bitmap(99, size=CS * 16 << 16)],
+        [bitmap(size=(CS * 8 << 16) + 512), bitmap(size=END + 1, flags=1)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_table_size_exact"): (
+        [bitmap(size=CS * 8 << 16), bitmap(bitmap_table_size=2, flags=1)],
+        [bitmap(bitmap_table_size=2), bitmap(size=0), bitmap(size=(CS * 8 << 16) + 512)],
+    ),
+    ("qcow2::bitmap_directory_entry", "ok_untrusted_in_use_size"): (
+        [
+            bitmap(size=512 * MIB * 8 << 16, flags=1),
+            bitmap(size=LARGEST),
+            bitmap(size=LARGEST, flags=1, granularity_bits=64),
+        ],
+        [bitmap(size=(512 * MIB * 8 << 16) + 512, flags=1)],
+    ),
     ("qcow2::bitmap_directory_entry", "ok_padding"): (
         [bitmap(), bitmap(name_size=8, tail=bytes(7) + b"\1")],
         [bitmap(tail=bytes(7) + b"\1")],

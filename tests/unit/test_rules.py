@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import struct
 import time
 from math import inf
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from qcow_parsers import constants as c
@@ -16,11 +16,15 @@ from qcow_parsers.catalogue import RULES
 
 from qcowspec.image import Image, lay_open
 from qcowspec.spec.entry_rules import HOLDS
-from qcowspec.spec.predicates import FACTS, FUNCTIONS
+from qcowspec.spec.predicates import FACTS, FUNCTIONS, READS
+from qcowspec.spec.predicates.binding import Reads
 from qcowspec.spec.profiles import NEWEST, Version, check_profile, refused_by
 from qcowspec.spec.rules import BY_ID, KEPT_PER_RULE, refuses
+from tools.generator.layouts import read_layouts
+from tools.generator.numbers import declarations
 
 DATA = Path(__file__).parents[1] / "data"
+FORMATS = Path(__file__).parents[2] / "formats"
 
 SECONDS = 20
 """For images made to take long: a few times what they take on a slow machine."""
@@ -79,11 +83,26 @@ def test_every_function_is_some_rules() -> None:
 
 def test_a_function_reads_more_than_its_structure() -> None:
     """What a structure says by itself is an instance of its .ksy; a function says what it reads."""
+    assert READS.keys() == FUNCTIONS.keys()
+    assert set(READS.values()) <= set(get_args(Reads))
     for rule, function in FUNCTIONS.items():
         image = list(inspect.signature(function).parameters)[1]
         body = ast.parse(inspect.getsource(function))
         assert image in {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}, rule
-        assert re.search(r"\bReads [\w' ,]+\.", inspect.getdoc(function) or ""), rule
+        seen = {
+            node.attr
+            for node in ast.walk(body)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == image
+        }
+        assert (seen == {"qcow2_header"}) <= (READS[rule] == "the header"), rule
+
+
+def test_a_function_reads_the_header_only_where_its_type_has_no_parameters() -> None:
+    """The fields of the header that a type takes already are there for its instances."""
+    layouts = read_layouts(declarations(FORMATS))
+    types = {layout.name: layout for top in layouts.values() for layout in top.walk()}
+    for rule, reads in READS.items():
+        assert reads != "the header" or types[BY_ID[rule].on].params == [], rule
 
 
 # --- profiles -------------------------------------------------------------------------------------

@@ -266,12 +266,13 @@ class Qcow2(KaitaiStruct):
         """
         entries = None
         SEQ_FIELDS = ["entries", "unparsed"]
-        def __init__(self, nb_bitmaps, cluster_bits, _io, _parent=None, _root=None):
+        def __init__(self, nb_bitmaps, cluster_bits, disk_size, _io, _parent=None, _root=None):
             super(Qcow2.BitmapDirectory, self).__init__(_io)
             self._parent = _parent
             self._root = _root
             self.nb_bitmaps = nb_bitmaps
             self.cluster_bits = cluster_bits
+            self.disk_size = disk_size
             self._debug = collections.defaultdict(dict)
 
         def _read(self):
@@ -283,7 +284,7 @@ class Qcow2(KaitaiStruct):
                 i = 0
                 while True:
                     self._debug['entries']['arr'].append({'start': self._io.pos()})
-                    _t_entries = Qcow2.BitmapDirectoryEntry(self.cluster_bits, self._io, self, self._root)
+                    _t_entries = Qcow2.BitmapDirectoryEntry(self.cluster_bits, self.disk_size, self._io, self, self._root)
                     try:
                         _t_entries._read()
                     finally:
@@ -362,6 +363,17 @@ class Qcow2(KaitaiStruct):
             self._m_num_entries = (len(self.entries) if self.has_entries else 0)
             return getattr(self, '_m_num_entries', None)
 
+        @property
+        def ok_entry_header(self):
+            """The directory does not end in fewer bytes than an entry has, which is
+            QCOW2_BITMAP_DIR_ENTRY_SIZE (24 bytes) or more.
+            """
+            if hasattr(self, '_m_ok_entry_header'):
+                return self._m_ok_entry_header
+
+            self._m_ok_entry_header =  ((len(self.unparsed) == 0) or (len(self.unparsed) >= 24))
+            return getattr(self, '_m_ok_entry_header', None)
+
 
     class BitmapDirectoryEntry(KaitaiStruct):
         """One entry of the bitmap directory: 24 bytes, extra data, name, and
@@ -380,11 +392,12 @@ class Qcow2(KaitaiStruct):
            block/qcow2-bitmap.c: check_dir_entry
         """
         SEQ_FIELDS = ["bitmap_table_offset", "bitmap_table_size", "flags", "type", "granularity_bits", "name_size", "extra_data_size", "extra_data", "name", "padding"]
-        def __init__(self, cluster_bits, _io, _parent=None, _root=None):
+        def __init__(self, cluster_bits, disk_size, _io, _parent=None, _root=None):
             super(Qcow2.BitmapDirectoryEntry, self).__init__(_io)
             self._parent = _parent
             self._root = _root
             self.cluster_bits = cluster_bits
+            self.disk_size = disk_size
             self._debug = collections.defaultdict(dict)
 
         def _read(self):
@@ -424,6 +437,17 @@ class Qcow2(KaitaiStruct):
             pass
 
         @property
+        def bitmap_bits(self):
+            """Number of bits that the whole disk needs; 0 where granularity_bits is
+            above 63.
+            """
+            if hasattr(self, '_m_bitmap_bits'):
+                return self._m_bitmap_bits
+
+            self._m_bitmap_bits = (0 if self.granularity == 0 else (self.disk_length // self.granularity if (self.disk_length // self.granularity) * self.granularity == self.disk_length else self.disk_length // self.granularity + 1))
+            return getattr(self, '_m_bitmap_bits', None)
+
+        @property
         def bitmap_table_bytes(self):
             """Size of the bitmap table in bytes."""
             if hasattr(self, '_m_bitmap_table_bytes'):
@@ -433,6 +457,17 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_bitmap_table_bytes', None)
 
         @property
+        def bitmap_table_size_needed(self):
+            """Number of entries of a table for the whole disk: QEMU stores the bits
+            in words of 64. 0 where the cluster's size is unknown.
+            """
+            if hasattr(self, '_m_bitmap_table_size_needed'):
+                return self._m_bitmap_table_size_needed
+
+            self._m_bitmap_table_size_needed = (0 if self.cluster_size == 0 else (((self.bitmap_bits // 64 + (1 if self.bitmap_bits % 64 > 0 else 0)) * 8 + self.cluster_size) - 1) // self.cluster_size)
+            return getattr(self, '_m_bitmap_table_size_needed', None)
+
+        @property
         def cluster_size(self):
             """Size of a cluster in bytes; 0 where cluster_bits is out of range."""
             if hasattr(self, '_m_cluster_size'):
@@ -440,6 +475,15 @@ class Qcow2(KaitaiStruct):
 
             self._m_cluster_size = (1 << self.cluster_bits if self.knows_cluster_size else 0)
             return getattr(self, '_m_cluster_size', None)
+
+        @property
+        def disk_length(self):
+            """Length of the disk in bytes, whole sectors only."""
+            if hasattr(self, '_m_disk_length'):
+                return self._m_disk_length
+
+            self._m_disk_length = ((self.disk_size // 512) * 512)
+            return getattr(self, '_m_disk_length', None)
 
         @property
         def entry_size(self):
@@ -561,6 +605,18 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_bitmap_table_size_minimum', None)
 
         @property
+        def ok_coverage(self):
+            """The bitmap reaches to the end of the disk. QEMU cannot compare the
+            length of a disk that is longer than INT64_MAX (QCOW2_MAX_TABLE_END):
+            there, not even a bitmap in use passes.
+            """
+            if hasattr(self, '_m_ok_coverage'):
+                return self._m_ok_coverage
+
+            self._m_ok_coverage =  ((self.disk_length <= 9223372036854775807) and ( ((self.in_use) or (self.granularity == 0) or (self.cluster_size == 0) or (self.bitmap_bits <= (self.bitmap_table_size * self.cluster_size) * 8)) ))
+            return getattr(self, '_m_ok_coverage', None)
+
+        @property
         def ok_extra_data_size(self):
             """There are no extra data. The document allows them, QEMU does not."""
             if hasattr(self, '_m_ok_extra_data_size'):
@@ -663,6 +719,15 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_table_read_signed', None)
 
         @property
+        def ok_table_size_exact(self):
+            """The bitmap table has no entry too many."""
+            if hasattr(self, '_m_ok_table_size_exact'):
+                return self._m_ok_table_size_exact
+
+            self._m_ok_table_size_exact =  ((self.in_use) or (self.granularity == 0) or (self.cluster_size == 0) or (self.bitmap_table_size == self.bitmap_table_size_needed))
+            return getattr(self, '_m_ok_table_size_exact', None)
+
+        @property
         def ok_type(self):
             """The bitmap is one for dirty tracking (BT_DIRTY_TRACKING_BITMAP)."""
             if hasattr(self, '_m_ok_type'):
@@ -670,6 +735,17 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_type = self.type == Qcow2.BitmapType.dirty_tracking
             return getattr(self, '_m_ok_type', None)
+
+        @property
+        def ok_untrusted_in_use_size(self):
+            """A bitmap in use, which QEMU keeps in memory whatever its table has,
+            takes no more than others: BME_MAX_PHYS_SIZE (512 MiB).
+            """
+            if hasattr(self, '_m_ok_untrusted_in_use_size'):
+                return self._m_ok_untrusted_in_use_size
+
+            self._m_ok_untrusted_in_use_size =  (((not (self.in_use))) or (self.bitmap_bits <= 536870912 * 8))
+            return getattr(self, '_m_ok_untrusted_in_use_size', None)
 
         @property
         def unpadded_size(self):
@@ -4193,7 +4269,7 @@ class Qcow2(KaitaiStruct):
             self._debug['_m_bitmap_directory']['start'] = self._io.pos()
             self._raw__m_bitmap_directory = self._io.read_bytes((self._io.size() - self.bitmaps_extension.bitmap_directory_offset if self.bitmaps_extension.bitmap_directory_size > self._io.size() - self.bitmaps_extension.bitmap_directory_offset else self.bitmaps_extension.bitmap_directory_size))
             _io__raw__m_bitmap_directory = KaitaiStream(BytesIO(self._raw__m_bitmap_directory))
-            self._m_bitmap_directory = Qcow2.BitmapDirectory(self.bitmaps_extension.nb_bitmaps, self.header.cluster_bits, _io__raw__m_bitmap_directory, self, self._root)
+            self._m_bitmap_directory = Qcow2.BitmapDirectory(self.bitmaps_extension.nb_bitmaps, self.header.cluster_bits, self.header.size, _io__raw__m_bitmap_directory, self, self._root)
             self._m_bitmap_directory._read()
             self._debug['_m_bitmap_directory']['end'] = self._io.pos()
             self._io.seek(_pos)

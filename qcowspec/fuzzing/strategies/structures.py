@@ -232,8 +232,11 @@ def _snapshot_extra_data() -> SearchStrategy[dict[str, Any]]:
 
 def bitmap_directory_entries() -> SearchStrategy[Structure]:
     """Single entries of the bitmap directory."""
-    return st.tuples(_bitmap(), st.sampled_from(CLUSTER_BITS)).map(
-        lambda drawn: Structure("qcow2::bitmap_directory_entry", drawn[0], (drawn[1],))
+    return st.builds(
+        lambda said, *header: Structure("qcow2::bitmap_directory_entry", said, header),
+        _bitmap(),
+        st.sampled_from(CLUSTER_BITS),
+        numbers(64),
     )
 
 
@@ -243,11 +246,11 @@ def bitmap_directories(most: int = 4) -> SearchStrategy[Structure]:
     Args:
         most: Entries at most.
     """
-    return st.sampled_from(CLUSTER_BITS).flatmap(
-        lambda bits: _listed(
+    return st.tuples(st.sampled_from(CLUSTER_BITS), numbers(64)).flatmap(
+        lambda header: _listed(
             "qcow2::bitmap_directory",
             st.lists(_bitmap(lies=False), max_size=most),
-            lambda count: (count, bits),
+            lambda count: (count, *header),
         )
     )
 

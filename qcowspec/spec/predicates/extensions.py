@@ -8,6 +8,7 @@ from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.predicates.areas import unparsed
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place
 
@@ -19,40 +20,22 @@ def _is_closed(image: Metadata) -> bool:
     return c.QCOW2_EXT_MAGIC_END in image.extension_types
 
 
-@decides("extensions/area-remainder")
+@decides("extensions/area-remainder", reads="its place in its table or area")
 def area_remainder(area: object, image: Metadata) -> bool:
-    """The area does not end in too few bytes for a record. Reads how much of the area is left."""
+    """The area does not end in too few bytes for a record."""
     return _is_closed(image) or not 0 < image.turn.left < c.QCOW2_EXT_HEADER_SIZE
 
 
-@states("extensions/area-remainder")
-def remainder(area: object, image: Metadata) -> int:
-    """Bytes after the last record."""
-    return image.turn.left
-
-
-@places("extensions/area-remainder")
-def unparsed(part: Part[Any], area: object, image: Metadata) -> Place:
-    """The bytes after the last record."""
-    return Place(image.turn.offset, f"{part.name}.unparsed", None)
-
-
-@decides("extensions/end")
+@decides("extensions/end", reads="its place in its table or area")
 def end(area: object, image: Metadata) -> bool:
-    """An area that is not empty is closed. Reads how much of the area is left."""
+    """An area that is not empty is closed."""
     return _is_closed(image) or not (image.turn.index or image.turn.left)
 
 
-@decides("extensions/untrusted-count")
+@decides("extensions/untrusted-count", reads="its place in its table or area")
 def untrusted_count(area: object, image: Metadata) -> bool:
-    """The records are no more than are judged here. Reads how many records there are."""
+    """The records are no more than are judged here."""
     return image.turn.index <= c.POLICY_MAX_HEADER_EXTENSIONS
-
-
-@states("extensions/end", "extensions/untrusted-count")
-def records(area: object, image: Metadata) -> int:
-    """How many records there are."""
-    return image.turn.index
 
 
 @places("extensions/end", "extensions/untrusted-count")
@@ -64,12 +47,9 @@ def last_record(part: Part[Any], area: object, image: Metadata) -> Place:
     return Place(last.offset, last.name, None)
 
 
-@decides("extensions/slack")
+@decides("extensions/slack", reads="the first cluster")
 def slack(area: object, image: Metadata) -> bool:
-    """What is neither header, record nor name is zero in the first cluster.
-
-    Reads the first cluster.
-    """
+    """What is neither header, record nor name is zero in the first cluster."""
     return image.slack == 0
 
 
@@ -86,16 +66,16 @@ def first_stray(part: Part[Any], area: object, image: Metadata) -> Place:
     return Place(stretch.offset, stretch.name, None)
 
 
-@decides("extensions/bitmaps-present")
+@decides("extensions/bitmaps-present", reads="the extensions")
 def bitmaps_present(header: Qcow2.Header, image: Metadata) -> bool:
-    """Bitmaps that are declared up to date are there. Reads the types of all extensions."""
+    """Bitmaps that are declared up to date are there."""
     return not header.has_bitmaps or c.QCOW2_EXT_MAGIC_BITMAPS in image.extension_types
 
 
 # --- one record -----------------------------------------------------------------------------------
 
 
-@decides("extensions/once")
+@decides("extensions/once", reads="the extensions")
 def once(extension: Qcow2.HeaderExtension, image: Metadata) -> bool:
-    """No earlier record is of this type. Reads the earlier types."""
+    """No earlier record is of this type."""
     return not image.turn.repeats

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from qcow_parsers import Qcow1, Qcow2
+from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.spec.metadata import Metadata, Table
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place, place
 from qcowspec.spec.units import HostOffset
-
-# --- librbd ---------------------------------------------------------------------------------------
 
 
 @places("header/librbd-v1-version")
@@ -26,48 +24,32 @@ VERSION = 4
 """Where the version stands in a header, in bytes."""
 
 
-@decides("header/librbd-length")
-def librbd_length(header: Qcow2.Header, image: Metadata) -> bool:
-    """The file has the bytes that librbd reads as a header. Reads the file's length."""
-    return image.holds(0, c.QCOW2_HEADER_SIZE)
-
-
-@decides("header/v1-librbd-length")
-def v1_librbd_length(header: Qcow1.Header, image: Metadata) -> bool:
-    """The file has the bytes of a version 1 header. Reads the file's length."""
-    return image.holds(0, c.QCOW1_HEADER_SIZE)
-
-
-@states("header/librbd-length", "header/v1-librbd-length")
-def file_length(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> int | None:
-    """Bytes of the file."""
-    return image.length
-
-
 @places("header/librbd-compression")
 def compression(part: Part[Any], header: Qcow2.Header, image: Metadata) -> Place:
     """The compression type, or the bit that announces one where the type is 0 or missing."""
-    is_bit = header.effective_compression_type == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB
-    return place(part, "incompatible_features" if is_bit else COMPRESSION_TYPE)
+    field = "additional_fields.compression_type" if _has_type(header) else "incompatible_features"
+    return place(part, field)
 
 
 @states("header/librbd-compression")
 def compression_words(header: Qcow2.Header, image: Metadata) -> str:
     """What is set."""
-    if header.effective_compression_type == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB:
-        return f"incompatible_features is {header.incompatible_features:#x}: bit 3 is set"
-    return f"compression_type is {int(header.effective_compression_type)}"
+    if _has_type(header):
+        return f"compression_type is {int(header.effective_compression_type)}"
+    return f"incompatible_features is {header.incompatible_features:#x}: bit 3 is set"
 
 
-COMPRESSION_TYPE = "additional_fields.compression_type"
+def _has_type(header: Qcow2.Header) -> bool:
+    zlib = c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZLIB
+    return header.effective_compression_type != zlib
 
 
 # --- the operator's policy ------------------------------------------------------------------------
 
 
-@decides("header/untrusted-overlap")
+@decides("header/untrusted-overlap", reads="the tables")
 def untrusted_overlap(header: Qcow2.Header, image: Metadata) -> bool:
-    """What the header locates lies apart. Reads the places of all tables."""
+    """What the header locates lies apart."""
     return overlapping(header, image) is None
 
 
@@ -107,21 +89,3 @@ def _located(header: Qcow2.Header, image: Metadata) -> Iterator[tuple[int, int, 
     if image.bitmaps and directory is not None:
         start = directory.bitmap_directory_offset
         yield start, directory.bitmap_directory_size, BITMAP_DIRECTORY
-
-
-# --- the whole file -------------------------------------------------------------------------------
-
-
-@decides("header/truncated", "header/v1-truncated")
-def truncated(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> bool:
-    """Nothing that was looked at lies past the end of the file.
-
-    Reads the file's length and the places of all tables.
-    """
-    return image.reach == 0
-
-
-@states("header/truncated", "header/v1-truncated")
-def reach(header: Qcow1.Header | Qcow2.Header, image: Metadata) -> int:
-    """Where the last of it ends."""
-    return image.reach

@@ -17,15 +17,15 @@ def beginning(probe: Qcow.Probe, image: Metadata) -> str:
     return f"it begins with {image.beginning.hex(' ')}" if image.beginning else "it is empty"
 
 
-@decides("probe/untrusted-foreign")
+@decides("probe/untrusted-foreign", reads="the signatures of other formats")
 def untrusted_foreign(probe: Qcow.Probe, image: Metadata) -> bool:
-    """Nothing but partition tables was found. Reads the signatures of other formats."""
+    """Nothing but partition tables was found."""
     return image.foreign <= PARTITION_TABLES
 
 
-@decides("probe/untrusted-partition-table")
+@decides("probe/untrusted-partition-table", reads="the signatures of other formats")
 def untrusted_partition_table(probe: Qcow.Probe, image: Metadata) -> bool:
-    """No partition table was found. Reads the signatures of other formats."""
+    """No partition table was found."""
     return not image.foreign & PARTITION_TABLES
 
 

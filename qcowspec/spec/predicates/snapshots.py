@@ -12,16 +12,10 @@ from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place, place
 from qcowspec.spec.units import readable
 
-UINT32 = 1 << 32
-"""librbd adds the lengths of an entry's parts in this many values."""
 
-
-@decides("snapshots/table-read")
+@decides("snapshots/table-read", reads="its place in its table or area")
 def table_read(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """QEMU's block layer can read the entry, as far as QEMU goes before it looks at its parts.
-
-    Reads the entry's place.
-    """
+    """QEMU's block layer can read the entry, as far as QEMU goes before it looks at its parts."""
     length = entry.unpadded_size if entry.ok_extra_data_size else c.QCOW2_SNAPSHOT_HEADER_SIZE
     return bool(readable(image.turn.offset, length))
 
@@ -32,12 +26,9 @@ def entry_offset(entry: Qcow2.Snapshot, image: Metadata) -> int:
     return image.turn.offset
 
 
-@decides("snapshots/table-size")
+@decides("snapshots/table-size", reads="its place in its table or area")
 def table_size(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The table is not too large, up to and with this entry.
-
-    Reads the lengths of all earlier entries.
-    """
+    """The table is not too large, up to and with this entry."""
     return table_length(entry, image) <= c.QCOW_MAX_SNAPSHOTS_SIZE
 
 
@@ -50,55 +41,16 @@ def table_length(entry: Qcow2.Snapshot, image: Metadata) -> int:
 # --- what a check reports -------------------------------------------------------------------------
 
 
-@decides("snapshots/l1-table-offset")
+@decides("snapshots/l1-table-offset", reads="the header")
 def l1_table_offset(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The snapshot's L1 table begins at a cluster. Reads the header."""
+    """The snapshot's L1 table begins at a cluster."""
     return entry.l1_table_offset % image.qcow2_header.cluster_size == 0
 
 
-@decides("snapshots/id-unique")
+@decides("snapshots/id-unique", reads="the other entries of its table")
 def id_unique(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """No earlier entry has the same ID. Reads the earlier IDs."""
+    """No earlier entry has the same ID."""
     return not image.turn.repeats
-
-
-# --- librbd ---------------------------------------------------------------------------------------
-
-
-def _librbd_tail(entry: Qcow2.Snapshot) -> int:
-    """Bytes after an entry's fixed part, as librbd counts them."""
-    return (entry.extra_data_size + entry.id_str_size + entry.name_size) % UINT32
-
-
-@decides("snapshots/librbd-count")
-def librbd_count(header: Qcow2.Header, image: Metadata) -> bool:
-    """The file has as many bytes as the fixed parts of all entries have.
-
-    Reads the file's length.
-    """
-    if header.snapshots_offset == 0:
-        return True
-    length = header.nb_snapshots * c.QCOW2_SNAPSHOT_HEADER_SIZE
-    return image.holds(header.snapshots_offset, length)
-
-
-@decides("snapshots/librbd-past-end")
-def librbd_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The file has every byte of the entry that librbd reads.
-
-    Reads the file's length and the entry's place.
-    """
-    if image.qcow2_header.snapshots_offset == 0:
-        return True
-    return image.holds(image.turn.offset, c.QCOW2_SNAPSHOT_HEADER_SIZE + _librbd_tail(entry))
-
-
-@decides("snapshots/librbd-l1-past-end")
-def librbd_l1_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The file has the snapshot's L1 table, if librbd reads it. Reads the file's length."""
-    if image.qcow2_header.snapshots_offset == 0 or _librbd_tail(entry) == 0:
-        return True
-    return image.holds(entry.l1_table_offset, entry.l1_table_bytes)
 
 
 # --- the operator's policy ------------------------------------------------------------------------
@@ -109,15 +61,3 @@ def vm_state_size(part: Part[Any], entry: Qcow2.Snapshot, image: Metadata) -> Pl
     """The field that counts: the large one of the extra data, where it is there."""
     large = entry.extra_data.has_vm_state_size_large
     return place(part, "extra_data.vm_state_size_large" if large else "vm_state_size")
-
-
-@decides("snapshots/untrusted-past-end")
-def untrusted_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The file has the whole entry. Reads the file's length and the entry's place."""
-    return image.holds(image.turn.offset, entry.unpadded_size)
-
-
-@decides("snapshots/untrusted-l1-past-end")
-def untrusted_l1_past_end(entry: Qcow2.Snapshot, image: Metadata) -> bool:
-    """The file has the snapshot's whole L1 table. Reads the file's length."""
-    return image.holds(entry.l1_table_offset, entry.l1_table_bytes)
