@@ -1,13 +1,15 @@
 """Agreement with QEMU, over many images.
 
     python -m tests.conformance.agreement --mutants 20000
-    python -m tests.conformance.agreement --images kit --qemu /opt/qemu-5.2/qemu-img
+    python -m tests.conformance.agreement --qemu all --mutants 300 --limits 200
+    python -m tests.conformance.agreement --images kit --qemu 5.2,/opt/qemu/bin/qemu-img
 
-In: the images of tests/data, which mutants are made from, or a folder of images. Out: how often
-our verdict, and the key of the rule that we report first, agree with `qemu-img info`; every
-disagreement, with the numbers that make it again. The QEMU is the one installed or that of
-`--qemu`, judged by the profile of its version or that of `--profile`. Exit status: 0 all verdicts
-agree, 1 some do not.
+In: the images of tests/data, of which mutants and images with one number at a limit are made, or
+a folder of images. Out: how often our verdict, and the key of the rule that we report first, agree
+with `qemu-img info`; every disagreement, with the numbers that make it again. The QEMU is the one
+installed, or those of `--qemu`: versions that tools/qemus has got, all of them, or paths. Each is
+judged by the profile of its version or that of `--profile`. Exit status: 0 all verdicts agree, 1
+some do not.
 
 What QEMU does in each case is taken from its exit status and its message:
 
@@ -45,8 +47,9 @@ from qcowspec.sources.local import LocalFile
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.profiles import key_of
 from qcowspec.spec.rules import BY_ID
-from tests.conformance import mutations  # noqa: F401 - registers them
+from tests.conformance import limits, mutations  # noqa: F401 - mutations registers them
 from tests.conformance.mutants import Base, Mutant, choose, mutant
+from tools import qemus
 
 DATA = Path(__file__).parents[1] / "data"
 DIFFERENCES = Path(__file__).with_name("differences.toml")
@@ -172,7 +175,6 @@ class Report:
     def lines(self, *, rules: bool) -> Iterator[str]:
         """The report, for people."""
         yield from map(str, self.disagreements)
-        yield from (f"{name}\n  QEMU was built without zstd" for name in self.unbuilt)
         if self.unbuilt:
             yield f"{len(self.unbuilt)} images need zstd, without which this QEMU was built"
         yield f"{self.images} images, {self.rejected} of them rejected by QEMU"
@@ -301,11 +303,27 @@ def named(made: Mutant) -> str:
 
 def compare(numbers: Iterable[int], seed: int, asked: Qemu) -> list[Case]:
     """Both answers on some mutants."""
-    names, workplace, cases = bases(), Workplace(), []
+    names = bases()
+    return _compare(
+        (mutant(base_of(names[number % len(names)]), seed, number) for number in numbers), asked
+    )
+
+
+def compare_limits(first: int, step: int, asked: Qemu) -> list[Case]:
+    """Both answers on some images with one number at a limit."""
+    return _compare(at_limits()[first::step], asked)
+
+
+def at_limits() -> tuple[Mutant, ...]:
+    """Every image with one number at a limit."""
+    return limits.images(tuple(DATA / name for name in bases()))
+
+
+def _compare(mutants: Iterable[Mutant], asked: Qemu) -> list[Case]:
+    workplace, cases = Workplace(), []
     try:
-        for number in numbers:
-            base = base_of(names[number % len(names)])
-            made = mutant(base, seed, number)
+        for made in mutants:
+            base = base_of(made.base)
             path = workplace.put(base, made)
             cases.append(case(named(made), path, made.format, asked))
             workplace.restore(base, made)
@@ -333,6 +351,13 @@ def run(mutants: int, seed: int, jobs: int = 1, asked: Qemu | None = None) -> Re
     return gather(partial(compare, seed=seed, asked=asked or qemu()), portions, jobs)
 
 
+def run_limits(images: int, jobs: int = 1, asked: Qemu | None = None) -> Report:
+    """Compare both answers on about so many images with one number at a limit, of every field."""
+    step = max(1, len(at_limits()) // images) * PORTIONS
+    work = partial(compare_limits, step=step, asked=asked or qemu())
+    return gather(work, range(0, step, step // PORTIONS), jobs)
+
+
 def run_images(folder: Path, jobs: int = 1, asked: Qemu | None = None) -> Report:
     """Compare both answers on every image in a folder and below it."""
     paths = sorted(p for p in folder.rglob("*.qcow*") if p.suffix in SUFFIXES)
@@ -356,25 +381,27 @@ def gather(work: Callable[[Portion], list[Case]], portions: Iterable[Portion], j
     return report
 
 
-def known_differences() -> list[str]:
-    """The reproductions in differences.toml, as `Case` prints their first line."""
+def known_differences(series: str) -> list[str]:
+    """The reproductions in differences.toml of a series of QEMU, as `Case` prints them."""
     rows = tomllib.loads(DIFFERENCES.read_text("utf-8")).get("difference", [])
-    return [row["mutant"] for row in rows]
+    return [row["mutant"] for row in rows if row["qemu"] == series]
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.agreement")
-    parser.add_argument("--mutants", type=int, default=1000, help="how many (default: 1000)")
-    parser.add_argument("--images", metavar="FOLDER", type=Path, help="these, and no mutants")
-    parser.add_argument("--qemu", metavar="PATH", default="qemu-img", help="the qemu-img to ask")
-    parser.add_argument("--profile", help="the profile to judge by (default: its version's)")
-    parser.add_argument("--seed", type=int, default=1, help="which ones (default: 1)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at work (default: 1)")
-    parser.add_argument("--mutation", action="append", help="only this one; may be repeated")
-    parser.add_argument("--rules", action="store_true", help="say how often each rule was broken")
-    parser.add_argument("--keep", metavar="NUMBER", type=int, help="write this mutant, run nothing")
-    parser.add_argument("-o", "--output", type=Path, default=Path("mutant.img"), help="where to")
+    add = parser.add_argument
+    add("--mutants", type=int, default=None, help="how many (default: 1000)")
+    add("--limits", type=int, default=0, help="images with one number at a limit (default: none)")
+    add("--images", metavar="FOLDER", type=Path, help="these, and no mutants")
+    add("--qemu", metavar="WHICH", default="qemu-img", help="versions, `all`, or a qemu-img")
+    add("--profile", help="the profile to judge by (default: that of each version)")
+    add("--seed", type=int, default=1, help="which mutants (default: 1)")
+    add("--jobs", type=int, default=1, help="processes at work (default: 1)")
+    add("--mutation", action="append", help="only this one; may be repeated")
+    add("--rules", action="store_true", help="say how often each rule was broken")
+    add("--keep", metavar="NUMBER", type=int, help="write this mutant, run nothing")
+    add("-o", "--output", type=Path, default=Path("mutant.img"), help="where to")
     arguments = parser.parse_args()
     choose(arguments.mutation)
     if arguments.keep is not None:
@@ -384,13 +411,47 @@ def main() -> int:
         arguments.output.write_bytes(made.apply(base.data))
         print(f"{arguments.output}: {made.base} -f {made.format} ({'+'.join(made.mutations)})")  # noqa: T201
         return 0
-    asked = qemu(arguments.qemu, arguments.profile)
-    if arguments.images is None:
-        report = run(arguments.mutants, arguments.seed, arguments.jobs, asked)
-    else:
-        report = run_images(arguments.images, arguments.jobs, asked)
-    print(*report.lines(rules=arguments.rules), sep="\n")  # noqa: T201
-    return int(report.verdicts != report.images)
+    if arguments.mutants is None:
+        arguments.mutants = 0 if arguments.limits or arguments.images else 1000
+    agreed = True
+    for asked in asked_of(arguments.qemu, arguments.profile):
+        print(f"== QEMU {installed(asked.program)}, profile {asked.profile}")  # noqa: T201
+        for title, report in reports(arguments, asked):
+            print(title, *report.lines(rules=arguments.rules), sep="\n", flush=True)  # noqa: T201
+            agreed = agreed and report.verdicts == report.images
+    return int(not agreed)
+
+
+def reports(arguments: argparse.Namespace, asked: Qemu) -> Iterator[tuple[str, Report]]:
+    """A report for each kind of image that was asked for."""
+    jobs = arguments.jobs
+    if arguments.mutants:
+        yield (
+            f"-- mutants, seed {arguments.seed}",
+            run(arguments.mutants, arguments.seed, jobs, asked),
+        )
+    if arguments.limits:
+        yield "-- one number at a limit", run_limits(arguments.limits, jobs, asked)
+    if arguments.images is not None:
+        yield f"-- {arguments.images}", run_images(arguments.images, jobs, asked)
+
+
+def asked_of(which: str, profile: str | None) -> list[Qemu]:
+    """The QEMUs of a command line: versions, ``all``, or paths of a `qemu-img`.
+
+    Raises:
+        SystemExit: One of the versions is not here.
+    """
+    programs: list[str] = []
+    for name in which.split(","):
+        if name == "all" or re.fullmatch(r"[0-9.]+", name):
+            try:
+                programs += [each.program() for each in qemus.choose(name)]
+            except LookupError as error:
+                sys.exit(str(error))
+        else:
+            programs.append(name)
+    return [qemu(program, profile) for program in programs]
 
 
 if __name__ == "__main__":
