@@ -17,6 +17,12 @@ from qcowspec import cli
 
 def run(*words: object) -> CompletedProcess[str]:
     """Run qcowspec with these words; what would be a traceback is raised."""
+    done = run_bytes(*words)
+    return CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_bytes(*words: object) -> CompletedProcess[bytes]:
+    """Run qcowspec with these words; its output as it is."""
     line = ["qcowspec", *map(str, words)]
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -27,5 +33,4 @@ def run(*words: object) -> CompletedProcess[str]:
         status = cli._run()
         sys.stdout.flush()
         sys.stderr.flush()
-        printed, complained = out.getvalue().decode(), error.getvalue().decode()
-    return CompletedProcess(line, status, printed, complained)
+        return CompletedProcess(line, status, out.getvalue(), error.getvalue())

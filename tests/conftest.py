@@ -1,10 +1,13 @@
 """Servers that tests of any folder ask for: started once, when the first of them does.
 
+What is collected is no garbage: tests that collect it need not look through all that is imported.
+
 Refused: to pass without nginx where ``CI`` is set; elsewhere its absence is a visible skip.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,6 +21,12 @@ from tests.remote import servers
 from tools.make_test_data import DATA
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+def pytest_collection_finish() -> None:
+    """Set aside what stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,11 @@ and ``qemu-img info`` refuse the same images.
 
 from __future__ import annotations
 
+import atexit
 import json
-import subprocess
+import multiprocessing
+import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from qcowspec.cli import main
 from qcowspec.errors import NotQcow
 from qcowspec.image import lay_open
 from qcowspec.report import document, text, tree
@@ -42,21 +46,6 @@ CEILING = 1024 * MEBIBYTE
 """Address space of a measured program, so that a bad one does not take the machine along."""
 
 U32, U64 = 2**32 - 1, 2**64 - 1
-
-# Runs the command line, and afterwards writes the most memory that it had into a file. Linux keeps
-# that number for each program; the one in rusage begins with that of the program which started it.
-MEASURED = """
-import atexit, resource, sys
-path, ceiling = sys.argv[1], int(sys.argv[2])
-resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
-def peak():
-    status = open("/proc/self/status").read()
-    open(path, "w").write(status.partition("VmHWM:")[2].split()[0])
-atexit.register(peak)
-sys.argv[1:] = sys.argv[3:]
-from qcowspec.cli import main
-main()
-"""
 
 
 @dataclass(frozen=True)
@@ -87,19 +76,38 @@ class Ran:
         return [finding["rule"] for finding in self.document["findings"]]
 
 
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(["qcowspec.cli.dump", "qcowspec.report.document", __name__])
+
+
 def measured(folder: Path, *words: str | Path) -> Ran:
-    """Run ``qcowspec`` in a program of its own, in bounded time and memory."""
-    report = folder / "peak"
-    command = [sys.executable, "-c", MEASURED, report, CEILING, *words]
-    done = subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr, int(report.read_text()) * 1024)
+    """Run ``qcowspec`` in a process of its own, in bounded time and memory."""
+    process = FORKING.Process(target=child, args=(folder, list(map(str, words))))
+    process.start()
+    process.join(SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        pytest.fail(f"{words}: not done after {SECONDS} s")
+    out, err, peak = ((folder / name).read_text("utf-8") for name in ("out", "err", "peak"))
+    return Ran(process.exitcode, out, err, int(peak) * 1024)
+
+
+def child(folder: Path, words: list[str]) -> None:
+    """Run the command line, and write the most memory that this process had.
+
+    Linux keeps that number for each process; the one in rusage begins with that of the parent.
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (CEILING, CEILING))
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv[1:] = words
+
+    @atexit.register
+    def peak() -> None:
+        status = Path("/proc/self/status").read_text()
+        (folder / "peak").write_text(status.partition("VmHWM:")[2].split()[0])
+
+    main()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from qcowspec.transfer.convert import convert
 from qcowspec.transfer.files import write_bytes
 from qcowspec.transfer.output import SparseFile
 from qcowspec.transfer.places import Unwritable
+from tests.command import run_bytes as run
 
 SIZE = 3 << 20
 SOMEBODY = 65534
@@ -36,7 +37,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image whose disk is noise, a hole, noise, and a hole at the end."""
     path = tmp_path_factory.mktemp("images") / "disk.qcow2"
     spec = f"{{size: {SIZE}, writes: [{{at: 0, noise: 1, length: 1M}}, {ISLAND}]}}"
-    done = run("build", "-", "-o", path, given=spec.encode())
+    done = process("build", "-", "-o", path, given=spec.encode())
     assert done.returncode == 0, done.stderr
     return path
 
@@ -61,9 +62,10 @@ def broken(image: Path) -> Path:
     return path
 
 
-def run(
+def process(
     *words: object, given: bytes = b"", stdout: int = subprocess.PIPE, fds: tuple[int, ...] = ()
 ) -> subprocess.CompletedProcess[bytes]:
+    """Run the command in a process of its own, as its streams or descriptors count."""
     command = [sys.executable, "-m", "qcowspec", *map(str, words)]
     return subprocess.run(
         command,
@@ -510,7 +512,7 @@ def test_a_pipe_is_not_resumed(image: Path, tmp_path: Path) -> None:
 def test_standard_output_gets_the_bytes_in_order(
     image: Path, disk: bytes, stdout_name: str
 ) -> None:
-    done = run("convert", image, stdout_name)
+    done = process("convert", image, stdout_name)
 
     assert (done.returncode, done.stderr, done.stdout == disk) == (0, b"", True)
 
@@ -524,7 +526,7 @@ def test_standard_output_that_is_a_file_is_gone_on_with(
         file.write(b"before")
         file.flush()
         inode = out.stat().st_ino
-        assert run("convert", image, stdout_name, stdout=file.fileno()).returncode == 0
+        assert process("convert", image, stdout_name, stdout=file.fileno()).returncode == 0
         file.seek(0, os.SEEK_END)
         file.write(b"after")
 
@@ -535,17 +537,17 @@ def test_standard_output_that_is_a_file_is_gone_on_with(
 def test_another_descriptor_gets_the_bytes(image: Path, disk: bytes, tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as file:
         number = file.fileno()
-        done = run("convert", image, f"/dev/fd/{number}", fds=(number,))
+        done = process("convert", image, f"/dev/fd/{number}", fds=(number,))
 
     assert (done.returncode, (tmp_path / "out").read_bytes() == disk) == (0, True)
-    assert run("convert", image, "/dev/fd/99").returncode == 1
+    assert process("convert", image, "/dev/fd/99").returncode == 1
 
 
 def test_a_terminal_gets_no_disk(image: Path) -> None:
     ours, theirs = pty.openpty()
     try:
-        done = run("convert", image, "-", stdout=theirs)
-        again = run("build", "-", "-o", "-", given=b"{}", stdout=theirs)
+        done = process("convert", image, "-", stdout=theirs)
+        again = process("build", "-", "-o", "-", given=b"{}", stdout=theirs)
     finally:
         os.close(ours)
         os.close(theirs)
@@ -560,7 +562,7 @@ def test_standard_output_that_is_full_or_closed_is_an_error(image: Path, words: 
     given = b"{size: 1M, writes: [{at: 0, fill: 1, length: 1M}]}"
     words = [str(image) if word == "IMAGE" else word for word in words]
     with open("/dev/full", "wb") as full:
-        done = run(*words, given=given, stdout=full.fileno())
+        done = process(*words, given=given, stdout=full.fileno())
     command = f'exec "$0" -m qcowspec {" ".join(words)} >&-'
     closed = subprocess.run(
         ["sh", "-c", command, sys.executable], input=given, capture_output=True, check=False
@@ -573,21 +575,21 @@ def test_standard_output_that_is_full_or_closed_is_an_error(image: Path, words: 
 
 
 def test_a_reader_that_has_seen_enough_ends_it_without_a_word(image: Path) -> None:
-    process = subprocess.Popen(
+    running = subprocess.Popen(
         [sys.executable, "-m", "qcowspec", "convert", str(image), "-"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.read(10)
-    process.stdout.close()
+    assert running.stdout is not None
+    assert running.stderr is not None
+    running.stdout.read(10)
+    running.stdout.close()
 
-    assert (process.stderr.read(), process.wait(30)) == (b"", -13)
+    assert (running.stderr.read(), running.wait(30)) == (b"", -13)
 
 
 def test_standard_output_is_not_resumed(image: Path, tmp_path: Path) -> None:
-    done = run("convert", "--resume", image, "-")
+    done = process("convert", "--resume", image, "-")
 
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"Usage: ")
@@ -640,7 +642,7 @@ def test_an_input_is_not_written(image: Path, tmp_path: Path, name: str, way: li
         else:
             out = str(tmp_path / name)
 
-        done = run("convert", *way, copy, out, stdout=stdout, fds=(file.fileno(),))
+        done = process("convert", *way, copy, out, stdout=stdout, fds=(file.fileno(),))
 
     assert (done.returncode, copy.read_bytes() == image.read_bytes()) == (2, True)
 
@@ -662,8 +664,8 @@ def test_build_does_not_write_two_files_into_one(tmp_path: Path) -> None:
     spec = b"{size: 8K, data_file: d.raw, writes: [{at: 4K, text: hi}]}"
 
     for path in (out, f"{tmp_path}/./out"):
-        assert run("build", "-", "-o", out, "--data-file", path, given=spec).returncode == 2
-    assert run("build", "-", "-o", "-", "--data-file", "-", given=spec).returncode == 2
+        assert process("build", "-", "-o", out, "--data-file", path, given=spec).returncode == 2
+    assert process("build", "-", "-o", "-", "--data-file", "-", given=spec).returncode == 2
 
     assert not out.exists()
 
@@ -676,9 +678,9 @@ def test_build_writes_the_image_to_standard_output_and_words_elsewhere(
     tmp_path: Path, stdout_name: str
 ) -> None:
     spec = b"{size: 1M, writes: [{at: 64K, text: hello}, {at: 0, fill: 7, length: 5000}]}"
-    assert run("build", "-", "-o", tmp_path / "file", given=spec).returncode == 0
+    assert process("build", "-", "-o", tmp_path / "file", given=spec).returncode == 0
 
-    done = run("build", "-", "-o", stdout_name, given=spec)
+    done = process("build", "-", "-o", stdout_name, given=spec)
 
     assert (done.returncode, done.stdout == (tmp_path / "file").read_bytes()) == (0, True)
     assert done.stderr.startswith(f"{stdout_name}: ".encode())
@@ -687,7 +689,7 @@ def test_build_writes_the_image_to_standard_output_and_words_elsewhere(
 def test_build_with_an_original_writes_it_in_order(image: Path, tmp_path: Path) -> None:
     dump = run("dump", "--json", "--tables", image).stdout
 
-    done = run("build", "-", "--data-from", image, "-o", "-", given=dump)
+    done = process("build", "-", "--data-from", image, "-o", "-", given=dump)
 
     assert (done.returncode, done.stdout == image.read_bytes()) == (0, True)
 
@@ -701,7 +703,7 @@ def test_build_keeps_links_and_modes(tmp_path: Path) -> None:
     os.link(out, tmp_path / "hard")
     spec = b"{size: 8K, data_file: d.raw, writes: [{at: 4K, text: hi}]}"
 
-    done = run("build", "-", "-o", f"{out}.link", "--data-file", f"{data}.link", given=spec)
+    done = process("build", "-", "-o", f"{out}.link", "--data-file", f"{data}.link", given=spec)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert (mode(out), mode(data), out.samefile(tmp_path / "hard")) == (0o600, 0o600, True)
