@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qcow_parsers.catalogue import RULES
+from qcow_parsers.catalogue import RULES, Rule
 
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing.campaign.outcomes import Outcome
@@ -45,7 +45,7 @@ SIGNS = {"l2/compressed-offset": "l2/compressed-data"}  # the bits above go into
 """By which rule our reader fails, where it is not the one that is out."""
 
 SECONDS = 30.0
-"""What a validator without a rule may take: without a rule that bounds, it may never end."""
+"""Of processor time, for a validator without a rule: without one that bounds, it may never end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +76,30 @@ def planted() -> tuple[str, ...]:
 
 @contextmanager
 def without(rule: str) -> Iterator[None]:
-    """Our judge without a rule."""
+    """Our judge without a rule; inside itself it changes nothing."""
     module = vars(rules)
     table = module["RULES"]
-    module["RULES"] = tuple(row for row in table if row.id != rule)
-    rules._rules_on.cache_clear()
-    rules._rules_on_entries.cache_clear()
+    left = tuple(row for row in table if row.id != rule)
+    if len(left) == len(table):  # it is out already, or there is no such rule
+        yield
+        return
+    _judge_by(left)
     try:
         yield
     finally:
-        module["RULES"] = table
-        rules._rules_on.cache_clear()
-        rules._rules_on_entries.cache_clear()
+        _judge_by(table)
+
+
+def _judge_by(table: tuple[Rule, ...]) -> None:
+    """Have our judge know these rules only."""
+    vars(rules)["RULES"] = table
+    rules._rules_on.cache_clear()
+    rules._rules_on_entries.cache_clear()
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """A bound on time, in the main thread.
+    """A bound on processor time, in the main thread.
 
     Raises:
         Hang: It is over.
@@ -101,13 +108,13 @@ def within(seconds: float) -> Iterator[None]:
     def late(*_: object) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def name(path: str, format: str, profile: str, rule: str) -> dict[str, Any]:
@@ -165,10 +172,11 @@ def caught(rule: str, kit: Path, rows: Sequence[Row]) -> Caught | None:
         rows: Its cases, as `scoring.cases` reads them.
     """
     about = sorted((row for row in rows if _is_about(row, rule)), key=lambda row: row["length"])
-    for held, target in _runs(rule):
-        for mark in scoring.marks(about, kit, held, [target]):
-            if mark.kind not in (None, RIGHT):
-                return Caught(rule, mark.row["id"], str(mark.kind), held)
+    with without(rule) if rule not in READ else nullcontext():
+        for held, target in _runs(rule):
+            for mark in scoring.marks(about, kit, held, [target]):
+                if mark.kind not in (None, RIGHT):
+                    return Caught(rule, mark.row["id"], str(mark.kind), held)
     return None
 
 
