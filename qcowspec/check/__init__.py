@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from qcow_parsers import constants as c
 
 from qcowspec.check.figures import CORRUPT, LEAKED, OK, Figures
-from qcowspec.check.findings import SHOWN, Findings, Progress, Sink
+from qcowspec.check.findings import SHOWN, Findings, Progress, Sink, silent
 from qcowspec.errors import Invalid
 from qcowspec.reader.looked import truncated
 from qcowspec.spec.metadata import Format
@@ -118,14 +118,14 @@ def check(
         deep: Whether compressed clusters are inflated.
         chain: Whether the backing chain is followed, through the image's gate.
         profile: Which QEMU decides what is opened: ``qemu``, or ``qemu@7.2``.
-        progress: Is told how far it is; see `qcowspec.check.findings.Progress`.
+        progress: Shows how far it is; see `qcowspec.check.findings.Progress`.
 
     Raises:
         Malformed, Invalid, Unsupported: A rule is broken for which QEMU does not check the image.
         Refused, Unreadable: The chain is followed, and cannot be.
     """
     _refuse(image, profile)
-    report = _run(image, Findings(shown), explain, deep, chain, progress)
+    report = _run(image, Findings(shown), explain, deep, chain, progress or silent)
     if sentence := truncated(image.metadata):
         report.ahead = (sentence,)
     return report
@@ -152,15 +152,16 @@ def every(
         chain: See `check`.
         progress: See `check`.
     """
-    if explain and image.format is not Format.QCOW:
+    named = explain and image.format is not Format.QCOW
+    if named:
         from qcowspec.check.explain import Namer
 
         sink = namer = Namer(image, sink)
     findings = Findings(0, rule=rule, sink=sink)
     deep = deep and BY_ID[rule].judged == "data"
-    _run(image, findings, explain=False, deep=deep, chain=chain, progress=progress)
+    _run(image, findings, explain=False, deep=deep, chain=chain, progress=progress or silent)
     findings.settle()
-    if explain and image.format is not Format.QCOW:
+    if named:
         namer.settle()
 
 
@@ -170,7 +171,7 @@ def _run(
     explain: bool,
     deep: bool,
     chain: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Report:
     """A check of an image that is not refused."""
     if not chain:
@@ -189,7 +190,7 @@ def _tables(
     explain: bool,
     deep: bool,
     data_length: int | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Report:
     """A check of the tables; see `check`."""
     if image.format is Format.QCOW:
@@ -198,23 +199,25 @@ def _tables(
         old = Qcow1Check(image.metadata, image.source, findings, progress, deep=deep)
         old.run()
         return Report(old.figures, findings, image.format)
+    from qcowspec.check.layout import Layout
     from qcowspec.check.qcow2 import Qcow2Check
     from qcowspec.check.regions import Aborted
 
     try:
-        run = Qcow2Check(image.metadata, image.source, findings, progress, data_length=data_length)
+        layout = Layout(image.metadata, image.source, findings)
     except Aborted as reason:
         figures = Figures(completed=False, check_errors=1)
         return Report(figures, findings, image.format, str(reason))
+    run = Qcow2Check(layout, progress, data_length=data_length)
     run.run()
     if deep:
         from qcowspec.check.deep import inflate_all
 
-        inflate_all(run, progress)
+        inflate_all(layout, run.figures.compressed_clusters, progress)
     if explain:
         from qcowspec.check.explain import explain as name_owners
 
-        name_owners(run, progress)
+        name_owners(layout, progress)
     return Report(run.figures, findings, image.format, looked=run.looked, missing=run.l2.missing)
 
 
@@ -234,7 +237,8 @@ def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:
         ValueError: The image is of version 1, which has no clusters in the file; or there are too
             many at once.
     """
-    from qcowspec.check.qcow2 import Qcow2Check, owner_map
+    from qcowspec.check.layout import Layout
+    from qcowspec.check.qcow2 import owner_map
     from qcowspec.check.regions import Aborted
 
     _refuse(image)
@@ -245,7 +249,7 @@ def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:
     if first < 0 or not 0 <= wanted <= LARGEST:
         raise ValueError(f"an owner map has at most {LARGEST} clusters")
     try:
-        run = Qcow2Check(image.metadata, image.source, Findings(0))
+        layout = Layout(image.metadata, image.source, Findings(0))
     except Aborted as reason:
         raise Invalid(f"has no owner map: {reason}", path=image.source.name) from reason
-    return owner_map(run, first, wanted)
+    return owner_map(layout, first, wanted)

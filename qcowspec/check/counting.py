@@ -49,8 +49,8 @@ class Window:
         self._highest, self._met = 0, Owner(0)
 
     @property
-    def behind(self) -> int:
-        """The number of the first cluster behind it."""
+    def end(self) -> int:
+        """The number of the first cluster after it."""
         return self.first + self.count
 
     def add(self, clusters: Numbers, owner: Owner, weight: int = 1, *, alone: bool = False) -> None:
@@ -60,13 +60,13 @@ class Window:
             clusters: Numbers of clusters, in any order, with repeats, inside or outside.
             owner: What references them.
             weight: How often each reference counts.
-            alone: Whether it references no cluster twice in a sound image.
+            alone: Whether it references no cluster twice in an image without faults.
         """
-        if not len(clusters):
+        if not weight or not len(clusters):
             return
         low, high = int(clusters.min()), int(clusters.max())
-        if low < self.first or high >= self.behind:
-            clusters = clusters[(clusters >= self.first) & (clusters < self.behind)]
+        if low < self.first or high >= self.end:
+            clusters = clusters[(clusters >= self.first) & (clusters < self.end)]
             if not len(clusters):
                 return
             low, high = int(clusters.min()), int(clusters.max())
@@ -104,14 +104,10 @@ class Window:
                 marked[again] |= np.uint16(Owner.TWICE)
             self.owners[unique] |= marked
 
-    def add_run(self, start: int, behind: int, owner: Owner, weight: int = 1) -> None:
-        """Count references to each of the clusters [start, behind)."""
-        self.add_runs(np.array([start]), np.array([behind]), owner, weight)
-
     def add_runs(
         self,
         starts: Numbers,
-        behind: Numbers,
+        ends: Numbers,
         owner: Owner,
         weight: int = 1,
         *,
@@ -121,13 +117,15 @@ class Window:
 
         Args:
             starts: The first cluster of each, rising.
-            behind: The cluster behind each.
+            ends: The cluster after each.
             owner: What references them.
             weight: How often each reference counts.
-            alone: Whether it references no cluster twice in a sound image.
+            alone: Whether it references no cluster twice in an image without faults.
         """
+        if not weight:
+            return
         low = np.clip(starts - self.first, 0, self.count).tolist()
-        high = np.clip(behind - self.first, 0, self.count).tolist()
+        high = np.clip(ends - self.first, 0, self.count).tolist()
         self._reserve(weight)
         counts, owners, bit = self.counts, self.owners, np.uint16(owner)
         more, looks = counts.dtype.type(weight), alone and (owner in self._met or weight > 1)
@@ -141,7 +139,7 @@ class Window:
 
     def inside(self, clusters: Numbers) -> npt.NDArray[np.bool_]:
         """Which clusters it has."""
-        return (clusters >= self.first) & (clusters < self.behind)
+        return (clusters >= self.first) & (clusters < self.end)
 
     def _own(self, here: OwnerMap, bit: np.uint16, *, alone: bool, twice: bool) -> None:
         """Note an owner of neighbours."""

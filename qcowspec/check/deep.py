@@ -1,6 +1,6 @@
 """Compressed clusters, inflated: what a check of tables alone takes on trust.
 
-In: a check that has run. Out: findings about payloads that do not give a whole cluster. Refuses:
+In: an image's layout. Out: findings about payloads that do not give a whole cluster. Refuses:
 nothing; each payload is inflated once, however many entries reference it.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
 from qcowspec.check.explain import Entries, entries
 from qcowspec.check.findings import Fault, Progress
-from qcowspec.check.qcow2 import Qcow2Check
+from qcowspec.check.layout import Layout
 from qcowspec.guest.inflate import Inflate, NotInflatable, deflated, zstandard_frames
 from qcowspec.guest.layers import pool
 from qcowspec.sources.source import Source
@@ -24,59 +23,50 @@ TOGETHER = 256
 """Payloads that the threads are handed at once."""
 
 
-def inflate_all(check: Qcow2Check, progress: Progress | None = None) -> None:
-    """Report the compressed clusters that no reader can inflate."""
-    done = 0
-    kind = int(check.metadata.qcow2_header.effective_compression_type)
+def inflate_all(layout: Layout, total: int, progress: Progress) -> None:
+    """Report the compressed clusters that no reader can inflate; there are `total`."""
+    header, bits, done = layout.metadata.qcow2_header, layout.geometry.cluster_bits, 0
+    if header.has_data_file:
+        return
+    kind = int(header.effective_compression_type)
     zstd = kind == c.Qcow2CompressionType.QCOW2_COMPRESSION_TYPE_ZSTD
     inflate = zstandard_frames if zstd else deflated
-    for batch in entries(check):
+    for batch in entries(layout):
         hit = np.flatnonzero(decoding.is_compressed(batch.values))
-        if not len(hit) or check.metadata.qcow2_header.has_data_file:
-            continue
-        described, first = np.unique(
+        descriptors, first = np.unique(
             decoding.compressed_descriptor(batch.values[hit]), return_index=True
         )
+        payloads = [
+            (decoding.compressed_offset(entry, bits), decoding.compressed_length(entry, bits))
+            for entry in descriptors.tolist()
+        ]
         broken: list[int] = []
-        for start in range(0, len(described), TOGETHER):
-            some = described[start : start + TOGETHER]
-            broken += [int(hit[first[start + one]]) for one in _broken(check, some, inflate)]
+        for start in range(0, len(payloads), TOGETHER):
+            some = payloads[start : start + TOGETHER]
+            failed = not_inflated(layout.source, some, layout.geometry.cluster_size, inflate)
+            broken += [int(hit[first[start + one]]) for one in failed]
             done += len(some)
-            if progress is not None:
-                progress("compressed clusters", done, check.figures.compressed_clusters)
-        check.findings.add("l2/compressed-data", len(broken), _faults(check, batch, broken))
+            progress("compressed clusters", done, total)
+        layout.findings.add("l2/compressed-data", len(broken), _faults(layout, batch, broken))
 
 
-def _broken(check: Qcow2Check, payloads: npt.NDArray[np.uint64], inflate: Inflate) -> list[int]:
-    """Which of some payloads do not give a cluster."""
-    bits = check.geometry.cluster_bits
-    where = [
-        (decoding.compressed_offset(entry, bits), decoding.compressed_length(entry, bits))
-        for entry in payloads.tolist()
-    ]
-    return unsound(check.source, where, check.geometry.cluster_size, inflate)
-
-
-def unsound(
+def not_inflated(
     source: Source, payloads: list[tuple[int, int]], size: int, inflate: Inflate = deflated
 ) -> list[int]:
     """Which of some payloads, by offset and length, do not give a cluster of some size."""
 
-    def holds(payload: tuple[int, int]) -> bool:
+    def is_whole(payload: tuple[int, int]) -> bool:
         try:
             inflate(source.read_at(*payload).ljust(payload[1], b"\0"), size)
         except NotInflatable:
             return False
         return True
 
-    return [number for number, sound in enumerate(pool().map(holds, payloads)) if not sound]
+    return [number for number, whole in enumerate(pool().map(is_whole, payloads)) if not whole]
 
 
-def _faults(check: Qcow2Check, batch: Entries, broken: list[int]) -> Iterator[Fault]:
-    width, bits = check.geometry.l2_entry_size, check.geometry.cluster_bits
+def _faults(layout: Layout, batch: Entries, broken: list[int]) -> Iterator[Fault]:
     for one in broken:
-        table, index = int(batch.table[one]), int(batch.index[one])
-        l1_entry, value = int(check.tables.places[table]), int(batch.values[one])
-        path, guest = f"{check.names.table(l1_entry)}[{index}]", check.names.guest(l1_entry, index)
-        place = int(check.tables.offsets[table]) + index * width
-        yield Fault(path, place, value, decoding.compressed_offset(value, bits), guest=guest)
+        value = int(batch.values[one])
+        offset = decoding.compressed_offset(value, layout.geometry.cluster_bits)
+        yield layout.l2_entry(int(batch.table[one]), int(batch.index[one]), value, offset)

@@ -19,8 +19,12 @@ SHOWN = 8
 """Places that are kept of each rule where nothing else is asked for."""
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is gone through (``tables``, ``compressed clusters``, ``owners``), how many of them
-were, and how many there are: an estimate."""
+"""Takes what is gone through (``tables``, ``compressed clusters``, ``owners``), how many of them
+are done, and how many there are: an estimate."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Show no progress."""
 
 
 @dataclass(frozen=True, slots=True)

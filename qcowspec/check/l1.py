@@ -11,6 +11,7 @@ Source: block/qcow2-refcount.c: check_refcounts_l1.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -21,19 +22,19 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec.check.findings import Fault, Findings
+from qcowspec.check.findings import Fault, Findings, Owned
 from qcowspec.check.regions import L1Table
+from qcowspec.sources.batches import read_words
+from qcowspec.sources.memory import Memory
 from qcowspec.sources.source import Source
-from qcowspec.spec import decoding, units
+from qcowspec.spec import decoding
 from qcowspec.spec.entries import Frame, L1Entries
 from qcowspec.spec.entry_rules import HOLDS
+from qcowspec.spec.metadata import Table
 from qcowspec.spec.units import Geometry
 
 Offsets = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]
-
-PIECE = 1 << 20
-"""Bytes of L1 tables that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +74,27 @@ class L2Tables:
 
 def segments(tables: list[L1Table]) -> Iterator[tuple[int, int, int, int]]:
     """The parts of the file that L1 tables take: start, end, how many active, how many not."""
-    marks: dict[int, list[int]] = {}
+    changes = defaultdict[int, list[int]](lambda: [0, 0])
     for table in tables:
-        change = (1, 0) if table.active else (0, 1)
-        for at, sign in ((table.offset, 1), (table.offset + table.count * c.L1E_SIZE, -1)):
-            mark = marks.setdefault(at, [0, 0])
-            mark[0] += sign * change[0]
-            mark[1] += sign * change[1]
-    active = inactive = 0
-    start = 0
-    for at in sorted(marks):
+        changes[table.offset][not table.active] += 1
+        changes[table.end][not table.active] -= 1
+    start = active = inactive = 0
+    for at, (more_active, more_inactive) in sorted(changes.items()):
         if active or inactive:
             yield start, at, active, inactive
-        active, inactive, start = active + marks[at][0], inactive + marks[at][1], at
+        active, inactive, start = active + more_active, inactive + more_inactive, at
 
 
 class Names:
-    """The paths of L1 entries and of the L2 tables behind them, by where the entries stand.
+    """The paths of L1 entries and of the L2 tables that they locate, by where the entries stand.
 
     Attributes:
         tables: The L1 tables, in the order in which they are named.
+        geometry: The image's sizes.
     """
 
     def __init__(self, tables: list[L1Table], geometry: Geometry) -> None:
-        """Take the tables, in the order in which they are named, and the image's sizes."""
-        self.tables, self._geometry = tables, geometry
+        self.tables, self.geometry = tables, geometry
         self._starts, self._firsts = _firsts(tables)
 
     def entry(self, place: int) -> str:
@@ -115,8 +112,29 @@ class Names:
 
     def guest(self, place: int, index: int = 0) -> int:
         """Guest offset of what the entry at a host offset maps, or one of its L2 table's."""
-        geometry = self._geometry
-        return self.index(place) * geometry.l2_span + index * geometry.cluster_size
+        return self.index(place) * self.geometry.l2_span + index * self.geometry.cluster_size
+
+    def l1_fault(self, place: int, value: int, cluster: int, note: str = "") -> Fault:
+        """The L1 entry at a host offset as a fault; see `Fault`."""
+        guest = self.guest(place)
+        return Fault(self.entry(place), place, value, cluster, guest=guest, note=note)
+
+    def l2_owner(self, place: int, index: int) -> Owned:
+        """An entry of the L2 table that the L1 entry at a host offset locates."""
+        return Owned(f"{self.table(place)}[{index}]", self.guest(place, index))
+
+    def l2_fault(
+        self,
+        place: int,
+        table: int,
+        index: int,
+        value: int,
+        cluster: int | None = None,
+        note: str = "",
+    ) -> Fault:
+        """An entry of the L2 table at a host offset, which the L1 entry at `place` locates."""
+        entry, offset = self.l2_owner(place, index), table + index * self.geometry.l2_entry_size
+        return Fault(entry.path, offset, value, cluster, guest=entry.guest, note=note)
 
     def _path(self, place: int, name: str) -> str:
         table = self._first(place)
@@ -136,33 +154,41 @@ def _firsts(tables: list[L1Table]) -> tuple[list[int], list[int | None]]:
     A hostile image has 65,536 tables, on each other, and asks for their names a million times.
     """
     marks = [(table.offset, number) for number, table in enumerate(tables)]
-    marks += [(table.offset + table.count * c.L1E_SIZE, -1) for table in tables]
+    marks += [(table.end, -1) for table in tables]
     starts, firsts, open_ = [-1], list[int | None]([None]), list[int]()
     for at, group in groupby(sorted(marks), key=itemgetter(0)):
         for _, number in group:
             if number >= 0:
                 heappush(open_, number)
-        while open_ and tables[open_[0]].offset + tables[open_[0]].count * c.L1E_SIZE <= at:
+        while open_ and tables[open_[0]].end <= at:
             heappop(open_)
         starts.append(at)
         firsts.append(open_[0] if open_ else None)
     return starts, firsts
 
 
+def l1_words(
+    source: Source, active: Table | None, start: int, end: int
+) -> Iterator[tuple[int, Offsets]]:
+    """Entries of L1 tables; see `read_words`. Those of the active one were read at opening."""
+    if active is None or not active.offset <= start <= end <= active.offset + active.length:
+        yield from read_words(source, start, end)
+        return
+    held, base = Memory(active.data), active.offset
+    for at, entries in read_words(held, start - base, end - base):
+        yield base + at, entries
+
+
 def l2_tables(
-    source: Source, geometry: Geometry, tables: list[L1Table], names: Names, findings: Findings
+    source: Source, active_table: Table | None, names: Names, findings: Findings
 ) -> L2Tables:
     """Judge the entries of all L1 tables, and collect the L2 tables that they locate."""
     found, held = [NOTHING], 0
-    for start, end, active, inactive in segments(tables):
-        behind = min(end, source.length)  # and from there on are zeros
-        for at in range(start, behind, PIECE):
-            data = source.read_at(at, min(PIECE, behind - at))
-            padded = data.ljust(units.align_up(len(data), c.L1E_SIZE), b"\0")
-            values = np.frombuffer(padded, ">u8")
+    for start, end, active, inactive in segments(names.tables):
+        for at, values in l1_words(source, active_table, start, end):
             used = np.flatnonzero(values)
-            entries, places = values[used].astype(np.uint64), at + used * c.L1E_SIZE
-            _judge(entries, places, active + inactive, geometry, names, findings)
+            entries, places = values[used], at + used * c.L1E_SIZE
+            _judge(entries, places, active + inactive, names, findings)
             offsets = decoding.l1_offset(entries)
             now, then = (np.broadcast_to(np.int64(n), len(entries)) for n in (active, inactive))
             found.append(L2Tables(offsets, now, then, places))
@@ -201,23 +227,14 @@ def _joined(pieces: list[Numbers]) -> Numbers:
 
 
 def _judge(
-    entries: Offsets,
-    places: Numbers,
-    weight: int,
-    geometry: Geometry,
-    names: Names,
-    findings: Findings,
+    entries: Offsets, places: Numbers, weight: int, names: Names, findings: Findings
 ) -> None:
     """Judge some entries; those of tables that share their place count for each of them."""
-    said = L1Entries(entries, Frame(geometry))
+    decoded = L1Entries(entries, Frame(names.geometry))
     for rule in ("l1/reserved", "l2/table-offset"):
-        hit = np.flatnonzero(~HOLDS[rule](said))
-        some = zip(*(one[hit].tolist() for one in (places, entries, said.offset)), strict=True)
-        faults = (
-            Fault(names.entry(at), at, value, cluster, guest=names.guest(at))
-            for at, value, cluster in some
-        )
-        findings.add(rule, len(hit) * weight, faults)
+        hit = np.flatnonzero(~HOLDS[rule](decoded))
+        columns = (one[hit].tolist() for one in (places, entries, decoded.offset))
+        findings.add(rule, len(hit) * weight, map(names.l1_fault, *columns))
 
 
 HELD = 1 << 22

@@ -1,6 +1,6 @@
 """Leaked clusters against the tables that could have referenced them: was a mapping lost?
 
-In: a check that has run, and found leaks. Out: findings, and a `Looked`: what was looked at.
+In: an image's layout, and leaks. Out: findings, and a `Looked`: what was looked at.
 Refuses: to look into more leaked clusters than a bound.
 
 A writer that was killed leaves leaks. So does a table that was wiped, and then the leaked clusters
@@ -10,23 +10,20 @@ are the only copy of what it mapped: a repair would free them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
 from qcowspec.check.findings import Fault
-from qcowspec.check.regions import L1Table, l1_pointer
+from qcowspec.check.l1 import l1_words
+from qcowspec.check.layout import Layout
+from qcowspec.check.regions import L1Table
 from qcowspec.sources.batches import read_tables
-from qcowspec.spec import units
 from qcowspec.spec.entries import Frame, L2Entries
 from qcowspec.spec.entry_rules import l2_cluster_offset, l2_reserved
 from qcowspec.spec.rules import BY_ID
-
-if TYPE_CHECKING:
-    from qcowspec.check.qcow2 import Qcow2Check
 
 Numbers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
@@ -50,26 +47,26 @@ class Looked:
     """What was looked at before anything is said of leaks.
 
     Attributes:
-        leaked: Leaked clusters, those past the end of the file among them.
-        past: Those past the end of the file.
-        loose: Those of the others that nothing references.
-        into: How many of these were read: is one of them a table?
-        zero: How many of these hold nothing but zeros.
+        leaked_clusters: Leaked clusters, those past the end of the file among them.
+        leaked_clusters_past_end: Those past the end of the file.
+        leaked_clusters_unreferenced: Those of the others that nothing references.
+        leaked_clusters_read: How many of these were read: is one of them a table?
+        leaked_clusters_zero: How many of these hold nothing but zeros.
         l1_tables: L1 tables.
         l1_entries: Their entries.
-        l1_empty: Those of them that are zero.
+        l1_entries_zero: Those of them that are zero.
         l2_tables: L2 tables.
         found: The rules that were found broken.
     """
 
-    leaked: int
-    past: int = 0
-    loose: int = 0
-    into: int = 0
-    zero: int = 0
+    leaked_clusters: int
+    leaked_clusters_past_end: int = 0
+    leaked_clusters_unreferenced: int = 0
+    leaked_clusters_read: int = 0
+    leaked_clusters_zero: int = 0
     l1_tables: int = 0
     l1_entries: int = 0
-    l1_empty: int = 0
+    l1_entries_zero: int = 0
     l2_tables: int = 0
     found: set[str] = field(default_factory=set)
 
@@ -82,7 +79,7 @@ class Looked:
     @property
     def held(self) -> int:
         """Leaked clusters that may hold what was lost: those that are not known for zeros."""
-        return self.leaked - self.past - self.zero
+        return self.leaked_clusters - self.leaked_clusters_past_end - self.leaked_clusters_zero
 
 
 class Leaks:
@@ -133,14 +130,14 @@ KEPT = 1 << 20
 """Runs of leaked clusters that are kept at least, before more are only counted."""
 
 
-def look(check: Qcow2Check) -> Looked:
+def look(layout: Layout, leaks: Leaks) -> Looked:
     """Look for what may have referenced the leaked clusters, and report it."""
-    looked = Looked(check.leaks.count)
-    before = {group.rule.id: group.count for group in check.findings}
-    _contents(check, looked)
-    _l1_tables(check, looked)
-    _l2_tables(check, looked)
-    after = {group.rule.id: group.count for group in check.findings}
+    looked = Looked(leaks.count)
+    before = {group.rule.id: group.count for group in layout.findings}
+    _contents(layout, leaks, looked)
+    _l1_tables(layout, looked)
+    _l2_tables(layout, looked)
+    after = {group.rule.id: group.count for group in layout.findings}
     looked.found = {rule for rule, count in after.items() if count != before.get(rule, 0)}
     return looked
 
@@ -148,77 +145,67 @@ def look(check: Qcow2Check) -> Looked:
 # --- tables that are empty ------------------------------------------------------------------------
 
 
-def _l1_tables(check: Qcow2Check, looked: Looked) -> None:
-    for table in check.names.tables:
-        if table.prefix and len(check.names.tables) > SNAPSHOTS:
+def _l1_tables(layout: Layout, looked: Looked) -> None:
+    tables = layout.names.tables
+    for table in tables:
+        if table.prefix and len(tables) > SNAPSHOTS:
             break
-        used = _entries_in_use(check, table)
+        words = l1_words(layout.source, layout.metadata.l1_table, table.offset, table.end)
+        used = sum(int(np.count_nonzero(entries)) for _, entries in words)
         looked.l1_tables += 1
         looked.l1_entries += table.count
-        looked.l1_empty += table.count - used
+        looked.l1_entries_zero += table.count - used
         if not used and looked.held:
-            check.findings.add("check/l1-table-empty", 1, _empty_l1(check, table))
+            layout.findings.add("check/l1-table-empty", 1, _empty_l1(layout, table))
 
 
 SNAPSHOTS = 1 << 10
 """L1 tables that are all counted; of an image with more, and hostile, the active one alone is."""
 
 
-def _entries_in_use(check: Qcow2Check, table: L1Table) -> int:
-    end = min(table.offset + table.count * c.L1E_SIZE, check.source.length)
-    used = 0
-    for at in range(table.offset, end, BATCH):
-        data = check.source.read_at(at, min(BATCH, end - at))
-        padded = data.ljust(units.align_up(len(data), c.L1E_SIZE), b"\0")
-        used += int(np.count_nonzero(np.frombuffer(padded, ">u8")))
-    return used
+def _empty_l1(layout: Layout, table: L1Table) -> Iterator[Fault]:
+    lost = layout.lost_range(0, table.count * layout.geometry.l2_span)
+    note = lost if table.active else f"{lost} of {table.prefix.removesuffix('.')}"
+    for fault in table.pointer.faults(layout.source.length, table.offset):
+        yield replace(fault, guest=0, note=note)
 
 
-def _empty_l1(check: Qcow2Check, table: L1Table) -> Iterator[Fault]:
-    place = l1_pointer(check.metadata, table).place(check.source.length)
-    where = "" if table.active else f" of snapshots[{table.index}]"
-    note = check.lost_range(0, table.count * check.geometry.l2_span) + where
-    yield Fault(place.path, place.offset, place.value, table.offset, guest=0, note=note)
-
-
-def _l2_tables(check: Qcow2Check, looked: Looked) -> None:
-    tables, geometry = check.tables, check.geometry
+def _l2_tables(layout: Layout, looked: Looked) -> None:
+    tables = layout.tables
     looked.l2_tables = len(tables)
     if not looked.held:
         return
-    there = tables.offsets < np.uint64(check.source.length)
-    _report_empty(check, np.flatnonzero(~there & (tables.offsets != 0)))
+    there = tables.offsets < np.uint64(layout.source.length)
+    _report_empty(layout, np.flatnonzero(~there & (tables.offsets != 0)))
     here = np.flatnonzero(there & (tables.offsets != 0))
-    size = geometry.l2_table_size
-    for part, rows in read_tables(check.source, tables.offsets[here], size, batch=BATCH):
+    size = layout.geometry.l2_table_size
+    for part, rows in read_tables(layout.source, tables.offsets[here], size, batch=BATCH):
         words = rows.view(np.uint64)
         used = words.any(axis=1)
-        _report_empty(check, here[part][~used])
+        _report_empty(layout, here[part][~used])
         if used.any():
-            _parts(check, here[part][used], words[used], ABOUT * looked.held)
+            _parts(layout, here[part][used], words[used], ABOUT * looked.held)
 
 
-def _report_empty(check: Qcow2Check, tables: Numbers) -> None:
+def _report_empty(layout: Layout, tables: Numbers) -> None:
     """Report L2 tables that map nothing."""
-    both = check.tables.active + check.tables.inactive
-    check.findings.add("check/l2-table-empty", int(both[tables].sum()), _empty_l2(check, tables))
+    count = int((layout.tables.active + layout.tables.inactive)[tables].sum())
+    layout.findings.add("check/l2-table-empty", count, _empty_l2(layout, tables))
 
 
-def _empty_l2(check: Qcow2Check, tables: Numbers) -> Iterator[Fault]:
+def _empty_l2(layout: Layout, tables: Numbers) -> Iterator[Fault]:
     for table in tables.tolist():
-        place, offset = int(check.tables.places[table]), int(check.tables.offsets[table])
-        guest, path = check.names.guest(place), check.names.entry(place)
-        note = check.lost_range(guest, guest + check.geometry.l2_span)
-        yield Fault(path, place, check.word(place), offset, guest=guest, note=note)
+        guest = layout.names.guest(int(layout.tables.places[table]))
+        yield layout.l2_table(table, layout.lost_range(guest, guest + layout.geometry.l2_span))
 
 
-def _parts(check: Qcow2Check, tables: Numbers, words: Words, longest: int) -> None:
+def _parts(layout: Layout, tables: Numbers, words: Words, longest: int) -> None:
     """Report whole sectors of tables in use that are zero, up to so many entries."""
     sectors = words.reshape(len(words), -1, SECTOR)
     empty = ~sectors.any(axis=2)
     if not empty.any():
         return
-    per_entry = check.geometry.l2_entry_size // c.L2E_SIZE_NORMAL
+    per_entry = layout.geometry.l2_entry_size // c.L2E_SIZE_NORMAL
     edges = np.diff(empty.astype(np.int8), axis=1, prepend=0, append=0)
     (row, first), (_, end) = np.nonzero(edges == 1), np.nonzero(edges == -1)
     # On both sides an entry in use, right at the sector's edge: what was never used ends anywhere.
@@ -229,36 +216,35 @@ def _parts(check: Qcow2Check, tables: Numbers, words: Words, longest: int) -> No
     hit = np.flatnonzero(before & after & (length <= longest))
     firsts, lengths = first[hit] * SECTOR // per_entry, length[hit]
     found = zip(tables[row[hit]].tolist(), firsts.tolist(), lengths.tolist(), strict=True)
-    check.findings.add("check/l2-entries-empty", len(hit), (_part(check, *one) for one in found))
+    layout.findings.add("check/l2-entries-empty", len(hit), (_part(layout, *one) for one in found))
 
 
-def _part(check: Qcow2Check, table: int, index: int, count: int) -> Fault:
-    bits = check.geometry.cluster_bits
-    l1_entry = int(check.tables.places[table])
-    guest = check.names.guest(l1_entry, index)
-    place = int(check.tables.offsets[table]) + index * check.geometry.l2_entry_size
-    lost = check.lost_range(guest, guest + (count << bits))
-    note = f"{count} entries from there on are zero: {lost}"
-    return Fault(f"{check.names.table(l1_entry)}[{index}]", place, 0, guest=guest, note=note)
+def _part(layout: Layout, table: int, index: int, count: int) -> Fault:
+    fault = layout.l2_entry(table, index, 0)
+    assert fault.guest is not None
+    lost = layout.lost_range(fault.guest, fault.guest + count * layout.geometry.cluster_size)
+    fault.note = f"{count} entries from there on are zero: {lost}"
+    return fault
 
 
 # --- tables among the leaked clusters -------------------------------------------------------------
 
 
-def _contents(check: Qcow2Check, looked: Looked) -> None:
+def _contents(layout: Layout, leaks: Leaks, looked: Looked) -> None:
     """Look into leaked clusters: one that holds a table was lost together with what it maps."""
-    starts, ends, loose = check.leaks.runs()
-    size = check.geometry.cluster_size
+    starts, ends, loose = leaks.runs()
+    size = layout.geometry.cluster_size
     clusters = _first(starts[loose], ends[loose], LOOKED_INTO // size)
-    looked.into, looked.past, looked.loose = len(clusters), check.leaks.past, check.leaks.loose
+    looked.leaked_clusters_read = len(clusters)
+    looked.leaked_clusters_past_end, looked.leaked_clusters_unreferenced = leaks.past, leaks.loose
     offsets = clusters.astype(np.uint64) * np.uint64(size)
-    for part, rows in read_tables(check.source, offsets, size, batch=BATCH):
+    for part, rows in read_tables(layout.source, offsets, size, batch=BATCH):
         words = rows.view(">u8").astype(np.uint64)
-        looked.zero += int((~words.any(axis=1)).sum())
-        for row, located in _tables_among(check, words, starts, ends):
-            fault = check.places.fault(int(clusters[part][row]), located)
+        looked.leaked_clusters_zero += int((~words.any(axis=1)).sum())
+        for row, located in _tables_among(layout, words, starts, ends):
+            fault = layout.places.fault(int(clusters[part][row]), located)
             fault.note = f"holds a table with {located:,} entries in use, which nothing locates"
-            check.findings.add("check/table-lost", 1, [fault])
+            layout.findings.add("check/table-lost", 1, [fault])
 
 
 def _first(starts: Numbers, ends: Numbers, most: int) -> Numbers:
@@ -271,24 +257,24 @@ def _first(starts: Numbers, ends: Numbers, most: int) -> Numbers:
 
 
 def _tables_among(
-    check: Qcow2Check, words: Words, starts: Numbers, ends: Numbers
+    layout: Layout, words: Words, starts: Numbers, ends: Numbers
 ) -> Iterator[tuple[int, int]]:
     """Which rows are tables by what they hold, and how many entries they have in use."""
-    geometry, length = check.geometry, np.uint64(check.source.length)
-    data_file = bool(check.metadata.qcow2_header.has_data_file)
+    geometry, length = layout.geometry, np.uint64(layout.source.length)
+    data_file = bool(layout.metadata.qcow2_header.has_data_file)
     bits = geometry.cluster_bits
     words = words[:, :: geometry.l2_entry_size // c.L2E_SIZE_NORMAL]
     used = words != 0
-    said = L2Entries(words, Frame(geometry))
-    host = said.host
-    sound = l2_reserved(said) & l2_cluster_offset(said)
-    sound &= (host < length) | data_file
+    decoded = L2Entries(words, Frame(geometry))
+    host = decoded.host
+    valid = l2_reserved(decoded) & l2_cluster_offset(decoded)
+    valid &= (host < length) | data_file
     located = used & (host != 0)
-    rows = np.flatnonzero((sound | ~used).all(axis=1) & located.any(axis=1))
+    rows = np.flatnonzero((valid | ~used).all(axis=1) & located.any(axis=1))
     for row in rows.tolist():
         leads = (host[row][located[row]] >> np.uint64(bits)).astype(np.int64)
         index = np.searchsorted(starts, leads, side="right") - 1
         leaked = (index >= 0) & (leads < ends[np.maximum(index, 0)])
-        copied = said.copied[row][located[row]]
+        copied = decoded.copied[row][located[row]]
         if copied.all() if data_file else int(leaked.sum()) * ABOUT >= len(leads):
             yield row, len(leads)

@@ -1,8 +1,7 @@
-"""Where the file says where something lies: the byte that a finding is about.
+"""The byte of the image file that a finding is about: the field or entry that locates something.
 
-In: structures as bytes, and clusters. Out: a `Place`, which the file has, whatever is wrong with
-what it leads to. Refuses: nothing; where an entry lies past the end of the file, the field that
-located its table is the place.
+In: structures as bytes, and clusters. Out: a `Place` within the file. Refuses: nothing; where an
+entry lies past the end of the file, the field that locates its table is the place.
 """
 
 from __future__ import annotations
@@ -42,28 +41,33 @@ class Pointer:
     """A field that says where a structure lies, or how long it is.
 
     Attributes:
-        part: Gives the structure that it is a field of; asked when the place is.
+        part: Returns the structure that it is a field of.
         field: Its name.
-        behind: What locates that structure; None for the header and its extensions.
+        locator: The field that locates that structure; None for the header and its extensions.
     """
 
     part: Callable[[], Part[Any]]
     field: str
-    behind: Pointer | None = None
+    locator: Pointer | None = None
 
     def place(self, length: int) -> Place:
-        """Where the field stands: looked up only here, for hardly any is asked for.
+        """Where the field stands.
 
         Args:
             length: Bytes of the image file. A structure past its end reads as zeros.
         """
         part = self.part()
         field = lay_open(part).at(self.field)
-        if field.offset >= length and self.behind is not None:
-            place = self.behind.place(length)
+        if field.offset >= length and self.locator is not None:
+            place = self.locator.place(length)
             return replace(place, note=f"{part.name} lies past the end of the file")
         value = field.value if isinstance(field.value, int) else 0
         return Place(f"{part.name}.{self.field}", int(field.offset), value)
+
+    def faults(self, length: int, cluster: int | None = None, note: str = "") -> Iterator[Fault]:
+        """The field at fault: one, which is made only if it is asked for; see `Fault`."""
+        place = self.place(length)
+        yield Fault(place.path, place.offset, place.value, cluster, note=place.note or note)
 
 
 class RefcountPlaces:
@@ -83,6 +87,12 @@ class RefcountPlaces:
         self._offset = int(metadata.qcow2_header.refcount_table_offset)
         self._table = Pointer(lambda: header, "refcount_table_offset").place(length)
         self._size = Pointer(lambda: header, "refcount_table_clusters").place(length)
+
+    def entry(self, index: int, note: str = "") -> Fault:
+        """An entry of the refcount table as a fault."""
+        place, value = self._offset + index * c.REFTABLE_ENTRY_SIZE, self._stored.entries[index]
+        block = int(self._stored.offsets[index]) or None
+        return Fault(f"refcount_table[{index}]", place, int(value), block, note=note)
 
     def fault(self, cluster: int, value: int, expected: int | None = None) -> Fault:
         """A fault about a cluster, at its refcount; see `Fault`."""

@@ -18,11 +18,11 @@ import numpy.typing as npt
 from qcow_parsers import constants as c
 
 from qcowspec.check.figures import Figures
-from qcowspec.check.findings import Fault, Findings, Owned, Progress
-from qcowspec.check.places import Pointer
-from qcowspec.sources.batches import read_tables
+from qcowspec.check.findings import Fault, Findings, Owned, Progress, silent
+from qcowspec.check.l1 import Names
+from qcowspec.check.regions import L1Table, header_field
+from qcowspec.sources.batches import read_tables, read_words, word_at
 from qcowspec.sources.source import Source
-from qcowspec.spec import units
 from qcowspec.spec.entries import Frame, Qcow1L2Entries
 from qcowspec.spec.entry_rules import v1_cluster_offset
 from qcowspec.spec.metadata import Metadata
@@ -35,8 +35,7 @@ Flags = npt.NDArray[np.bool_]
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time."""
 
-PIECE = 1 << 20
-"""Bytes of the L1 table that are read at once."""
+ENTRY = c.QCOW1_TABLE_ENTRY_SIZE
 
 FIELDS = {
     "header": "magic",
@@ -52,7 +51,7 @@ class Pieces:
 
     Attributes:
         starts: Host offsets of their first bytes, an array a batch.
-        ends: Host offsets behind their last bytes.
+        ends: Host offsets of their ends.
         tables: Index of the L1 entry that they are about; -1 where `index` is one of `names`.
         index: Index of the L2 entry; -1 for the L2 table itself.
         names: Paths of the structures that stand in no L2 table.
@@ -65,7 +64,7 @@ class Pieces:
     names: list[str] = field(default_factory=list)
 
     def add(self, starts: Numbers, ends: Numbers, tables: Numbers, index: Numbers) -> None:
-        """Add some."""
+        """Add pieces."""
         self.starts.append(starts)
         self.ends.append(ends)
         self.tables.append(tables)
@@ -87,11 +86,11 @@ class Qcow1Check:
         metadata: Metadata,
         source: Source,
         findings: Findings,
-        progress: Progress | None = None,
+        progress: Progress = silent,
         *,
         deep: bool = False,
     ) -> None:
-        """Take what opening read; see `Qcow2Check`. Compressed clusters are inflated if `deep`."""
+        """Take what opening read; see `Layout`. Compressed clusters are inflated if `deep`."""
         assert metadata.geometry is not None
         assert metadata.header is not None
         assert metadata.l1_table is not None
@@ -100,118 +99,92 @@ class Qcow1Check:
         findings.step = self.geometry.cluster_size
         self.figures.total_clusters = self.geometry.clusters(whole_sectors(metadata.header.size))
         self.pieces, self._deep = Pieces(), deep
-        self._entries_of_l1 = metadata.l1_table.count
+        self.table, pointer = metadata.l1_table, header_field(metadata, FIELDS["l1_table"])
+        l1 = L1Table("", self.table.offset, self.table.count, True, pointer)
+        self.names = Names([l1], self.geometry)
 
     def run(self) -> None:
         """Check everything."""
-        table, backing = self.metadata.l1_table, self.metadata.backing
-        assert table is not None
+        table, backing = self.table, self.metadata.backing
         self.pieces.add_one("header", 0, c.QCOW1_HEADER_SIZE)
         if backing is not None:
-            behind = backing.offset + backing.length
-            self.pieces.add_one("backing_file_name", backing.offset, behind)
+            end = backing.offset + backing.length
+            self.pieces.add_one("backing_file_name", backing.offset, end)
         self.pieces.add_one("l1_table", table.offset, table.offset + table.length)
         if table.offset >= self.source.length and table.length:
             self.findings.add("check/v1-past-end", 1, [self._named("l1_table")])
         for places, offsets in self._l2_tables():
             self._tables(places, offsets)
         self._overlaps()
-        self.figures.corruptions = sum(
-            group.count for group in self.findings if group.effect == "corruption"
-        )
+        self.figures.corruptions = self.findings.count("corruption")
 
     # --- tables -----------------------------------------------------------------------------------
 
     def _l2_tables(self) -> Iterator[tuple[Numbers, Words]]:
         """Indices of the L1 entries that locate L2 tables in the file, and where."""
-        table = self.metadata.l1_table
-        assert table is not None
-        behind = min(table.offset + table.length, self.source.length)
-        for at in range(table.offset, behind, PIECE):
-            data = self.source.read_at(at, min(PIECE, behind - at))
-            padded = data.ljust(units.align_up(len(data), c.QCOW1_TABLE_ENTRY_SIZE), b"\0")
-            entries = np.frombuffer(padded, ">u8").astype(np.uint64)
+        start, length = self.table.offset, np.uint64(self.source.length)
+        for at, entries in read_words(self.source, start, start + self.table.length):
             index = np.flatnonzero(entries)
-            first = (at - table.offset) // c.QCOW1_TABLE_ENTRY_SIZE
-            past = index[entries[index] >= np.uint64(self.source.length)]
-            some = ((first + one, int(entries[one])) for one in past.tolist())
-            where = table.offset
-            faults = (
-                Fault(
-                    f"l1_table[{one}]",
-                    where + one * c.QCOW1_TABLE_ENTRY_SIZE,
-                    value,
-                    value,
-                    guest=one * self.geometry.l2_span,
-                )
-                for one, value in some
-            )
+            past = index[entries[index] >= length]
+            places, values = (at + past * ENTRY).tolist(), entries[past].tolist()
+            faults = map(self.names.l1_fault, places, values, values)
             self.findings.add("check/v1-past-end", len(past), faults)
-            index = index[entries[index] < np.uint64(self.source.length)]
-            yield first + index, entries[index]
+            index = index[entries[index] < length]
+            yield (at - start) // ENTRY + index, entries[index]
 
     def _tables(self, places: Numbers, offsets: Words) -> None:
         size, starts = self.geometry.l2_table_size, offsets.astype(np.int64)
         self.pieces.add(starts, starts + size, places, np.full(len(places), -1))
         for part, rows in read_tables(self.source, offsets, size, batch=BATCH):
             self._entries(places[part], starts[part], rows.view(">u8").astype(np.uint64))
-            if self._progress is not None:
-                self._progress("tables", int(places[part.stop - 1]) + 1, self._entries_of_l1)
+            self._progress("tables", int(places[part.stop - 1]) + 1, self.table.count)
 
     def _entries(self, places: Numbers, starts: Numbers, values: Words) -> None:
         """Judge the entries of some L2 tables, and note what they locate."""
-        width = c.QCOW1_TABLE_ENTRY_SIZE
         row, index = np.nonzero(values)
         entry = values[row, index]
-        said = Qcow1L2Entries(entry, Frame(self.geometry))
-        compressed = said.compressed
-        start = said.host.astype(np.int64)
+        decoded = Qcow1L2Entries(entry, Frame(self.geometry))
+        compressed = decoded.compressed
+        start = decoded.host.astype(np.int64)
         size = self.geometry.cluster_size
-        end = start + np.where(compressed, said.csize.astype(np.int64), size)
-        past = start >= self.source.length
-        unaligned = ~v1_cluster_offset(said)
-        judged = [("check/v1-past-end", past), ("l2/v1-cluster-offset", unaligned)]
+        end = start + np.where(compressed, decoded.csize.astype(np.int64), size)
+        judged = [
+            ("check/v1-past-end", start >= self.source.length),
+            ("l2/v1-cluster-offset", ~v1_cluster_offset(decoded)),
+        ]
         if self._deep:
-            judged.append(("l2/v1-compressed-data", self._unsound(compressed, start, end)))
+            broken = self._not_inflated(compressed, start, end)
+            judged.append(("l2/v1-compressed-data", broken))
+        l1_entries = self.table.offset + places * ENTRY
         for rule, broken in judged:
             hit = np.flatnonzero(broken)
-            faults = (
-                Fault(
-                    f"l2_tables[{places[row[one]]}][{index[one]}]",
-                    int(starts[row[one]] + index[one] * width),
-                    int(entry[one]),
-                    int(start[one]),
-                    guest=self._guest(int(places[row[one]]), int(index[one])),
-                )
-                for one in hit.tolist()
-            )
+            columns = (l1_entries[row[hit]], starts[row[hit]], index[hit], entry[hit], start[hit])
+            faults = map(self.names.l2_fault, *(column.tolist() for column in columns))
             self.findings.add(rule, len(hit), faults)
         plain = ~compressed
-        follows = (start[plain][1:] == end[plain][:-1]) & (row[plain][1:] == row[plain][:-1])
+        together = row[plain][1:] == row[plain][:-1]
+        follows = (start[plain][1:] == end[plain][:-1]) & together
         squeezed = int(compressed.sum())
         self.figures.allocated_clusters += len(entry)
         self.figures.compressed_clusters += squeezed
-        apart = (row[plain][1:] == row[plain][:-1]) & ~follows
-        self.figures.fragmented_clusters += squeezed + int(apart.sum())
+        self.figures.fragmented_clusters += squeezed + int((together & ~follows).sum())
         # Neighbours of one table are one piece.
-        first = np.flatnonzero(np.concatenate([[True], ~follows])) if plain.any() else row[:0]
-        last = np.concatenate([first[1:] - 1, [int(plain.sum()) - 1]]) if len(first) else first
-        for chosen, begin, stop in ((plain, first, last), (compressed, None, None)):
-            where, behind = start[chosen], end[chosen]
-            table, which = places[row[chosen]], index[chosen]
-            if begin is not None:
-                where, behind, table, which = where[begin], behind[stop], table[begin], which[begin]
-            kept = where < self.source.length
-            self.pieces.add(where[kept], behind[kept], table[kept], which[kept])
+        begins = np.concatenate([[True], ~follows])[: plain.sum()]
+        ends = np.concatenate([~follows, [True]])[: plain.sum()]
+        first, last = np.flatnonzero(plain)[begins], np.flatnonzero(plain)[ends]
+        for low, high in ((first, last), (np.flatnonzero(compressed),) * 2):
+            kept = start[low] < self.source.length
+            low, high = low[kept], high[kept]
+            self.pieces.add(start[low], end[high], places[row[low]], index[low])
 
-    def _unsound(self, compressed: Flags, start: Numbers, end: Numbers) -> Flags:
+    def _not_inflated(self, compressed: Flags, start: Numbers, end: Numbers) -> Flags:
         """The compressed clusters that do not inflate."""
-        from qcowspec.check.deep import unsound
+        from qcowspec.check.deep import not_inflated
 
         hit = np.flatnonzero(compressed)
         payloads = list(zip(start[hit].tolist(), (end - start)[hit].tolist(), strict=True))
         broken: Flags = np.zeros(len(start), bool)
-        broken[hit[unsound(self.source, payloads, self.geometry.cluster_size)]] = True
+        broken[hit[not_inflated(self.source, payloads, self.geometry.cluster_size)]] = True
         return broken
 
     # --- what lies on what ------------------------------------------------------------------------
@@ -227,52 +200,35 @@ class Qcow1Check:
         hit = np.flatnonzero(starts[1:] < reach[:-1]) + 1
         # The earlier piece that reaches farthest: the first of those that the reach is taken from.
         under = np.searchsorted(reach, reach[hit - 1])
-
-        def where(piece: int) -> tuple[int, int]:
-            return int(tables[piece]), int(index[piece])
-
-        faults = (
-            self._overlap(where(one), where(other), int(starts[one]))
-            for one, other in zip(hit.tolist(), under.tolist(), strict=True)
-        )
+        columns = (tables[hit], index[hit], tables[under], index[under], starts[hit])
+        faults = map(self._overlap, *(column.tolist() for column in columns))
         self.findings.add("check/v1-overlap", len(hit), faults)
         self.figures.image_end_offset = int(reach[-1]) if len(reach) else 0
 
-    def _overlap(self, one: tuple[int, int], other: tuple[int, int], start: int) -> Fault:
+    def _overlap(
+        self, table: int, index: int, other_table: int, other_index: int, start: int
+    ) -> Fault:
         """A piece that begins at `start`, in another one."""
-        (table, index), owners = one, (self._owned(*one), self._owned(*other))
+        place, names = self.table.offset + table * ENTRY, self.names
         if table < 0:
-            return replace(self._named(self.pieces.names[index]), cluster=start, owners=owners)
-        offset, path, width = self._l1_entry(table), f"l1_table[{table}]", c.QCOW1_TABLE_ENTRY_SIZE
-        if index >= 0:
-            offset, path = self._word(offset) + index * width, f"l2_tables[{table}][{index}]"
-        guest = self._guest(table, max(0, index))
-        return Fault(path, offset, self._word(offset), start, guest=guest, owners=owners)
+            fault = self._named(self.pieces.names[index])
+        elif index < 0:
+            fault = names.l1_fault(place, word_at(self.source, place), start)
+        else:
+            offset = word_at(self.source, place)
+            value = word_at(self.source, offset + index * ENTRY)
+            fault = names.l2_fault(place, offset, index, value)
+        owners = self._owner(table, index), self._owner(other_table, other_index)
+        return replace(fault, cluster=start, owners=owners)
 
-    def _owned(self, table: int, index: int) -> Owned:
+    def _owner(self, table: int, index: int) -> Owned:
         if table < 0:
             return Owned(self.pieces.names[index])
-        if index < 0:
-            return Owned(f"l2_tables[{table}]")
-        return Owned(f"l2_tables[{table}][{index}]", self._guest(table, index))
+        place = self.table.offset + table * ENTRY
+        return self.names.l2_owner(place, index) if index >= 0 else Owned(self.names.table(place))
 
     def _named(self, name: str) -> Fault:
         """The fault at the field of the header that locates a structure."""
-        part = self.metadata.header_part
-        assert part is not None
-        place = Pointer(lambda: part, FIELDS[name]).place(self.source.length)
-        return Fault(place.path, place.offset, place.value, place.value)
-
-    def _guest(self, table: int, index: int) -> int:
-        """Guest offset of what an L2 entry maps."""
-        return table * self.geometry.l2_span + index * self.geometry.cluster_size
-
-    def _l1_entry(self, index: int) -> int:
-        table = self.metadata.l1_table
-        assert table is not None
-        return table.offset + index * c.QCOW1_TABLE_ENTRY_SIZE
-
-    def _word(self, offset: int) -> int:
-        """The entry of a table at a host offset."""
-        width = c.QCOW1_TABLE_ENTRY_SIZE
-        return int.from_bytes(self.source.read_at(offset, width).ljust(width, b"\0"), "big")
+        field = header_field(self.metadata, FIELDS[name])
+        fault = next(field.faults(self.source.length))
+        return replace(fault, cluster=fault.value)

@@ -22,27 +22,16 @@ from qcowspec.check.blocks import refcount_blocks
 from qcowspec.check.counting import CHUNK, Window
 from qcowspec.check.cut import cut_tables
 from qcowspec.check.figures import Figures
-from qcowspec.check.findings import Fault, Findings, Progress
-from qcowspec.check.l1 import L2Tables, Names, l2_tables
+from qcowspec.check.findings import Progress, silent
+from qcowspec.check.l1 import l1_words
 from qcowspec.check.l2 import L2Check
+from qcowspec.check.layout import Layout
 from qcowspec.check.losses import Leaks, Looked, look
 from qcowspec.check.ownership import Owner, OwnerMap, overlapping
-from qcowspec.check.places import RefcountPlaces
-from qcowspec.check.regions import (
-    WORK,
-    Aborted,
-    Region,
-    bitmap_clusters,
-    fault,
-    l1_tables,
-    marks,
-    regions,
-)
-from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
-from qcowspec.sources.source import Source
+from qcowspec.check.regions import marks
+from qcowspec.check.stored import Counts
 from qcowspec.spec.decoding import is_copied, l1_offset
-from qcowspec.spec.metadata import Metadata
-from qcowspec.spec.units import align_up, whole_sectors
+from qcowspec.spec.units import whole_sectors
 
 Flags = npt.NDArray[np.bool_]
 
@@ -52,102 +41,63 @@ WINDOW = 120 << 20
 PER_CLUSTER = 4
 """Bytes of them for each cluster, but for its stored refcount."""
 
-INT_MAX = (1 << 31) - 1
-"""Clusters of the largest file that QEMU checks."""
+PAST_END = "check/past-end"
 
 
 class Qcow2Check:
     """One check of one image.
 
     Attributes:
+        layout: The image.
         figures: What was counted so far.
-        findings: What was found so far.
-        stored: The refcounts in the image.
+        l2: The way through the L2 tables.
         leaks: The leaked clusters.
         looked: What was looked at for them; None where there are none.
     """
 
     def __init__(
-        self,
-        metadata: Metadata,
-        source: Source,
-        findings: Findings,
-        progress: Progress | None = None,
-        *,
-        data_length: int | None = None,
+        self, layout: Layout, progress: Progress = silent, *, data_length: int | None = None
     ) -> None:
-        """Take what opening read.
+        """Begin.
 
         Args:
-            metadata: The image; it breaks no rule for which QEMU gives a check up.
-            source: The image file.
-            findings: Where broken rules go.
-            progress: Is told how far the check is.
+            layout: The image.
+            progress: Shows how far the check is.
             data_length: Bytes of the external data file; None where it is not looked at.
         """
-        assert metadata.geometry is not None
-        header, geometry = metadata.qcow2_header, metadata.geometry
-        self.metadata, self.source, self.geometry = metadata, source, geometry
-        self.findings, self.figures = findings, Figures()
-        findings.step = geometry.cluster_size
-        self._progress = progress
-        self._length = align_up(source.length, c.BDRV_SECTOR_SIZE)  # as QEMU's block layer has it
-        self.clusters = geometry.clusters(self._length)
-        self.figures.total_clusters = geometry.clusters(whole_sectors(header.size))
-        if self.clusters > INT_MAX:
-            self.figures.check_errors += 1
-            raise Aborted("the file has more clusters than QEMU counts")
-        count = header.refcount_table_bytes // c.REFTABLE_ENTRY_SIZE
-        self.stored = StoredRefcounts(source, geometry, header.refcount_table_offset, count)
-        self.places = RefcountPlaces(self.stored, metadata, source.length)
-        tables = l1_tables(metadata, findings, source.length)
-        self.regions = list(regions(metadata, tables, self._length))
-        for _ in bitmap_clusters(metadata, source):  # refuses what QEMU does
-            pass
-        self.names = Names(tables, geometry)
-        self.tables: L2Tables = l2_tables(source, geometry, tables, self.names, findings)
-        held = int((self.tables.offsets < np.uint64(source.length)).sum())
-        if held * geometry.l2_table_size > max(WORK, source.length):
-            raise Aborted("the L2 tables lie on each other, more often than is looked at")
-        self.l2 = L2Check(
-            source,
-            geometry,
-            self.stored,
-            self.names,
-            version=header.version,
-            data_file=bool(header.has_data_file),
-            data_length=data_length,
-            disk=header.size,
-        )
-        self.l2.figures, self.l2.findings = self.figures, findings
-        self.leaks, self._grown = Leaks(), False
+        self.layout, self.figures, self._progress = layout, Figures(), progress
+        self.source, self.geometry, self.stored = layout.source, layout.geometry, layout.stored
+        self.findings, self.leaks, self._grown = layout.findings, Leaks(), False
+        size = whole_sectors(layout.metadata.qcow2_header.size)
+        self.figures.total_clusters = layout.geometry.clusters(size)
+        self.l2 = L2Check(layout, self.figures, data_length)
         self.looked: Looked | None = None
 
     def run(self) -> None:
         """Check everything."""
-        marks(self.metadata, self.findings, self.source.length)
+        marks(self.layout.metadata, self.findings, self.source.length)
         self._misplaced()
-        cut_tables(self)
+        cut_tables(self.layout)
         highest = -1
         for window in self.windows():
             self.fill(window)
             highest = max(highest, self._compare(window))
             self._l1_copied(window)
             self.l2.again = True
-        for weight, clusters, counts in self.stored.past(self.behind):
-            faults = self.places.faults(clusters, counts)
+        for weight, clusters, counts in self.stored.past(self.end):
+            faults = self.layout.places.faults(clusters, counts)
             self.findings.add("check/refcount-past-end", len(clusters) * weight, faults)
-            if not self.findings.has("check/past-end"):  # else they may be in use
+            if not self.findings.has(PAST_END):  # else they may be in use
                 self.leaks.add_past(clusters)
         if self.leaks.count:
-            self.looked = look(self)
+            self.looked = look(self.layout, self.leaks)
         self._settle()
         self.figures.image_end_offset = (max(highest, 0) + 1) * self.geometry.cluster_size
 
     @property
-    def behind(self) -> int:
+    def end(self) -> int:
         """Clusters that are compared: the file's, and the next one if anything ends in it."""
-        return self.clusters + self._grown
+        return self.layout.clusters + self._grown
 
     @property
     def window_size(self) -> int:
@@ -156,7 +106,7 @@ class Qcow2Check:
 
     def windows(self) -> Iterator[Window]:
         """The stretches of the file that are counted one after the other; empty arrays first."""
-        size, total = self.window_size, self.clusters + 1  # see `behind`
+        size, total = self.window_size, self.layout.clusters + 1  # see `end`
         for first in range(0, total, size):
             yield self.window(first, min(size, total - first))
 
@@ -168,87 +118,47 @@ class Qcow2Check:
 
     def fill(self, window: Window) -> None:
         """Count all references to the clusters of a window."""
-        for region in self.regions:
-            if not self.is_past(region.offset, region.length):
-                window.add_run(*self._span(region.offset, region.length), region.owner)
-        for active, inactive, chosen in self.tables.alike():
-            offsets = self.tables.offsets[chosen].astype(np.int64)
-            kept = offsets[offsets + self.geometry.cluster_size < self.limit]
-            first = kept >> self.geometry.cluster_bits
+        layout, tables, bits = self.layout, self.layout.tables, self.geometry.cluster_bits
+        for region in layout.regions:
+            if region.length > 0 and not layout.is_past(region.offset, region.length):
+                end = ((region.offset + region.length - 1) >> bits) + 1
+                window.add_runs(np.array([region.offset >> bits]), np.array([end]), region.owner)
+        for active, inactive, chosen in tables.alike():
+            offsets = tables.offsets[chosen].astype(np.int64)
+            kept = offsets[offsets + self.geometry.cluster_size < layout.limit]
+            first = kept >> bits
             second = first[kept % self.geometry.cluster_size != 0] + 1
             for clusters in (first, second):
-                if active:
-                    window.add(clusters, Owner.L2_TABLE, active, alone=clusters is first)
-                if inactive:
-                    window.add(clusters, Owner.SNAPSHOT_L2_TABLE, inactive)
+                window.add(clusters, Owner.L2_TABLE, active, alone=clusters is first)
+                window.add(clusters, Owner.SNAPSHOT_L2_TABLE, inactive)
         self._go_through(window)
-        for _, _, offsets in bitmap_clusters(self.metadata, self.source):
-            bits = offsets[(offsets != 0) & (offsets + self.geometry.cluster_size < self.limit)]
-            window.add(bits >> self.geometry.cluster_bits, Owner.BITMAP_DATA)
-        self._grown |= window.behind > self.clusters and bool(window.counts[-1])
-        refcount_blocks(self, window)
+        for some in layout.bitmaps:
+            held = some.offsets[some.offsets != 0]
+            held = held[held + self.geometry.cluster_size < layout.limit]
+            window.add(held >> bits, Owner.BITMAP_DATA)
+        self._grown |= window.end > layout.clusters and bool(window.counts[-1])
+        refcount_blocks(layout, window, self.end)
 
     def _go_through(self, window: Window) -> None:
         """Count what L2 entries reference; each window reads the tables that reach into it."""
-        size = self.window_size
-        rounds, done = -(-(self.clusters + 1) // size), window.first // size * len(self.tables)
-        for some in self.l2.run(self.tables, window):
+        size, tables = self.window_size, len(self.layout.tables)
+        rounds, done = -(-(self.layout.clusters + 1) // size), window.first // size * tables
+        for some in self.l2.run(window):
             done += some
-            if self._progress is not None:
-                self._progress("tables", done, rounds * len(self.tables))
-
-    # --- what lies where --------------------------------------------------------------------------
-
-    @property
-    def limit(self) -> int:
-        """A structure that ends here or later has a cluster or more behind the file's end."""
-        return self._length + self.geometry.cluster_size
-
-    def word(self, place: int) -> int:
-        """The entry of a table at a host offset."""
-        width = c.L1E_SIZE
-        return int.from_bytes(self.source.read_at(place, width).ljust(width, b"\0"), "big")
-
-    def lost_range(self, start: int, end: int) -> str:
-        """A range of the disk whose mapping may be lost, in words: its first byte and its last."""
-        last = max(start, min(end, self.metadata.qcow2_header.size) - 1)
-        return f"guest range {start:#x} to {last:#x} may be lost"
-
-    def is_past(self, offset: int, length: int) -> bool:
-        """Whether a structure ends a whole cluster or more past the end of the file."""
-        return length > 0 and offset + length >= self.limit
-
-    def _span(self, offset: int, length: int) -> tuple[int, int]:
-        """The clusters that bytes touch: the first, and the one behind the last."""
-        bits = self.geometry.cluster_bits
-        return offset >> bits, ((offset + length - 1) >> bits) + 1 if length > 0 else offset >> bits
+            self._progress("tables", done, rounds * tables)
 
     def _misplaced(self) -> None:
         """Structures that end past the end of the file, but for what L2 entries reference."""
-        for region in self.regions:
-            if self.is_past(region.offset, region.length):
-                at = fault(region.pointer, self.source.length, region)
-                self.findings.add("check/past-end", 1, at)
-        tables = self.tables
-        past = tables.offsets.astype(np.int64) + self.geometry.cluster_size >= self.limit
+        layout, tables, size = self.layout, self.layout.tables, self.geometry.cluster_size
+        for region in layout.regions:
+            if layout.is_past(region.offset, region.length):
+                self.findings.add(PAST_END, 1, region.faults(self.source.length))
+        past = np.flatnonzero(tables.offsets.astype(np.int64) + size >= layout.limit)
         count = int((tables.active + tables.inactive)[past].sum())
-        self.findings.add("check/past-end", count, self._late_tables(np.flatnonzero(past)))
-        for index, first, offsets in bitmap_clusters(self.metadata, self.source):
-            late = (offsets != 0) & (offsets + self.geometry.cluster_size >= self.limit)
-            path, bits = f"bitmaps[{index}].bitmap_table", offsets
-            table = self.metadata.bitmaps[index].bitmap_table_offset
-            hit = np.flatnonzero(late)
-            faults = (
-                Fault(f"{path}[{entry}]", table + entry * c.BME_TABLE_ENTRY_SIZE, at, at)
-                for entry, at in zip((first + hit).tolist(), bits[hit].tolist(), strict=True)
-            )
-            self.findings.add("check/past-end", len(hit), faults)
-
-    def _late_tables(self, hit: Numbers) -> Iterator[Fault]:
-        for one in hit.tolist():
-            place, offset = int(self.tables.places[one]), int(self.tables.offsets[one])
-            guest = self.names.guest(place)
-            yield Fault(self.names.entry(place), place, offset, offset, guest=guest)
+        self.findings.add(PAST_END, count, map(layout.l2_table, past.tolist()))
+        for some in layout.bitmaps:
+            hit = np.flatnonzero((some.offsets != 0) & (some.offsets + size >= layout.limit))
+            self.findings.add(PAST_END, len(hit), map(some.fault, hit.tolist()))
 
     # --- references against refcounts -------------------------------------------------------------
 
@@ -260,7 +170,7 @@ class Qcow2Check:
         """
         highest = -1
         assert window.stored is not None
-        total = min(window.count, self.behind - window.first)
+        total = min(window.count, self.end - window.first)
         dark = self._dark(window, total)
         for start in range(0, total, CHUNK):
             chosen = slice(start, min(start + CHUNK, total))
@@ -314,7 +224,7 @@ class Qcow2Check:
                 dark[max(0, start) : min(end, total)] = True
         clusters = window.first + np.flatnonzero(dark)
         entries = self.stored.entries[clusters // self.stored.per_block]
-        faults = self.places.faults(clusters, entries)
+        faults = self.layout.places.faults(clusters, entries)
         self.findings.add("check/refcount-unreadable", len(clusters), faults)
         return dark
 
@@ -324,33 +234,22 @@ class Qcow2Check:
         """Report clusters of a window: those of a chunk that a mask says."""
         at = start + np.flatnonzero(hit)
         assert window.stored is not None
-        faults = self.places.faults(window.first + at, window.stored[at], window.counts[at])
+        faults = self.layout.places.faults(window.first + at, window.stored[at], window.counts[at])
         self.findings.add(rule, len(at) if count is None else count, faults)
 
     def _l1_copied(self, window: Window) -> None:
         """The copied flag of active L1 entries against the refcounts of their tables."""
-        header = self.metadata.qcow2_header
-        start, behind = header.l1_table_offset, header.l1_table_offset + header.l1_table_bytes
-        behind = min(behind, self.source.length)
-        for at in range(start, behind, CHUNK):
-            data = self.source.read_at(at, min(CHUNK, behind - at))
-            values = np.frombuffer(data.ljust(align_up(len(data), c.L1E_SIZE), b"\0"), ">u8")
-            entries = values.astype(np.uint64)
+        table = next((one for one in self.layout.names.tables if one.active), None)
+        if table is None:
+            return
+        held = self.layout.metadata.l1_table
+        for at, entries in l1_words(self.source, held, table.offset, table.end):
             offsets = l1_offset(entries)
             clusters = (offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)
             kept, known = self.l2.refcounts(clusters, offsets != 0, window)
             wrong = np.flatnonzero(known & ((kept == 1) != is_copied(entries)))
-            some = zip((at + wrong * c.L1E_SIZE).tolist(), entries[wrong].tolist(), strict=True)
-            faults = (
-                Fault(
-                    self.names.entry(place),
-                    place,
-                    value,
-                    l1_offset(value),
-                    guest=self.names.guest(place),
-                )
-                for place, value in some
-            )
+            columns = (at + wrong * c.L1E_SIZE, entries[wrong], offsets[wrong])
+            faults = map(self.layout.names.l1_fault, *(column.tolist() for column in columns))
             self.findings.add("check/l1-copied", len(wrong), faults)
 
     # --- beyond QEMU ------------------------------------------------------------------------------
@@ -362,7 +261,7 @@ class Qcow2Check:
             ("check/cluster-shared", owners >= Owner.TWICE),
         ):
             clusters = window.first + start + np.flatnonzero(hit)
-            faults = self.places.faults(clusters, owners[hit])
+            faults = self.layout.places.faults(clusters, owners[hit])
             self.findings.add(rule, len(clusters), faults)
 
     def _settle(self) -> None:
@@ -371,12 +270,10 @@ class Qcow2Check:
         self.figures.check_errors += self.findings.count("check-error")
 
 
-def owner_map(check: Qcow2Check, first: int, count: int) -> OwnerMap:
+def owner_map(layout: Layout, first: int, count: int) -> OwnerMap:
     """Who references each of some clusters; see `qcowspec.check.ownership`."""
-    window = check.window(first, count)
+    run = Qcow2Check(layout)
+    window = run.window(first, count)
     if count:
-        check.fill(window)
+        run.fill(window)
     return window.owners
-
-
-__all__ = ["Qcow2Check", "Region", "owner_map"]

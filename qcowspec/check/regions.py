@@ -1,7 +1,7 @@
-"""What the image file is made of, but for the entries of L2 tables: every structure and its place.
+"""The structures of one piece that the image file is made of, and the entries of bitmap tables.
 
-In: what opening read of an image. Out: `Region`s, and the L1 tables. Refuses: as `Aborted`, what
-makes QEMU give up a check before it has counted anything.
+In: what opening read of an image. Out: `Region`s, L1 tables, bitmap table entries. Refuses: as
+`Aborted`, what makes QEMU give up a check before it has counted anything.
 
 Source: block/qcow2-refcount.c: calculate_refcounts.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from qcow_parsers import constants as c
@@ -20,6 +20,8 @@ from qcow_parsers.catalogue import RULES, Rule
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.ownership import Owner
 from qcowspec.check.places import Pointer
+from qcowspec.check.stored import Numbers
+from qcowspec.sources.batches import read_words
 from qcowspec.sources.source import Source
 from qcowspec.spec.entries import BitmapTableEntries, Frame
 from qcowspec.spec.entry_rules import bitmaps_cluster_offset, bitmaps_reserved
@@ -30,12 +32,6 @@ from qcowspec.spec.units import readable
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
 
-    from qcowspec.check.stored import Numbers
-
-SLICE = 1 << 20
-"""Bytes of a bitmap table that are looked at together."""
-
-
 EXTRA_DATA = ("snapshots/extra-data-minimum",)
 """What QEMU's check reports of a snapshot's entry, and walks its L1 table all the same."""
 
@@ -45,6 +41,9 @@ L1_TABLE = ("snapshots/l1-table-offset", "snapshots/l1-size")
 WORK = 16 << 30
 """Bytes of tables that are read of any image; of a larger one as many as it has. Tables that lie on
 each other could ask for any number."""
+
+KEPT = 1 << 20
+"""Entries of bitmap tables that are kept in memory; where there are more, they are read anew."""
 
 
 class Aborted(Exception):
@@ -80,6 +79,12 @@ class Region:
     length: int
     pointer: Pointer
 
+    def faults(self, file_length: int, note: str = "") -> Iterator[Fault]:
+        """The structure at fault, at the field that locates it."""
+        if not note and self.offset < file_length:
+            note = f"{self.path} has {self.length:,} bytes from there on"
+        return self.pointer.faults(file_length, self.offset, note)
+
 
 @dataclass(frozen=True, slots=True)
 class L1Table:
@@ -90,14 +95,19 @@ class L1Table:
         offset: Where it starts in the image file, in bytes.
         count: Its entries.
         active: Whether it is the active one.
-        index: Index of the snapshot that it is of; -1 for the active one.
+        pointer: The field that says where it starts.
     """
 
     prefix: str
     offset: int
     count: int
     active: bool
-    index: int = -1
+    pointer: Pointer
+
+    @property
+    def end(self) -> int:
+        """Host offset of its end, in bytes."""
+        return self.offset + self.count * c.L1E_SIZE
 
 
 def header_field(metadata: Metadata, name: str) -> Pointer:
@@ -107,19 +117,13 @@ def header_field(metadata: Metadata, name: str) -> Pointer:
     return Pointer(lambda: part, name)
 
 
-def snapshot_field(metadata: Metadata, index: int, name: str) -> Pointer:
-    """A field of a snapshot."""
-    table = header_field(metadata, "snapshots_offset")
-    return Pointer(partial(metadata.snapshots.part, index), name, table)
-
-
 def marks(metadata: Metadata, findings: Findings, length: int) -> None:
     """Report that an image is marked corrupt, or as one that was not closed."""
     pointer = header_field(metadata, "incompatible_features")
     for rule in RULES:
         if rule.check is not None and rule.check.note is not None:
             broken = not holds(rule, metadata.qcow2_header, metadata)
-            findings.add(rule.id, int(broken), fault(pointer, length, note=rule.check.note))
+            findings.add(rule.id, int(broken), pointer.faults(length, note=rule.check.note))
 
 
 def _first_broken(rules: Iterable[str], entry: Qcow2.Snapshot, metadata: Metadata) -> Rule | None:
@@ -128,7 +132,7 @@ def _first_broken(rules: Iterable[str], entry: Qcow2.Snapshot, metadata: Metadat
 
 
 def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Table]:
-    """The L1 tables that QEMU walks; of a snapshot only if its entry is sound.
+    """The L1 tables that QEMU walks; of a snapshot only if its entry breaks no rule about it.
 
     Args:
         metadata: The image.
@@ -138,32 +142,30 @@ def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Tab
     Raises:
         Aborted: QEMU cannot read one of them.
     """
-    header = metadata.qcow2_header
-    tables = [L1Table("", header.l1_table_offset, header.l1_size, active=True)]
+    header, table = metadata.qcow2_header, header_field(metadata, "snapshots_offset")
+    active = header_field(metadata, "l1_table_offset")
+    tables = [L1Table("", header.l1_table_offset, header.l1_size, True, active)]
     if header.has_data_file and header.nb_snapshots:
-        pointer = header_field(metadata, "nb_snapshots")
-        findings.add("snapshots/data-file", 1, fault(pointer, length))
+        count = header_field(metadata, "nb_snapshots")
+        findings.add("snapshots/data-file", 1, count.faults(length))
     for index, entry in enumerate(metadata.snapshots):
+        part = partial(metadata.snapshots.part, index)
         broken = [_first_broken(rules, entry, metadata) for rules in (EXTRA_DATA, L1_TABLE)]
         if broken[-1] is None:
-            at, count = entry.l1_table_offset, entry.l1_size
-            tables.append(L1Table(f"snapshots[{index}].", at, count, active=False, index=index))
+            prefix, pointer = f"snapshots[{index}].", Pointer(part, L1_OFFSET, table)
+            own = L1Table(prefix, entry.l1_table_offset, entry.l1_size, False, pointer)
+            tables.append(own)
         for rule in filter(None, broken):
-            pointer = snapshot_field(metadata, index, rule.field or "")
-            findings.add(rule.id, 1, fault(pointer, length))
-    for table in tables:
-        if table.count and not readable(table.offset, table.count * c.L1E_SIZE):
-            place = l1_pointer(metadata, table).place(length)
-            path = f"{table.prefix}l1_table"
-            raise Aborted(f"{path} ends at an offset that no file has", place.offset)
-    return [table for table in tables if table.count]
+            findings.add(rule.id, 1, Pointer(part, rule.field or "", table).faults(length))
+    for one in tables:
+        if one.count and not readable(one.offset, one.count * c.L1E_SIZE):
+            place = one.pointer.place(length)
+            says = f"{one.prefix}l1_table ends at an offset that no file has"
+            raise Aborted(says, place.offset)
+    return [one for one in tables if one.count]
 
 
-def l1_pointer(metadata: Metadata, table: L1Table) -> Pointer:
-    """The field that says where an L1 table starts."""
-    if table.active:
-        return header_field(metadata, "l1_table_offset")
-    return snapshot_field(metadata, table.index, "l1_table_offset")
+L1_OFFSET = "l1_table_offset"
 
 
 def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> Iterator[Region]:
@@ -177,25 +179,31 @@ def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> I
     Raises:
         Aborted: QEMU would count clusters until its memory is full.
     """
-    header, geometry = metadata.qcow2_header, metadata.geometry
+    header, geometry, field = metadata.qcow2_header, metadata.geometry, header_field
     assert geometry is not None
-    magic = header_field(metadata, "magic")
-    yield Region("header", Owner.HEADER, 0, geometry.cluster_size, magic)
+    yield Region("header", Owner.HEADER, 0, geometry.cluster_size, field(metadata, "magic"))
     for table in tables:
-        path, size = f"{table.prefix}l1_table", table.count * c.L1E_SIZE
         owner = Owner.L1_TABLE if table.active else Owner.SNAPSHOT_L1_TABLE
-        yield Region(path, owner, table.offset, size, l1_pointer(metadata, table))
+        length = table.count * c.L1E_SIZE
+        yield Region(f"{table.prefix}l1_table", owner, table.offset, length, table.pointer)
     if len(metadata.snapshots):
         last = metadata.snapshots.part(len(metadata.snapshots) - 1)
-        behind = last.offset + last.parse().unpadded_size
-        offset = header.snapshots_offset
-        pointer = header_field(metadata, "snapshots_offset")
-        yield Region("snapshots", Owner.SNAPSHOT_TABLE, offset, behind - offset, pointer)
-    offset, size = header.refcount_table_offset, header.refcount_table_bytes
-    pointer = header_field(metadata, "refcount_table_offset")
-    yield Region("refcount_table", Owner.REFCOUNT_TABLE, offset, size, pointer)
+        offset, pointer = header.snapshots_offset, field(metadata, "snapshots_offset")
+        length = last.offset + last.parse().unpadded_size - offset
+        yield Region("snapshots", Owner.SNAPSHOT_TABLE, offset, length, pointer)
+    offset, length = header.refcount_table_offset, header.refcount_table_bytes
+    pointer = field(metadata, "refcount_table_offset")
+    yield Region("refcount_table", Owner.REFCOUNT_TABLE, offset, length, pointer)
     yield from _luks_header(metadata, length_of_file)
-    yield from _bitmap_regions(metadata)
+    extension = metadata.bitmaps_extension
+    if extension is None or not bitmaps(metadata):
+        return
+    offset, length = extension.bitmap_directory_offset, extension.bitmap_directory_size
+    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, offset, length, _directory(metadata))
+    for index, entry in enumerate(bitmaps(metadata)):
+        path, offset = f"bitmaps[{index}].bitmap_table", entry.bitmap_table_offset
+        length = entry.bitmap_table_size * c.BME_TABLE_ENTRY_SIZE
+        yield Region(path, Owner.BITMAP_TABLE, offset, length, _bitmap_table(metadata, index))
 
 
 def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
@@ -203,8 +211,8 @@ def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
     if luks is None or part is None:
         return
     # QEMU takes the file's length from the sum, in 64 bits: what is left may pass for negative.
-    behind = luks.offset + luks.length - length_of_file
-    if behind > c.QCOW2_MAX_TABLE_END >= luks.length:
+    past = luks.offset + luks.length - length_of_file
+    if past > c.QCOW2_MAX_TABLE_END >= luks.length:
         place = Pointer(lambda: part, "length").place(length_of_file)
         raise Aborted("the LUKS header ends at an offset that no file has", place.offset)
     if luks.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
@@ -212,29 +220,17 @@ def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
         yield Region("luks_header", Owner.LUKS_HEADER, luks.offset, luks.length, pointer)
 
 
-def _bitmap_regions(metadata: Metadata) -> Iterator[Region]:
-    extension = metadata.bitmaps_extension
-    if extension is None or not bitmaps(metadata):
-        return
-    offset, size = extension.bitmap_directory_offset, extension.bitmap_directory_size
-    yield Region("bitmaps", Owner.BITMAP_DIRECTORY, offset, size, _directory_pointer(metadata))
-    for index, entry in enumerate(bitmaps(metadata)):
-        path, size = f"bitmaps[{index}].bitmap_table", entry.bitmap_table_size
-        length, pointer = size * c.BME_TABLE_ENTRY_SIZE, _bitmap_pointer(metadata, index)
-        yield Region(path, Owner.BITMAP_TABLE, entry.bitmap_table_offset, length, pointer)
-
-
-def _directory_pointer(metadata: Metadata) -> Pointer:
+def _directory(metadata: Metadata) -> Pointer:
     """The field that says where the bitmap directory starts."""
     part = metadata.bitmaps_part
     assert part is not None
     return Pointer(lambda: part, "bitmap_directory_offset")
 
 
-def _bitmap_pointer(metadata: Metadata, index: int) -> Pointer:
+def _bitmap_table(metadata: Metadata, index: int) -> Pointer:
     """The field that says where a bitmap's table starts."""
-    directory = _directory_pointer(metadata)
-    return Pointer(partial(metadata.bitmaps.part, index), "bitmap_table_offset", directory)
+    part = partial(metadata.bitmaps.part, index)
+    return Pointer(part, "bitmap_table_offset", _directory(metadata))
 
 
 def bitmaps(metadata: Metadata) -> list[Qcow2.BitmapDirectoryEntry]:
@@ -242,59 +238,75 @@ def bitmaps(metadata: Metadata) -> list[Qcow2.BitmapDirectoryEntry]:
     return list(metadata.bitmaps) if metadata.qcow2_header.has_bitmaps else []
 
 
-def bitmap_clusters(metadata: Metadata, source: Source) -> Iterator[tuple[int, int, Numbers]]:
-    """The clusters that hold bits of bitmaps.
+class BitmapEntries(NamedTuple):
+    """Some neighbours of a bitmap table.
 
-    Yields:
-        Index of the bitmap, index of the first of some entries of its table, and the entries.
-
-    Raises:
-        Aborted: An entry breaks a rule, or QEMU cannot read the table; of a bitmap that is in use
-            opening does not look at it.
+    Attributes:
+        bitmap: Index of the bitmap.
+        first: Index of the first of them.
+        place: Host offset of the first of them.
+        offsets: Host offsets of the clusters with the bits; 0 where there is none.
     """
-    geometry = metadata.geometry
-    assert geometry is not None
-    width = c.BME_TABLE_ENTRY_SIZE
-    room = max(WORK, source.length)
-    for index, entry in enumerate(bitmaps(metadata)):
-        start, length = entry.bitmap_table_offset, entry.bitmap_table_size * width
-        if not readable(start, length):
-            place = _bitmap_pointer(metadata, index).place(source.length)
-            says = f"bitmaps[{index}].bitmap_table ends at an offset that no file has"
-            raise Aborted(says, place.offset)
-        length = min(length, max(0, source.length - start))  # behind the end are zeros
-        room -= length
-        if room < 0:
-            raise Aborted("the bitmap tables lie on each other, more often than is looked at")
-        for at in range(0, length, SLICE):
-            data = source.read_at(start + at, min(SLICE, length - at))
-            values = np.frombuffer(data.ljust(-(-len(data) // width) * width, b"\0"), ">u8")
-            values = values.astype(np.uint64)
-            entries = BitmapTableEntries(values, Frame(geometry))
-            reserved = ~bitmaps_reserved(entries)
-            bad = reserved | ~bitmaps_cluster_offset(entries)
-            if bad.any():
-                first = int(np.argmax(bad))
-                path = f"bitmaps[{index}].bitmap_table[{at // width + first}]"
-                rule = "bitmaps/reserved" if reserved[first] else "bitmaps/cluster-offset"
-                says = f"{path} is {int(values[first]):#x}, where QEMU gives the check up"
-                raise Aborted(says, start + at + first * width, rule)
-            yield index, at // width, entries.offset.astype(np.int64)
+
+    bitmap: int
+    first: int
+    place: int
+    offsets: Numbers
+
+    def path(self, entry: int) -> str:
+        """The path of one of them."""
+        return f"bitmaps[{self.bitmap}].bitmap_table[{self.first + entry}]"
+
+    def fault(self, entry: int) -> Fault:
+        """One of them as a fault; it holds an offset, and nothing else."""
+        place, value = self.place + entry * c.BME_TABLE_ENTRY_SIZE, int(self.offsets[entry])
+        return Fault(self.path(entry), place, value, value)
 
 
-def fault(
-    pointer: Pointer, length: int, region: Region | None = None, note: str = ""
-) -> Iterator[Fault]:
-    """The fault at a field, if anybody asks for it.
+class BitmapTables:
+    """The entries of all bitmap tables, judged and read once; of a hostile image, at each walk."""
 
-    Args:
-        pointer: The field.
-        length: Bytes of the image file.
-        region: What it locates, if that is at fault.
-        note: What else there is to say.
-    """
-    place = pointer.place(length)
-    note, cluster = place.note or note, None if region is None else region.offset
-    if region is not None and not note and region.offset < length:
-        note = f"{region.path} has {region.length:,} bytes from there on"
-    yield Fault(place.path, place.offset, place.value, cluster, note=note)
+    def __init__(self, metadata: Metadata, source: Source) -> None:
+        """Read them.
+
+        Raises:
+            Aborted: An entry breaks a rule, or QEMU cannot read a table; opening does not look at
+                the table of a bitmap that is in use.
+        """
+        self._metadata, self._source = metadata, source
+        self._kept, count = list[BitmapEntries](), 0
+        for some in self._read():
+            count += len(some.offsets)
+            if count <= KEPT:
+                self._kept.append(some)
+        self._are_kept = count <= KEPT
+
+    def __iter__(self) -> Iterator[BitmapEntries]:
+        return iter(self._kept) if self._are_kept else self._read()
+
+    def _read(self) -> Iterator[BitmapEntries]:
+        geometry, source = self._metadata.geometry, self._source
+        assert geometry is not None
+        width, room = c.BME_TABLE_ENTRY_SIZE, max(WORK, source.length)
+        for index, bitmap in enumerate(bitmaps(self._metadata)):
+            start, length = bitmap.bitmap_table_offset, bitmap.bitmap_table_size * width
+            if not readable(start, length):
+                place = _bitmap_table(self._metadata, index).place(source.length)
+                says = f"bitmaps[{index}].bitmap_table ends at an offset that no file has"
+                raise Aborted(says, place.offset)
+            room -= min(length, max(0, source.length - start))
+            if room < 0:
+                raise Aborted("the bitmap tables lie on each other, more often than is looked at")
+            for at, values in read_words(source, start, start + length):
+                entries = BitmapTableEntries(values, Frame(geometry))
+                offsets = entries.offset.astype(np.int64)
+                some = BitmapEntries(index, (at - start) // width, at, offsets)
+                reserved = ~bitmaps_reserved(entries)
+                bad = reserved | ~bitmaps_cluster_offset(entries)
+                if bad.any():
+                    first = int(np.argmax(bad))
+                    rule = "bitmaps/reserved" if reserved[first] else "bitmaps/cluster-offset"
+                    says = f"{some.path(first)} is {int(values[first]):#x}"
+                    says += ", where QEMU gives the check up"
+                    raise Aborted(says, at + first * width, rule)
+                yield some

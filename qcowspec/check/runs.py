@@ -1,7 +1,7 @@
 """L2 tables whose clusters follow each other in the file: most tables of most large images.
 
-In: L2 tables. Out: references in a `Window`, whole runs at a time. Refuses: tables of which
-anything is to be said; they are handed back for `L2Check` to look at.
+In: L2 tables. Out: references in a `Window`, whole runs at a time. Refuses: tables that may break a
+rule; they are handed back for `L2Check` to look at.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Runs:
     """The runs of tables that count equally often."""
 
     def __init__(self, geometry: Geometry, length: int) -> None:
-        """Collect none yet.
+        """Begin with none.
 
         Args:
             geometry: The image's sizes.
@@ -87,18 +87,18 @@ class Runs:
         entries, tables = entries[order], tables[order]
         starts = (l2_offset(entries) >> np.uint64(self._geometry.cluster_bits)).astype(np.int64)
         overlap = np.diff(starts) < self._entries
-        sound = np.ones(len(starts), bool)
-        sound[1:] &= ~overlap
-        sound[:-1] &= ~overlap
+        counted = np.ones(len(starts), bool)
+        counted[1:] &= ~overlap
+        counted[:-1] &= ~overlap
         if active and stored.unreadable.any():
-            sound[:] = False
+            counted[:] = False
         elif active:
-            sound[sound] = self._agree(starts[sound], is_copied(entries)[sound], window)
-        self._count(starts[sound], window, active, inactive)
-        return int(sound.sum()), tables[~sound]
+            counted[counted] = self._agree(starts[counted], is_copied(entries)[counted], window)
+        self._count(starts[counted], window, active, inactive)
+        return int(counted.sum()), tables[~counted]
 
     def _agree(self, starts: Numbers, copied: Flags, window: Window) -> Flags:
-        """Of which runs the window's refcounts are as the copied flags say."""
+        """For which runs the window's refcounts are as the copied flags say."""
         assert window.stored is not None
         low = np.clip(starts - window.first, 0, window.count)
         high = np.clip(starts + self._entries - window.first, 0, window.count)
@@ -123,8 +123,5 @@ class Runs:
         joined = np.diff(starts) == self._entries
         first = starts[np.concatenate([[True], ~joined])]
         last = starts[np.concatenate([~joined, [True]])]
-        behind = last + self._entries
-        if active:
-            window.add_runs(first, behind, Owner.DATA, active, alone=True)
-        if inactive:
-            window.add_runs(first, behind, Owner.SNAPSHOT_DATA, inactive)
+        window.add_runs(first, last + self._entries, Owner.DATA, active, alone=True)
+        window.add_runs(first, last + self._entries, Owner.SNAPSHOT_DATA, inactive)

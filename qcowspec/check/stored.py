@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qcow_parsers import constants as c
 
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
-from qcowspec.spec import units
 from qcowspec.spec.decoding import WHOLE_BYTES
 from qcowspec.spec.entries import Frame, RefcountTableEntries
 from qcowspec.spec.entry_rules import (
@@ -25,6 +23,7 @@ from qcowspec.spec.entry_rules import (
     refcounts_block_read,
     refcounts_reserved,
 )
+from qcowspec.spec.metadata import Table
 from qcowspec.spec.units import BITS_PER_BYTE, Geometry
 
 Counts = npt.NDArray[Any]
@@ -39,31 +38,32 @@ class StoredRefcounts:
 
     Attributes:
         geometry: The image's sizes.
+        count: Entries of the refcount table.
         entries: The refcount table, shape (entries,), dtype ``uint64``.
         offsets: Host offsets of the blocks, in bytes; 0 where there is none.
-        unreadable: Where QEMU fails to read the block.
-        dtype: What a refcount fits.
+        reserved: Which entries have reserved bits.
+        unaligned: Which others locate no cluster boundary.
+        located: The offsets, but for those of these two kinds of entries: 0.
+        unreadable: Which blocks QEMU fails to read.
+        dtype: The type of a refcount.
+        most: The highest refcount that an entry can hold.
     """
 
-    def __init__(self, source: Source, geometry: Geometry, offset: int, count: int) -> None:
-        """Read the refcount table.
+    def __init__(self, source: Source, geometry: Geometry, table: Table) -> None:
+        """Take the refcount table.
 
         Args:
             source: The image file.
             geometry: Its sizes.
-            offset: Where the refcount table starts, in bytes.
-            count: Its entries; bounded by the rules.
+            table: The refcount table, as far as the file goes.
         """
-        self._source, self.geometry = source, geometry
-        length = count * c.REFTABLE_ENTRY_SIZE
-        data = source.read_at(offset, length)
-        self.count = count
-        padded = data.ljust(units.align_up(len(data), c.REFTABLE_ENTRY_SIZE), b"\0")
-        self.entries = np.frombuffer(padded, ">u8").astype(np.uint64)
+        self._source, self.geometry, self.count = source, geometry, table.count
+        self.entries = table.array().astype(np.uint64)
         said = RefcountTableEntries(self.entries, Frame(geometry))
         self.offsets, self.reserved = said.offset, ~refcounts_reserved(said)
-        self.unaligned = ~refcounts_block_offset(said)
+        self.unaligned = ~refcounts_block_offset(said) & ~self.reserved
         self.unreadable = ~refcounts_block_read(said)
+        self.located = np.where(self.reserved | self.unaligned, np.uint64(0), self.offsets)
         self.dtype = np.dtype(f"u{max(1, geometry.refcount_bits // BITS_PER_BYTE)}")
         self.most = (1 << geometry.refcount_bits) - 1
 

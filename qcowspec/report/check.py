@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from typing import Any, Final
 
 from qcowspec.check import Report
@@ -189,10 +190,11 @@ KEEP = (
 def of_leaks(looked: Looked) -> Iterator[str]:
     """What the leaks may mean, and what was looked at to say so."""
     many = f"{looked.held:,} leaked clusters"
-    if looked.past:
+    past, loose = looked.leaked_clusters_past_end, looked.leaked_clusters_unreferenced
+    if past:
         yield (
-            f"{looked.past:,} clusters past the end of the file have refcounts, and nothing "
-            "references them: the file may have been cut short.\n"
+            f"{past:,} clusters past the end of the file have refcounts, and nothing references "
+            "them: the file may have been cut short.\n"
         )
     if looked.loss == "likely":
         yield f"Guest data may be lost: tables are empty or gone; {many} may be the only copy.\n"
@@ -205,27 +207,18 @@ def of_leaks(looked: Looked) -> Iterator[str]:
             f"No empty table was found that may have mapped {many}. A writer that was killed\n"
             "leaves such clusters; so do single table entries that were lost, which show nowhere.\n"
         )
-    elif looked.loose:
+    elif loose:
         yield "The leaked clusters hold nothing but zeros.\n"
+    zero = f"{looked.l1_entries_zero:,} of {looked.l1_entries:,} entries are zero"
     yield (
-        f"Looked at: {looked.l1_tables:,} L1 tables ({looked.l1_empty:,} of {looked.l1_entries:,} "
-        f"entries are zero), {looked.l2_tables:,} L2 tables, {looked.into:,} of {looked.loose:,} "
-        "clusters that nothing references.\n"
+        f"Looked at: {looked.l1_tables:,} L1 tables ({zero}), {looked.l2_tables:,} L2 tables, "
+        f"{looked.leaked_clusters_read:,} of {loose:,} clusters that nothing references.\n"
     )
 
 
 def _looked_at(looked: Looked) -> dict[str, int]:
-    return {
-        "leaked-clusters": looked.leaked,
-        "leaked-clusters-past-end": looked.past,
-        "leaked-clusters-unreferenced": looked.loose,
-        "leaked-clusters-read": looked.into,
-        "leaked-clusters-zero": looked.zero,
-        "l1-tables": looked.l1_tables,
-        "l1-entries": looked.l1_entries,
-        "l1-entries-zero": looked.l1_empty,
-        "l2-tables": looked.l2_tables,
-    }
+    counts = (one.name for one in fields(looked) if one.name != "found")
+    return {name.replace("_", "-"): getattr(looked, name) for name in counts}
 
 
 def _parts(report: Report) -> tuple[list[Group], list[Group]]:

@@ -1,8 +1,7 @@
-"""Tables scattered over an image file, read many at a time.
+"""Tables of an image file, read a batch at a time, so that memory stays bounded.
 
-In: a source, and the host offsets of tables of one size. Out: the tables as rows of an array, a
-batch at a time, so that memory stays bounded however many there are. Refuses: nothing: bytes past
-the end of the file are zeros, as QEMU reads them.
+In: a source, and a table's bounds, or the host offsets of tables of one size. Out: arrays. Refuses:
+nothing: bytes past the end of the file are zeros, as QEMU reads them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,32 @@ from qcowspec.sources.source import Source
 BATCH = 16 << 20
 """Bytes of tables that are held at a time."""
 
+PIECE = 1 << 20
+"""Bytes of one table that are held at a time."""
+
+WORD = 8
+
 Rows = npt.NDArray[np.uint8]
+
+
+def read_words(
+    source: Source, start: int, end: int, *, piece: int = PIECE
+) -> Iterator[tuple[int, npt.NDArray[np.uint64]]]:
+    """Read a table of 64-bit big-endian entries, as far as the file goes.
+
+    Yields:
+        Host offset of some neighbours, in bytes; the entries, shape (n,), dtype ``uint64``.
+    """
+    end = min(end, source.length)
+    for offset in range(start, end, piece):
+        data = source.read_at(offset, min(piece, end - offset))
+        padded = data.ljust(-(-len(data) // WORD) * WORD, b"\0")
+        yield offset, np.frombuffer(padded, ">u8").astype(np.uint64)
+
+
+def word_at(source: Source, offset: int) -> int:
+    """The 64-bit big-endian entry at a host offset."""
+    return int.from_bytes(source.read_at(offset, WORD).ljust(WORD, b"\0"), "big")
 
 
 def read_tables(

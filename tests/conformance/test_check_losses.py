@@ -145,8 +145,10 @@ def test_an_empty_table_is_no_loss_where_all_leaked_clusters_are_zeros() -> None
     report = checked(bytes(draft.data))
 
     assert set(found(report)) == {"check/leaked-cluster"}
-    assert report.looked is not None
-    assert (report.looked.loose, report.looked.zero) == (2, 2)
+    looked = report.looked
+    assert looked is not None
+    assert looked.leaked_clusters_unreferenced == 2
+    assert looked.leaked_clusters_zero == 2
 
 
 # --- L1 tables, and what they located -------------------------------------------------------------
@@ -173,8 +175,9 @@ def test_a_wiped_l1_entry_leaves_a_leaked_cluster_that_holds_a_table(disk: Path)
     assert [(f.cluster, f.note) for f in found(report)["check/table-lost"]] == [
         (tables[1], "holds a table with 512 entries in use, which nothing locates")
     ]
-    assert report.looked is not None
-    assert (report.looked.l1_empty, report.looked.l1_entries) == (1, 4)
+    looked = report.looked
+    assert looked is not None
+    assert (looked.l1_entries_zero, looked.l1_entries) == (1, 4)
 
 
 @pytest.mark.usefixtures("qemu_img")
@@ -211,8 +214,10 @@ def test_only_so_many_leaked_clusters_are_read(monkeypatch: pytest.MonkeyPatch) 
 
     report = checked(bytes(draft.data))
 
-    assert report.looked is not None
-    assert (report.looked.into, report.looked.loose) == (2, 3)
+    looked = report.looked
+    assert looked is not None
+    assert looked.leaked_clusters_read == 2
+    assert looked.leaked_clusters_unreferenced == 3
 
 
 # --- files that end too early ---------------------------------------------------------------------

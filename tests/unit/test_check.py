@@ -7,6 +7,7 @@ from collections import Counter
 from copy import copy
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from qcowspec.check.counting import Window
 from qcowspec.check.findings import Fault, Group, Owned
 from qcowspec.check.l1 import Names
 from qcowspec.check.ownership import Owner, overlapping, words
+from qcowspec.check.places import Pointer
 from qcowspec.check.regions import L1Table
 from qcowspec.check.stored import StoredRefcounts
 from qcowspec.fuzzing import vectors
@@ -28,8 +30,9 @@ from qcowspec.fuzzing.vectors import Vector
 from qcowspec.image import lay_open
 from qcowspec.sources.memory import Memory
 from qcowspec.spec.decoding import refcounts
+from qcowspec.spec.metadata import Table
 from qcowspec.spec.rules import BY_ID
-from qcowspec.spec.units import Geometry
+from qcowspec.spec.units import Geometry, HostOffset
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -137,6 +140,27 @@ def test_a_window_counts_as_a_slow_count_does() -> None:
     assert window.owners.tolist() == [kinds.get(cluster, 0) for cluster in range(10, 210)]
 
 
+def test_a_check_reads_a_bitmap_table_once_and_what_the_reader_has_read_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with lay_open(bytes(base("v3-bitmaps").data)) as image:
+        assert image.l1_table is not None
+        assert image.refcount_table is not None
+        tables = [int(bitmap.bitmap_table_offset) for bitmap in image.bitmaps]
+        held = [image.l1_table.offset, image.refcount_table.offset]
+        read, times = image.source.read_at, Counter[int]()
+
+        def counting(offset: int, length: int) -> bytes:
+            times.update(at for at in (*tables, *held) if offset <= at < offset + length)
+            return read(offset, length)
+
+        monkeypatch.setattr(image.source, "read_at", counting)
+        monkeypatch.setattr(qcow2, "WINDOW", TINY)
+        check(image, explain=True)
+
+    assert times == dict.fromkeys(tables, 1)
+
+
 # --- stored refcounts -----------------------------------------------------------------------------
 
 
@@ -145,7 +169,9 @@ def test_refcounts_of_every_width_are_those_that_a_dump_shows(order: int) -> Non
     geometry = Geometry(3, 9, 6, 8, order)
     block = Random(order).randbytes(512)
     table = struct.pack(">QQ", 512, 0).ljust(512, b"\0")
-    stored = StoredRefcounts(Memory(table + block), geometry, 0, 64)
+    stored = StoredRefcounts(
+        Memory(table + block), geometry, Table("refcount_table", HostOffset(0), 64, table)
+    )
     out = np.zeros(geometry.refcount_block_entries, stored.dtype)
 
     stored.load(0, out)
@@ -210,12 +236,17 @@ def test_an_overlap_is_explained_by_both_owners() -> None:
     assert fault.owners == (Owned("l1_table"), Owned("l2_tables[0][0]", 0))
 
 
+def snapshot_table(index: int, offset: int, count: int) -> L1Table:
+    """The L1 table of a snapshot, which no field locates."""
+    return L1Table(f"snapshots[{index}].", offset, count, False, cast("Pointer", None))
+
+
 def test_an_entry_is_named_by_the_first_of_the_tables_that_have_it() -> None:
     random = Random(2)
     geometry = Geometry(3, 9, 6, 8, 4)
     for _ in range(50):
         tables = [
-            L1Table(f"snapshots[{n}].", 8 * random.randrange(20), random.randrange(1, 9), False)
+            snapshot_table(n, 8 * random.randrange(20), random.randrange(1, 9))
             for n in range(random.randrange(1, 9))
         ]
         names = Names(tables, geometry)
