@@ -43,10 +43,10 @@ class Report:
 
     Attributes:
         figures: qemu-img's figures; for version 1, which qemu-img does not check, ours.
-        findings: What is wrong, like put to like.
+        findings: What is wrong, by rule.
         format: The image's format.
         why: Why the check was not completed; None if it was.
-        looked: What was looked at before anything is said of leaks; None where there are none.
+        looked: What was read to find out what leaks mean; None where there are none.
         missing: What of the disk lies past the end of its data file; None where that was not
             looked at.
         ahead: Sentences that come before all else: the file is truncated.
@@ -173,7 +173,7 @@ def _run(
     chain: bool,
     progress: Progress,
 ) -> Report:
-    """A check of an image that is not refused."""
+    """A check of an image that is not refused; see `check`."""
     if not chain:
         return _tables(image, findings, explain, deep, None, progress)
     from qcowspec.check.loops import chain_of, data_length, follow

@@ -9,8 +9,8 @@ Source: block/qcow2-refcount.c: check_refblocks.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from qcowspec.check.arrays import Flags
 from qcowspec.check.counting import Window
 from qcowspec.check.layout import Layout
 from qcowspec.check.ownership import Owner
@@ -26,7 +26,7 @@ def refcount_blocks(layout: Layout, window: Window, clusters: int) -> None:
     """
     stored, offsets = layout.stored, layout.stored.offsets
 
-    def report(rule: str, hit: npt.NDArray[np.bool_]) -> None:
+    def report(rule: str, hit: Flags) -> None:
         entries = np.flatnonzero(hit)
         faults = (layout.places.entry(index) for index in entries.tolist())
         layout.findings.add(rule, len(entries), faults)

@@ -12,10 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qcowspec.check.arrays import Counts, Flags, Numbers
 from qcowspec.check.ownership import Owner, OwnerMap
-from qcowspec.check.stored import Counts, Numbers
 
 SPREAD = 4
 """Clusters from the first to the last of a batch, per reference, up to which they are counted side
@@ -38,12 +37,12 @@ class Window:
         count: How many there are.
         counts: References to each.
         owners: What references each.
-        stored: The refcount of each, as it stands in the image; None where there are none.
+        stored: The refcount of each, as the image has it.
     """
 
-    def __init__(self, first: int, count: int, stored: Counts | None = None) -> None:
+    def __init__(self, first: int, count: int, stored: Counts) -> None:
         self.first, self.count = first, count
-        self.counts: npt.NDArray[Any] = np.zeros(count, np.uint16)
+        self.counts: Counts = np.zeros(count, np.uint16)
         self.owners: OwnerMap = np.zeros(count, np.uint16)
         self.stored = stored
         self._highest, self._met = 0, Owner(0)
@@ -137,7 +136,7 @@ class Window:
             else:
                 owners[start:end] |= bit
 
-    def inside(self, clusters: Numbers) -> npt.NDArray[np.bool_]:
+    def inside(self, clusters: Numbers) -> Flags:
         """Which clusters it has."""
         return (clusters >= self.first) & (clusters < self.end)
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Numbers
 from qcowspec.check.findings import Fault
 from qcowspec.check.layout import Layout
 from qcowspec.check.ownership import Owner
-from qcowspec.check.stored import Numbers
 
 RULE = "check/table-cut"
 

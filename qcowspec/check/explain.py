@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Numbers, Words
 from qcowspec.check.findings import Fault, Findings, Owned, Progress, Sink, silent
 from qcowspec.check.layout import Layout
 from qcowspec.sources.batches import read_tables
@@ -23,9 +23,7 @@ from qcowspec.spec.entries import Frame, L2Entries
 if TYPE_CHECKING:
     from qcowspec.image import Image
 
-Numbers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
-Offsets = npt.NDArray[np.int64] | npt.NDArray[np.uint64]
+Offsets = Numbers | Words
 
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time."""

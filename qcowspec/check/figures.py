@@ -1,13 +1,13 @@
-"""What a check counts, under qemu-img's names.
+"""What a check counts, under qemu-img's names, and its exit status.
 
-In: numbers. Out: the same as qemu-img prints and returns them. Refuses: nothing.
+In: numbers. Out: what qemu-img prints and returns. Refuses: nothing.
 
 Source: qemu-img.c: collect_image_check, img_check.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 OK, FAILED, CORRUPT, LEAKED = 0, 1, 2, 3
 """Exit statuses of ``qemu-img check``."""
@@ -15,28 +15,28 @@ OK, FAILED, CORRUPT, LEAKED = 0, 1, 2, 3
 
 @dataclass(slots=True)
 class Figures:
-    """The counts of one check.
+    """The counts of one check, in the order in which qemu-img prints them.
 
     Attributes:
+        check_errors: Places that could not be checked.
         corruptions: Errors that may cost data.
         leaks: Clusters that nothing references and a refcount keeps.
-        check_errors: Places that could not be checked.
+        image_end_offset: End of the last cluster in use, by refcount or by reference, in bytes.
         total_clusters: Clusters of the virtual disk.
         allocated_clusters: Those that have a place of their own; each reference counts.
         fragmented_clusters: Those of them that do not follow their predecessor, and all compressed.
         compressed_clusters: The compressed ones.
-        image_end_offset: Byte behind the last cluster in use, by refcount or by reference.
         completed: Whether the check came to its end; if not, only the exit status means anything.
     """
 
+    check_errors: int = 0
     corruptions: int = 0
     leaks: int = 0
-    check_errors: int = 0
+    image_end_offset: int = 0
     total_clusters: int = 0
     allocated_clusters: int = 0
     fragmented_clusters: int = 0
     compressed_clusters: int = 0
-    image_end_offset: int = 0
     completed: bool = True
 
     @property
@@ -50,17 +50,6 @@ class Figures:
 
     def as_json(self) -> dict[str, int]:
         """The keys that qemu-img prints: all that are not zero, and ``check-errors``."""
-        named = {name.replace("_", "-"): getattr(self, name) for name in COUNTED}
-        return {key: value for key, value in named.items() if value or key == "check-errors"}
-
-
-COUNTED = (
-    "check_errors",
-    "corruptions",
-    "leaks",
-    "image_end_offset",
-    "total_clusters",
-    "allocated_clusters",
-    "fragmented_clusters",
-    "compressed_clusters",
-)
+        counts = {name.replace("_", "-"): n for name, n in asdict(self).items()}
+        del counts["completed"]
+        return {key: n for key, n in counts.items() if n or key == "check-errors"}

@@ -1,8 +1,8 @@
-"""What a check finds, like put to like.
+"""What a check finds, by rule.
 
 In: places at fault, many at a time. Out: one `Group` a rule: how many, and some of them. Refuses:
-to keep more than it was asked to: a hostile image has as many faults as it likes. Who wants all of
-them takes them one by one, as they are found.
+to keep more than it was asked to: a hostile image has as many faults as it likes. A `Sink` takes
+them all, one by one, as they are found.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Numbers, Words
 from qcowspec.check.findings import Fault, Findings, Owned
 from qcowspec.check.regions import L1Table
 from qcowspec.sources.batches import read_words
@@ -32,9 +32,6 @@ from qcowspec.spec.entries import Frame, L1Entries
 from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.metadata import Table
 from qcowspec.spec.units import Geometry
-
-Offsets = npt.NDArray[np.uint64]
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class L2Tables:
         places: Host offset of an entry that does; one of the active table's, if there is one.
     """
 
-    offsets: Offsets
+    offsets: Words
     active: Numbers
     inactive: Numbers
     places: Numbers
@@ -169,7 +166,7 @@ def _firsts(tables: list[L1Table]) -> tuple[list[int], list[int | None]]:
 
 def l1_words(
     source: Source, active: Table | None, start: int, end: int
-) -> Iterator[tuple[int, Offsets]]:
+) -> Iterator[tuple[int, Words]]:
     """Entries of L1 tables; see `read_words`. Those of the active one were read at opening."""
     if active is None or not active.offset <= start <= end <= active.offset + active.length:
         yield from read_words(source, start, end)
@@ -226,9 +223,7 @@ def _joined(pieces: list[Numbers]) -> Numbers:
     return np.concatenate(pieces)
 
 
-def _judge(
-    entries: Offsets, places: Numbers, weight: int, names: Names, findings: Findings
-) -> None:
+def _judge(entries: Words, places: Numbers, weight: int, names: Names, findings: Findings) -> None:
     """Judge some entries; those of tables that share their place count for each of them."""
     decoded = L1Entries(entries, Frame(names.geometry))
     for rule in ("l1/reserved", "l2/table-offset"):

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Flags, Numbers, Words
 from qcowspec.check.counting import Window
 from qcowspec.check.figures import Figures
 from qcowspec.check.l2_batch import Batch
@@ -22,14 +22,10 @@ from qcowspec.check.layout import Layout
 from qcowspec.check.missing import Missing
 from qcowspec.check.ownership import Owner
 from qcowspec.check.runs import Runs
-from qcowspec.check.stored import Numbers
 from qcowspec.sources.batches import read_tables
 from qcowspec.spec import decoding
 from qcowspec.spec.entries import Frame, L2Entries
 from qcowspec.spec.entry_rules import HOLDS, l2_data_file_offset, l2_zero_in_v2
-
-Words = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
 
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time: what the processor's caches hold too."""
@@ -151,7 +147,7 @@ class L2Check:
 
     def _clear(self, clusters: Numbers, copied: Flags, batch: Batch, window: Window) -> bool:
         """Whether clusters of the window have the refcounts that their flags say."""
-        if window.stored is None or self._stored.unreadable.any() or not batch.offsets.all():
+        if self._stored.unreadable.any() or not batch.offsets.all():
             return False
         if not len(clusters):
             return True
@@ -245,12 +241,10 @@ class L2Check:
 
     def refcounts(self, clusters: Numbers, wanted: Flags, window: Window) -> tuple[Words, Flags]:
         """Stored refcounts, and of which clusters they are known and this window's to judge."""
-        values, known = np.zeros(len(clusters), np.uint64), np.zeros(len(clusters), bool)
+        values = np.zeros(len(clusters), np.uint64)
         inside = wanted & window.inside(clusters)
-        if window.stored is not None:
-            values[inside] = window.stored[clusters[inside] - window.first]
-            known |= inside
-            known &= self._stored.readable(clusters)
+        values[inside] = window.stored[clusters[inside] - window.first]
+        known = inside & self._stored.readable(clusters)
         if not self.again:
             far = wanted & (clusters * self._geometry.cluster_size >= self._layout.limit)
             far &= ~inside

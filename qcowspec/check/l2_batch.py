@@ -7,23 +7,18 @@ nothing; `qcowspec.check.l2` judges them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Counts, Flags, Numbers, Words
 from qcowspec.check.counting import Window
 from qcowspec.check.findings import Fault
 from qcowspec.check.layout import Layout
 from qcowspec.check.neighbours import evenly, run
 from qcowspec.check.ownership import Owner
-from qcowspec.check.stored import Numbers
 from qcowspec.spec import decoding
 from qcowspec.spec.rules import BITMAP, BY_ID
-
-Words = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
 
 
 class Batch:
@@ -45,8 +40,8 @@ class Batch:
         self.active, self.inactive, self.both = active, inactive, active + inactive
         self.entries: Words = np.zeros(0, np.uint64)
         self.subclusters: Words | None = None
-        self.table: npt.NDArray[Any] = np.zeros(0, np.int64)
-        self.index: npt.NDArray[Any] = np.zeros(0, np.int64)
+        self.table: Counts = np.zeros(0, np.int64)
+        self.index: Counts = np.zeros(0, np.int64)
 
     @property
     def offsets(self) -> Words:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def chain_of(image: Image) -> Iterator[Chain]:
-    """The chain of an image, with its data file open, and nothing behind it yet.
+    """The chain of an image, with its data file open, and no backing file yet.
 
     Raises:
         QcowError: The data file cannot be opened.

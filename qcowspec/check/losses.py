@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Flags, Numbers, Words
 from qcowspec.check.findings import Fault
 from qcowspec.check.l1 import l1_words
 from qcowspec.check.layout import Layout
@@ -24,10 +24,6 @@ from qcowspec.sources.batches import read_tables
 from qcowspec.spec.entries import Frame, L2Entries
 from qcowspec.spec.entry_rules import l2_cluster_offset, l2_reserved
 from qcowspec.spec.rules import BY_ID
-
-Numbers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
 
 BATCH = 1 << 20
 """Bytes of tables, or of leaked clusters, that are held at a time."""
@@ -44,7 +40,7 @@ ABOUT = 2
 
 @dataclass(slots=True)
 class Looked:
-    """What was looked at before anything is said of leaks.
+    """What was read to find out what leaks mean.
 
     Attributes:
         leaked_clusters: Leaked clusters, those past the end of the file among them.

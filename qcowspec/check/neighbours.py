@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qcowspec.check.arrays import Flags
 from qcowspec.check.findings import Fault
 
 Column = npt.NDArray[Any]
@@ -64,7 +65,7 @@ def run(one: Callable[[int], Fault], first: int, last: int) -> Fault:
     return fault
 
 
-def _runs(joined: npt.NDArray[np.bool_], count: int) -> Iterator[tuple[int, int]]:
+def _runs(joined: Flags, count: int) -> Iterator[tuple[int, int]]:
     if not count:
         return
     firsts = np.flatnonzero(np.concatenate([[True], ~joined]))

@@ -11,6 +11,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from qcowspec.check.arrays import Flags
+
 OwnerMap = npt.NDArray[np.uint16]
 """For each cluster of a stretch of the image file what references it: `Owner` bits, ``uint16``."""
 
@@ -41,7 +43,7 @@ GO_TOGETHER = (
     Owner.L2_TABLE | Owner.SNAPSHOT_L2_TABLE,
     Owner.DATA | Owner.SNAPSHOT_DATA,
 )
-"""Owners that share clusters in a sound image: a snapshot and the active state."""
+"""Owners that may share clusters: a snapshot and the active state."""
 
 
 def words(owners: int) -> list[str]:
@@ -49,20 +51,20 @@ def words(owners: int) -> list[str]:
     return [str(one.name).lower().replace("_", "-") for one in Owner if owners & one]
 
 
-def overlapping(owners: OwnerMap) -> npt.NDArray[np.bool_]:
+def overlapping(owners: OwnerMap) -> Flags:
     """Which clusters have owners that do not go together."""
-    several: npt.NDArray[np.bool_] = owners & (owners - np.uint16(1)) != 0
+    several: Flags = owners & (owners - np.uint16(1)) != 0
     if several.any():
         several[several] = _forbidden()[owners[several]]
     return several
 
 
 @cache
-def _forbidden() -> npt.NDArray[np.bool_]:
-    """For every combination of bits whether it is one that no sound image has."""
+def _forbidden() -> Flags:
+    """For every combination of bits, whether its owners may not share a cluster."""
     bits = np.arange(1 << 16, dtype=np.uint32) & ~np.uint32(Owner.TWICE)
     alone = bits & (bits - (bits > 0)) == 0
     for pair in GO_TOGETHER:
         alone |= bits & ~np.uint32(pair) == 0
-    forbidden: npt.NDArray[np.bool_] = ~alone
+    forbidden: Flags = ~alone
     return forbidden

@@ -12,9 +12,10 @@ from typing import Any
 
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Counts, Numbers
 from qcowspec.check.findings import Fault
 from qcowspec.check.neighbours import alike, run
-from qcowspec.check.stored import Counts, Numbers, StoredRefcounts
+from qcowspec.check.stored import StoredRefcounts
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.structures import Part, lay_open
 

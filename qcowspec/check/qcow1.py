@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Flags, Numbers, Words
 from qcowspec.check.figures import Figures
 from qcowspec.check.findings import Fault, Findings, Owned, Progress, silent
 from qcowspec.check.l1 import Names
@@ -27,10 +27,6 @@ from qcowspec.spec.entries import Frame, Qcow1L2Entries
 from qcowspec.spec.entry_rules import v1_cluster_offset
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.units import whole_sectors
-
-Numbers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
 
 BATCH = 256 << 10
 """Bytes of L2 tables that are held at a time."""

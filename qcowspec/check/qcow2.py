@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from qcow_parsers import constants as c
 
+from qcowspec.check.arrays import Counts, Flags
 from qcowspec.check.blocks import refcount_blocks
 from qcowspec.check.counting import CHUNK, Window
 from qcowspec.check.cut import cut_tables
@@ -29,11 +29,8 @@ from qcowspec.check.layout import Layout
 from qcowspec.check.losses import Leaks, Looked, look
 from qcowspec.check.ownership import Owner, OwnerMap, overlapping
 from qcowspec.check.regions import marks
-from qcowspec.check.stored import Counts
 from qcowspec.spec.decoding import is_copied, l1_offset
 from qcowspec.spec.units import whole_sectors
-
-Flags = npt.NDArray[np.bool_]
 
 WINDOW = 120 << 20
 """Bytes of the arrays that count the references to a stretch of the image file."""
@@ -169,7 +166,6 @@ class Qcow2Check:
             The last cluster of the window that either says is in use; -1 if there is none.
         """
         highest = -1
-        assert window.stored is not None
         total = min(window.count, self.end - window.first)
         dark = self._dark(window, total)
         for start in range(0, total, CHUNK):
@@ -233,7 +229,6 @@ class Qcow2Check:
     ) -> None:
         """Report clusters of a window: those of a chunk that a mask says."""
         at = start + np.flatnonzero(hit)
-        assert window.stored is not None
         faults = self.layout.places.faults(window.first + at, window.stored[at], window.counts[at])
         self.findings.add(rule, len(at) if count is None else count, faults)
 

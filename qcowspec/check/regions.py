@@ -17,10 +17,10 @@ import numpy as np
 from qcow_parsers import constants as c
 from qcow_parsers.catalogue import RULES, Rule
 
+from qcowspec.check.arrays import Numbers
 from qcowspec.check.findings import Fault, Findings
 from qcowspec.check.ownership import Owner
 from qcowspec.check.places import Pointer
-from qcowspec.check.stored import Numbers
 from qcowspec.sources.batches import read_words
 from qcowspec.sources.source import Source
 from qcowspec.spec.entries import BitmapTableEntries, Frame

@@ -7,16 +7,13 @@ rule; they are handed back for `L2Check` to look at.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from qcowspec.check.arrays import Flags, Numbers, Words
 from qcowspec.check.counting import Window
 from qcowspec.check.ownership import Owner
-from qcowspec.check.stored import Numbers, StoredRefcounts
+from qcowspec.check.stored import StoredRefcounts
 from qcowspec.spec.decoding import is_copied, l2_offset, l2_plain
 from qcowspec.spec.units import Geometry
-
-Words = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
 
 
 class Runs:
@@ -99,7 +96,6 @@ class Runs:
 
     def _agree(self, starts: Numbers, copied: Flags, window: Window) -> Flags:
         """For which runs the window's refcounts are as the copied flags say."""
-        assert window.stored is not None
         low = np.clip(starts - window.first, 0, window.count)
         high = np.clip(starts + self._entries - window.first, 0, window.count)
         agree = np.ones(len(starts), bool)

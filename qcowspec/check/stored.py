@@ -1,7 +1,7 @@
-"""The refcounts that stand in the image.
+"""The refcounts that are stored in the image.
 
-In: the refcount table and a source. Out: refcounts as arrays, by cluster. Refuses: nothing: where
-QEMU cannot read a block it is told which clusters that leaves in the dark.
+In: the refcount table and a source. Out: refcounts as arrays, by cluster. Refuses: nothing: the
+clusters whose refcount QEMU cannot read are `unreadable`.
 
 Source: docs/interop/qcow2, Host cluster management; block/qcow2-refcount.c: qcow2_get_refcount.
 """
@@ -9,14 +9,13 @@ Source: docs/interop/qcow2, Host cluster management; block/qcow2-refcount.c: qco
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qcowspec.check.arrays import Counts, Flags, Numbers, Words
 from qcowspec.sources.batches import read_tables
 from qcowspec.sources.source import Source
-from qcowspec.spec.decoding import WHOLE_BYTES
+from qcowspec.spec.decoding import refcount_rows
 from qcowspec.spec.entries import Frame, RefcountTableEntries
 from qcowspec.spec.entry_rules import (
     refcounts_block_offset,
@@ -26,15 +25,12 @@ from qcowspec.spec.entry_rules import (
 from qcowspec.spec.metadata import Table
 from qcowspec.spec.units import BITS_PER_BYTE, Geometry
 
-Counts = npt.NDArray[Any]
-Numbers = npt.NDArray[np.int64]
-
 BATCH = 1 << 20
 """Bytes of blocks that are held at a time."""
 
 
 class StoredRefcounts:
-    """The refcount table, and the blocks behind it, read when they are asked for.
+    """The refcount table, and the blocks that it locates, read when they are asked for.
 
     Attributes:
         geometry: The image's sizes.
@@ -59,10 +55,10 @@ class StoredRefcounts:
         """
         self._source, self.geometry, self.count = source, geometry, table.count
         self.entries = table.array().astype(np.uint64)
-        said = RefcountTableEntries(self.entries, Frame(geometry))
-        self.offsets, self.reserved = said.offset, ~refcounts_reserved(said)
-        self.unaligned = ~refcounts_block_offset(said) & ~self.reserved
-        self.unreadable = ~refcounts_block_read(said)
+        decoded = RefcountTableEntries(self.entries, Frame(geometry))
+        self.offsets, self.reserved = decoded.offset, ~refcounts_reserved(decoded)
+        self.unaligned = ~refcounts_block_offset(decoded) & ~self.reserved
+        self.unreadable = ~refcounts_block_read(decoded)
         self.located = np.where(self.reserved | self.unaligned, np.uint64(0), self.offsets)
         self.dtype = np.dtype(f"u{max(1, geometry.refcount_bits // BITS_PER_BYTE)}")
         self.most = (1 << geometry.refcount_bits) - 1
@@ -79,18 +75,16 @@ class StoredRefcounts:
             first: The number of the first cluster.
             out: Shape (clusters,), dtype `dtype`, all zeros.
         """
-        per, behind = self.per_block, first + len(out)
-        low, high = first // per, min(len(self.offsets), -(-behind // per))
+        per, last = self.per_block, first + len(out)
+        low, high = first // per, min(len(self.offsets), -(-last // per))
         chosen = self._held(np.arange(low, max(low, high)))
-        size = self.geometry.cluster_size
-        for part, rows in read_tables(self._source, self.offsets[chosen], size, batch=BATCH):
-            counts = self.unpacked(rows)
+        for part, counts in self._blocks(chosen):
             for row, index in enumerate(chosen[part].tolist()):
                 start, end = index * per, index * per + per
-                left, right = max(start, first), min(end, behind)
+                left, right = max(start, first), min(end, last)
                 out[left - first : right - first] = counts[row, left - start : right - start]
 
-    def lookup(self, clusters: Numbers) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
+    def lookup(self, clusters: Numbers) -> tuple[Words, Flags]:
         """The refcounts of clusters anywhere.
 
         Args:
@@ -103,17 +97,16 @@ class StoredRefcounts:
         index = clusters // self.per_block
         wanted = known & (index < len(self.offsets))
         blocks = self._held(np.unique(index[wanted]))
-        size = self.geometry.cluster_size
-        for part, rows in read_tables(self._source, self.offsets[blocks], size, batch=BATCH):
-            counts, here = self.unpacked(rows), blocks[part]
+        for part, counts in self._blocks(blocks):
+            here = blocks[part]
             row = np.searchsorted(here, index)
             row[row == len(here)] = 0
             hit = wanted & (here[row] == index)
             values[hit] = counts[row[hit], clusters[hit] % self.per_block]
         return values, known
 
-    def readable(self, clusters: Numbers) -> npt.NDArray[np.bool_]:
-        """Of which clusters QEMU can read the refcount, were it 0 for want of a block."""
+    def readable(self, clusters: Numbers) -> Flags:
+        """Which clusters have a refcount that QEMU can read: 0 where there is no block."""
         known = np.ones(len(clusters), bool)
         if self.unreadable.any():
             index = clusters // self.per_block
@@ -138,9 +131,7 @@ class StoredRefcounts:
         split = blocks[blocks * per < clusters]
         order = np.concatenate([split, whole[at]])
         weights = [1] * len(split) + times.tolist()
-        size = self.geometry.cluster_size
-        for part, rows in read_tables(self._source, self.offsets[order], size, batch=BATCH):
-            counts = self.unpacked(rows)
+        for part, counts in self._blocks(order):
             for row, index in enumerate(order[part].tolist()):
                 skip = max(0, clusters - index * per)
                 used = np.flatnonzero(counts[row, skip:]) + skip
@@ -152,17 +143,11 @@ class StoredRefcounts:
         bits = self.geometry.refcount_bits
         return int(self.offsets[index]) + entry * bits // BITS_PER_BYTE
 
-    def unpacked(self, rows: npt.NDArray[np.uint8]) -> Counts:
-        """Refcounts of blocks, shape (blocks, bytes) to (blocks, refcounts)."""
-        order = self.geometry.refcount_order
-        if order >= WHOLE_BYTES:
-            return rows.view(f">u{1 << (order - WHOLE_BYTES)}")
-        if order == 0:
-            return np.unpackbits(rows, axis=1, bitorder="little")
-        bits = 1 << order
-        shifts = np.arange(0, BITS_PER_BYTE, bits, dtype=np.uint8)
-        spread = rows[:, :, None] >> shifts & np.uint8((1 << bits) - 1)
-        return spread.reshape(len(rows), -1)
+    def _blocks(self, indices: Numbers) -> Iterator[tuple[slice, Counts]]:
+        """The refcounts of some blocks, by their indices; see `read_tables`."""
+        size = self.geometry.cluster_size
+        for part, rows in read_tables(self._source, self.offsets[indices], size, batch=BATCH):
+            yield part, refcount_rows(rows, self.geometry.refcount_order)
 
     def _held(self, indices: Numbers) -> Numbers:
         """Those entries whose block has bytes in the file; any other one is all zeros."""

@@ -283,5 +283,19 @@ def refcounts(block: bytes, order: int) -> tuple[int, ...]:
     return tuple(byte >> shift & mask for byte in block for shift in range(0, BITS_PER_BYTE, bits))
 
 
+def refcount_rows(rows: Any, order: int) -> Any:
+    """The same of several blocks: shape (blocks, bytes), uint8, to (blocks, refcounts)."""
+    import numpy as np
+
+    if order >= WHOLE_BYTES:
+        return rows.view(f">u{1 << (order - WHOLE_BYTES)}")
+    if order == 0:
+        return np.unpackbits(rows, axis=1, bitorder="little")
+    bits = 1 << order
+    shifts = np.arange(0, BITS_PER_BYTE, bits, dtype=np.uint8)
+    spread = rows[:, :, None] >> shifts & np.uint8((1 << bits) - 1)
+    return spread.reshape(len(rows), -1)
+
+
 WHOLE_BYTES = 3
 """The refcount_order of refcounts of one byte."""

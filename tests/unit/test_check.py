@@ -121,7 +121,7 @@ def test_a_vector_counts_the_same_in_many_windows(
 
 def test_a_window_counts_as_a_slow_count_does() -> None:
     random = Random(1)
-    window, slow = Window(10, 200), Counter[int]()
+    window, slow = Window(10, 200, np.zeros(200, np.uint16)), Counter[int]()
     kinds: dict[int, int] = {}
     for _ in range(300):
         start, weight = random.randrange(0, 230), random.choice((1, 1, 1, 3, 40000))
