@@ -82,7 +82,7 @@ def command(
     """Hold an image's references against its refcounts, as qemu-img check does."""
     from qcowspec.check import check, every
     from qcowspec.cli.reading import laid_open
-    from qcowspec.report.check import tell, tell_json
+    from qcowspec.report.check import write_json, write_text
 
     if repair is not None:
         raise click.UsageError(
@@ -104,9 +104,9 @@ def command(
             if not quiet:
                 with pieces() as out:
                     if output == "json":
-                        tell_json(report, name, out, again)
+                        write_json(report, name, out, again)
                     else:
-                        tell(report, out, styler(color), every=again)
+                        write_text(report, out, styler(color), every=again)
             if not is_shared():
                 opened.check_unchanged()
     except QcowError as error:

@@ -38,7 +38,7 @@ Write = Callable[[str], object]
 """Takes a piece of text."""
 
 
-def tell_json(report: Report, name: str, write: Write, every: Every | None = None) -> None:
+def write_json(report: Report, name: str, write: Write, every: Every | None = None) -> None:
     """Write the report with qemu-img's keys, and more: ``findings`` and ``beyond-qemu`` are ours.
 
     Args:
@@ -55,14 +55,10 @@ def tell_json(report: Report, name: str, write: Write, every: Every | None = Non
         head["not-completed"] = report.why
     if report.looked is not None:
         head["looked-at"] = _looked_at(report.looked)
-    if report.missing is not None:
-        head["data-file"] = _said(
-            {
-                "length": report.missing.data_length,
-                "missing-bytes": report.missing.count,
-                "first-missing": report.missing.first,
-            }
-        )
+    if (missing := report.missing) is not None:
+        head["data-file"] = {"length": missing.data_length, "missing-bytes": missing.count}
+        if missing.first is not None:
+            head["data-file"]["first-missing"] = missing.first
     write(_dumped(head).removesuffix("\n}"))
     for key, groups in zip(("findings", BEYOND), _parts(report), strict=True):
         write(f',\n    "{key}": [')
@@ -88,28 +84,27 @@ def _group_json(group: Group, write: Write, every: Every | None) -> None:
         "says": group.rule.says,
     }
     write(" " * 8 + _dumped(head, 2).removesuffix("\n        }") + ',\n            "faults": [')
-    told = 0
+    before = "\n"
 
-    def tell(fault: Fault) -> None:
-        nonlocal told
-        write(",\n" if told else "\n")
-        write(" " * 16 + _dumped(_fault(group, fault), 4))
-        told += 1
+    def take(fault: Fault) -> None:
+        nonlocal before
+        write(before + " " * 16 + _dumped(_fault(group, fault), 4))
+        before = ",\n"
 
-    _each(group, every, tell)
-    write("\n            ]\n        }" if told else "]\n        }")
+    _each(group, every, take)
+    write("]\n        }" if before == "\n" else "\n            ]\n        }")
 
 
-def _each(group: Group, every: Every | None, tell: Callable[[Fault], None]) -> None:
+def _each(group: Group, every: Every | None, take: Callable[[Fault], None]) -> None:
     """Hand over the faults of a group: those that were kept, or all where that is wanted."""
     if every is not None and not group.complete:
-        every(group.rule.id, tell)
+        every(group.rule.id, take)
         return
     for fault in group.faults:
-        tell(fault)
+        take(fault)
 
 
-def tell(
+def write_text(
     report: Report, write: Write, style: Style = plain_style, *, every: Every | None = None
 ) -> None:
     """Write the report as text: what was found, and qemu-img's summary.
@@ -124,7 +119,7 @@ def tell(
     for sentence in report.ahead:
         write(f"{printable(sentence)}\n")
     for group in judged:
-        _told(group, write, style, every)
+        _group_text(group, write, style, every)
     if report.why is None:
         for line in summary(report):
             write(line)
@@ -133,7 +128,7 @@ def tell(
     if beyond:
         write("\nBeyond what qemu-img check looks at:\n")
     for group in beyond:
-        _told(group, write, style, every)
+        _group_text(group, write, style, every)
     missing = report.missing
     if missing is not None and missing.first is not None:
         write(
@@ -229,32 +224,30 @@ def _parts(report: Report) -> tuple[list[Group], list[Group]]:
 
 
 def _fault(group: Group, fault: Fault) -> dict[str, Any]:
-    """One place; keys that have nothing to say are left out."""
+    """One place; keys without a value are left out."""
     kinds = words(fault.value or 0) if group.check.value == "owners" else None
-    told: dict[str, Any] = {
-        "path": fault.path,
-        "offset": fault.offset,
-        "value": fault.value if kinds is None else None,
-        "expected": fault.expected,
-        "cluster": fault.cluster,
-        "guest": fault.guest,
-        "kinds": kinds,
-        "note": fault.note or None,
-        "count": fault.count if fault.last else None,
-        "length": fault.count * _step(fault) or None,
-        "last": _last(fault, kinds is None),
-        "owners": [_said({"path": one.path, "guest": one.guest}) for one in fault.owners] or None,
-    }
-    return _said(told)
-
-
-def _last(fault: Fault, valued: bool) -> dict[str, Any] | None:
-    """The last of the neighbours that a fault stands for."""
     last = fault.last
-    if last is None:
-        return None
-    told = {"path": last.path, "offset": last.offset, "value": last.value if valued else None}
-    return _said(told | {"cluster": last.cluster, "guest": last.guest})
+    return _without_none(
+        path=fault.path,
+        offset=fault.offset,
+        value=fault.value if kinds is None else None,
+        expected=fault.expected,
+        cluster=fault.cluster,
+        guest=fault.guest,
+        kinds=kinds,
+        note=fault.note or None,
+        count=fault.count if last else None,
+        length=fault.count * _step(fault) or None,
+        last=last
+        and _without_none(
+            path=last.path,
+            offset=last.offset,
+            value=last.value if kinds is None else None,
+            cluster=last.cluster,
+            guest=last.guest,
+        ),
+        owners=[_without_none(path=one.path, guest=one.guest) for one in fault.owners] or None,
+    )
 
 
 def _step(fault: Fault) -> int:
@@ -264,30 +257,30 @@ def _step(fault: Fault) -> int:
     return (fault.last.cluster - fault.cluster) // (fault.count - 1)
 
 
-def _said(told: dict[str, Any]) -> dict[str, Any]:
-    """Those keys that have something to say."""
-    return {key: value for key, value in told.items() if value is not None}
+def _without_none(**values: Any) -> dict[str, Any]:
+    """The keys that have a value."""
+    return {key: value for key, value in values.items() if value is not None}
 
 
-def _told(group: Group, write: Write, style: Style, every: Every | None) -> None:
+def _group_text(group: Group, write: Write, style: Style, every: Every | None) -> None:
     """A group: the rule, and a line a place."""
     times = "" if group.count == 1 else f", {group.count:,} times"
     label = style(LABELS[group.effect], "meaning" if group.effect == BEYOND else "bad")
     write(f"{label} {style(group.rule.id, 'title')}{times}. The rule: {group.rule.says}\n")
-    told = 0
+    shown = 0
 
-    def tell(fault: Fault) -> None:
-        nonlocal told
-        told += fault.count
+    def take(fault: Fault) -> None:
+        nonlocal shown
+        shown += fault.count
         write(f"  {_line(group, fault, style)}\n")
         for owner in _others(fault):
             write(f"      owner: {style(owner.path, 'name')}{_guest(owner.guest, style)}\n")
 
-    _each(group, every, tell)
-    if 0 < told < group.count:
+    _each(group, every, take)
+    if 0 < shown < group.count:
         # An entry that several tables share counts for each of them, and has one place.
         whole = group.complete or every is not None
-        more = f"  … {group.count - told:,} more"
+        more = f"  … {group.count - shown:,} more"
         write(f"{more}, at the same places\n" if whole else f"{more} (--all tells each)\n")
 
 
@@ -308,14 +301,14 @@ def _line(group: Group, fault: Fault, style: Style) -> str:
     if fault.expected is not None:
         counted = f"refcount {style(str(fault.value or 0), 'value')}, references {fault.expected}"
         return f"{cluster}: {counted}; {place}{note}"
-    said = place
+    text = place
     if fault.value is not None:
-        said += f" {'are' if fault.last else 'is'} {style(hex(fault.value), 'value')}"
+        text += f" {'are' if fault.last else 'is'} {style(hex(fault.value), 'value')}"
         if end.value is not None and end.value != fault.value:
-            said += f" to {style(hex(end.value), 'value')}"
+            text += f" to {style(hex(end.value), 'value')}"
     if cluster and fault.cluster != fault.value:
-        said += f"; {cluster}"
-    return f"{said}{_guest(fault.guest, style, end.guest)}{note}"
+        text += f"; {cluster}"
+    return f"{text}{_guest(fault.guest, style, end.guest)}{note}"
 
 
 def _place(fault: Fault, style: Style) -> str:

@@ -23,7 +23,7 @@ Plain = dict[str, Any]
 
 
 def head(image: Image) -> Plain:
-    """What stands before the structures."""
+    """What comes before the structures."""
     return {
         "schema": SCHEMA,
         "file": {"name": plain(os.fsencode(image.source.name)), "length": image.source.length},
@@ -34,22 +34,17 @@ def head(image: Image) -> Plain:
 
 
 def end(image: Image) -> Plain:
-    """What stands behind the structures: the broken rules, and what was not looked at."""
+    """What comes after the structures: the broken rules, and what was not looked at."""
     broken = [finding(found) for found in image.findings]
     return {"findings": broken, **image.looked.as_json()}
 
 
 def finding(found: Finding) -> Plain:
     """A broken rule, with the keys that `validate` uses."""
-    return {
-        "rule": found.rule,
-        "stage": found.stage,
-        "kind": found.kind,
-        "offset": found.offset,
-        "field": found.field,
-        "value": plain(found.value),
-        "message": found.message,
-    }
+    return {key: plain(getattr(found, key)) for key in FINDING_KEYS}
+
+
+FINDING_KEYS = ("rule", "stage", "kind", "offset", "field", "value", "message")
 
 
 def node(item: Node) -> Plain:

@@ -1,7 +1,7 @@
-"""What a table entry says: its fields by QEMU's names, and a few words.
+"""Table entries: their fields by QEMU's names, and their meaning in a few words.
 
 In: an entry, as the number that stands in the table. Out: a `Describe` for each kind of table.
-Refuses: nothing: every 64-bit number is some entry, and hostile ones are said too.
+Refuses: nothing: every 64-bit number is an entry.
 """
 
 from __future__ import annotations
@@ -59,22 +59,13 @@ def l1(geometry: Geometry) -> Describe:
     frame = Frame(geometry)
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
-        said = L1Entries(entry, frame)
-        offset, strange = said.offset, reserved(said.reserved)
-        fields = {
-            "copied": int(said.copied),
-            "l2_table_offset": offset,
-            "guest_offset": index * geometry.l2_span,
-        }
+        decoded, guest = L1Entries(entry, frame), index * geometry.l2_span
+        offset, copied = decoded.offset, decoded.copied
+        fields = {"copied": int(copied), "l2_table_offset": offset, "guest_offset": guest}
         if not offset:
-            return fields, _join("no L2 table", strange)
-        words = (
-            f"guest {index * geometry.l2_span:#x}: L2 table at {offset:#x}",
-            copied(said.copied),
-            unaligned(l2_table_offset(said)),
-            strange,
-        )
-        return fields, _join(*words)
+            return fields, _words("no L2 table", decoded.reserved)
+        where, aligned = f"guest {guest:#x}: L2 table at {offset:#x}", l2_table_offset(decoded)
+        return fields, _words(where, decoded.reserved, copied=copied, aligned=aligned)
 
     return describe
 
@@ -96,26 +87,26 @@ def l2(geometry: Geometry, l1_index: int, *, data_file: bool) -> Describe:
 
     def describe(index: int, value: int) -> tuple[Fields, str]:
         entry = value >> L2_ENTRY_BITS if extended else value
-        said = L2Entries(entry, frame)
+        decoded = L2Entries(entry, frame)
         guest = l1_index * geometry.l2_span + index * geometry.cluster_size
         kind = decoding.l2_type(entry, geometry, data_file=data_file)
-        fields = {"guest_offset": guest, "copied": int(said.copied)}
+        fields = {"guest_offset": guest, "copied": int(decoded.copied)}
         if kind is Kind.QCOW2_CLUSTER_COMPRESSED:
-            offset, length = said.coffset, said.csize
+            offset, length = decoded.coffset, decoded.csize
             fields |= {"coffset": offset, "csize": length}
-            where = f"compressed, up to {size(length)} at {offset:#x}"
-            words = [where, "copied, which it must not be" if fields["copied"] else ""]
+            words = f"compressed, up to {size(length)} at {offset:#x}"
+            words += ", copied, which it must not be" if decoded.copied else ""
         else:
-            offset = said.offset
-            fields |= {"offset": offset, "zero": int(said.zero)}
-            where = KIND_WORDS[kind] + (f" at {offset:#x}" if offset or _is_data(kind) else "")
-            strange = reserved(said.reserved)
-            words = [where, copied(said.copied), unaligned(l2_cluster_offset(said)), strange]
+            offset, aligned = decoded.offset, l2_cluster_offset(decoded)
+            fields |= {"offset": offset, "zero": int(decoded.zero)}
+            located = offset or kind is Kind.QCOW2_CLUSTER_NORMAL
+            where = KIND_WORDS[kind] + (f" at {offset:#x}" if located else "")
+            words = _words(where, decoded.reserved, copied=decoded.copied, aligned=aligned)
         if extended:
             bitmap = value & ((1 << L2_ENTRY_BITS) - 1)
             fields["l2_bitmap"] = bitmap
-            words.append(subclusters(bitmap))
-        return fields, f"guest {guest:#x}: {_join(*words)}"
+            words += f", {subclusters(bitmap)}" if bitmap else ""
+        return fields, f"guest {guest:#x}: {words}"
 
     return describe
 
@@ -127,8 +118,8 @@ def v1_l2(geometry: Geometry, l1_index: int) -> Describe:
         guest = l1_index * geometry.l2_span + index * geometry.cluster_size
         kind = decoding.v1_l2_type(entry)
         if kind is Kind.QCOW2_CLUSTER_COMPRESSED:
-            said = Qcow1L2Entries(entry, Frame(geometry))
-            offset, length = said.coffset, said.csize
+            decoded = Qcow1L2Entries(entry, Frame(geometry))
+            offset, length = decoded.coffset, decoded.csize
             fields = {"guest_offset": guest, "coffset": offset, "csize": length}
             return fields, f"guest {guest:#x}: compressed, {size(length)} at {offset:#x}"
         where = KIND_WORDS[kind] + (f" at {entry:#x}" if entry else "")
@@ -139,17 +130,15 @@ def v1_l2(geometry: Geometry, l1_index: int) -> Describe:
 
 def refcount_table(geometry: Geometry) -> Describe:
     """Entries of the refcount table."""
-    frame = Frame(geometry)
+    frame, span = Frame(geometry), geometry.refcount_block_entries * geometry.cluster_size
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
-        said = RefcountTableEntries(entry, frame)
-        offset, strange = said.offset, reserved(said.reserved)
-        span = geometry.refcount_block_entries * geometry.cluster_size
-        fields = {"refcount_block_offset": offset, "host_offset": index * span}
-        if not offset:
-            return fields, _join("no refcount block", strange)
-        words = f"host {index * span:#x}: refcount block at {offset:#x}"
-        return fields, _join(words, unaligned(refcounts_block_offset(said)), strange)
+        decoded, host = RefcountTableEntries(entry, frame), index * span
+        fields = {"refcount_block_offset": decoded.offset, "host_offset": host}
+        if not decoded.offset:
+            return fields, _words("no refcount block", decoded.reserved)
+        where = f"host {host:#x}: refcount block at {decoded.offset:#x}"
+        return fields, _words(where, decoded.reserved, aligned=refcounts_block_offset(decoded))
 
     return describe
 
@@ -172,37 +161,25 @@ def bitmap_table(geometry: Geometry) -> Describe:
     frame = Frame(geometry)
 
     def describe(index: int, entry: int) -> tuple[Fields, str]:
-        said = BitmapTableEntries(entry, frame)
-        offset = said.offset
-        fields = {"offset": offset, "all_ones": int(said.all_ones)}
-        if offset:
-            where = _join(f"bitmap data at {offset:#x}", unaligned(bitmaps_cluster_offset(said)))
-        else:
-            where = "all ones" if said.all_ones else "all zeros"
-        return fields, _join(where, reserved(said.reserved))
+        decoded = BitmapTableEntries(entry, frame)
+        fields = {"offset": decoded.offset, "all_ones": int(decoded.all_ones)}
+        where = "all ones" if decoded.all_ones else "all zeros"
+        if decoded.offset:
+            where = f"bitmap data at {decoded.offset:#x}"
+        return fields, _words(where, decoded.reserved, aligned=bitmaps_cluster_offset(decoded))
 
     return describe
 
 
-def copied(flag: bool) -> str:
-    """COPIED: the only reference to what the entry points at."""
-    return "copied" if flag else ""
-
-
-def unaligned(aligned: bool) -> str:
-    """What is wrong with an offset that is not a multiple of the cluster size."""
-    return "" if aligned else "unaligned"
-
-
-def reserved(bits: int) -> str:
-    """What is wrong with an entry that has reserved bits."""
-    return f"reserved bits {bits:#x}" if bits else ""
+def _words(where: str, reserved: int, *, copied: bool = False, aligned: bool = True) -> str:
+    """An entry in words: what it locates, whether that is the only reference to it, and faults."""
+    strange = f"reserved bits {reserved:#x}" if reserved else ""
+    words = where, "copied" if copied else "", "" if aligned else "unaligned", strange
+    return ", ".join(word for word in words if word)
 
 
 def subclusters(bitmap: int) -> str:
     """A cluster's subclusters, the first on the left: # data, 0 zero, ! both, which is wrong."""
-    if not bitmap:
-        return ""
     data, zeros = decoding.subclusters(bitmap)
     marks, total = (".", "#", "0", "!"), c.QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
     states = ((data >> i & 1) | (zeros >> i & 1) << 1 for i in range(total))
@@ -211,21 +188,12 @@ def subclusters(bitmap: int) -> str:
 
 def kind_words(kinds: Counter[Kind]) -> str:
     """A summary of an L2 table: ``3 data, 1 compressed, 8,188 unallocated``."""
-    said = (f"{kinds[kind]:,} {word}" for kind, word in KIND_WORDS.items() if kinds[kind])
-    return " · ".join(said)
+    return " · ".join(f"{kinds[kind]:,} {word}" for kind, word in KIND_WORDS.items() if kinds[kind])
 
 
 def refcount_words(counts: Counter[int]) -> str:
     """A summary of a refcount block: how many clusters have no, one, or more references."""
     free, one = counts[0], counts[1]
     more = counts.total() - free - one
-    said = [f"{free:,} free", f"{one:,} used once", f"{more:,} shared" if more else ""]
-    return " · ".join(word for word in said if word)
-
-
-def _is_data(kind: Kind) -> bool:
-    return kind is Kind.QCOW2_CLUSTER_NORMAL
-
-
-def _join(*words: str) -> str:
-    return ", ".join(word for word in words if word)
+    words = [f"{free:,} free", f"{one:,} used once"]
+    return " · ".join(words + ([f"{more:,} shared"] if more else []))

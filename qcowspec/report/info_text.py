@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from qcowspec.report.info import ID_ROOM, NAME_ROOM, SECOND, WORD, Plain
-from qcowspec.report.words import printable
+from qcowspec.report.words import duration, printable
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -77,10 +77,11 @@ def snapshot_lines(snapshots: Iterable[Plain]) -> Iterator[str]:
     """A table of snapshots, with its heading; times are local, as QEMU's are."""
     yield f"{'ID':<10}{'TAG':<17}{'VM SIZE':>8}{'DATE':>20}{'VM CLOCK':>13}{'ICOUNT':>11}"
     for said in snapshots:
+        clock = duration(said["vm-clock-sec"] * SECOND + said["vm-clock-nsec"])
         date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(said["date-sec"]))
         yield (
             f"{_padded(said['id'], 9, ID_ROOM)} {_padded(said['name'], 16, NAME_ROOM)}"
-            f" {size(said['vm-state-size'] % WORD):>8}{date:>20}{_clock(said):>13}"
+            f" {size(said['vm-state-size'] % WORD):>8}{date:>20}{clock:>13}"
             f"{said.get('icount', ''):>11}"
         )
 
@@ -89,12 +90,6 @@ def _padded(word: str, width: int, room: int) -> str:
     """A word filled up with blanks; C counts bytes, where we would count characters."""
     data = word.encode("utf-8", "surrogateescape")[:room]
     return data.decode("utf-8", "replace") + " " * (width - len(data))
-
-
-def _clock(said: Plain) -> str:
-    seconds, milliseconds = said["vm-clock-sec"], said["vm-clock-nsec"] * 1000 // SECOND
-    hours, minutes = seconds // 3600, seconds // 60 % 60
-    return f"{hours:02}:{minutes:02}:{seconds % 60:02}.{milliseconds:03}"
 
 
 def _tree(value: Any, depth: int) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""A few words on what a field's value says, and on what a structure is.
+"""The meaning of a field's value, or of a whole structure, in a few words.
 
-In: a field laid open, and the image it stands in. Out: words, or none where the value speaks for
-itself. Refuses: nothing: every value of every field has to be sayable, hostile ones too.
+In: a field laid open, and its image. Out: words; empty where the value needs none. Refuses:
+nothing: every value of every field has words, hostile ones too.
 
 The names of feature bits are the image's own, where its feature name table has them.
 """
@@ -45,7 +45,7 @@ CRYPT_NAMES: dict[int, str] = {
 
 
 def meaning(layout: str, field: Field, image: Metadata) -> str:
-    """What a field says, in a few words.
+    """What a field means, in a few words.
 
     Args:
         layout: The layout of the structure that it belongs to, such as ``qcow2::header``.
@@ -73,7 +73,7 @@ def title(part: Part[Any], image: Metadata) -> str:
 
 
 def in_short(field: Field) -> str:
-    """All that a small structure says, where one line can: its fields need not be shown then."""
+    """A small structure in one line, in place of its fields; empty for any other."""
     values = {inner.name: inner.value for inner in field.fields}
     if field.layout == "qcow2::feature_name_entry":
         kind, name = values.get("type"), values.get("name")
@@ -86,6 +86,11 @@ def in_short(field: Field) -> str:
 
 
 DISABLED_SLOT = c.QCryptoBlockLUKSKeySlotActive.QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED
+
+KEY_SLOT_STATES: dict[int, str] = {
+    c.QCryptoBlockLUKSKeySlotActive.QCRYPTO_BLOCK_LUKS_KEY_SLOT_ENABLED: "enabled",
+    DISABLED_SLOT: "disabled",
+}
 
 
 def _bytes_meaning(value: bytes) -> str:
@@ -184,22 +189,12 @@ def _vm_state(value: int, image: Metadata) -> str:
     return words.size(value) if value else "no VM state"
 
 
-def _key_slot(value: int, image: Metadata) -> str:
-    states = c.QCryptoBlockLUKSKeySlotActive
-    names: dict[int, str] = {
-        states.QCRYPTO_BLOCK_LUKS_KEY_SLOT_ENABLED: "enabled",
-        states.QCRYPTO_BLOCK_LUKS_KEY_SLOT_DISABLED: "disabled",
-    }
-    return names.get(value, "unknown")
-
-
 def _luks_sector(value: int, image: Metadata) -> str:
     return f"{words.size(value * c.QCRYPTO_BLOCK_LUKS_SECTOR_SIZE)} into the LUKS area"
 
 
 FIELDS: dict[str, Says] = {
     "header.magic": lambda value, image: '"QFI\\xfb"' if value == c.QCOW_MAGIC else "not QCOW's",
-    "header.version": lambda value, image: "",
     "header.mtime": _moment,
     "header.size": _disk_size,
     "header.cluster_bits": _power_of_two("clusters"),
@@ -229,11 +224,11 @@ FIELDS: dict[str, Says] = {
         {c.BitmapType.BT_DIRTY_TRACKING_BITMAP: "dirty tracking"}
     ),
     "bitmap_directory_entry.granularity_bits": _power_of_two("a bit"),
-    "key_slot.active": _key_slot,
+    "key_slot.active": _named(KEY_SLOT_STATES),
     "key_slot.key_offset_sector": _luks_sector,
     "header.payload_offset_sector": _luks_sector,
     "header.master_key_len": lambda value, image: f"{value * 8}-bit key",
 }
-"""What is said of a field, by its layout and name; of the rest, by the end of their names."""
+"""The meaning of a field, by its layout and name; `SUFFIXES` has the rest, by its name's end."""
 
 SUFFIXES: dict[str, Says] = {"offset": _offset, "size": _size}
