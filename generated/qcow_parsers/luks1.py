@@ -29,6 +29,7 @@ class Luks1(KaitaiStruct):
     .. seealso::
        crypto/block-luks-priv.h: QCryptoBlockLUKSHeader
     """
+    SEQ_FIELDS = ['header']
 
     class KeySlotState(IntEnum):
         disabled = 57005
@@ -53,6 +54,7 @@ class Luks1(KaitaiStruct):
         .. seealso::
            crypto/block-luks.c: qcrypto_block_luks_cipher_name_map
         """
+        SEQ_FIELDS = ['name']
         def __init__(self, _io, _parent=None, _root=None):
             super(Luks1.CipherWord, self).__init__(_io)
             self._parent = _parent
@@ -127,6 +129,7 @@ class Luks1(KaitaiStruct):
         .. seealso::
            crypto/block-luks.c: qcrypto_block_luks_parse_header
         """
+        SEQ_FIELDS = ['name']
         def __init__(self, _io, _parent=None, _root=None):
             super(Luks1.HashWord, self).__init__(_io)
             self._parent = _parent
@@ -233,6 +236,7 @@ class Luks1(KaitaiStruct):
         .. seealso::
            crypto/block-luks-priv.h: QCryptoBlockLUKSHeader
         """
+        SEQ_FIELDS = ['magic', 'version', 'cipher_name', 'cipher_mode', 'hash_spec', 'payload_offset_sector', 'master_key_len', 'master_key_digest', 'master_key_salt', 'master_key_iterations', 'uuid', 'key_slots']
         def __init__(self, _io, _parent=None, _root=None):
             super(Luks1.Header, self).__init__(_io)
             self._parent = _parent
@@ -541,6 +545,7 @@ class Luks1(KaitaiStruct):
         .. seealso::
            crypto/block-luks.c: qcrypto_block_luks_parse_header
         """
+        SEQ_FIELDS = []
         def __init__(self, _io, _parent=None, _root=None):
             super(Luks1.IvgenWords, self).__init__(_io)
             self._parent = _parent
@@ -646,6 +651,7 @@ class Luks1(KaitaiStruct):
         .. seealso::
            crypto/block-luks-priv.h: QCryptoBlockLUKSKeySlot
         """
+        SEQ_FIELDS = ['active', 'iterations', 'salt', 'key_offset_sector', 'stripes']
         def __init__(self, _io, _parent=None, _root=None):
             super(Luks1.KeySlot, self).__init__(_io)
             self._parent = _parent
@@ -736,6 +742,7 @@ class Luks1(KaitaiStruct):
         .. seealso::
            crypto/block-luks.c: qcrypto_block_luks_parse_header
         """
+        SEQ_FIELDS = []
         def __init__(self, _io, _parent=None, _root=None):
             super(Luks1.ModeWords, self).__init__(_io)
             self._parent = _parent

@@ -29,6 +29,7 @@ class Luks1(KaitaiStruct):
         See crypto/block-luks-priv.h: QCryptoBlockLUKSHeader
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Luks1 | None
@@ -163,6 +164,7 @@ class Luks1(KaitaiStruct):
         See crypto/block-luks.c: qcrypto_block_luks_cipher_name_map
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Luks1 | None
@@ -201,6 +203,7 @@ class Luks1(KaitaiStruct):
         See crypto/block-luks.c: qcrypto_block_luks_parse_header
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Luks1 | None
@@ -243,6 +246,7 @@ class Luks1(KaitaiStruct):
         See crypto/block-luks.c: qcrypto_block_luks_parse_header
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Luks1 | None
@@ -283,6 +287,7 @@ class Luks1(KaitaiStruct):
         See crypto/block-luks.c: qcrypto_block_luks_parse_header
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Luks1 | None
@@ -334,6 +339,7 @@ class Luks1(KaitaiStruct):
         See crypto/block-luks-priv.h: QCryptoBlockLUKSKeySlot
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Luks1 | None
@@ -378,6 +384,7 @@ class Luks1(KaitaiStruct):
             bytes) or after it.
             """
 
+    SEQ_FIELDS: list[str]
     _io: KaitaiStream
     _parent: KaitaiStruct | None
     _root: Luks1

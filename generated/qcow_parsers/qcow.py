@@ -34,6 +34,7 @@ class Qcow(KaitaiStruct):
     .. seealso::
        block/qcow2.c: qcow2_probe
     """
+    SEQ_FIELDS = ['probe']
 
     class Format(IntEnum):
         unknown = 0
@@ -79,6 +80,7 @@ class Qcow(KaitaiStruct):
         .. seealso::
            block/qcow2.c: qcow2_probe
         """
+        SEQ_FIELDS = ['magic', 'version']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow.Probe, self).__init__(_io)
             self._parent = _parent

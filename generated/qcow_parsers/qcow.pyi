@@ -36,6 +36,7 @@ class Qcow(KaitaiStruct):
         See docs/interop/qcow2: Header; block/qcow.c: qcow_probe; block/qcow2.c: qcow2_probe
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow | None
@@ -62,6 +63,7 @@ class Qcow(KaitaiStruct):
         def ok_claimed(self) -> bool:
             """One of QEMU's two QCOW drivers takes the file (from QCOW_VERSION on)."""
 
+    SEQ_FIELDS: list[str]
     _io: KaitaiStream
     _parent: KaitaiStruct | None
     _root: Qcow

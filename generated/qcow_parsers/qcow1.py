@@ -21,6 +21,7 @@ class Qcow1(KaitaiStruct):
     .. seealso::
        block/qcow.c
     """
+    SEQ_FIELDS = ['header']
 
     class CryptMethod(IntEnum):
         none = 0
@@ -55,6 +56,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: qcow_open
         """
+        SEQ_FIELDS = ['name']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow1.BackingFileName, self).__init__(_io)
             self._parent = _parent
@@ -139,6 +141,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: qcow_open
         """
+        SEQ_FIELDS = ['magic', 'version', 'backing_file_offset', 'backing_file_size', 'mtime', 'size', 'cluster_bits', 'l2_bits', 'padding', 'crypt_method', 'l1_table_offset']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow1.Header, self).__init__(_io)
             self._parent = _parent
@@ -479,6 +482,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: get_cluster_offset
         """
+        SEQ_FIELDS = ['l2_table_offset']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow1.L1Entry, self).__init__(_io)
             self._parent = _parent
@@ -499,6 +503,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: get_cluster_offset
         """
+        SEQ_FIELDS = []
         def __init__(self, index, _io, _parent=None, _root=None):
             super(Qcow1.L1Page, self).__init__(_io)
             self._parent = _parent
@@ -575,6 +580,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: qcow_open
         """
+        SEQ_FIELDS = ['pages']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow1.L1Table, self).__init__(_io)
             self._parent = _parent
@@ -610,6 +616,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: decompress_cluster
         """
+        SEQ_FIELDS = ['is_compressed', 'descriptor_high', 'descriptor_low']
         def __init__(self, cluster_bits, _io, _parent=None, _root=None):
             super(Qcow1.L2Entry, self).__init__(_io)
             self._parent = _parent
@@ -717,6 +724,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: get_cluster_offset
         """
+        SEQ_FIELDS = []
         def __init__(self, index, cluster_bits, _io, _parent=None, _root=None):
             super(Qcow1.L2Page, self).__init__(_io)
             self._parent = _parent
@@ -771,6 +779,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: get_cluster_offset
         """
+        SEQ_FIELDS = ['pages']
         def __init__(self, cluster_bits, _io, _parent=None, _root=None):
             super(Qcow1.L2Table, self).__init__(_io)
             self._parent = _parent
@@ -800,6 +809,7 @@ class Qcow1(KaitaiStruct):
         .. seealso::
            block/qcow.c: get_cluster_offset
         """
+        SEQ_FIELDS = []
         def __init__(self, offset, _io, _parent=None, _root=None):
             super(Qcow1.L2TableAt, self).__init__(_io)
             self._parent = _parent

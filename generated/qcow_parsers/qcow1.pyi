@@ -29,6 +29,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: QCowHeader; block/qcow.c: qcow_open
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -201,6 +202,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: qcow_open
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -234,6 +236,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: qcow_open
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -253,6 +256,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: get_cluster_offset
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -275,6 +279,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: get_cluster_offset
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -297,6 +302,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: get_cluster_offset
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -313,6 +319,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: get_cluster_offset
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -328,6 +335,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: get_cluster_offset
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -353,6 +361,7 @@ class Qcow1(KaitaiStruct):
         See block/qcow.c: get_cluster_offset; block/qcow.c: decompress_cluster
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow1 | None
@@ -399,6 +408,7 @@ class Qcow1(KaitaiStruct):
         def ok_cluster_read(self) -> bool:
             """A plain cluster ends within BDRV_MAX_LENGTH."""
 
+    SEQ_FIELDS: list[str]
     _io: KaitaiStream
     _parent: KaitaiStruct | None
     _root: Qcow1

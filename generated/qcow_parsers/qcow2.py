@@ -43,6 +43,7 @@ class Qcow2(KaitaiStruct):
     .. seealso::
        block/qcow2.h
     """
+    SEQ_FIELDS = ['header']
 
     class BitmapType(IntEnum):
         dirty_tracking = 1
@@ -130,6 +131,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Additional fields (version 3 and higher)
         """
+        SEQ_FIELDS = ['compression_type', 'padding', 'unknown_fields']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.AdditionalFields, self).__init__(_io)
             self._parent = _parent
@@ -170,6 +172,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Header
         """
+        SEQ_FIELDS = ['name']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.BackingFileName, self).__init__(_io)
             self._parent = _parent
@@ -218,6 +221,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: String header extensions
         """
+        SEQ_FIELDS = ['format']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.BackingFormat, self).__init__(_io)
             self._parent = _parent
@@ -243,6 +247,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2-bitmap.c: bitmap_list_load
         """
+        SEQ_FIELDS = ['entries', 'unparsed']
         entries = None
         def __init__(self, nb_bitmaps, cluster_bits, disk_size, _io, _parent=None, _root=None):
             super(Qcow2.BitmapDirectory, self).__init__(_io)
@@ -349,6 +354,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2-bitmap.c: check_dir_entry
         """
+        SEQ_FIELDS = ['bitmap_table_offset', 'bitmap_table_size', 'flags', 'type', 'granularity_bits', 'name_size', 'extra_data_size', 'extra_data', 'name', 'padding']
         def __init__(self, cluster_bits, disk_size, _io, _parent=None, _root=None):
             super(Qcow2.BitmapDirectoryEntry, self).__init__(_io)
             self._parent = _parent
@@ -700,6 +706,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Bitmap table
         """
+        SEQ_FIELDS = ['pages']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.BitmapTable, self).__init__(_io)
             self._parent = _parent
@@ -728,6 +735,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Bitmap table
         """
+        SEQ_FIELDS = []
         def __init__(self, offset, length, ok_length, _io, _parent=None, _root=None):
             super(Qcow2.BitmapTableAt, self).__init__(_io)
             self._parent = _parent
@@ -775,6 +783,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Bitmap table
         """
+        SEQ_FIELDS = ['reserved1', 'offset_high', 'offset_low', 'reserved0', 'all_ones']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.BitmapTableEntry, self).__init__(_io)
             self._parent = _parent
@@ -830,6 +839,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Bitmap table
         """
+        SEQ_FIELDS = []
         def __init__(self, index, _io, _parent=None, _root=None):
             super(Qcow2.BitmapTablePage, self).__init__(_io)
             self._parent = _parent
@@ -888,6 +898,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.h: Qcow2BitmapHeaderExt
         """
+        SEQ_FIELDS = ['nb_bitmaps', 'reserved32', 'bitmap_directory_size', 'bitmap_directory_offset', 'unparsed']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.BitmapsExtension, self).__init__(_io)
             self._parent = _parent
@@ -975,6 +986,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.h: Qcow2CryptoHeaderExtension
         """
+        SEQ_FIELDS = ['offset', 'length', 'unparsed']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.CryptoExtension, self).__init__(_io)
             self._parent = _parent
@@ -1019,6 +1031,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: String header extensions
         """
+        SEQ_FIELDS = ['data_file']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.DataFile, self).__init__(_io)
             self._parent = _parent
@@ -1077,6 +1090,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.c: qcow2_read_extensions
         """
+        SEQ_FIELDS = []
         def __init__(self, index, layout, previous_bitmaps, previous_crypto, _io, _parent=None, _root=None):
             super(Qcow2.ExtensionPositions, self).__init__(_io)
             self._parent = _parent
@@ -1124,6 +1138,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.h: Qcow2Feature
         """
+        SEQ_FIELDS = ['type', 'bit', 'name']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.FeatureNameEntry, self).__init__(_io)
             self._parent = _parent
@@ -1172,6 +1187,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.c: report_unsupported_feature
         """
+        SEQ_FIELDS = ['entries', 'unparsed']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.FeatureNameTable, self).__init__(_io)
             self._parent = _parent
@@ -1211,6 +1227,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block.c: path_has_protocol
         """
+        SEQ_FIELDS = []
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.FileName, self).__init__(_io)
             self._parent = _parent
@@ -1283,6 +1300,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.c: qcow2_do_open
         """
+        SEQ_FIELDS = ['magic', 'version', 'backing_file_offset', 'backing_file_size', 'cluster_bits', 'size', 'crypt_method', 'l1_size', 'l1_table_offset', 'refcount_table_offset', 'refcount_table_clusters', 'nb_snapshots', 'snapshots_offset', 'incompatible_features', 'compatible_features', 'autoclear_features', 'refcount_order', 'header_length', 'additional_fields']
         incompatible_features = None
         compatible_features = None
         autoclear_features = None
@@ -2136,6 +2154,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.c: qcow2_read_extensions
         """
+        SEQ_FIELDS = ['magic', 'len', 'data', 'padding']
         _raw_data = None
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.HeaderExtension, self).__init__(_io)
@@ -2302,6 +2321,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.c: qcow2_read_extensions
         """
+        SEQ_FIELDS = ['entries', 'unparsed']
         entries = None
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.HeaderExtensions, self).__init__(_io)
@@ -2423,6 +2443,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Cluster mapping
         """
+        SEQ_FIELDS = ['copied', 'reserved1', 'offset_high', 'offset_low', 'reserved0']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.L1Entry, self).__init__(_io)
             self._parent = _parent
@@ -2487,6 +2508,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Cluster mapping
         """
+        SEQ_FIELDS = []
         def __init__(self, index, _io, _parent=None, _root=None):
             super(Qcow2.L1Page, self).__init__(_io)
             self._parent = _parent
@@ -2563,6 +2585,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Cluster mapping
         """
+        SEQ_FIELDS = ['pages']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.L1Table, self).__init__(_io)
             self._parent = _parent
@@ -2591,6 +2614,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Snapshots
         """
+        SEQ_FIELDS = []
         def __init__(self, offset, length, ok_length, _io, _parent=None, _root=None):
             super(Qcow2.L1TableAt, self).__init__(_io)
             self._parent = _parent
@@ -2648,6 +2672,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.h: qcow2_get_cluster_type
         """
+        SEQ_FIELDS = ['copied', 'compressed', 'reserved1', 'offset_high', 'offset_low', 'reserved0', 'zero', 'descriptor_high', 'descriptor_low', 'zero_bitmap', 'alloc_bitmap']
         reserved1 = None
         offset_high = None
         offset_low = None
@@ -2913,6 +2938,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Cluster mapping
         """
+        SEQ_FIELDS = []
         def __init__(self, index, cluster_bits, extended, _io, _parent=None, _root=None):
             super(Qcow2.L2Page, self).__init__(_io)
             self._parent = _parent
@@ -2982,6 +3008,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Extended L2 Entries
         """
+        SEQ_FIELDS = ['pages']
         def __init__(self, cluster_bits, extended, _io, _parent=None, _root=None):
             super(Qcow2.L2Table, self).__init__(_io)
             self._parent = _parent
@@ -3012,6 +3039,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Cluster mapping
         """
+        SEQ_FIELDS = []
         def __init__(self, offset, _io, _parent=None, _root=None):
             super(Qcow2.L2TableAt, self).__init__(_io)
             self._parent = _parent
@@ -3056,6 +3084,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Host cluster management
         """
+        SEQ_FIELDS = ['pages']
         def __init__(self, refcount_order, _io, _parent=None, _root=None):
             super(Qcow2.RefcountBlock, self).__init__(_io)
             self._parent = _parent
@@ -3103,6 +3132,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Host cluster management
         """
+        SEQ_FIELDS = []
         def __init__(self, offset, _io, _parent=None, _root=None):
             super(Qcow2.RefcountBlockAt, self).__init__(_io)
             self._parent = _parent
@@ -3153,6 +3183,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2-refcount.c: get_refcount_ro0
         """
+        SEQ_FIELDS = []
         def __init__(self, index, refcount_order, _io, _parent=None, _root=None):
             super(Qcow2.RefcountEntry, self).__init__(_io)
             self._parent = _parent
@@ -3254,6 +3285,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Host cluster management
         """
+        SEQ_FIELDS = []
         def __init__(self, index, refcount_order, _io, _parent=None, _root=None):
             super(Qcow2.RefcountPage, self).__init__(_io)
             self._parent = _parent
@@ -3317,6 +3349,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Host cluster management
         """
+        SEQ_FIELDS = ['pages']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.RefcountTable, self).__init__(_io)
             self._parent = _parent
@@ -3345,6 +3378,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Host cluster management
         """
+        SEQ_FIELDS = ['offset_high', 'offset_low', 'reserved0']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.RefcountTableEntry, self).__init__(_io)
             self._parent = _parent
@@ -3396,6 +3430,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            docs/interop/qcow2: Host cluster management
         """
+        SEQ_FIELDS = []
         def __init__(self, index, _io, _parent=None, _root=None):
             super(Qcow2.RefcountTablePage, self).__init__(_io)
             self._parent = _parent
@@ -3478,6 +3513,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.h: QCowSnapshotHeader
         """
+        SEQ_FIELDS = ['l1_table_offset', 'l1_size', 'id_str_size', 'name_size', 'date_sec', 'date_nsec', 'vm_clock_nsec', 'vm_state_size', 'extra_data_size', 'extra_data', 'id_str', 'name', 'padding']
         def __init__(self, _io, _parent=None, _root=None):
             super(Qcow2.Snapshot, self).__init__(_io)
             self._parent = _parent
@@ -3650,6 +3686,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2.h: QCowSnapshotExtraData
         """
+        SEQ_FIELDS = ['vm_state_size_large', 'disk_size', 'icount', 'unknown_extra_data']
         vm_state_size_large = None
         disk_size = None
         icount = None
@@ -3726,6 +3763,7 @@ class Qcow2(KaitaiStruct):
         .. seealso::
            block/qcow2-snapshot.c: qcow2_do_read_snapshots
         """
+        SEQ_FIELDS = ['entries']
         entries = None
         def __init__(self, nb_snapshots, _io, _parent=None, _root=None):
             super(Qcow2.SnapshotTable, self).__init__(_io)

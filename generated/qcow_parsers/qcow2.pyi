@@ -94,6 +94,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Header; block/qcow2.h: QCowHeader; block/qcow2.c: qcow2_do_open
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -487,6 +488,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Additional fields (version 3 and higher)
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -516,6 +518,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Header
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -541,6 +544,7 @@ class Qcow2(KaitaiStruct):
         See block.c: path_has_protocol
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -570,6 +574,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Header extensions; block/qcow2.c: qcow2_read_extensions
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -621,6 +626,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Header extensions; block/qcow2.c: qcow2_read_extensions
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -687,6 +693,7 @@ class Qcow2(KaitaiStruct):
         See block/qcow2.c: qcow2_read_extensions
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -712,6 +719,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: String header extensions
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -731,6 +739,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: String header extensions
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -760,6 +769,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Feature name table; block/qcow2.c: report_unsupported_feature
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -786,6 +796,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Feature name table; block/qcow2.h: Qcow2Feature
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -818,6 +829,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Bitmaps extension; block/qcow2.h: Qcow2BitmapHeaderExt
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -867,6 +879,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Full disk encryption header pointer; block/qcow2.h: Qcow2CryptoHeaderExtension
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -900,6 +913,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Cluster mapping
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -919,6 +933,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Cluster mapping
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -942,6 +957,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Cluster mapping
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -988,6 +1004,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Cluster mapping
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1004,6 +1021,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Cluster mapping; docs/interop/qcow2: Extended L2 Entries
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1021,6 +1039,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Cluster mapping
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1050,6 +1069,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Cluster mapping; docs/interop/qcow2: Extended L2 Entries; block/qcow2.h: qcow2_get_cluster_type
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1162,6 +1182,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Host cluster management
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1181,6 +1202,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Host cluster management
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1204,6 +1226,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Host cluster management
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1239,6 +1262,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Host cluster management
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1255,6 +1279,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Host cluster management
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1276,6 +1301,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Host cluster management
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1302,6 +1328,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Host cluster management; block/qcow2-refcount.c: get_refcount_ro0
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1333,6 +1360,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Snapshots; block/qcow2-snapshot.c: qcow2_do_read_snapshots
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1360,6 +1388,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Snapshots
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1382,6 +1411,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Snapshots; block/qcow2.h: QCowSnapshotHeader
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1475,6 +1505,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Snapshots; block/qcow2.h: QCowSnapshotExtraData
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1509,6 +1540,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c: bitmap_list_load
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1548,6 +1580,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Bitmap directory; block/qcow2-bitmap.c: Qcow2BitmapDirEntry; block/qcow2-bitmap.c: check_dir_entry
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1714,6 +1747,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Bitmap table
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1734,6 +1768,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Bitmap table
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1753,6 +1788,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Bitmap table
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1773,6 +1809,7 @@ class Qcow2(KaitaiStruct):
         See docs/interop/qcow2: Bitmap table
         """
 
+        SEQ_FIELDS: list[str]
         _io: KaitaiStream
         _parent: KaitaiStruct | None
         _root: Qcow2 | None
@@ -1809,6 +1846,7 @@ class Qcow2(KaitaiStruct):
             bit 0 if there is an offset.
             """
 
+    SEQ_FIELDS: list[str]
     _io: KaitaiStream
     _parent: KaitaiStruct | None
     _root: Qcow2

@@ -7,16 +7,16 @@ structure does, as `Malformed`; no error of the parsers' own library passes this
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
 from io import BytesIO
+from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from kaitaistruct import KaitaiStream, KaitaiStruct, KaitaiStructError
+from qcow_parsers import positions
 
 from qcowspec.errors import Malformed
 from qcowspec.spec.units import HostOffset
@@ -107,14 +107,8 @@ def lay_open(part: Part[Any]) -> Field:
 
     A structure whose bytes end early is laid open as far as they go.
     """
-    module, _, name = part.layout.__module__.rpartition(".")
-    positions = importlib.import_module(f"{module}.positions.{name}")
-    layout: Any = positions
-    for step in part.layout.__qualname__.split("."):
-        layout = getattr(layout, step)
+    layout: Any = attrgetter(part.layout.__qualname__)(positions)
     parsed = layout(*part.arguments, KaitaiStream(BytesIO(part.data)))
-    with suppress(*FOREIGN):  # what was read before the end stands in the object
-        parsed._read()
     whole = _composite(parsed, part.name, part.offset, 0)
     whole.length = len(part.data)
     if any(field.length == 0 and isinstance(field.value, int) for field in whole.fields):
@@ -161,12 +155,12 @@ def _spelt(qualname: str) -> str:
 def _composite(parsed: Any, name: str, base: int, start: int) -> Field:
     """Lay open a parsed object whose stream position 0 is at `base` in the image file."""
     whole = Field(name, HostOffset(base + start), 0, layout=layout_name(type(parsed)))
-    for name_ in type(parsed).SEQ_FIELDS:
-        value, span = getattr(parsed, name_, None), parsed._debug.get(name_, {})
+    for name_, span in parsed._debug.items():
+        value = getattr(parsed, name_)
         if isinstance(value, list):
-            for i, (item, item_span) in enumerate(zip(value, span.get("arr", ()), strict=False)):
+            for i, (item, item_span) in enumerate(zip(value, span["arr"], strict=True)):
                 whole.fields += _field(parsed, f"{name_}[{i}]", base, item_span, item)
-        elif value is not None:
+        else:
             whole.fields += _field(parsed, name_, base, span, value)
     last = whole.fields[-1] if whole.fields else whole
     whole.length = last.offset + last.length - whole.offset

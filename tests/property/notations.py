@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from io import BytesIO
 from itertools import zip_longest
+from types import ModuleType
 from typing import Any, NamedTuple
 
+import qcow_parsers
 from construct import StreamError
 from kaitaistruct import KaitaiStream, KaitaiStruct
+from qcow_parsers import positions
 
 from qcowspec import build
 from qcowspec.spec.structures import layout_name
@@ -29,11 +31,10 @@ class Read(NamedTuple):
     length: int  # bytes taken
 
 
-def layout(name: str, package: str = "qcow_parsers") -> type[Any]:
+def layout(name: str, package: ModuleType = qcow_parsers) -> type[Any]:
     """The generated class of a layout; of `qcow_parsers.positions`, the one that keeps spans."""
-    first, _, rest = name.partition("::")
-    found: Any = importlib.import_module(f"{package}.{first}")
-    for step in (first, rest):
+    found: Any = package
+    for step in name.split("::"):
         found = getattr(found, "".join(word.capitalize() for word in step.split("_")))
     chosen: type[Any] = found
     return chosen
@@ -45,7 +46,7 @@ def by_kaitai(name: str, arguments: Arguments, data: bytes) -> Read:
 
 
 def with_positions(name: str, arguments: Arguments, data: bytes) -> Any:
-    parsed = layout(name, "qcow_parsers.positions")(*arguments, KaitaiStream(BytesIO(data)))
+    parsed = layout(name, positions)(*arguments, KaitaiStream(BytesIO(data)))
     parsed._read()
     return parsed
 
@@ -127,12 +128,6 @@ them together again in instances that have Construct's names.
 """
 
 
-def fields_of(parsed: Any) -> list[str]:
-    """The fields of a layout in their order, which only the positions variant knows."""
-    said: list[str] = layout(layout_name(type(parsed)), "qcow_parsers.positions").SEQ_FIELDS
-    return said
-
-
 def both(kaitai: Any, construct: Any, arguments: Arguments, rest: bytes = b"") -> tuple[Any, Any]:
     """What both notations say, in the same shape: equal if and only if they agree.
 
@@ -155,7 +150,7 @@ def both(kaitai: Any, construct: Any, arguments: Arguments, rest: bytes = b"") -
                 else construct.get(field, "no such field"),
                 arguments,
             )
-            for field in dict.fromkeys([*fields_of(kaitai), *construct])
+            for field in dict.fromkeys([*kaitai.SEQ_FIELDS, *construct])
         }
         return {f: p[0] for f, p in pairs.items()}, {f: p[1] for f, p in pairs.items()}
     if isinstance(construct, list):
@@ -175,7 +170,7 @@ def refcounts(block: Any) -> Iterator[int]:
 def plain(value: Any) -> Any:
     """A value without the types that only one notation has: enums, flags, containers."""
     if isinstance(value, KaitaiStruct):
-        return {field: plain(getattr(value, field)) for field in fields_of(value)}
+        return {field: plain(getattr(value, field)) for field in value.SEQ_FIELDS}
     if isinstance(value, Mapping):
         return {field: plain(item) for field, item in value.items()}
     if isinstance(value, list):

@@ -108,7 +108,7 @@ def compile_texts(texts: Mapping[str, str], targets: list[str]) -> dict[str, dic
 
     Args:
         texts: the files by name; what they import is among them.
-        targets: languages of the compiler; ``python:debug`` is its debug mode.
+        targets: languages of the compiler.
 
     Returns:
         For each target the files by name.

@@ -9,7 +9,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from . import catalogue, compiler, constants, parsers, skeleton
+from . import catalogue, compiler, constants, parsers, positions, skeleton
 from .inference import Inference
 from .layouts import Layout, camel, read_layouts
 from .numbers import declarations
@@ -38,7 +38,7 @@ def _listed(layouts: dict[str, Layout]) -> str:
 
 
 def _parsers(layouts: dict[str, Layout], compiled: dict[str, str], doc: str) -> dict[str, str]:
-    """The modules of one folder of parsers."""
+    """The modules of the parsers."""
     header = _header("formats/kaitai")
     files = {"__init__.py": skeleton.INIT.format(header=header, doc=doc, names=_listed(layouts))}
     for stem, top in layouts.items():
@@ -48,19 +48,22 @@ def _parsers(layouts: dict[str, Layout], compiled: dict[str, str], doc: str) -> 
 
 
 def _stubs(layouts: dict[str, Layout], inference: Inference, doc: str) -> dict[str, str]:
-    """The types of the parsers; those with positions are untyped."""
+    """The types of the parsers."""
     imports = "\n".join(f"from .{stem} import {camel(stem)} as {camel(stem)}" for stem in layouts)
     header, listed = _header("formats/kaitai"), _listed(layouts)
     files = {"__init__.pyi": f'{header}\n"""{doc}"""\n\n{imports}\n\n__all__ = [{listed}]\n'}
-    untyped = "\n".join(f"{camel(stem)}: Any" for stem in layouts)
-    doc = skeleton.DOC_POSITIONS
-    files["positions/__init__.pyi"] = (
-        f'{header}\n"""{doc}"""\n\nfrom typing import Any\n\n{untyped}\n\n__all__ = [{listed}]\n'
-    )
     for stem, top in layouts.items():
         header = _header(f"formats/kaitai/{stem}.ksy")
         files[f"{stem}.pyi"] = Stub(top, layouts, inference).text(header)
     return files
+
+
+def _positions(layouts: dict[str, Layout]) -> dict[str, str]:
+    """The parsers that note positions, which are made of the others as they are asked for."""
+    untyped = "\n".join(f"{camel(stem)}: Any" for stem in layouts)
+    header, stub = _header("tools/generator/positions.py"), f"from typing import Any\n\n{untyped}\n"
+    text = Path(positions.__file__).read_text("utf-8")
+    return {"positions.py": f"{header}\n{text}", "positions.pyi": f"{header}\n{stub}"}
 
 
 def build(root: Path) -> dict[str, str]:
@@ -74,13 +77,12 @@ def build(root: Path) -> dict[str, str]:
     layouts, tables = read_layouts(texts), Tables(formats)
     tables.check_layouts(layouts)
     rules = catalogue.read(formats / "rules", layouts)
-    compiled = compiler.compile_texts(texts, ["python", "python:debug", "java"])
+    compiled = compiler.compile_texts(texts, ["python", "java"])
     doc = skeleton.DOC.format(names=", ".join(camel(stem) for stem in layouts))
-    debug = _parsers(layouts, compiled["python:debug"], skeleton.DOC_POSITIONS)
     files = {
         **_parsers(layouts, compiled["python"], doc),
         **_stubs(layouts, Inference(compiled["java"], layouts), doc),
-        **{f"positions/{name}": text for name, text in debug.items()},
+        **_positions(layouts),
         "runtime.py": skeleton.RUNTIME.format(header=_header()),
         "runtime.pyi": skeleton.RUNTIME_STUB.format(header=_header()),
         "constants.py": constants.text(

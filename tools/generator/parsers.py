@@ -1,8 +1,9 @@
 """The compiled Python as modules of one package.
 
 Comes in: what the compiler wrote for Python, and the layouts. Goes out: the same with relative
-imports, a header that says where it is from, and ``None`` as the class-level default of every field
-that may be left out, so that an absent field reads as ``None`` instead of raising AttributeError.
+imports, a header that says where it is from, the names of each type's fields as ``SEQ_FIELDS``, and
+``None`` as the class-level default of every field that may be left out, so that an absent field
+reads as ``None`` instead of raising AttributeError.
 Refuses: a layout whose class the compiler did not write.
 """
 
@@ -66,8 +67,9 @@ def module(text: str, top: Layout, stems: set[str], header: str) -> str:
         if node is None:
             raise InputError(f"{layout.name}: the compiler wrote no class {layout.classname}")
         indent = " " * (node.col_offset + 4)
-        if names := defaults(layout):
-            inserts[_first_line(node)] = [f"{indent}{name} = None" for name in names]
+        fields = [field.name for field in layout.seq]
+        lines_here = [f"SEQ_FIELDS = {fields}", *(f"{name} = None" for name in defaults(layout))]
+        inserts[_first_line(node)] = [indent + line for line in lines_here]
     for statement in tree.body:
         if isinstance(statement, ast.Import) and statement.names[0].name in stems:
             lines[statement.lineno - 1] = f"from . import {statement.names[0].name}"

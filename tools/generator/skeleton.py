@@ -22,10 +22,6 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 '''
 DOC = "Parsers of QEMU's QCOW formats: {names}."
-DOC_POSITIONS = (
-    "The same parsers, which also note where each field starts and ends: call `_read()`, then "
-    "look into `_debug`."
-)
 
 RUNTIME = '''\
 {header}

@@ -126,6 +126,7 @@ class Stub:
         top = layout.parent is None
         root = self._top.classname
         return [
+            f"{indent}SEQ_FIELDS: list[str]",
             f"{indent}_io: KaitaiStream",
             f"{indent}_parent: KaitaiStruct | None",
             f"{indent}_root: {root}" if top else f"{indent}_root: {root} | None",

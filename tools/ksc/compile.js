@@ -3,10 +3,9 @@
 //
 //   node compile.js TARGET... < FILES
 //
-// A target is a language of the Kaitai Struct compiler; `python:debug` asks for its debug mode, in
-// which a parser notes where each field starts and ends, and `javascript:exact` for parsers that do
-// not round numbers of 64 bits. `--all` asks for every
-// language, and answers {language: {file name: text} or what the compiler said}. The npm package has no command line.
+// A target is a language of the Kaitai Struct compiler; `javascript:exact` asks for parsers that do
+// not round numbers of 64 bits. `--all` asks for every language, and answers {language: {file name:
+// text} or what the compiler said}. The npm package has no command line.
 "use strict";
 
 const fs = require("fs");
@@ -49,7 +48,6 @@ function load(texts, name, language) {
 
 const MODES = {
   undefined: () => true,
-  debug: () => true,
   exact: (language) => language === "javascript",
 };
 
@@ -68,7 +66,7 @@ async function compile(texts, names, target) {
   const files = {};
   for (const name of names.filter((each) => !imported.has(each))) {
     const spec = load(texts, name, language);
-    Object.assign(files, await compiler.compile(language, spec, importer, mode === "debug"));
+    Object.assign(files, await compiler.compile(language, spec, importer, false));
   }
   if (mode === "exact") for (const name of Object.keys(files)) files[name] = exactly(files[name]);
   return files;

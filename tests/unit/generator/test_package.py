@@ -42,7 +42,7 @@ def build(formats: Path, java: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
     """Builds a package around a compiler that is not there."""
     bare = "class Disk:\n    class Header:\n        pass\n    class Extra:\n        pass\n"
     python = {"disk.py": bare, "vault.py": "class Vault:\n    class Slot:\n        pass\n"}
-    compiled = {"python": python, "python:debug": python, "java": java}
+    compiled = {"python": python, "java": java}
     monkeypatch.setattr(compiler, "compile_texts", lambda texts, targets: compiled)
     return lambda: (formats.parent, package.build(formats.parent))
 
