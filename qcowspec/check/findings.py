@@ -46,15 +46,15 @@ class Fault:
 
     Attributes:
         path: The structure and index, as a dump shows them, such as ``l2_tables[3][17]``.
-        offset: Where that stands in the image file, in bytes: a byte that the file has.
-        value: What stands there; 0 for a refcount that stands nowhere, None for what is no number.
+        offset: Its host offset, in bytes; within the file.
+        value: The entry, field or refcount; 0 for a refcount without a block, None for text.
         cluster: Host offset of the cluster that it is about, in bytes; None where there is none.
         expected: What the rule would have there, where it is a number.
         guest: Guest offset of the cluster that it is about, in bytes; None where it maps none.
-        note: What else there is to say, in a few words; empty if nothing.
+        note: Further facts, in a few words; empty if there are none.
         owners: What has the cluster; filled in by `explain`.
-        count: How many neighbours it stands for: itself, and those up to `last`.
-        last: The last of them; None where it stands for itself alone. From each to the next the
+        count: How many neighbours it represents: itself, and those up to `last`.
+        last: The last of them; None for a single one. From each to the next the
             cluster grows by one cluster, or stays; so do the guest offset and the value.
     """
 
@@ -71,7 +71,7 @@ class Fault:
 
     @property
     def end(self) -> Fault:
-        """The last of the neighbours that it stands for."""
+        """The last of the neighbours that it represents."""
         return self.last or self
 
     def joins(self, other: Fault, step: int) -> bool:
@@ -134,7 +134,7 @@ class Group:
 
     @property
     def places(self) -> int:
-        """How many places its faults stand for."""
+        """How many places its faults represent."""
         return sum(fault.count for fault in self.faults)
 
 

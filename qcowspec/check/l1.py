@@ -83,7 +83,7 @@ def segments(tables: list[L1Table]) -> Iterator[tuple[int, int, int, int]]:
 
 
 class Names:
-    """The paths of L1 entries and of the L2 tables that they locate, by where the entries stand.
+    """The paths of L1 entries and of the L2 tables that they locate, by the entries' host offsets.
 
     Attributes:
         tables: The L1 tables, in the order in which they are named.

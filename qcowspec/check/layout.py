@@ -34,7 +34,7 @@ class Layout:
         length: Bytes of the file, in whole sectors, as QEMU's block layer has it.
         clusters: Clusters of the file.
         stored: The refcounts in the image.
-        places: Where these stand.
+        places: The host offsets of these.
         regions: The structures of one piece.
         bitmaps: The entries of the bitmap tables.
         names: The L1 tables, and the paths of their entries.

@@ -26,9 +26,9 @@ class Place:
 
     Attributes:
         path: The structure and field, or index, as a dump shows them.
-        offset: Where it stands in the image file, in bytes.
-        value: What stands there; 0 for a refcount that stands nowhere.
-        note: Why it stands for something else; empty if it does not.
+        offset: Its host offset, in bytes.
+        value: The entry or field; 0 for a refcount without a block.
+        note: Why it is in place of a refcount or field that the file has not; else empty.
     """
 
     path: str
@@ -52,7 +52,7 @@ class Pointer:
     locator: Pointer | None = None
 
     def place(self, length: int) -> Place:
-        """Where the field stands.
+        """The place of the field.
 
         Args:
             length: Bytes of the image file. A structure past its end reads as zeros.
@@ -72,7 +72,7 @@ class Pointer:
 
 
 class RefcountPlaces:
-    """Where the refcount of a cluster stands, or what keeps it from standing anywhere."""
+    """The place of each cluster's refcount, or of what locates no block for it."""
 
     def __init__(self, stored: StoredRefcounts, metadata: Metadata, length: int) -> None:
         """Take what is known of the refcount table.
@@ -109,7 +109,7 @@ class RefcountPlaces:
 
         Args:
             clusters: Their numbers, rising.
-            values: The refcount of each, or what else stands for it.
+            values: The refcount of each, or another number in its place.
             expected: The references to each, where the refcount is not that.
         """
 

@@ -50,7 +50,7 @@ class Pieces:
         ends: Host offsets of their ends.
         tables: Index of the L1 entry that they are about; -1 where `index` is one of `names`.
         index: Index of the L2 entry; -1 for the L2 table itself.
-        names: Paths of the structures that stand in no L2 table.
+        names: Paths of the structures that no L1 or L2 entry locates.
     """
 
     starts: list[Numbers] = field(default_factory=list)

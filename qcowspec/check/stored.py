@@ -139,7 +139,7 @@ class StoredRefcounts:
                     yield weights[part.start + row], index * per + used, counts[row, used]
 
     def place(self, index: int, entry: int) -> int:
-        """Host offset of the byte that a refcount stands in, or starts in."""
+        """Host offset of the first byte of a refcount."""
         bits = self.geometry.refcount_bits
         return int(self.offsets[index]) + entry * bits // BITS_PER_BYTE
 

@@ -139,7 +139,7 @@ def write_text(
 
 
 def summary(report: Report) -> Iterator[str]:
-    """qemu-img's own lines, but for what it says of leaks without a look at the tables."""
+    """qemu-img's own lines, but about leaks, which it does not compare with the tables."""
     found = report.figures
     if not (found.corruptions or found.leaks or found.check_errors):
         beyond = report.findings.of(BEYOND)
@@ -312,7 +312,7 @@ def _line(group: Group, fault: Fault, style: Style) -> str:
 
 
 def _place(fault: Fault, style: Style) -> str:
-    """Where it stands; of neighbours where the first and the last do, and how many they are."""
+    """Path and offset; of neighbours those of the first and the last, and how many they are."""
     first = f"{fault.path} at {style(hex(fault.offset), 'offset')}"
     last = fault.last
     if last is None or (last.path, last.offset) == (fault.path, fault.offset):

@@ -49,19 +49,19 @@ FINDING_KEYS = ("rule", "stage", "kind", "offset", "field", "value", "message")
 
 def node(item: Node) -> Plain:
     """A structure or a field, but for a table's entries."""
-    said: Plain = {"name": item.name, "offset": item.offset, "length": item.length}
+    data: Plain = {"name": item.name, "offset": item.offset, "length": item.length}
     if item.layout is not None:
-        said["layout"] = item.layout
+        data["layout"] = item.layout
     if item.raw is not None and not item.children:
-        said["raw"] = item.raw.hex()
-        said["value"] = plain(item.value)
+        data["raw"] = item.raw.hex()
+        data["value"] = plain(item.value)
     if item.meaning:
-        said["meaning"] = item.meaning
+        data["meaning"] = item.meaning
     if item.children:
-        said["fields"] = [node(child) for child in item.children]
+        data["fields"] = [node(child) for child in item.children]
     if item.summary:
-        said["summary"] = item.summary
-    return said
+        data["summary"] = item.summary
+    return data
 
 
 def row(entry: Row) -> Plain:
@@ -97,12 +97,12 @@ def as_json(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str
 
 def _json(item: Node, *, whole: bool, indent: int, before: str) -> Iterator[str]:
     """A structure; a table's entries one a line, as they are read."""
-    said = before + _indented(_dumps(node(item), indent=2), indent)
+    data = before + _indented(_dumps(node(item), indent=2), indent)
     if item.rows is None or not whole:
-        yield said
+        yield data
         return
     margin = " " * indent
-    yield said.removesuffix(f"\n{margin}}}") + f',\n{margin}  "entries": ['
+    yield data.removesuffix(f"\n{margin}}}") + f',\n{margin}  "entries": ['
     separator = "\n"
     for entry in item.rows():
         yield f"{separator}{margin}    {_dumps(row(entry))}"
@@ -126,11 +126,11 @@ def as_yaml(image: Image, nodes: Iterable[Node], *, whole: bool) -> Iterator[str
 def one(item: Node | Row, *, yaml: bool, whole: bool) -> Iterator[str]:
     """One structure, field or entry as a document of its own."""
     if isinstance(item, Row):
-        said = row(item)
+        data = row(item)
     else:
         entries = item.rows() if whole and item.rows is not None else None
-        said = node(item) | ({} if entries is None else {"entries": [row(e) for e in entries]})
-    yield _yaml(said) if yaml else _dumps(said, indent=2) + "\n"
+        data = node(item) | ({} if entries is None else {"entries": [row(e) for e in entries]})
+    yield _yaml(data) if yaml else _dumps(data, indent=2) + "\n"
 
 
 def _dumps(item: object, indent: int | None = None) -> str:

@@ -1,6 +1,6 @@
 """Table entries: their fields by QEMU's names, and their meaning in a few words.
 
-In: an entry, as the number that stands in the table. Out: a `Describe` for each kind of table.
+In: an entry, as a number. Out: a `Describe` for each kind of table.
 Refuses: nothing: every 64-bit number is an entry.
 """
 

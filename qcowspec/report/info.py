@@ -1,8 +1,8 @@
-"""What ``qemu-img info`` says of an image, under its keys.
+"""What ``qemu-img info`` prints about an image, under its keys.
 
-In: an opened image, or a raw file behind one. Out: plain data, in QEMU's order. Refuses: nothing.
+In: an opened image, or a raw backing file. Out: plain data, in QEMU's order. Refuses: nothing.
 
-No second file is opened and no key is needed: all of it stands in the image's own metadata.
+No second file is opened and no key is needed: all of it is in the image's own metadata.
 
 Source: block/qapi.c: bdrv_query_image_info; block/qcow2.c: qcow2_get_specific_info;
 block/qcow2-bitmap.c: qcow2_get_bitmap_info_list; crypto/block-luks.c: qcrypto_block_luks_get_info.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qcow_parsers import constants as c
 
 from qcowspec.image import Image
-from qcowspec.report.names import beside
+from qcowspec.report.names import full_name
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata
 from qcowspec.spec.units import BITS_PER_BYTE, align_up
@@ -31,7 +31,7 @@ SECOND = 1_000_000_000
 WORD = 1 << 64
 
 NO_ICOUNT = WORD - 1
-"""The instruction count of a snapshot that has none: -1 as it stands in the file."""
+"""The instruction count of a snapshot that has none: -1 in the file."""
 
 ID_ROOM, NAME_ROOM = 127, 255
 """Bytes of a snapshot's id and name that are shown: QEMUSnapshotInfo has no room for more."""
@@ -44,40 +44,40 @@ ENCRYPTIONS = {
     int(c.QcowCryptMethod.QCOW_CRYPT_AES): "aes",
     int(c.QcowCryptMethod.QCOW_CRYPT_LUKS): "luks",
 }
-"""QEMU's names of what the header's numbers stand for."""
+"""QEMU's names of the header's numbers."""
 
 
 def described(image: Image, name: str) -> Plain:
     """An image.
 
     Args:
-        image: It, opened without a rule broken for which QEMU refuses it.
+        image: The image; it breaks no rule for which QEMU refuses it.
         name: Its file name, as it is to be shown.
     """
     header, reference = image.header, image.backing
     if reference is not None and not reference.name:
         reference = None
-    said: Plain = {}
+    data: Plain = {}
     if reference is not None and reference.format:
-        said["backing-filename-format"] = text(reference.format)
+        data["backing-filename-format"] = text(reference.format)
     if len(image.snapshots):
-        said["snapshots"] = [_snapshot(found) for found in image.snapshots]
-    said["virtual-size"] = image.size
-    said["filename"] = name
-    said["cluster-size"] = image.geometry.cluster_size
-    said["format"] = str(image.format)
-    said |= _actual_size(image.source)
+        data["snapshots"] = [_snapshot(found) for found in image.snapshots]
+    data["virtual-size"] = image.size
+    data["filename"] = name
+    data["cluster-size"] = image.geometry.cluster_size
+    data["format"] = str(image.format)
+    data |= _actual_size(image.source)
     if image.format is Format.QCOW2:
-        said["format-specific"] = {"type": "qcow2", "data": _specific(image)}
+        data["format-specific"] = {"type": "qcow2", "data": _specific(image)}
     if reference is not None:
-        full = beside(name, reference.name)
-        said["full-backing-filename"] = text(reference.name) if full is None else full
+        full = full_name(name, reference.name)
+        data["full-backing-filename"] = text(reference.name) if full is None else full
     if int(header.crypt_method):
-        said["encrypted"] = True
+        data["encrypted"] = True
     if reference is not None:
-        said["backing-filename"] = text(reference.name)
-    said["dirty-flag"] = bool(getattr(header, "has_dirty", False))
-    return said
+        data["backing-filename"] = text(reference.name)
+    data["dirty-flag"] = bool(getattr(header, "has_dirty", False))
+    return data
 
 
 def described_raw(source: Source, name: str) -> Plain:
@@ -103,19 +103,19 @@ def _actual_size(source: Source) -> Plain:
 
 
 def _snapshot(entry: Qcow2.Snapshot) -> Plain:
-    said: Plain = {}
+    data: Plain = {}
     icount = getattr(entry.extra_data, "icount", None)
     if icount is not None and icount != NO_ICOUNT:
-        said["icount"] = _signed(icount)
+        data["icount"] = _signed(icount)
     seconds, rest = divmod(entry.vm_clock_nsec, SECOND)
-    said["vm-clock-nsec"] = rest
-    said["name"] = text(entry.name[:NAME_ROOM])
-    said["date-sec"] = entry.date_sec
-    said["date-nsec"] = entry.date_nsec
-    said["vm-clock-sec"] = seconds
-    said["id"] = text(entry.id_str[:ID_ROOM])
-    said["vm-state-size"] = _signed(entry.effective_vm_state_size)
-    return said
+    data["vm-clock-nsec"] = rest
+    data["name"] = text(entry.name[:NAME_ROOM])
+    data["date-sec"] = entry.date_sec
+    data["date-nsec"] = entry.date_nsec
+    data["vm-clock-sec"] = seconds
+    data["id"] = text(entry.id_str[:ID_ROOM])
+    data["vm-state-size"] = _signed(entry.effective_vm_state_size)
+    return data
 
 
 def _signed(number: int) -> int:
@@ -127,23 +127,23 @@ def _specific(image: Image) -> Plain:
     """What only versions 2 and 3 have."""
     metadata, header = image.metadata, image.metadata.qcow2_header
     modern = header.version > c.QCOW2_MIN_VERSION
-    said: Plain = {"compat": "1.1" if modern else "0.10"}
-    said["compression-type"] = COMPRESSIONS[int(header.effective_compression_type)]
+    data: Plain = {"compat": "1.1" if modern else "0.10"}
+    data["compression-type"] = COMPRESSIONS[int(header.effective_compression_type)]
     if modern:
-        said["lazy-refcounts"] = bool(header.has_lazy_refcounts)
+        data["lazy-refcounts"] = bool(header.has_lazy_refcounts)
         if len(image.bitmaps):
-            said["bitmaps"] = [_bitmap(entry) for entry in image.bitmaps]
-    said["refcount-bits"] = image.geometry.refcount_bits
+            data["bitmaps"] = [_bitmap(entry) for entry in image.bitmaps]
+    data["refcount-bits"] = image.geometry.refcount_bits
     if modern and metadata.data_file is not None:
-        said["data-file"] = text(metadata.data_file.name)
+        data["data-file"] = text(metadata.data_file.name)
     if int(header.crypt_method):
-        said["encrypt"] = _encryption(metadata)
+        data["encrypt"] = _encryption(metadata)
     if modern:
         if header.has_data_file:
-            said["data-file-raw"] = bool(header.has_data_file_raw)
-        said["corrupt"] = bool(header.has_corrupt)
-        said["extended-l2"] = bool(header.has_extended_l2)
-    return said
+            data["data-file-raw"] = bool(header.has_data_file_raw)
+        data["corrupt"] = bool(header.has_corrupt)
+        data["extended-l2"] = bool(header.has_extended_l2)
+    return data
 
 
 def _bitmap(entry: Qcow2.BitmapDirectoryEntry) -> Plain:
@@ -163,20 +163,20 @@ def _encryption(metadata: Metadata) -> Plain:
         return {"format": method}
     mode, _, rest = text(luks.cipher_mode).partition("-")
     generator, _, hashed = rest.partition(":")
-    said: Plain = {
+    data: Plain = {
         "ivgen-alg": generator,
         "hash-alg": text(luks.hash_spec),
         "cipher-alg": _cipher(text(luks.cipher_name), luks.master_key_len, mode),
         "uuid": text(luks.uuid),
     }
-    if generator == c.QCRYPTO_IVGEN_ALG_ESSIV:  # the others have none, whatever stands there
-        said["ivgen-hash-alg"] = hashed
-    said["format"] = method
-    said["cipher-mode"] = mode
-    said["slots"] = [_slot(slot) for slot in luks.key_slots]
-    said["payload-offset"] = luks.payload_offset
-    said["master-key-iters"] = luks.master_key_iterations
-    return said
+    if generator == c.QCRYPTO_IVGEN_ALG_ESSIV:  # the others have none, whatever the field holds
+        data["ivgen-hash-alg"] = hashed
+    data["format"] = method
+    data["cipher-mode"] = mode
+    data["slots"] = [_slot(slot) for slot in luks.key_slots]
+    data["payload-offset"] = luks.payload_offset
+    data["master-key-iters"] = luks.master_key_iterations
+    return data
 
 
 def _cipher(name: str, key_size: int, mode: str) -> str:

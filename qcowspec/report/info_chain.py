@@ -1,7 +1,7 @@
-"""An image and the files behind it, one after the other, each described by itself.
+"""An image and its backing files, one after the other, each described by itself.
 
-In: an opened image, and a gate. Out: what `qcowspec.report.info` says of each. Refuses: what the
-gate refuses, loops, chains without end, and files that QEMU would not open.
+In: an opened image, and a gate. Out: the description of each by `qcowspec.report.info`. Refuses:
+what the gate refuses, loops, chains without end, and files that QEMU would not open.
 
 Source: qemu-img.c: collect_image_info_list. Unlike that, a loop is found whatever the names are.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from qcowspec.chain.backing import open_backing
 from qcowspec.image import Image
 from qcowspec.report.info import Plain, described, described_raw
-from qcowspec.report.names import beside
+from qcowspec.report.names import full_name
 from qcowspec.sources.gate import Gate
 from qcowspec.sources.source import Source
 
@@ -37,7 +37,7 @@ def chain(image: Image, gate: Gate) -> Iterator[Plain]:
             assert here.backing is not None
             given = found.given
             met.append(found.source.name)
-            name = beside(name, here.backing.name) or found.source.name
+            name = full_name(name, here.backing.name) or found.source.name
             if here is not image:
                 here.close()
                 here = image

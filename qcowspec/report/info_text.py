@@ -1,7 +1,7 @@
 """Descriptions of images as ``qemu-img info`` writes them: JSON, and text for people.
 
-In: what `qcowspec.report.info` says. Out: text, with QEMU's order, spacing and rounding. Refuses:
-to print characters that could move a terminal's cursor: they are escaped.
+In: descriptions by `qcowspec.report.info`. Out: text, with QEMU's order, spacing and rounding.
+Refuses: to print characters that could move a terminal's cursor: they are escaped.
 
 Source: block/qapi.c: bdrv_image_info_dump, bdrv_snapshot_dump, dump_qobject; util/cutils.c:
 size_to_str.
@@ -23,12 +23,12 @@ ESCAPE = r"(?<!\\)((?:\\\\)*\\u)([0-9a-f]{4})"
 """An escaped character, and not a backslash before a u."""
 
 
-def as_json(said: Plain | list[Plain]) -> str:
+def as_json(data: Plain | list[Plain]) -> str:
     """One description, or a list of them."""
     import json  # with `re`, a few milliseconds that text does not need
     import re
 
-    lines = json.dumps(said, indent=4)
+    lines = json.dumps(data, indent=4)
     # QEMU ends an empty list on a line of its own, and its escapes have capital letters.
     lines = re.sub(r'^( *)("[a-z-]+": )\[\]', r"\1\2[\n\1]", lines, flags=re.MULTILINE)
     return re.sub(ESCAPE, lambda found: found[1] + found[2].upper(), lines) + "\n"
@@ -37,8 +37,8 @@ def as_json(said: Plain | list[Plain]) -> str:
 def as_text(descriptions: Iterable[Plain]) -> Iterator[str]:
     """The descriptions, with an empty line between them."""
     before = ""
-    for said in descriptions:
-        yield before + "".join(f"{printable(line)}\n" for line in _lines(said))
+    for data in descriptions:
+        yield before + "".join(f"{printable(line)}\n" for line in _lines(data))
         before = "\n"
 
 
@@ -48,41 +48,41 @@ def size(count: int) -> str:
     return f"{count / (1 << 10 * unit):.3g} {UNITS[unit]}"
 
 
-def _lines(said: Plain) -> Iterator[str]:
-    yield f"image: {said['filename']}"
-    yield f"file format: {said['format']}"
-    yield f"virtual size: {size(said['virtual-size'])} ({said['virtual-size']} bytes)"
-    actual = said.get("actual-size")
+def _lines(data: Plain) -> Iterator[str]:
+    yield f"image: {data['filename']}"
+    yield f"file format: {data['format']}"
+    yield f"virtual size: {size(data['virtual-size'])} ({data['virtual-size']} bytes)"
+    actual = data.get("actual-size")
     yield f"disk size: {'unavailable' if actual is None else size(actual)}"
-    if said.get("encrypted"):
+    if data.get("encrypted"):
         yield "encrypted: yes"
-    if "cluster-size" in said:
-        yield f"cluster_size: {said['cluster-size']}"
-    if said["dirty-flag"]:
+    if "cluster-size" in data:
+        yield f"cluster_size: {data['cluster-size']}"
+    if data["dirty-flag"]:
         yield "cleanly shut down: no"
-    if "backing-filename" in said:
-        name, full = said["backing-filename"], said["full-backing-filename"]
+    if "backing-filename" in data:
+        name, full = data["backing-filename"], data["full-backing-filename"]
         yield f"backing file: {name}" + ("" if name == full else f" (actual path: {full})")
-        if "backing-filename-format" in said:
-            yield f"backing file format: {said['backing-filename-format']}"
-    if "snapshots" in said:
+        if "backing-filename-format" in data:
+            yield f"backing file format: {data['backing-filename-format']}"
+    if "snapshots" in data:
         yield "Snapshot list:"
-        yield from snapshot_lines(said["snapshots"])
-    if "format-specific" in said:
+        yield from snapshot_lines(data["snapshots"])
+    if "format-specific" in data:
         yield "Format specific information:"
-        yield from _tree(said["format-specific"]["data"], 1)
+        yield from _tree(data["format-specific"]["data"], 1)
 
 
 def snapshot_lines(snapshots: Iterable[Plain]) -> Iterator[str]:
     """A table of snapshots, with its heading; times are local, as QEMU's are."""
     yield f"{'ID':<10}{'TAG':<17}{'VM SIZE':>8}{'DATE':>20}{'VM CLOCK':>13}{'ICOUNT':>11}"
-    for said in snapshots:
-        clock = duration(said["vm-clock-sec"] * SECOND + said["vm-clock-nsec"])
-        date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(said["date-sec"]))
+    for data in snapshots:
+        clock = duration(data["vm-clock-sec"] * SECOND + data["vm-clock-nsec"])
+        date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(data["date-sec"]))
         yield (
-            f"{_padded(said['id'], 9, ID_ROOM)} {_padded(said['name'], 16, NAME_ROOM)}"
-            f" {size(said['vm-state-size'] % WORD):>8}{date:>20}{clock:>13}"
-            f"{said.get('icount', ''):>11}"
+            f"{_padded(data['id'], 9, ID_ROOM)} {_padded(data['name'], 16, NAME_ROOM)}"
+            f" {size(data['vm-state-size'] % WORD):>8}{date:>20}{clock:>13}"
+            f"{data.get('icount', ''):>11}"
         )
 
 

@@ -52,7 +52,7 @@ PAST = {
     PAYLOAD: ("are compressed data that go on past that", "as if zeros followed there"),
     TABLE: ("have their table entries past that", "as if nothing were allocated"),
 }
-"""For each reason of a loss past the end of a file, how it is told and what QEMU reads."""
+"""For each reason of a loss past the end of a file, its words, and what QEMU reads."""
 
 
 def past_end(losses: Losses) -> Iterator[str]:

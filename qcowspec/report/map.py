@@ -16,7 +16,7 @@ import numpy as np
 
 from qcowspec.guest.status import Flag, Status
 from qcowspec.mapping import NOWHERE
-from qcowspec.report.names import beside
+from qcowspec.report.names import full_name
 from qcowspec.report.words import printable
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ def file_names(layers: Sequence[Layer]) -> list[str]:
             above = layers[depth - 1].metadata
             assert above is not None
             assert above.backing is not None
-            name = beside(shown[-1], above.backing.name) or name
+            name = full_name(shown[-1], above.backing.name) or name
         shown.append(name)
         data = name
         if layer.data is not layer.source:
             reference = None if layer.metadata is None else layer.metadata.data_file
-            data = (reference and beside(name, reference.name)) or layer.data.name
+            data = (reference and full_name(name, reference.name)) or layer.data.name
         names.append(printable(data))
     return names
 
@@ -126,17 +126,17 @@ def _entries(batch: Status, *, compressed: bool, lost: bool) -> str:
 
 
 def _template(depth: int, flags: int, *, placed: bool, compressed: bool, lost: bool) -> str:
-    def said(flag: Flag) -> str:
+    def flagged(flag: Flag) -> str:
         return "true" if flags & flag else "false"
 
     text = (
-        f'{{ "start": %d, "length": %d, "depth": {depth}, "present": {said(Flag.PRESENT)},'
-        f' "zero": {said(Flag.ZERO)}, "data": {said(Flag.DATA)}'
+        f'{{ "start": %d, "length": %d, "depth": {depth}, "present": {flagged(Flag.PRESENT)},'
+        f' "zero": {flagged(Flag.ZERO)}, "data": {flagged(Flag.DATA)}'
     )
     if compressed:
-        text += f', "compressed": {said(Flag.COMPRESSED)}'
+        text += f', "compressed": {flagged(Flag.COMPRESSED)}'
     if lost:
-        text += f', "lost": {said(Flag.LOST)}'
+        text += f', "lost": {flagged(Flag.LOST)}'
     return text + (', "offset": %d}' if placed else "}")
 
 

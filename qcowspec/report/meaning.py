@@ -17,11 +17,11 @@ from qcowspec.report import words
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.structures import Field, Part
 
-Says = Callable[[int, Metadata], str]
+Words = Callable[[int, Metadata], str]
 """Puts a number into words."""
 
 MAX_SHIFT = 63
-"""Above this, a number of bits is no size that could be said."""
+"""The largest shift that is written out as a size."""
 
 FEATURE_TYPES = {
     "incompatible": c.Qcow2FeatureType.QCOW2_FEAT_TYPE_INCOMPATIBLE,
@@ -58,8 +58,8 @@ def meaning(layout: str, field: Field, image: Metadata) -> str:
     if isinstance(value, bytes):
         return _bytes_meaning(value)
     name = field.name.partition("[")[0]
-    says = FIELDS.get(f"{layout.rpartition('::')[2]}.{name}") or _by_suffix(name)
-    return says(int(value), image) if says else ""
+    to_words = FIELDS.get(f"{layout.rpartition('::')[2]}.{name}") or _by_suffix(name)
+    return to_words(int(value), image) if to_words else ""
 
 
 def title(part: Part[Any], image: Metadata) -> str:
@@ -101,30 +101,30 @@ def _bytes_meaning(value: bytes) -> str:
     return words.text(value.rstrip(b"\0")) if words.is_text(value) else ""
 
 
-def _by_suffix(name: str) -> Says | None:
-    return next((says for suffix, says in SUFFIXES.items() if name.endswith(suffix)), None)
+def _by_suffix(name: str) -> Words | None:
+    return next((to_words for suffix, to_words in SUFFIXES.items() if name.endswith(suffix)), None)
 
 
-def _power_of_two(noun: str) -> Says:
-    def says(value: int, image: Metadata) -> str:
+def _power_of_two(noun: str) -> Words:
+    def to_words(value: int, image: Metadata) -> str:
         return words.of_size(1 << value, noun) if value <= MAX_SHIFT else f"2^{value} bytes"
 
-    return says
+    return to_words
 
 
-def _named(names: Mapping[int, str]) -> Says:
+def _named(names: Mapping[int, str]) -> Words:
     return lambda value, image: names.get(value, "unknown")
 
 
-def _count(noun: str) -> Says:
+def _count(noun: str) -> Words:
     return lambda value, image: words.plural(value, noun)
 
 
-def _features(word: str) -> Says:
-    def says(value: int, image: Metadata) -> str:
+def _features(word: str) -> Words:
+    def to_words(value: int, image: Metadata) -> str:
         return ", ".join(_feature_name(word, bit, image) for bit in _bits(value)) or "none"
 
-    return says
+    return to_words
 
 
 def _feature_name(word: str, bit: int, image: Metadata) -> str:
@@ -141,11 +141,11 @@ def _bits(value: int) -> list[int]:
 
 def _bitmap_flags(value: int, image: Metadata) -> str:
     names = {flag.bit_length() - 1: flag.name for flag in c.Qcow2BitmapFlags}
-    said = (
+    names_of_bits = (
         (names.get(bit) or "").removeprefix("BME_FLAG_").lower() or f"bit {bit}, unknown"
         for bit in _bits(value)
     )
-    return ", ".join(said) or "none"
+    return ", ".join(names_of_bits) or "none"
 
 
 def _offset(value: int, image: Metadata) -> str:
@@ -193,7 +193,7 @@ def _luks_sector(value: int, image: Metadata) -> str:
     return f"{words.size(value * c.QCRYPTO_BLOCK_LUKS_SECTOR_SIZE)} into the LUKS area"
 
 
-FIELDS: dict[str, Says] = {
+FIELDS: dict[str, Words] = {
     "header.magic": lambda value, image: '"QFI\\xfb"' if value == c.QCOW_MAGIC else "not QCOW's",
     "header.mtime": _moment,
     "header.size": _disk_size,
@@ -231,4 +231,4 @@ FIELDS: dict[str, Says] = {
 }
 """The meaning of a field, by its layout and name; `SUFFIXES` has the rest, by its name's end."""
 
-SUFFIXES: dict[str, Says] = {"offset": _offset, "size": _size}
+SUFFIXES: dict[str, Words] = {"offset": _offset, "size": _size}

@@ -17,9 +17,9 @@ class Row:
 
     Attributes:
         index: Index of the first of them.
-        count: How many equal entries stand in a row.
+        count: How many equal entries follow each other.
         offset: Where the first of them starts in the image file, in bytes.
-        value: The entry, as the number that stands in the table.
+        value: The entry, as a number.
         bits: Width of an entry.
         fields: What it says, by QEMU's names.
         meaning: The same in a few words.
@@ -44,7 +44,7 @@ class Node:
         length: Its length in bytes.
         layout: The specification's name of its layout; None for a single value.
         raw: Its bytes; None for a table, whose entries are `rows`.
-        value: Number or bytes; None where `children` or `rows` stand for it.
+        value: Number or bytes; None where it has `children` or `rows`.
         meaning: What it says, in a few words.
         children: Its fields.
         summary: A table's figures.

@@ -1,7 +1,7 @@
 """One structure, field or entry of a dump, by its path.
 
 In: nodes, and a path such as ``header.cluster_bits``, ``snapshots[0].name`` or ``l1_table[3]``.
-Out: what stands there. Refuses: a path that leads nowhere, and says where it got lost.
+Out: the node or row. Refuses: a path that nothing has, with the names there are.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _within(node: Node, rest: str) -> Node | Row | None:
 
 
 ENTRY = re.compile(r"\[([0-9]{1,20})\]")
-"""The index of a table's entry, behind the table's name."""
+"""The index of a table's entry, after the table's name."""
 
 
 def _shortened(names: list[str], most: int = 40) -> list[str]:

@@ -16,7 +16,7 @@ from qcowspec.report.style import Style, plain_style
 from qcowspec.spec.rules import Finding
 
 HEX_BYTES = 16
-"""Bytes of a field that stand beside it with --hex."""
+"""Bytes of a field that --hex shows."""
 
 OFFSET_WIDTH, LENGTH_WIDTH, NAME_WIDTH, VALUE_WIDTH = 10, 6, 24, 18
 
@@ -35,7 +35,7 @@ def lines(
         image: The image.
         nodes: Its structures.
         whole: Whether the entries of the tables are shown.
-        hexadecimal: Whether each field's bytes stand beside it.
+        hexadecimal: Whether each field's bytes are shown.
         style: Paints the parts of a line.
     """
     yield style(headline(image), "title")
@@ -82,7 +82,7 @@ def structure(
 
 
 def value_words(node: Node) -> str:
-    """A field's value as it stands in its column."""
+    """A field's value, as its column shows it."""
     if isinstance(node.value, bytes):
         if not node.value:
             return "(empty)"
@@ -104,7 +104,7 @@ HEXADECIMAL = ("offset", "magic", "features", "flags")
 """Fields that are read in hexadecimal, by the end of their names."""
 
 VALUE_BYTES = 6
-"""Bytes of a field that is no number that stand in the column of values."""
+"""Bytes that the column of values shows of a field that is not a number."""
 
 
 def _field(node: Node, *, hexadecimal: bool, style: Style, depth: int) -> str:

@@ -19,10 +19,10 @@ from qcowspec.report.words import plural, printable
 from qcowspec.spec.rules import Finding
 
 SAME_SHOWN = 4
-"""Places of one rule that stand under a verdict for people; JSON has up to 32."""
+"""Places of one rule that are printed under a verdict for people; JSON has up to 32."""
 
 WARNINGS_SHOWN = 5
-"""Warnings that stand under a verdict for people; JSON has all."""
+"""Warnings that are printed under a verdict for people; JSON has all."""
 
 
 def as_json(verdict: Verdict) -> str:
