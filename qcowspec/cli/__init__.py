@@ -23,16 +23,16 @@ import click
 from qcowspec import __version__
 
 COMMANDS = {
-    "dump": "Lay an image open: every structure, with its offset, bytes and meaning.",
+    "dump": "Show every structure of an image: offset, bytes and meaning.",
     "validate": "Judge images: one verdict each, with the rules that are broken.",
-    "info": "Say what an image is: sizes, features, snapshots, bitmaps, backing file.",
+    "info": "Describe an image: sizes, features, snapshots, bitmaps, backing file.",
     "map": "List the ranges of the disk, and where the bytes of each are.",
-    "check": "Hold references against refcounts, and tell what overlaps.",
+    "check": "Compare references with refcounts, and find overlaps.",
     "convert": "Write what the guest sees to a raw file.",
-    "compare": "Tell whether two images hold the same disk.",
+    "compare": "Check whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",
     "mutate": "Make broken images from sound ones, with a record of what is broken.",
-    "build": "Assemble an image from a dump or a short description, right or wrong.",
+    "build": "Assemble an image, valid or not, from a dump or a short description.",
     "fuzz": "Run a reader on mutants, and keep what it gets wrong.",
     "kit": "Write the conformance kit, or score a reader with it.",
 }
@@ -42,20 +42,16 @@ EXAMPLES = """\b
 Examples:
   qcowspec dump disk.qcow2                 every structure, byte by byte
   qcowspec dump --tables --hex disk.qcow2  every table entry, and the bytes
-  qcowspec validate -p untrusted upload.img  would an operator let it in?
-  qcowspec rules header/cluster-bits       a rule explained
+  qcowspec validate -p untrusted upload.img  is it safe to accept an upload?
+  qcowspec rules header/cluster-bits       explain a rule
 """
-
-
-ASKED_BY_SHELL = "_QCOWSPEC_COMPLETE"
-"""What click has a shell set when it wants to know what may follow."""
 
 
 class Commands(click.Group):
     """A group whose commands are imported when they are called.
 
     Attributes:
-        failed: Exit status of the command that was called, where it could not do its work.
+        failed: Exit status for bad usage of the command that was called, and if it cannot print.
     """
 
     failed: int
@@ -67,7 +63,7 @@ class Commands(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """See click; the words are kept, so that no error repeats a secret in one of them."""
+        """See click; the words are kept, so that errors can hide the secrets in them."""
         words = list(args)
         with _discreet(words):
             context = super().make_context(info_name, args, parent, **extra)
@@ -89,11 +85,7 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"qcowspec.cli.{name}").command
         self.failed = getattr(command, "failed", USAGE)
-        if ASKED_BY_SHELL not in os.environ:
-            return command
-        from qcowspec.cli.completion import taught
-
-        return taught(command)
+        return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""
@@ -106,7 +98,7 @@ WORDS = "qcowspec.words"
 
 @contextmanager
 def _discreet(words: Iterable[str]) -> Iterator[None]:
-    """Have click's errors, which repeat words that fit nowhere, show no secret of a URL or spec."""
+    """Hide the secrets of URLs and source specs in click's errors, which repeat wrong words."""
     try:
         yield
     except click.ClickException as error:
@@ -131,13 +123,13 @@ def qcowspec() -> None:
 
 def main() -> None:
     """Run the command line."""
-    # Whoever reads our output may stop when they have seen enough; that is the end, and no error.
+    # A reader of our output, such as head, may stop early: that ends the command, without an error.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if None in (sys.stdin, sys.stdout, sys.stderr):
         from qcowspec.sources.standard import replace_closed
 
         replace_closed()
-    # What modules are made of is no garbage, and looking for some in it takes 5 ms.
+    # Modules are never garbage, and looking for garbage in them takes 5 ms.
     gc.freeze()
     gc.set_threshold(GARBAGE)
     qcowspec.failed = USAGE
@@ -154,14 +146,14 @@ def main() -> None:
 
 
 GARBAGE = 100_000
-"""Objects made, and not freed, after which Python looks for garbage that reference counts miss."""
+"""Objects allocated before Python looks for garbage cycles."""
 
 USAGE = 2
 INTERRUPTED = 128 + signal.SIGINT
 
 
 def _run() -> int:
-    """The exit status of the command, in whichever way it gives it."""
+    """Run the command, and return its exit status."""
     try:
         return qcowspec.main(standalone_mode=False) or 0
     except SystemExit as ended:
@@ -172,8 +164,8 @@ def _run() -> int:
 
 
 def _leave(status: int) -> NoReturn:
-    """End the process, and let the system free its memory: Python needs 10 ms for that."""
+    """End the process without freeing its memory, which takes Python 10 ms."""
     atexit._run_exitfuncs()
-    with suppress(OSError):  # nobody is there to be told
+    with suppress(OSError):  # stderr is closed
         sys.stderr.flush()
     os._exit(status)

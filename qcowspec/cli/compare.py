@@ -9,9 +9,10 @@ import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.losses import say_past_end
-from qcowspec.cli.output import FORMATS, say, warn_of_end, write
+from qcowspec.cli.options import PERMISSIONS, format_option, guest_options
+from qcowspec.cli.output import fail, write
 from qcowspec.cli.progress import Bar
-from qcowspec.cli.reading import CHOICES, PERMISSIONS, allowing, is_shared, key_of, sharing
+from qcowspec.cli.reading import key_of, open_files
 from qcowspec.errors import QcowError
 from qcowspec.sources import Target
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from qcowspec.guest import Disk
     from qcowspec.transfer.compare import Answer
 
-DIFFERENT, NOT_OPENED, NO_STATUS, NOT_READ = 1, 2, 3, 4
-"""Exit statuses, as qemu-img's."""
+DIFFERENT, NO_STATUS, NOT_READ = 1, 3, 4
+"""Exit statuses, as qemu-img's; 2 if an image cannot be opened."""
 
 
 @click.command(
@@ -46,90 +47,76 @@ table cannot be read or breaks a rule; 4 bytes cannot be read.
 )
 @click.argument("one", type=IMAGE, metavar="IMAGE1")
 @click.argument("other", type=IMAGE, metavar="IMAGE2")
-@allowing
-@click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
-@click.option("-F", "--other-format", type=click.Choice(CHOICES), default="auto")
-@click.option("-s", "--strict", is_flag=True, help="Sizes and allocation have to be equal too.")
+@guest_options
+@format_option(raw=True)
+@format_option("-F", "--other-format", raw=True)
+@click.option("-s", "--strict", is_flag=True, help="Compare sizes and allocation too.")
 @click.option("--no-missing", is_flag=True, help="Fail if bytes lie past the end of a file.")
 @click.option("-p", "--progress", is_flag=True, help="Show a progress bar.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-@sharing
 def command(
     one: Target,
     other: Target,
     allow: tuple[str, ...],
     secret: str | None,
-    format_: str,
-    other_format: str,
+    share: bool,
+    format_: str | None,
+    other_format: str | None,
     strict: bool,
     no_missing: bool,
     progress: bool,
     quiet: bool,
 ) -> None:
-    """Tell whether the guest sees the same bytes in two images."""
-    from contextlib import ExitStack
-
+    """Check whether the guest sees the same bytes in two images."""
     from qcowspec.transfer.disks import any_disk
 
     key = key_of(secret)
-    with ExitStack() as files:
-        try:
-            left, right = (
-                files.enter_context(
-                    any_disk(name, format=FORMATS.get(chosen, chosen), allow=allow, secret=key)
-                )
-                for name, chosen in ((one, format_), (other, other_format))
-            )
-            if not is_shared():
-                left.refuse_writers()
-                right.refuse_writers()
-        except QcowError as error:
-            say(error)
-            sys.exit(NOT_OPENED)
-        for layer in (*left.layers, *right.layers):
-            warn_of_end(layer.name, layer.metadata)
+    with (
+        any_disk(one, format=format_, allow=allow, secret=key) as left,
+        any_disk(other, format=other_format, allow=allow, secret=key) as right,
+    ):
+        open_files(left, share=share)
+        open_files(right, share=share)
         answer = _compared(left, right, strict=strict, hidden=quiet or not progress)
-        lacking = _checked(left, right, answer)
+        lacking = _missing(left, right, answer, share=share)
         if lacking and no_missing:
             sys.exit(NOT_READ)
         _finish(answer, quiet=quiet)
 
 
-def _checked(left: Disk, right: Disk, answer: Answer) -> bool:
-    """Say what of the disks lies past the end of a file, of what was compared; whether any does."""
+def _missing(left: Disk, right: Disk, answer: Answer, *, share: bool) -> bool:
+    """Report the compared bytes that lie past the end of a file; whether there are any."""
     from qcowspec.guest.losses import Losses
     from qcowspec.guest.missing import missing
 
     end = None if answer.offset is None else answer.offset + 1
     try:
         losses = [Losses(missing(disk, end)) for disk in (left, right)]
-        if not is_shared():
+        if not share:
             left.check_unchanged()
             right.check_unchanged()
     except QcowError as error:
-        say(error)
-        sys.exit(NOT_READ)
+        fail(error, NOT_READ)
     for each in losses:
         say_past_end(each)
     return any(losses)
 
 
 def _compared(left: Disk, right: Disk, *, strict: bool, hidden: bool) -> Answer:
-    """The answer, or the exit that fits what failed."""
+    """Compare the disks; exit with the status of what failed."""
     from qcowspec.transfer.compare import Comparison, Step
 
-    with Bar("compare", max(left.size, right.size), hidden=hidden) as bar:
-        comparison = Comparison(left, right, strict=strict, progress=bar.add)
-        try:
+    bar = Bar("compare", max(left.size, right.size), hidden=hidden)
+    comparison = Comparison(left, right, strict=strict, progress=bar.add)
+    try:
+        with bar:
             return comparison.run()
-        except QcowError as error:
-            failed = error
-    say(failed)
-    sys.exit(NOT_READ if comparison.step is Step.READING else NO_STATUS)
+    except QcowError as error:
+        fail(error, NOT_READ if comparison.step is Step.READING else NO_STATUS)
 
 
 def _finish(answer: Answer, *, quiet: bool) -> NoReturn:
-    """Say it in qemu-img's words, and exit."""
+    """Print the answer in qemu-img's words, and exit."""
     from qcowspec.transfer.compare import Outcome
 
     words = {

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.losses import say_past_end, write_losses
-from qcowspec.cli.output import STANDARD, is_stdout, say, target_of, unwritable, warn_of_end
+from qcowspec.cli.options import (
+    PERMISSIONS,
+    files,
+    format_option,
+    guest_options,
+    output_option,
+)
+from qcowspec.cli.output import FAILED, STANDARD, is_stdout, target_of, unwritable
 from qcowspec.cli.progress import Bar
-from qcowspec.cli.reading import CHOICES, FAILED, PERMISSIONS, allowing, is_shared, opened, sharing
-from qcowspec.errors import QcowError
+from qcowspec.cli.reading import open_files, opened
 from qcowspec.sources import Target
 
 
 @click.command(
     "convert",
     cls=TakesImages,
+    unread=FAILED,
     epilog=f"""\b
 Examples:
   qcowspec convert disk.qcow2 disk.raw
@@ -57,36 +63,32 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
-@click.argument("output", metavar="OUT")
+@click.argument("output", metavar="OUT", shell_complete=files)
 @click.option("-l", "--snapshot", metavar="ID|NAME", help="Read an internal snapshot.")
-@allowing
-@click.option("-f", "--format", "format_", type=click.Choice(CHOICES), default="auto")
+@guest_options
+@format_option(raw=True)
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
-@click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads at work.")
+@click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads that read and decode.")
 @click.option("--salvage", is_flag=True, help="Read around what is broken, and list what is lost.")
 @click.option("--strict", is_flag=True, help="Fail if bytes lie past the end of a file.")
+@output_option("With --salvage, list what is lost as text, or as JSON.")
 @click.option(
-    "--output",
-    "shape",
-    type=click.Choice(["human", "json"]),
-    default="human",
-    help="With --salvage, how to list what is lost.",
+    "--resume", is_flag=True, help="Keep what was written if interrupted, and continue from there."
 )
-@click.option("--resume", is_flag=True, help="Keep what is written, and go on with it next time.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-@sharing
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
 def command(
     image: Target,
     output: str,
     snapshot: str | None,
     allow: tuple[str, ...],
     secret: str | None,
-    format_: str,
+    share: bool,
+    format_: str | None,
     like_qemu: bool,
     threads: int | None,
     salvage: bool,
     strict: bool,
-    shape: str,
+    as_json: bool,
     resume: bool,
     quiet: bool,
 ) -> None:
@@ -103,58 +105,26 @@ def command(
         target = target_of(output)
         with opened(image, format_, allow, secret, like_qemu=like_qemu, salvage=salvage) as source:
             disk = source.disk(snapshot, salvage=salvage)
-            disk.open_all()
-            for layer in disk.layers:
-                warn_of_end(layer.name, layer.metadata)
-            if not is_shared():
-                disk.refuse_writers()
-            if any(is_same(target, layer.name) for layer in disk.layers) or any(
-                is_same(target, layer.data.name) for layer in disk.layers
-            ):
+            open_files(disk, share=share)
+            names = (name for layer in disk.layers for name in (layer.name, layer.data.name))
+            if any(is_same(target, name) for name in names):
                 raise click.UsageError(f"{output} is a file that is read from")
             about = {"snapshot": snapshot, "like_qemu": like_qemu, "salvage": salvage}
-            name, rate = os.path.basename(output), Rate()
-            with Bar(name, disk.size, hidden=quiet, keep=True, says=rate.words) as bar:
-
-                def progress(count: int) -> None:
-                    rate.done += count
-                    bar.add(count)
-
+            label = os.path.basename(output)
+            with Bar(label, disk.size, hidden=quiet, keep=True, is_bytes=True) as bar:
                 losses = convert(
                     disk,
                     target,
                     threads=threads,
-                    progress=progress,
+                    progress=bar.add,
                     resume=about if resume else None,
-                    share=is_shared(),
+                    share=share,
                 )
-            size = disk.size
-    except QcowError as error:
-        say(error)
-        sys.exit(FAILED)
     except Unwritable as error:
         unwritable(output, error, FAILED)
     if salvage:
-        write_losses(losses, size, shape, err=is_stdout(output))
+        write_losses(losses, disk.size, as_json=as_json, err=is_stdout(output))
     else:
         say_past_end(losses)
     if losses and (salvage or strict):
         sys.exit(FAILED)
-
-
-class Rate:
-    """How many guest bytes a second are done.
-
-    Attributes:
-        done: Guest bytes that are.
-    """
-
-    def __init__(self) -> None:
-        self.done, self._start = 0, time.monotonic()
-
-    def words(self) -> str:
-        """The rate, as text."""
-        return f"{self.done / MIB / max(time.monotonic() - self._start, 0.001):,.0f} MiB/s"
-
-
-MIB = 1 << 20

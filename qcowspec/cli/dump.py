@@ -1,4 +1,4 @@
-"""`qcowspec dump`: an image laid open."""
+"""`qcowspec dump`: every structure of an image."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections.abc import Iterable, Iterator
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
-from qcowspec.cli.output import fail, styler, write
-from qcowspec.errors import QcowError
+from qcowspec.cli.options import color_option, format_option, json_option
+from qcowspec.cli.output import write
 from qcowspec.image import Image, lay_open
 from qcowspec.reader.machine import ALL_ENTRIES
 from qcowspec.report import document, text, tree
 from qcowspec.report.nodes import Node, Row
 from qcowspec.report.paths import UnknownPath, resolve
+from qcowspec.report.style import Style
 from qcowspec.report.tables import BYTES_READ
 from qcowspec.sources import Target
 
 BROKEN = 1
-"""Exit status where rules are broken."""
+"""Exit status if rules are broken."""
 
 
 @click.command(
@@ -32,59 +33,41 @@ Examples:
   qcowspec dump --path header.cluster_bits disk.qcow2
   qcowspec dump --json disk.qcow2 | jq '.structures[].name'
 
-The entries of the L2 tables that are read are judged, too. Refcounts are not held against
-references: that is `qcowspec check`.
+The rules about L2 entries are checked too, for the tables that are read. Refcounts are not compared
+with references; `qcowspec check` does that.
 
-Exit status: 0 no rule that was judged is broken; 1 some are, and all that can be read is shown; 2
-the image cannot be read, or is no QCOW image.
+Exit status: 0 no rule that was checked is broken; 1 some are, and all that can be read is shown; 2
+the image cannot be read, or is not a QCOW image.
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
-@click.option(
-    "-f",
-    "--format",
-    "format_",
-    type=click.Choice(["auto", "qcow", "qcow2"]),
-    default="auto",
-    help="Take the image for this format instead of probing.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--yaml", "as_yaml", is_flag=True, help="Print YAML, with the keys of the JSON.")
+@format_option()
+@json_option
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print YAML with the same keys.")
 @click.option("--tables", is_flag=True, help="Show every entry of every table.")
-@click.option("--hex", "hexadecimal", is_flag=True, help="Show the bytes beside the fields.")
-@click.option("--path", metavar="PATH", help="Show one structure or value: header.cluster_bits.")
+@click.option("--hex", "hexadecimal", is_flag=True, help="Show the bytes of each field.")
 @click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Colours; auto means on a terminal, unless NO_COLOR is set.",
+    "--path", metavar="PATH", help="Show one structure or value, such as header.cluster_bits."
 )
+@color_option
 def command(
     image: Target,
-    format_: str,
+    format_: str | None,
     as_json: bool,
     as_yaml: bool,
     tables: bool,
     hexadecimal: bool,
     path: str | None,
-    color: str,
+    style: Style,
 ) -> None:
-    """Lay an image open.
+    """Show every structure of an image.
 
-    Every structure is shown with its offset and length, its fields with their values and what they
-    mean. Tables are summed up unless --tables is given.
+    Each structure is shown with its offset and length, each field with its value and what it means.
+    Tables are summarised unless --tables is given.
     """
     if as_json and as_yaml:
         raise click.UsageError("--json and --yaml exclude each other")
-    try:
-        opened = lay_open(
-            image,
-            format=None if format_ == "auto" else format_,
-            entries=ALL_ENTRIES if tables else BYTES_READ,
-        )
-    except QcowError as error:
-        fail(error)
-    with opened:
+    with lay_open(image, format=format_, entries=ALL_ENTRIES if tables else BYTES_READ) as opened:
         nodes = tree.structures(opened, whole=tables or path is not None)
         if path is not None:
             lines = _one(opened, path, nodes, as_json=as_json, as_yaml=as_yaml, whole=tables)
@@ -93,21 +76,16 @@ def command(
         elif as_yaml:
             lines = document.as_yaml(opened, nodes, whole=tables)
         else:
-            shown = text.lines(
-                opened, nodes, whole=tables, hexadecimal=hexadecimal, style=styler(color)
-            )
+            shown = text.lines(opened, nodes, whole=tables, hexadecimal=hexadecimal, style=style)
             lines = (f"{line}\n" for line in shown)
-        try:
-            write(lines)
-        except QcowError as error:
-            fail(error)
+        write(lines)
         sys.exit(BROKEN if opened.findings and path is None else 0)
 
 
 def _one(
     image: Image, path: str, nodes: Iterable[Node], *, as_json: bool, as_yaml: bool, whole: bool
 ) -> Iterator[str]:
-    """One structure or value, alone."""
+    """One structure or value."""
     try:
         found = resolve(nodes, path)
     except UnknownPath as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from qcowspec.cli.output import UNREADABLE, say
+from qcowspec.cli.options import files
+from qcowspec.cli.output import UNREADABLE, fail
 from qcowspec.errors import QcowError
 from qcowspec.sources.names import named
 
@@ -34,17 +36,43 @@ may be called --source-spec.
 OPTION = "--source-spec"
 
 
-class TakesImages(click.Command):
+class Command(click.Command):
+    """A command that prints one sentence and exits if an image cannot be read.
+
+    Attributes:
+        failed: Exit status for bad usage, and for output that cannot be written.
+        unread: Exit status if an image cannot be read.
+    """
+
+    def __init__(
+        self, *words: Any, failed: int = UNREADABLE, unread: int = UNREADABLE, **named: Any
+    ) -> None:
+        super().__init__(*words, **named)
+        self.failed, self.unread = failed, unread
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click; a source spec that is wrong is bad usage."""
+        try:
+            return super().parse_args(ctx, args)
+        except QcowError as error:
+            fail(error, self.failed)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See click."""
+        try:
+            return super().invoke(ctx)
+        except QcowError as error:
+            with suppress(OSError):  # which is reported when the command ends
+                sys.stdout.flush()
+            fail(error, self.unread)
+
+
+class TakesImages(Command):
     """A command whose arguments are images, each of which may be a file with a source spec.
 
     ``--source-spec FILE`` stands where an image stands, so that `convert`, `compare` and commands
     with any number of images need no rules of their own for it.
-
-    Attributes:
-        failed: Exit status for bad usage, and for output that cannot be written.
     """
-
-    failed = UNREADABLE
 
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
@@ -54,7 +82,8 @@ class TakesImages(click.Command):
                 [OPTION],
                 metavar="FILE",
                 expose_value=False,
-                help="In the place of an image: a file with its source spec.",
+                shell_complete=files,
+                help="Instead of an image: a file with its source spec.",
             )
         )
 
@@ -63,10 +92,10 @@ class TakesImages(click.Command):
         if ctx.resilient_parsing:  # a shell asks what may follow: nothing is read
             return super().parse_args(ctx, args)
         try:
-            return super().parse_args(ctx, list(_replaced(args)))
+            args = list(_replaced(args))
         except QcowError as error:
-            say(error)
-            sys.exit(self.failed)
+            fail(error, self.failed)
+        return super().parse_args(ctx, args)
 
 
 def _replaced(args: list[str]) -> Iterator[str]:
@@ -120,19 +149,13 @@ class Image(Type):
             return value.spec
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return] # converted before
-        try:
-            return named(value)
-        except QcowError as error:
-            say(error)
-            sys.exit(getattr(ctx and ctx.command, "failed", UNREADABLE))
+        return named(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Files may stand there."""
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(incomplete, type="file")]
+        return files(ctx, param, incomplete)
 
 
 IMAGE = Image()

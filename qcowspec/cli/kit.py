@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qcowspec.cli.output import UNREADABLE, unwritable, write
+from qcowspec.cli.images import Command
+from qcowspec.cli.options import folders, json_option
+from qcowspec.cli.output import fail, unwritable, write
 from qcowspec.cli.progress import Bar
-from qcowspec.errors import QcowError
-from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
-from qcowspec.fuzzing.campaign.targets import Limits, TargetError, target
+from qcowspec.cli.readers import Reader, reader_options
+from qcowspec.fuzzing.campaign.presets import Preset
+from qcowspec.fuzzing.campaign.targets import TargetError
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.report.words import plural, printable
 
@@ -23,22 +24,21 @@ if TYPE_CHECKING:
     from qcowspec.fuzzing.kit.scoring import Score
 
 FOUND = 1
-"""Exit status where a reader is wrong about something."""
-
-MIB = 1 << 20
+"""Exit status if a reader is wrong about something."""
 
 
 @click.group("kit")
 def command() -> None:
     """Write the conformance kit, or score a reader with it.
 
-    The kit is some hundreds of small images, each with what has to come of it: the verdict of each
+    The kit is some hundreds of small images, each with its expected results: the verdict of each
     profile, the rule, and the SHA-256 of the guest's bytes.
     """
 
 
 @command.command(
     "make",
+    cls=Command,
     epilog="""\b
 Examples:
   qcowspec kit make kit
@@ -47,9 +47,9 @@ Examples:
 Exit status: 0; 2 the folder cannot be written, or bad usage.
 """,
 )
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=folders)
 def make(folder: str) -> None:
-    """Write the kit into a folder: a folder an image, and manifest.json.
+    """Write the kit to a directory: one directory for each image, and manifest.json.
 
     The bytes are the same on every run and every machine.
     """
@@ -59,15 +59,16 @@ def make(folder: str) -> None:
     try:
         with Bar("images", making.count()) as bar:
             rows = making.make(Path(folder), lambda: bar.add(1))
-    except (QcowError, Unfit) as error:
-        _stop(str(error))
+    except Unfit as error:
+        fail(error)
     except OSError as error:
-        unwritable(folder, error, UNREADABLE)
+        unwritable(folder, error)
     write([f"{printable(folder)}: {plural(len(rows), 'image')}, {making.MANIFEST}\n"])
 
 
 @command.command(
     "run",
+    cls=Command,
     epilog="""\b
 Examples:
   qcowspec kit run --target 'qemu-img info -f {format} {}'
@@ -76,57 +77,46 @@ Examples:
   qcowspec kit run --preset dissect --json -j 2 kit > score.json
   qcowspec kit run --names all --target 'qcowspec validate --json -f {format} {}' kit
 
-{} stands for the image's path, {format} for its format, {out} for the raw file that a reader is to
-write, {secret} for the passphrase of encrypted images. Without {format} the reader is held to what
-it finds when it probes; without {secret} it must not give the bytes of encrypted images. A command
-is run in the image's folder, and is no shell's. A Python target, python:module:function, is called
-with the path and the words behind it; it raises, or returns the SHA-256 of the disk, or a dict with
-verdict (accept or reject), content and rules. With --names a command writes the ids of rules to
-stderr, in square brackets, or to stdout a JSON object that has them in the list rules, or as the
-rule of each of its errors.
+{} stands for the image's path, {format} for its format, {out} for the raw file that a reader has to
+write, {secret} for the passphrase of encrypted images. Without {format} the reader is judged by
+what it finds when it probes; without {secret} it must not give the bytes of encrypted images. A
+command is run in the image's directory, without a shell. A Python target, python:module:function,
+is called with the path and the words that follow it; it raises, or returns the SHA-256 of the disk,
+or a dict with verdict (accept or reject), content and rules. With --names a command writes the IDs
+of rules to stderr, in square brackets, or to stdout a JSON object that has them in the list rules,
+or as the rule of each of its errors.
 
 Exit status: 0 all is right; 1 something is not; 2 the reader cannot be run, or bad usage.
 """,
 )
-@click.argument("folder", required=False, metavar="[DIR]")
-@click.option("--target", "name", metavar="CMD", help="The reader.")
-@click.option("--preset", type=click.Choice(list(PRESETS)), help="A reader that is known here.")
+@click.argument("folder", required=False, metavar="[DIR]", shell_complete=folders)
+@reader_options
 @click.option(
     "--reads",
     type=click.Choice(["stdout", "{out}"]),
-    help="Where the reader puts the guest's bytes; without it, it only opens.",
+    help="Where the reader writes the guest's bytes; without this it only opens images.",
 )
 @click.option(
     "--names",
     type=click.Choice(["any", "all"]),
-    help="The reader names a rule for which it rejects an image, or all of them.",
+    help="The reader names one rule for which it rejects an image, or all of them.",
 )
-@click.option("-p", "--profile", help="Whose verdict counts; qemu unless the preset has another.")
 @click.option(
-    "--only", multiple=True, metavar="PATTERN", help="Cases whose ids fit, as in a shell."
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Run the cases whose IDs match; * as in a shell.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, show_default=True)
-@click.option("--timeout", type=click.FloatRange(0.01), default=10.0, show_default=True)
-@click.option(
-    "--memory", type=click.IntRange(16), default=4096, show_default=True, help="MiB, per reader."
-)
-@click.option("--python", default=sys.executable, help="The interpreter of a Python target.")
-@click.option("--json", "as_json", is_flag=True, help="The whole score, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="The table only, no line for each finding.")
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="Print the table, but not each finding.")
 def run(
     folder: str | None,
-    name: str | None,
-    preset: str | None,
     reads: str | None,
     names: str | None,
-    profile: str | None,
     only: tuple[str, ...],
-    jobs: int,
-    timeout: float,
-    memory: int,
-    python: str,
     as_json: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Score a reader: accepted what it must, rejected what it must, the right bytes.
 
@@ -134,53 +124,36 @@ def run(
     """
     from qcowspec.fuzzing.kit.table import lines
 
-    reader = _reader(name, preset, profile, reads)
-    limits = Limits(timeout, memory * MIB)
+    runner = Reader(**options)
+    reader = runner.known(reads=reads is not None, stdout=reads == "stdout")
+    is_python = reader.target.startswith("python:")
+    if reads == "{out}" and "{out}" not in reader.target and not is_python:
+        raise click.UsageError("--reads '{out}' wants {out} in the command")
     with ExitStack() as stack:
         try:
-            found = _scored(stack, reader, names, limits, folder, only, jobs, python)
-        except (QcowError, TargetError, Unfit) as error:
-            _stop(str(error))
+            found = _scored(stack, runner, reader, names, folder, only)
+        except (TargetError, Unfit) as error:
+            fail(error)
         except OSError as error:
-            _stop(f"the kit cannot be written or read: {error.strerror}")
+            fail(f"the kit cannot be written or read: {error.strerror}")
     if as_json:
+        import json
+
         command = {"target": reader.target}
         write([json.dumps(command | found.as_json(), indent=1) + "\n"])
     else:
-        write(map(printable_line, lines(found, findings=not quiet)))
+        shown = lines(found, findings=not quiet)
+        write(printable(line.rstrip("\n")) + "\n" for line in shown)
     sys.exit(FOUND if found.findings else 0)
-
-
-def printable_line(line: str) -> str:
-    """A line that cannot move a terminal's cursor."""
-    return printable(line.rstrip("\n")) + "\n"
-
-
-def _reader(name: str | None, preset: str | None, profile: str | None, reads: str | None) -> Preset:
-    """The reader, and what it is held to."""
-    if (name is None) == (preset is None):
-        raise click.UsageError("one of --target and --preset is needed")
-    known = PRESETS[preset] if preset is not None else Preset(name or "")
-    if reads == "{out}" and "{out}" not in known.target and not known.target.startswith("python:"):
-        raise click.UsageError("--reads '{out}' wants {out} in the command")
-    return Preset(
-        known.target,
-        profile or known.profile,
-        known.reads or reads is not None,
-        known.says,
-        known.stdout or reads == "stdout",
-    )
 
 
 def _scored(
     stack: ExitStack,
+    runner: Reader,
     reader: Preset,
     names: str | None,
-    limits: Limits,
     folder: str | None,
     only: tuple[str, ...],
-    jobs: int,
-    python: str,
 ) -> Score:
     from qcowspec.fuzzing.kit import making, scoring
     from qcowspec.fuzzing.kit.case import SECRET
@@ -188,21 +161,9 @@ def _scored(
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qcowspec-")))
     held = scoring.Held.of(reader.target, reader.profile, reads=reader.reads, names=names)
     command = reader.target.replace(scoring.KEY, SECRET)
-    targets = []
-    for number in range(jobs):
-        place = scratch / str(number)
-        place.mkdir()
-        made = target(
-            command,
-            limits,
-            place,
-            python=python,
-            stdout=reader.stdout,
-            beside=True,
-            names=names is not None,
-        )
-        stack.callback(made.close)
-        targets.append(made)
+    targets = runner.started(
+        stack, scratch, command, stdout=reader.stdout, beside=True, names=names is not None
+    )
     kit = Path(folder) if folder is not None else scratch / "kit"
     if folder is None:
         making.make(kit)
@@ -215,8 +176,3 @@ def _scored(
             score.marks.append(mark)
             bar.add(1)
     return score
-
-
-def _stop(says: str) -> None:
-    click.echo(f"qcowspec: {printable(says)}", err=True)
-    sys.exit(UNREADABLE)

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qcowspec.cli.output import say
+
 if TYPE_CHECKING:
     from qcowspec.guest.losses import Losses
 
 
-def write_losses(losses: Losses, size: int, shape: str, *, err: bool) -> None:
-    """Print what a salvage lost: ``human`` or ``json``; to stderr where stdout has the disk."""
+def write_losses(losses: Losses, size: int, *, as_json: bool, err: bool) -> None:
+    """Print what a salvage lost, to stdout or stderr; `size` is the disk's, in bytes."""
     from qcowspec.report.losses import as_data, as_text
 
-    if shape == "json":
+    if as_json:
         import json
 
         click.echo(json.dumps(as_data(losses, size), indent=4), err=err)
@@ -24,9 +26,9 @@ def write_losses(losses: Losses, size: int, shape: str, *, err: bool) -> None:
 
 
 def say_past_end(losses: Losses) -> None:
-    """Say on stderr what of a disk lies past the end of a file; nothing where nothing does."""
+    """Print on stderr which bytes of a disk lie past the end of a file, if any do."""
     if losses:
         from qcowspec.report.losses import past_end
 
         for sentence in past_end(losses):
-            click.echo(f"qcowspec: {sentence}", err=True)
+            say(sentence)

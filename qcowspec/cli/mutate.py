@@ -9,14 +9,17 @@ from pathlib import Path
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
-from qcowspec.cli.output import UNREADABLE, fail, unwritable, write
-from qcowspec.errors import NotQcow, QcowError, Unsupported
+from qcowspec.cli.options import folders, seed_option
+from qcowspec.cli.options import rules as offer_rules
+from qcowspec.cli.output import fail, unwritable, write
+from qcowspec.cli.reading import read_whole
+from qcowspec.errors import NotQcow
 from qcowspec.fuzzing import batches
 from qcowspec.fuzzing.drafts import LARGEST
 from qcowspec.fuzzing.mutations import MOST, MUTATIONS
 from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.report.words import plural, printable
-from qcowspec.sources import Target, open_source
+from qcowspec.sources import Target
 from qcowspec.spec.rules import BY_ID
 
 
@@ -36,23 +39,40 @@ mutations (names, or ids of the test vectors whose patches were applied), change
 length, old, new), verdict (of each profile, as qcowspec judges), first (the rule QEMU reports) and
 rules (all that are broken). Equal images, options and --seed make equal files.
 
-Exit status: 0; 1 nothing that was asked for fits the images; 2 an image cannot be read, or bad
-usage.
+Exit status: 0; 1 no rule or mutation that was asked for fits the images; 2 an image cannot be read,
+or bad usage.
 """,
 )
 @click.argument("seeds", type=IMAGE, nargs=-1, metavar="SEED...")
 @click.option(
-    "-n", "--count", type=click.IntRange(1), default=100, show_default=True, help="How many."
+    "-n", "--count", type=click.IntRange(1), default=100, show_default=True, help="Mutants to make."
 )
-@click.option("-o", "--output", metavar="DIR", help="Where to write them; required but for --list.")
-@click.option("--rule", "rules", multiple=True, metavar="ID", help="Break this rule; repeatable.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    shell_complete=folders,
+    help="Directory to write them to; needed unless --list is given.",
+)
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="ID",
+    shell_complete=offer_rules,
+    help="Break this rule; repeatable.",
+)
 @click.option(
     "--mutation", "names", multiple=True, metavar="NAME", help="Draw from these only; repeatable."
 )
 @click.option(
-    "--most", type=click.IntRange(1), default=MOST, show_default=True, help="Mutations of a mutant."
+    "--most",
+    type=click.IntRange(1),
+    default=MOST,
+    show_default=True,
+    help="Mutations applied to one mutant, at most.",
 )
-@click.option("--seed", "random_seed", type=int, default=0, show_default=True, help="Of chance.")
+@seed_option
 @click.option("--list", "listing", is_flag=True, help="List the mutations and exit.")
 def command(
     seeds: tuple[Target, ...],
@@ -64,7 +84,7 @@ def command(
     random_seed: int,
     listing: bool,
 ) -> None:
-    """Make broken images from sound ones, and say what is broken.
+    """Make broken images from sound ones, with a record of what is broken.
 
     Mutations know the format: they move tables, overwrite fields with values at an edge, repeat
     extensions, cut files. With --rule the patch of a test vector breaks that very rule.
@@ -79,24 +99,21 @@ def command(
         opened = [batches.Seed(*_opened(seed)) for seed in seeds]
         batch = batches.Batch(opened, count, random_seed, rules, names, most)
         manifest = batches.write(batch, Path(output))
-    except QcowError as error:
-        fail(error)
     except Unfit as error:
-        click.echo(f"qcowspec: {printable(str(error))}", err=True)
-        sys.exit(NOTHING_FITS)
+        fail(error, NOTHING_FITS)
     except OSError as error:
-        unwritable(output, error, UNREADABLE)
+        unwritable(output, error)
     rejected = Counter(row["verdict"]["qemu"] for row in manifest["mutants"])["rejects"]
     write([f"{plural(count, 'mutant')} in {printable(output)}; QEMU refuses {rejected}\n"])
     sys.exit(0)
 
 
 NOTHING_FITS = 1
-"""Exit status where the images have nothing for what was asked."""
+"""Exit status if the images have nothing that the rules or mutations could change."""
 
 
 def _check(rules: tuple[str, ...], names: tuple[str, ...]) -> None:
-    """Refuse what has no name."""
+    """Refuse rules and mutations that do not exist."""
     if rules and names:
         raise click.UsageError("--rule and --mutation exclude each other")
     for rule in rules:
@@ -108,16 +125,9 @@ def _check(rules: tuple[str, ...], names: tuple[str, ...]) -> None:
 
 
 def _opened(image: Target) -> tuple[str, Places]:
-    """An image, read whole and laid open; and its name, without secrets."""
-    source = open_source(image)
-    try:
-        if source.length > LARGEST:
-            raise Unsupported(
-                f"has {source.length} bytes; a seed has at most {LARGEST}", path=source.name
-            )
-        places = Places(source.read_at(0, source.length))
-    finally:
-        source.close()
+    """Read an image: its name, without secrets, and its structures."""
+    name, data = read_whole(image, LARGEST, "a seed")
+    places = Places(data)
     if places.image.format is None:
-        raise NotQcow("is no QCOW image", path=source.name)
-    return source.name, places
+        raise NotQcow("is no QCOW image", path=name)
+    return name, places

@@ -1,4 +1,4 @@
-"""What all commands print with: text to stdout, one sentence to stderr, colours that switch off."""
+"""Printing: text to stdout, one sentence to stderr, colours that switch off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from qcowspec.errors import QcowError, reason_of
+from qcowspec.errors import reason_of
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.words import printable
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 STANDARD = "-"
 """Stands for standard input or output where a command takes a file."""
 
-UNREADABLE = 2
-"""Exit status where the image cannot be read, or is no QCOW image."""
+FAILED = 1
+"""Exit status of qemu-img's commands if something cannot be read or written."""
 
-FORMATS = {"auto": None, "qcow": "qcow", "qcow2": "qcow2"}
-"""The choices of ``--format``, and what they stand for; None where the probe decides."""
+UNREADABLE = 2
+"""Exit status of the others if an image cannot be read, or is no QCOW image."""
 
 COLOURS = {
     "title": {"bold": True},
@@ -37,7 +37,7 @@ COLOURS = {
     "bad": {"fg": "red"},
     "good": {"fg": "green"},
 }
-"""How each role of `qcowspec.report.text` is painted."""
+"""The style of each role of `qcowspec.report.text`."""
 
 
 def styler(choice: str) -> Style:
@@ -54,7 +54,7 @@ def paint(text: str, role: str) -> str:
 
 
 def write(pieces: Iterable[str]) -> None:
-    """Write text to stdout, as UTF-8 whatever the locale, a good many pieces at a time."""
+    """Write text to stdout, as UTF-8 whatever the locale."""
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     for piece in pieces:
         sys.stdout.write(piece)
@@ -62,7 +62,7 @@ def write(pieces: Iterable[str]) -> None:
 
 @contextmanager
 def pieces() -> Iterator[Callable[[str], object]]:
-    """Write text to stdout that comes piece by piece, a good many of them at a time."""
+    """A function that writes text to stdout piece by piece, `TOGETHER` of them at a time."""
     held: list[str] = []
 
     def take(piece: str) -> None:
@@ -79,27 +79,27 @@ TOGETHER = 1 << 10
 """Pieces that are written together."""
 
 
-def say(error: QcowError) -> None:
-    """Say what is wrong in one sentence."""
+def say(error: object) -> None:
+    """Print one sentence on stderr."""
     click.echo(f"qcowspec: {printable(str(error))}", err=True)
 
 
+def fail(error: object, status: int = UNREADABLE) -> NoReturn:
+    """Print one sentence on stderr, and exit."""
+    say(error)
+    sys.exit(status)
+
+
 def warn_of_end(name: str, image: Metadata | None) -> None:
-    """Say first if an image's file ends too early; of a raw file nothing is known."""
+    """Warn if an image's file ends too early; nothing is known of a raw file."""
     if image is not None and image.reach:
         from qcowspec.reader.looked import truncated
 
-        click.echo(f"qcowspec: {printable(name)}: {truncated(image)}", err=True)
-
-
-def fail(error: QcowError) -> NoReturn:
-    """Say what is wrong in one sentence, and exit."""
-    say(error)
-    sys.exit(UNREADABLE)
+        say(f"{name}: {truncated(image)}")
 
 
 def target_of(path: str) -> Target:
-    """Where results go that a user wants under a name: - is standard output.
+    """Where a result is written, by the name that the user gives; - is standard output.
 
     Raises:
         Unwritable: Standard output is a terminal.
@@ -121,8 +121,6 @@ def is_stdout(path: str) -> bool:
     return path == STANDARD or place_of(path).descriptor == 1
 
 
-def unwritable(path: str, error: OSError, status: int) -> NoReturn:
-    """Say in one sentence that a result cannot be written, and exit."""
-    says = f"qcowspec: {path}: cannot be written: {reason_of(error)}"
-    click.echo(printable(says), err=True)
-    sys.exit(status)
+def unwritable(path: str, error: OSError, status: int = UNREADABLE) -> NoReturn:
+    """Print that a result cannot be written, and exit."""
+    fail(f"{path}: cannot be written: {reason_of(error)}", status)

@@ -1,7 +1,7 @@
-"""How far a command is: a line of stderr, on a terminal and nowhere else.
+"""A progress bar: one line of stderr, on a terminal and nowhere else.
 
-In: what is done, and of how much. Out: a bar, drawn anew now and then, and taken away at the end,
-whichever end that is. Refuses: to write anything where stderr is no terminal, or a dumb one.
+In: how much is done, and of how much. Out: a bar, redrawn now and then, and erased when the command
+ends, even by an error. Refuses: to write anything if stderr is no terminal, or a dumb one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import TracebackType
 from qcowspec.report.words import printable
 
 EVERY = 0.1
-"""Seconds from one drawing to the next, at least."""
+"""Seconds between two drawings, at least."""
 
 WIDEST, NARROWEST = 40, 8
 """Columns of the bar itself."""
@@ -26,20 +26,19 @@ SPARE = 3
 a new line for it."""
 
 ERASE = "\r\x1b[K"
-"""Goes to the beginning of the line, and empties it. The cursor is never hidden: a command that is
+"""Goes to the beginning of the line, and clears it. The cursor is never hidden: a command that is
 killed could not show it again."""
+
+MIB = 1 << 20
 
 
 def shown() -> bool:
-    """Whether a bar can be seen, and be taken away again."""
+    """Whether a bar can be seen, and erased."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class Bar:
-    """A progress bar; to be used in a ``with`` statement.
-
-    Nothing is drawn but between its beginning and its end.
-    """
+    """A progress bar, drawn only within a ``with`` statement."""
 
     def __init__(
         self,
@@ -50,30 +49,33 @@ class Bar:
         after: float = 0,
         keep: bool = False,
         says: Callable[[], str] | None = None,
+        is_bytes: bool = False,
         begun: int = 0,
     ) -> None:
         """Draw nothing yet.
 
         Args:
-            label: What is done.
-            length: How much there is of it.
-            hidden: Whether nobody wants to see it.
-            after: Seconds before which it is not drawn: many a command is done by then.
-            keep: Whether the bar is left standing where the command ends well.
-            says: What stands behind the bar.
-            begun: How much was done before, at another time.
+            label: What is being done.
+            length: How much there is to do.
+            hidden: Whether the bar is never drawn.
+            after: Seconds before it is first drawn: many commands end sooner.
+            keep: Whether the bar stays on the screen if the command succeeds.
+            says: Text to show after the bar.
+            is_bytes: Whether bytes are counted, so that their rate is shown after the bar.
+            begun: How much an earlier run has done.
         """
-        self._label, self._length, self._keep, self._says = label, length, keep, says
+        self._label, self._length, self._keep = label, length, keep
+        self._says = self._rate if is_bytes else says
         self._hidden, self._after = hidden or not shown(), after
         self._drawn, self._next, self._start = False, 0.0, 0.0
         self._done = self._begun = begun
 
     def add(self, count: int) -> None:
-        """So much more is done."""
+        """Advance by `count`."""
         self.at(self._label, self._done + count, self._length)
 
     def at(self, label: str, done: int, length: int) -> None:
-        """So much is done, of so much, of what may be something else than before."""
+        """Set how much is done, and of how much; another label starts another clock."""
         if label != self._label:
             self._start, self._begun = time.monotonic(), 0
         self._label, self._done, self._length = label, done, length
@@ -103,12 +105,12 @@ class Bar:
         sys.stderr.flush()
 
     def line(self, columns: int) -> str:
-        """The bar as text, no wider than a terminal of so many columns has room for."""
+        """The bar as text that fits a terminal with this many columns."""
         part = min(1.0, self._done / self._length) if self._length > 0 else 1.0
-        behind = [f"{int(part * 100):3}%", self._left()]
+        words = [f"{int(part * 100):3}%", self._left()]
         if self._says is not None:
-            behind.append(self._says())
-        tail = "  ".join(word for word in behind if word)
+            words.append(self._says())
+        tail = "  ".join(filter(None, words))
         room = columns - SPARE - len(tail) - len("  []  ")
         label = printable(self._label)[: max(0, room - NARROWEST)]
         width = max(NARROWEST, min(WIDEST, room - len(label)))
@@ -116,7 +118,7 @@ class Bar:
         return f"{label}  [{'#' * full}{'-' * (width - full)}]  {tail}"[: max(0, columns - SPARE)]
 
     def _left(self) -> str:
-        """How long the rest takes, if it goes on as it did; empty where that is a guess."""
+        """The time left at the present rate; empty while there is none to go by."""
         passed = time.monotonic() - self._start
         done, left = self._done - self._begun, self._length - self._done
         if done <= 0 or left <= 0 or passed < 1:
@@ -124,6 +126,10 @@ class Bar:
         left = int(passed * left / done)
         hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
         return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+    def _rate(self) -> str:
+        passed = max(time.monotonic() - self._start, 0.001)
+        return f"{(self._done - self._begun) / MIB / passed:,.0f} MiB/s"
 
     def _draw(self) -> None:
         self._next = time.monotonic() + EVERY

@@ -1,130 +1,54 @@
-"""What the commands that read guest bytes have in common: who may be opened, with which key."""
+"""Opening the image that a command is called with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from qcowspec.cli.output import FORMATS
+from qcowspec.cli.options import RAW
+from qcowspec.cli.output import warn_of_end
+from qcowspec.errors import Unsupported
+from qcowspec.sources import Target, open_source, stated_format
 
 if TYPE_CHECKING:
+    from qcowspec.guest import Disk
     from qcowspec.image import Image
     from qcowspec.raw import RawImage
-    from qcowspec.sources import Target
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-RAW = "raw"
-CHOICES = [*FORMATS, RAW]
-"""The formats that have guest bytes; a raw file is all guest bytes."""
-
-FAILED = 1
-"""Exit status where something cannot be read or written, as qemu-img's."""
-
-PERMISSIONS = """\
-No second file is opened, whatever the image names, unless you allow it: --allow same-dir for files
-in the image's own directory, --allow DIR for all below a directory, --allow any. A name is followed
-through links and .. first; what counts is where the file really is.
-"""
-
-
-def allowing(command: Command) -> Command:
-    """Add ``--allow`` and ``--secret``."""
-    allow = click.option(
-        "--allow", multiple=True, metavar="same-dir|any|DIR", help="Open these second files."
-    )
-    secret = click.option(
-        "--secret", metavar="file:PATH|env:NAME|-", help="The passphrase of an encrypted image."
-    )
-    return allow(secret(command))
-
-
-def sharing(command: Command) -> Command:
-    """Add ``-U``, without which a file that another program writes to is not read."""
-    share = click.option(
-        "-U",
-        "--force-share",
-        is_flag=True,
-        expose_value=False,
-        callback=_note_sharing,
-        help="Read files even if another program has them open for writing, or changes them.",
-    )
-    return share(command)
-
-
-def always_sharing(command: Command) -> Command:
-    """Add a ``-U`` that changes nothing."""
-    share = click.option(
-        "-U",
-        "--force-share",
-        is_flag=True,
-        expose_value=False,
-        help="Accepted as qemu-img's option: files in use are always read here.",
-    )
-    return share(command)
-
-
-def _note_sharing(context: click.Context, _: click.Parameter, chosen: bool) -> None:
-    context.meta[SHARED] = chosen
-
-
-def is_shared() -> bool:
-    """Whether the user accepts that files are written to while the command reads them."""
-    return bool(click.get_current_context().meta.get(SHARED))
-
-
-SHARED = f"{__name__}.force_share"
 
 
 def opened(
     image: Target,
-    format_: str,
+    format_: str | None,
     allow: tuple[str, ...],
     secret: str | None,
     *,
     like_qemu: bool = False,
     salvage: bool = False,
 ) -> Image | RawImage:
-    """An image, opened as the options, or its source spec, say; in a salvage, however broken.
+    """Open an image as the options, or its source spec, say; in a salvage, however broken.
 
     Raises:
-        QcowError: It cannot be opened, or the passphrase cannot be had.
+        QcowError: It cannot be opened, or the passphrase cannot be read.
     """
     from qcowspec.image import lay_open
     from qcowspec.image import open as open_image
-    from qcowspec.sources import stated_format
 
     if RAW in (format_, stated_format(image)):
         from qcowspec.raw import RawImage
 
         return RawImage(image)
-    key, chosen = key_of(secret), FORMATS[format_]
+    key = key_of(secret)
     if salvage:
         return lay_open(
-            image, format=chosen, allow=allow, secret=key, like_qemu=like_qemu, salvage=True
+            image, format=format_, allow=allow, secret=key, like_qemu=like_qemu, salvage=True
         )
-    return open_image(image, format=chosen, allow=allow, secret=key, like_qemu=like_qemu)
-
-
-def laid_open(target: Target, format_: str, allow: tuple[str, ...], secret: str | None) -> Image:
-    """An image, however broken, with a gate and a key for whoever looks further.
-
-    Raises:
-        QcowError: It is no QCOW image or cannot be read, or the passphrase cannot be had.
-    """
-    from qcowspec.image import lay_open
-    from qcowspec.sources.gate import gate_of
-
-    key = key_of(secret)
-    image = lay_open(target, format=FORMATS[format_])
-    image.gate, image.secret = gate_of(allow), key
-    return image
+    return open_image(image, format=format_, allow=allow, secret=key, like_qemu=like_qemu)
 
 
 def key_of(where: str | None) -> bytes | None:
-    """The passphrase that an option tells where to find."""
+    """Read the passphrase from the place that --secret names."""
     if where is None:
         return None
     from qcowspec.crypto.secret import read_secret
@@ -133,3 +57,34 @@ def key_of(where: str | None) -> bytes | None:
         return read_secret(where)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def open_files(disk: Disk, *, share: bool) -> None:
+    """Open all files of a disk, refuse those in use, and warn of those that end too early."""
+    disk.open_all()
+    if not share:
+        disk.refuse_writers()
+    for layer in disk.layers:
+        warn_of_end(layer.name, layer.metadata)
+
+
+def read_whole(target: Target, most: int, kind: str) -> tuple[str, bytes]:
+    """Read a small file.
+
+    Args:
+        target: The file.
+        most: Bytes that it may have.
+        kind: What it is, for the error: ``a seed``.
+
+    Returns:
+        Its name, without secrets, and its bytes.
+
+    Raises:
+        Unsupported: It has more.
+        QcowError: It cannot be read.
+    """
+    with closing(open_source(target)) as source:
+        if source.length > most:
+            says = f"has {source.length} bytes; {kind} has at most {most}"
+            raise Unsupported(says, path=source.name)
+        return source.name, source.read_at(0, source.length)

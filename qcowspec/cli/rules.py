@@ -1,17 +1,18 @@
-"""`qcowspec rules`: the catalogue, and each rule explained."""
+"""`qcowspec rules`: list or explain the rules."""
 
 from __future__ import annotations
 
 import json
-import sys
 from fnmatch import fnmatchcase
 
 import click
 from qcow_parsers.catalogue import RULES, Rule
 
-from qcowspec.cli.output import styler, write
+from qcowspec.cli.options import color_option, json_option, rules
+from qcowspec.cli.output import write
 from qcowspec.fuzzing import vectors
 from qcowspec.report import catalogue
+from qcowspec.report.style import Style
 
 
 @click.command(
@@ -23,20 +24,19 @@ Examples:
   qcowspec rules 'bitmaps/*'           a stage's, explained
   qcowspec rules --json | jq -r '.[] | select(.qemu.verdict == "rejects").id'
 
-Marks: Q QEMU refuses an image that breaks the rule, S the format's document demands it, L librbd's
-reader refuses, U an operator of untrusted images does. In the JSON, "verdicts" has what each
-profile of `qcowspec validate` does with an image that breaks the rule.
+Marks: Q if QEMU refuses an image that breaks the rule, S if the format's document demands it, L if
+librbd's reader refuses the image, U if an operator of untrusted images does. In the JSON,
+"verdicts" has what each profile of `qcowspec validate` does with an image that breaks the rule.
 
 Exit status: 0; 2 no rule has this ID, or bad usage.
 """,
 )
-@click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
-def command(ids: tuple[str, ...], as_json: bool, color: str) -> None:
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=rules)
+@json_option
+@color_option
+def command(ids: tuple[str, ...], as_json: bool, style: Style) -> None:
     """List the rules, or explain those with an ID; * stands for any letters."""
     chosen = _chosen(ids)
-    style = styler(color)
     if as_json:
         rows = [catalogue.as_json(rule) for rule in chosen]
         write([json.dumps(rows, indent=2, ensure_ascii=False), "\n"])
@@ -47,7 +47,6 @@ def command(ids: tuple[str, ...], as_json: bool, color: str) -> None:
             write([] if number == 0 else ["\n"])
             shown = catalogue.page(rule, style, examples=_examples(rule))
             write(f"{line}\n" for line in shown)
-    sys.exit(0)
 
 
 def _examples(rule: Rule) -> dict[str, str]:

@@ -23,7 +23,7 @@ def size(word: str) -> int:
     """A number of bytes; for use as the ``type`` of an option.
 
     Raises:
-        click.BadParameter: It is none.
+        click.BadParameter: The word is not a size.
     """
     found = SIZE.fullmatch(word)
     if found is None:

@@ -11,20 +11,27 @@ from pathlib import Path
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
-from qcowspec.cli.output import UNREADABLE, say, styler, write
+from qcowspec.cli.options import (
+    allow_option,
+    color_option,
+    format_option,
+    profiles,
+)
+from qcowspec.cli.output import UNREADABLE, say, write
 from qcowspec.errors import QcowError, Unreadable, reason_of
 from qcowspec.reader.stream import judge_stream
 from qcowspec.reader.verdict import Verdict, validate
 from qcowspec.report import verdicts
+from qcowspec.report.style import Style
 from qcowspec.sources import Target
 from qcowspec.sources.names import STANDARD_INPUT, FileName
 from qcowspec.spec.profiles import PROFILES, check_profile
 
 REJECTED = 1
-"""Exit status where an image is rejected."""
+"""Exit status if an image is rejected."""
 
 TOGETHER = 32
-"""Files that a worker is handed at a time."""
+"""Files that a worker gets at a time."""
 
 
 @click.command(
@@ -38,46 +45,39 @@ Examples:
   curl -s https://example.com/disk.qcow2 | qcowspec validate --profile untrusted -
 
 Profiles: qemu is what the newest QEMU opens, qemu@7.2 what that version opens; librbd is what
-Ceph's reader opens and reads right, librbd-v1 its first version; spec is what the format's document
-demands; untrusted adds what an operator demands of an uploaded image: no backing file, no data
-file, nothing missing, unknown or absurd. Each verdict ends with what was not looked at.
+Ceph's reader opens and reads correctly, librbd-v1 its first version; spec is what the format's
+document demands; untrusted adds what an operator demands of an uploaded image: no backing file, no
+data file, nothing missing, unknown or absurd. Each verdict ends with what was not looked at.
 
 Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or bad usage.
 """,
 )
 @click.argument("images", type=IMAGE, nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
-    "-p", "--profile", default="qemu", show_default=True, help=f"Whose: {', '.join(PROFILES)}."
+    "-p",
+    "--profile",
+    default="qemu",
+    show_default=True,
+    shell_complete=profiles,
+    help=f"Profile to judge by: {', '.join(PROFILES)}.",
 )
-@click.option(
-    "-f",
-    "--format",
-    "format_",
-    type=click.Choice(["auto", "qcow", "qcow2"]),
-    default="auto",
-    help="Take the images for this format instead of probing.",
-)
+@format_option()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("-r", "--recursive", is_flag=True, help="Judge every file below a directory.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes at work.")
-@click.option(
-    "--allow",
-    multiple=True,
-    metavar="same-dir|any|DIR",
-    help="Open the data file.",
-)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes to use.")
+@allow_option("Open the data file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print rejected images only.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
+@color_option
 def command(
     images: tuple[Target, ...],
     profile: str,
-    format_: str,
+    format_: str | None,
     as_json: bool,
     recursive: bool,
     jobs: int,
     allow: tuple[str, ...],
     quiet: bool,
-    color: str,
+    style: Style,
 ) -> None:
     """Judge images: one verdict each, with the rules that are broken.
 
@@ -87,9 +87,7 @@ def command(
         check_profile(profile)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    chosen = None if format_ == "auto" else format_
-    judge = partial(_judge, profile=profile, format_=chosen, allow=allow)
-    style = styler(color)
+    judge = partial(_judge, profile=profile, format_=format_, allow=allow)
     status = 0
     for result in _results(judge, list(_files(images, recursive=recursive)), jobs):
         if isinstance(result, QcowError):
@@ -107,8 +105,8 @@ def command(
 def _files(images: Iterable[Target], *, recursive: bool) -> Iterator[Target | QcowError]:
     """The files to judge: those named, and with `recursive` those below the directories named.
 
-    What a walk finds is a path, whatever its name looks like. A directory that cannot be read is
-    an error in the place of its files.
+    A file found in a directory is a path, even if its name looks like a URL. A directory that
+    cannot be read yields an error instead of its files.
     """
     for image in images:
         if not (recursive and isinstance(image, FileName) and os.path.isdir(image)):

@@ -12,15 +12,9 @@ import pytest
 from click.shell_completion import ShellComplete
 from qcow_parsers.catalogue import RULES
 
-from qcowspec.cli import ASKED_BY_SHELL, COMMANDS, qcowspec
+from qcowspec.cli import COMMANDS, qcowspec
 
 PROGRAM = Path(sys.executable).with_name("qcowspec")
-
-
-@pytest.fixture(autouse=True)
-def asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it is when a shell asks."""
-    monkeypatch.setenv(ASKED_BY_SHELL, "bash_complete")
 
 
 def offered(line: str) -> list[tuple[str, str]]:
