@@ -29,7 +29,7 @@ def image(spec: ImageSpec) -> bytes:
 
 
 def data_file(spec: ImageSpec) -> dict[int, bytes]:
-    """What stands in the external data file that belongs to an image with `ImageSpec.data_file`.
+    """The contents of the external data file of an image with `ImageSpec.data_file`.
 
     The file has `ImageSpec.size` bytes, most of them a hole: a disk is larger than memory.
 

@@ -3,7 +3,7 @@
 In: the bytes of a cluster. Out: a raw deflate stream, or a zstd frame. Refuses: nothing.
 
 The standard library has no zstd before Python 3.14. A frame need not be small to be valid, so the
-one made here holds the data as they are and only the zeros behind them compressed.
+one made here holds the data as they are, and only the zeros after them compressed.
 
 Source: block/qcow2-threads.c; block/qcow.c: qcow_co_pwritev_compressed; RFC 1951; RFC 8878,
 section 3.1.
@@ -38,7 +38,7 @@ def _stored(data: bytes) -> bytes:
 
 
 def _coded(data: bytes) -> bytes:
-    """One block with the fixed codes, in which what came before is not said again."""
+    """One block with the fixed codes, in which repeated data refer back to earlier ones."""
     out, word, used = bytearray(), LAST_FIXED, 3
     for code, bits in (*_codes(data), END):
         word |= code << used

@@ -1,4 +1,4 @@
-"""What a small image is, in as few words as will do.
+"""The description of a small image.
 
 In: keywords. Out: an `ImageSpec`. Refuses: nothing; `qcowspec.build.image` does.
 
@@ -99,8 +99,8 @@ class Bitmap:
 class ImageSpec:
     """A whole image.
 
-    The mapping tables, the reference counts, the sizes and the feature bits that follow from what
-    is there are derived. Anything in the header can be contradicted with `header`.
+    The mapping tables, the reference counts, the sizes and the feature bits are derived from the
+    rest. Anything in the header can be contradicted with `header`.
 
     Attributes:
         version: 1, 2 or 3.
@@ -121,8 +121,8 @@ class ImageSpec:
         end_extension: Whether the extensions close with an END.
         snapshots: Internal snapshots.
         bitmaps: Dirty bitmaps.
-        luks: The LUKS header and the key material behind it, verbatim, which an extension points
-            at. Guest data are not encrypted: what a guest would read is not what was described.
+        luks: The LUKS header and the key material after it, verbatim; an extension points at it.
+            Guest data are not encrypted, so a guest would read something else than `clusters`.
         header: Header fields that are not to be derived.
     """
 

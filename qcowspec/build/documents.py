@@ -16,7 +16,7 @@ from typing import Any
 from qcow_parsers import constants as c
 
 from qcowspec.build import rows, wording
-from qcowspec.build.layouts import LAYOUTS, structure
+from qcowspec.build.layouts import LAYOUTS, Argument, structure
 from qcowspec.build.pieces import FILE_END, Pieces
 from qcowspec.build.wording import Plain, wrong
 from qcowspec.errors import Invalid
@@ -24,7 +24,7 @@ from qcowspec.errors import Invalid
 SCHEMA = "qcowspec.dump/1"
 
 SAID = ("findings", "judged", "not_looked_at", "truncated")
-"""What a dump says of its image: nothing is built from it."""
+"""Keys of a dump from which nothing is built."""
 
 KEYS = ("schema", "file", "format", "version", "state", "structures", *SAID, "data")
 NODE_KEYS = (
@@ -34,7 +34,7 @@ NODE_KEYS = (
 MISSING = object()
 
 MOST_OF_A_FIELD = 1 << c.MAX_CLUSTER_BITS
-"""Bytes of a field that is written by hand at most: what stands in fields stands in a cluster."""
+"""Bytes of a field that is written by hand, at most: a structure of fields fits a cluster."""
 
 
 def is_document(spec: Plain) -> bool:
@@ -52,7 +52,7 @@ def pieces(spec: Plain, *, has_original: bool = False) -> Pieces:
             entries were not dumped comes from there too.
 
     Raises:
-        Invalid: It is none, or says what cannot be written.
+        Invalid: It is not a dump, or has values that cannot be written.
     """
     wording.mapping(spec, "", KEYS)
     schema = spec.get("schema", SCHEMA)
@@ -122,8 +122,17 @@ def _by_schema(node: Plain, fields: Plain, path: str) -> bytes:
         item if isinstance(item, bool) else wording.number(item, at)
         for item, at in wording.items(node.get("arguments", []), f"{path}.arguments")
     ]
-    wording.mapping(fields, f"{path}.fields")
-    values = {name: by_name(value, f"{path}.{name}") for name, value in fields.items()}
+    named = wording.mapping(fields, f"{path}.fields")
+    values = {name: by_name(value, f"{path}.{name}") for name, value in named.items()}
+    return built(layout, values, path, *arguments)
+
+
+def built(layout: str, values: Plain, path: str, *arguments: Argument) -> bytes:
+    """The bytes of a structure that stands at a path of the spec.
+
+    Raises:
+        Invalid: Its values do not fit.
+    """
     try:
         return structure(layout, values, *arguments)
     except (ValueError, KeyError) as error:

@@ -1,7 +1,7 @@
 """The image file as it grows: clusters handed out in order, and counted.
 
-In: bytes to be placed. Out: their offsets, and at last the refcount structures. Refuses: what a
-refcount of the chosen width cannot count, and images that are no longer small.
+In: bytes to be placed. Out: their offsets, and at last the refcount structures. Refuses: more
+references than a refcount of the chosen width can count, and images larger than `LARGEST`.
 
 Source: docs/interop/qcow2, Host cluster management.
 """

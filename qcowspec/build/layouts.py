@@ -1,8 +1,8 @@
 """The Construct schemas by the names of their layouts, such as ``qcow2::header``.
 
 In: a layout's name, its parameters as the ``.ksy`` has them, and values for its fields. Out: the
-schema, or bytes. Refuses: values that the schema cannot write, as `Invalid`; no error of Construct
-passes this door.
+schema, or bytes. Refuses: values that the schema cannot write, as `Invalid`; errors of Construct
+are translated.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ PLAIN: Mapping[str, Schema] = MappingProxyType(
         "luks1::key_slot": schemas.luks1_key_slot,
     }
 )
-"""Layouts that know all they need."""
+"""Layouts without parameters."""
 
 WITH_PARAMETERS: Mapping[str, Callable[..., Schema]] = MappingProxyType(
     {
         "qcow1::l2_entry": schemas.qcow1_l2_entry,
         "qcow2::l2_entry": schemas.l2_entry,
-        # Construct has to be told how many entries there are; Kaitai counts what it is given.
+        # Construct needs the number of entries; Kaitai counts what it is given.
         "qcow2::refcount_block": schemas.refcount_block,
         "qcow2::snapshot_table": schemas.snapshot_table,
-        # The .ksy takes fields of the header for its rules alone: nothing else depends on them.
-        "qcow2::bitmap_directory": lambda count, bits, size=0: schemas.bitmap_directory(count),
-        "qcow2::bitmap_directory_entry": lambda bits, size=0: schemas.bitmap_directory_entry,
+        # The .ksy takes cluster_bits for its rules alone: no field depends on it.
+        "qcow2::bitmap_directory": lambda nb_bitmaps, _: schemas.bitmap_directory(nb_bitmaps),
+        "qcow2::bitmap_directory_entry": lambda _: schemas.bitmap_directory_entry,
     }
 )
-"""Layouts that depend on something outside them."""
+"""Layouts with parameters."""
 
 LAYOUTS: tuple[str, ...] = (*PLAIN, *WITH_PARAMETERS)
 """Every layout that can be built."""
@@ -117,7 +117,9 @@ def structure(layout: str, fields: Mapping[str, Any], *arguments: Argument) -> b
 def _refused(layout: str, error: ConstructError) -> Invalid:
     reason = str(error).strip().rpartition("\n")[2]
     _, number, given = reason.partition("given value ")
-    if number:  # Construct names the format of `struct` here, which is nothing to a reader of specs
+    if (
+        number
+    ):  # Construct names the format of `struct` here, which means nothing to authors of specs
         reason = f"{given[:SHOWN]} does not fit its field"
     path = str(getattr(error, "path", None) or "").rpartition("-> ")[2]
     if path and path != BUILDING:

@@ -1,8 +1,7 @@
-"""A file in pieces, most of it holes: what an image is before it is written.
+"""An image before it is written: a file in pieces, most of it holes.
 
 In: bytes and where they stand, the later over the earlier. Out: what to write where, in order, each
-byte once, zeros left out. Refuses: more bytes than a spec has a use for, and offsets past the end
-of any file.
+byte once, zeros left out. Refuses: more bytes than `LARGEST`, and offsets past the end of any file.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ FILE_END = (1 << 63) - 1
 """Bytes of a file at most, as the operating system counts."""
 
 BLOCK = 1 << 12
-"""Bytes that are looked at together for zeros."""
+"""Bytes that are searched for zeros at a time."""
 
 Chunk = tuple[int, bytes]
 Span = tuple[int, int]
@@ -121,7 +120,7 @@ class Covered:
         self._ends: list[int] = []
 
     def claim(self, start: int, end: int) -> list[Span]:
-        """Take a stretch; what of it was free, as starts and ends."""
+        """Take a stretch, and return the parts of it that were free, as starts and ends."""
         if end <= start:
             return []
         first, last = bisect_left(self._ends, start), bisect_right(self._starts, end)

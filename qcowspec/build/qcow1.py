@@ -1,6 +1,6 @@
 """Whole images of version 1.
 
-In: an `ImageSpec`. Out: bytes. Refuses: what version 1 has no way to say, such as zero clusters.
+In: an `ImageSpec`. Out: bytes. Refuses: what version 1 cannot express, such as zero clusters.
 
 Source: block/qcow.c: qcow_co_create, get_cluster_offset.
 """
@@ -24,7 +24,7 @@ def image(spec: ImageSpec) -> bytes:
     name_offset = c.QCOW1_HEADER_SIZE
     l1_offset = align_up(name_offset + len(spec.backing_name), c.QCOW1_L1_TABLE_ALIGNMENT)
     l1_end = l1_offset + l1_size * c.QCOW1_TABLE_ENTRY_SIZE
-    # Nothing counts references here; the width is any that does not get in the way.
+    # Version 1 has no refcounts: the widest ones never overflow.
     host = Host(spec.cluster_bits, c.QCOW2_MAX_REFCOUNT_ORDER)
     host.reserve(l1_end)
     fields = {

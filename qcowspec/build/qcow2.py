@@ -71,7 +71,7 @@ def implied_features(spec: ImageSpec) -> set[str]:
 
 
 def _version_3(spec: ImageSpec, features: Collection[str]) -> dict[str, Any]:
-    """What the header of version 3 has more."""
+    """The additional header fields of version 3."""
     words = dict.fromkeys(("incompatible", "compatible", "autoclear"), 0)
     for feature in map(FEATURES.__getitem__, features):
         words[feature.type] |= feature.mask
@@ -127,7 +127,7 @@ def _extensions(host: Host, spec: ImageSpec) -> bytes:
 
 
 def feature_name_table() -> dict[str, Any]:
-    """The fields of the feature name table that names every feature there is."""
+    """The fields of a feature name table with all known features."""
     types = {
         "incompatible": c.Qcow2FeatureType.QCOW2_FEAT_TYPE_INCOMPATIBLE,
         "compatible": c.Qcow2FeatureType.QCOW2_FEAT_TYPE_COMPATIBLE,

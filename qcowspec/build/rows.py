@@ -1,11 +1,10 @@
 """Tables as a dump shows them: rows of equal entries, by bytes or by field.
 
-In: the rows of a table, with the names that a dump gives to what an entry says. Out: the entries'
-bytes. Refuses: a field that the table's entries have not, a value that does not fit its bits, rows
-that overlap the end of any file.
+In: the rows of a table, whose fields have the names of a dump. Out: the entries' bytes. Refuses: an
+unknown field, a value that does not fit its bits, rows that extend past the end of any file.
 
-Where a row has `fields` beside `raw`, and they say something else than `raw` does, they count; bits
-that no field names are left as `raw` has them.
+Where a row has both `fields` and `raw`, and they differ, `fields` count; bits that belong to no
+field are left as `raw` has them.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ WORD = 64
 
 
 FOLLOWS = ("guest_offset", "host_offset")
-"""What a dump says of an entry that follows from its index."""
+"""Fields of a dump that follow from an entry's index."""
 
 ROW_KEYS = ("index", "count", "offset", "raw", "value", "fields", "meaning")
 
@@ -59,7 +58,7 @@ def table(node: Plain, path: str, cluster_bits: int | None) -> Piece:
         cluster_bits: As in the header, which compressed entries need.
 
     Raises:
-        Invalid: It is none.
+        Invalid: It is not a table.
     """
     offset = wording.number(node.get("offset"), f"{path}.offset", FILE_END)
     length = wording.number(node.get("length", 0), f"{path}.length", FILE_END)
@@ -95,7 +94,7 @@ def table(node: Plain, path: str, cluster_bits: int | None) -> Piece:
 
 
 def _in_order(chunks: list[Chunk], path: str) -> list[Chunk]:
-    """Chunks in order; rows that say two things of one entry are refused."""
+    """Chunks in order; two rows about the same entry are refused."""
     chunks.sort(key=lambda chunk: chunk[0])
     end = 0
     for offset, data in chunks:
@@ -106,7 +105,7 @@ def _in_order(chunks: list[Chunk], path: str) -> list[Chunk]:
 
 
 def _place(row: Plain, path: str, within: int, moved: int | None) -> int | None:
-    """Where the table starts by this row's word, which all rows have in common."""
+    """Where the table starts according to this row; all rows have to agree."""
     if "offset" not in row:
         return moved
     start = wording.number(row["offset"], f"{path}.offset") - within
@@ -164,11 +163,11 @@ def _entry(row: Plain, path: str, fields: Fields, bits: int) -> int:
 
 
 def _late(name: str) -> int:
-    """What depends on other fields is set after them."""
+    """A sort key: fields that depend on others are set after them."""
     return {"compressed": 0, "coffset": 1, "csize": 2}.get(name, 1)
 
 
-# --- what entries say -----------------------------------------------------------------------------
+# --- the fields of an entry -----------------------------------------------------------------------
 
 
 def _fields(layout: str, bits: int, cluster_bits: int | None) -> Fields:
@@ -190,7 +189,7 @@ def _fields(layout: str, bits: int, cluster_bits: int | None) -> Fields:
 
 
 def _masked(mask: int) -> Bits:
-    """Bits that stand where they do in the value."""
+    """A field whose bits have the same place in the value."""
     return Bits(
         lambda entry: entry & mask,
         lambda entry, value: None if value & ~mask else (entry & ~mask) | value,
@@ -198,7 +197,7 @@ def _masked(mask: int) -> Bits:
 
 
 def _flag(mask: int) -> Bits:
-    """One bit, said as 0 or 1."""
+    """One bit, written as 0 or 1."""
 
     def put(entry: int, value: int) -> int | None:
         if value > 1:
@@ -282,7 +281,7 @@ def _put(table: bytearray, index: int, count: int, value: int, bits: int) -> Non
 
 
 def _edges(start: int, end: int, whole_from: int, whole_to: int) -> Iterator[int]:
-    """The entries before and behind the bytes that are filled whole."""
+    """The entries before and after the bytes that are filled whole."""
     if whole_from >= whole_to:
         yield from range(start, end)
         return

@@ -1,8 +1,8 @@
-"""What stands in a spec, taken for what it has to be: numbers, bytes, mappings, lists.
+"""Readers of the values in a spec: numbers, bytes, mappings, lists.
 
 In: values as YAML or JSON has them, and the path at which each stands in the spec. Out: numbers in
 bytes, `bytes`, plain containers. Refuses, as `Invalid` whose message begins with the path: a value
-of another kind, a key that nobody knows, more bytes than an image that is built here has.
+of another kind, an unknown key, more bytes than an image that is built here may have.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from qcowspec.build.host import LARGEST
 from qcowspec.errors import Invalid
 
 Plain = Mapping[str, Any]
+Reader = Callable[[Any, str], Any]
+"""Reads a value that stands at a path; raises `Invalid`."""
 
 BYTE_KEYS = ("text", "hex", "base64", "fill", "noise")
-"""The ways to say bytes; `fill` and `noise` want a `length` besides."""
+"""The ways to write bytes; `fill` and `noise` need a `length` too."""
 
 SUFFIXES = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50, "E": 60}
 NUMBER = re.compile(r"([0-9]+)([KMGTPE]?)(?:i?B)?", re.IGNORECASE)
@@ -51,11 +53,7 @@ def shown(value: object) -> str:
 
 
 def bounded(value: object) -> None:
-    """Refuse a spec whose aliases make it endless, too deep, or larger than any that is of use.
-
-    Raises:
-        Invalid: It is one.
-    """
+    """Refuse a spec whose aliases make it endless, too deep or too large, as `Invalid`."""
     left, waiting = MOST_VALUES, [(value, 0)]
     while waiting:
         each, depth = waiting.pop()
@@ -71,11 +69,7 @@ def bounded(value: object) -> None:
 
 
 def mapping(value: object, path: str, known: Collection[str] | None = None) -> Plain:
-    """A mapping with text for keys, and with no other keys than those known.
-
-    Raises:
-        Invalid: It is none, or has a key that nobody knows.
-    """
+    """A mapping with text for keys, and with no other keys than those known."""
     if not isinstance(value, Mapping):
         raise wrong(path, f"a mapping is wanted, not {shown(value)}")
     for key in value:
@@ -86,12 +80,29 @@ def mapping(value: object, path: str, known: Collection[str] | None = None) -> P
     return value
 
 
-def items(value: object, path: str) -> Iterator[tuple[Any, str]]:
-    """The items of a list, each with its path.
+def record(
+    value: object, path: str, readers: Mapping[str, Reader], others: Collection[str] = ()
+) -> dict[str, Any]:
+    """A mapping of known keys, each read by its own reader.
 
-    Raises:
-        Invalid: It is none.
+    Args:
+        value: The mapping.
+        path: Where it stands.
+        readers: What reads the value of each key.
+        others: Keys that it may have besides, and that are left out.
     """
+    said = mapping(value, path, (*readers, *others))
+    present = (name for name in readers if name in said)
+    return {name: readers[name](said[name], _joined(path, name)) for name in present}
+
+
+def each(read: Reader) -> Reader:
+    """A reader of lists, whose items another one reads."""
+    return lambda value, path: tuple(read(item, at) for item, at in items(value, path))
+
+
+def items(value: object, path: str) -> Iterator[tuple[Any, str]]:
+    """The items of a list, each with its path."""
     if not isinstance(value, (list, tuple)):
         raise wrong(path, f"a list is wanted, not {shown(value)}")
     for index, item in enumerate(value):
@@ -99,11 +110,7 @@ def items(value: object, path: str) -> Iterator[tuple[Any, str]]:
 
 
 def number(value: object, path: str, most: int = (1 << 64) - 1) -> int:
-    """A number, or a text such as ``64K``, ``1M`` or ``0x10000``.
-
-    Raises:
-        Invalid: It is none, is negative or above `most`.
-    """
+    """A number, or a text such as ``64K``, ``1M`` or ``0x10000``; from 0 to `most`."""
     found: int | None = None
     if isinstance(value, int) and not isinstance(value, bool):
         found = value
@@ -121,33 +128,21 @@ def number(value: object, path: str, most: int = (1 << 64) - 1) -> int:
 
 
 def text(value: object, path: str) -> str:
-    """A text.
-
-    Raises:
-        Invalid: It is none.
-    """
+    """A text."""
     if not isinstance(value, str):
         raise wrong(path, f"a text is wanted, not {shown(value)}; put it in quotes")
     return value
 
 
 def flag(value: object, path: str) -> bool:
-    """True or false.
-
-    Raises:
-        Invalid: It is neither.
-    """
+    """True or false."""
     if not isinstance(value, bool):
         raise wrong(path, f"true or false is wanted, not {shown(value)}")
     return value
 
 
 def encoded(value: str, path: str) -> bytes:
-    r"""A text as bytes: UTF-8, in which ``\xff`` stands for a byte, as in a dump.
-
-    Raises:
-        Invalid: It has half a surrogate pair.
-    """
+    r"""A text as bytes: UTF-8, in which ``\xff`` stands for a byte, as in a dump."""
     try:
         data = value.encode()
     except UnicodeEncodeError as error:
@@ -156,11 +151,7 @@ def encoded(value: str, path: str) -> bytes:
 
 
 def digits(value: object, path: str) -> bytes:
-    """Hexadecimal digits as bytes.
-
-    Raises:
-        Invalid: They are none.
-    """
+    """Hexadecimal digits as bytes."""
     try:
         return bytes.fromhex(text(value, path))
     except ValueError as error:
@@ -168,16 +159,7 @@ def digits(value: object, path: str) -> bytes:
 
 
 def content(value: object, path: str, most: int = LARGEST) -> bytes:
-    """Bytes: a text, or one of `BYTE_KEYS`, perhaps repeated ``times`` times.
-
-    Args:
-        value: What the spec says.
-        path: Where it stands.
-        most: Bytes that there is room for.
-
-    Raises:
-        Invalid: It says no bytes, or too many.
-    """
+    """Bytes, `most` at most: a text, or one of `BYTE_KEYS`, perhaps with ``times``."""
     if isinstance(value, str):
         return repeated(encoded(value, path), 1, path, most)
     said = mapping(value, path)
@@ -191,11 +173,7 @@ def content(value: object, path: str, most: int = LARGEST) -> bytes:
 
 
 def repeated(data: bytes, times: int, path: str, most: int = LARGEST) -> bytes:
-    """Bytes, so many times.
-
-    Raises:
-        Invalid: They are too many.
-    """
+    """Bytes, repeated; `most` in all."""
     if len(data) * times > most:
         raise wrong(path, f"{len(data) * times} bytes are more than the {most} there is room for")
     return data * times
