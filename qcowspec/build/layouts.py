@@ -53,9 +53,9 @@ WITH_PARAMETERS: Mapping[str, Callable[..., Schema]] = MappingProxyType(
         # Construct needs the number of entries; Kaitai counts what it is given.
         "qcow2::refcount_block": schemas.refcount_block,
         "qcow2::snapshot_table": schemas.snapshot_table,
-        # The .ksy takes cluster_bits for its rules alone: no field depends on it.
-        "qcow2::bitmap_directory": lambda nb_bitmaps, _: schemas.bitmap_directory(nb_bitmaps),
-        "qcow2::bitmap_directory_entry": lambda _: schemas.bitmap_directory_entry,
+        # The .ksy takes fields of the header for its rules alone: nothing else depends on them.
+        "qcow2::bitmap_directory": lambda count, bits, size=0: schemas.bitmap_directory(count),
+        "qcow2::bitmap_directory_entry": lambda bits, size=0: schemas.bitmap_directory_entry,
     }
 )
 """Layouts with parameters."""
@@ -117,9 +117,7 @@ def structure(layout: str, fields: Mapping[str, Any], *arguments: Argument) -> b
 def _refused(layout: str, error: ConstructError) -> Invalid:
     reason = str(error).strip().rpartition("\n")[2]
     _, number, given = reason.partition("given value ")
-    if (
-        number
-    ):  # Construct names the format of `struct` here, which means nothing to authors of specs
+    if number:  # Construct names the format of `struct` here, which means nothing in a spec
         reason = f"{given[:SHOWN]} does not fit its field"
     path = str(getattr(error, "path", None) or "").rpartition("-> ")[2]
     if path and path != BUILDING:
