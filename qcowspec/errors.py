@@ -1,6 +1,7 @@
 """Every error that leaves the package.
 
-In: nothing. Out: one small family, split by whose fault it is. Refuses: nothing.
+In: nothing. Out: one small family, split by whose fault it is; and names as a message may show
+them. Refuses: nothing.
 
 The words are the house's own and mean the same in rules, vectors, reports and exit codes:
 *not-qcow* (the probe says no), *malformed* (the bytes do not parse), *invalid* (they parse and
@@ -10,6 +11,7 @@ no) and *unreadable* (the bytes cannot be had at all).
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 Value = int | bytes | str | bool | None
@@ -107,3 +109,69 @@ def reason_of(error: OSError | ValueError) -> str:
 BY_KIND: dict[str, type[QcowError]] = {
     error.kind: error for error in (NotQcow, Malformed, Invalid, Unsupported, Refused, Unreadable)
 }
+
+
+# --- Names in messages ----------------------------------------------------------------------------
+
+CHAIN, HIDDEN = "::", "…"
+
+SPEC = "json:"
+"""How a source spec begins where a name may stand."""
+
+SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*"
+
+PLACE = r"[^:]*(:[0-9]*)?|\[[0-9A-Fa-f:.]*\](:[0-9]*)?"
+"""A host, or what stands in its place, and a port; anything else may be half of a password."""
+
+LONGEST = 4096
+"""Bytes of a name that are looked at: an image's has 1023 at most."""
+
+
+def name_of(data: bytes, most: int | None = None) -> str:
+    """A name that stands in an image, as a message shows it: quoted, and without secrets.
+
+    Args:
+        data: The name, verbatim.
+        most: Bytes of it that are shown, at most.
+    """
+    text = data[:LONGEST].decode("utf-8", "backslashreplace")
+    safe = text if "://" not in text or text.startswith(SPEC) else shown(text)
+    return repr(safe[:most])
+
+
+def shown(name: str) -> str:
+    """A name as it may be shown, whatever kind of URL it is, or chain of URLs.
+
+    No user, password, query or fragment is shown, and nothing of a source spec. Where it cannot be
+    told which part of a URL is its password, nothing but the scheme is. It is for names of which no
+    file is known to exist: a file's name is shown as it is.
+    """
+    pieces: list[str] = []
+    for piece in name.split(CHAIN):
+        if "@" in piece and "://" not in piece and any("://" in other for other in pieces):
+            pieces.append(HIDDEN)  # the end of a password with "::" in it
+        else:
+            pieces.append(_without_secrets(piece))
+        if pieces[-1].endswith(HIDDEN):
+            break
+    return CHAIN.join(pieces)
+
+
+def _without_secrets(piece: str) -> str:
+    if piece.startswith(SPEC):
+        return f"{SPEC}{HIDDEN}"
+    scheme, separator, rest = piece.partition("://")
+    if not separator:
+        return piece.partition("?")[0]
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    path, place = rest[len(place) :], place.rpartition("@")[2]
+    is_plain = re.fullmatch(SCHEME, scheme) and re.fullmatch(PLACE, place)
+    if not is_plain or ("@" in path and ":" in place):
+        return hidden(piece)
+    return f"{scheme}://{place}{path.partition('?')[0].partition('#')[0]}"
+
+
+def hidden(url: str) -> str:
+    """A URL of which nothing but the scheme may be shown."""
+    scheme = url.partition("://")[0]
+    return f"{scheme}://{HIDDEN}" if re.fullmatch(SCHEME, scheme) else HIDDEN

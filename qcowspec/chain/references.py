@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from qcow_parsers import constants as c
 
-from qcowspec.errors import QcowError, Unreadable, Unsupported
+from qcowspec.errors import QcowError, Unreadable, Unsupported, name_of
 from qcowspec.reader import foreign
 from qcowspec.sources.gate import JSON, PLAIN, RAW, stated_driver
 from qcowspec.spec.metadata import Format, Metadata, Reference
@@ -75,7 +75,7 @@ def _unread(metadata: Metadata, reference: Reference, path: str, why: str) -> Un
     if metadata.format is not Format.QCOW:
         remedy += ", or if it is raw, have the image say so (qemu-img rebase -u -F raw -b NAME)"
     return Unsupported(
-        f"names the backing file {_shown(reference)}, {why}, a format that is not read here: "
+        f"names the backing file {name_of(reference.name)}, {why}, a format that is not read here: "
         + remedy,
         offset=reference.offset,
         field="header.backing_file_offset",
@@ -126,7 +126,7 @@ def data_file_error(
 def _error(
     row: Rule, reference: Reference, path: str, field: str, offset: int | None, why: str
 ) -> QcowError:
-    message = sentence(row, _shown(reference))
+    message = sentence(row, name_of(reference.name))
     if why:
         message = f"{message.removesuffix('.')}: {why}"
     return error_of(row.id, reference.name, offset=offset, field=field, path=path, message=message)
@@ -144,9 +144,3 @@ def _extension(metadata: Metadata, magic: int) -> tuple[str, int | None]:
         if int(part.parse().magic) == magic:
             return f"{part.name}.data", part.offset + c.QCOW2_EXT_HEADER_SIZE
     return "header_extensions", None
-
-
-def _shown(reference: Reference) -> str:
-    from qcowspec.sources.locations import name_of  # which only an error needs
-
-    return name_of(reference.name)

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import click
 
 from qcowspec import __version__
+from qcowspec.errors import shown
 
 COMMANDS = {
     "dump": "Show every structure of an image: offset, bytes and meaning.",
@@ -105,8 +106,6 @@ def _discreet(words: Iterable[str]) -> Iterator[None]:
         said = error.message
         for word in words:
             if "://" in word or "json:" in word:
-                from qcowspec.sources.locations import shown
-
                 for form in (word, repr(word)[1:-1]):
                     said = said.replace(form, shown(word))
         error.__dict__["message"], error.args = said, (said,)

@@ -26,12 +26,11 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from qcowspec import image as images
-from qcowspec.errors import QcowError, Unreadable
+from qcowspec.errors import QcowError, Unreadable, shown
 from qcowspec.mapping import mapping_of
 from qcowspec.sources import FileName, Url
 from qcowspec.sources.filesystems import silence_secrets
 from qcowspec.sources.gate import Gate
-from qcowspec.sources.locations import shown
 from qcowspec.sources.names import exists
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qcowspec.errors import Unreadable, Unsupported
+from qcowspec.errors import Unreadable, Unsupported, shown
 from qcowspec.sources.gate import URL
-from qcowspec.sources.locations import HTTP, shown
+from qcowspec.sources.locations import HTTP
 from qcowspec.sources.source import Source
 
 FILE = ("file", "local")

@@ -12,9 +12,8 @@ import os
 from threading import Lock
 from typing import Any
 
-from qcowspec.errors import Unreadable
+from qcowspec.errors import Unreadable, shown
 from qcowspec.sources.gate import is_url, plain_path
-from qcowspec.sources.locations import shown
 from qcowspec.sources.names import exists
 from qcowspec.sources.source import Source
 

@@ -15,9 +15,8 @@ from contextlib import nullcontext, suppress
 from threading import Lock
 from typing import Any
 
-from qcowspec.errors import Unreadable, Unsupported
+from qcowspec.errors import CHAIN, Unreadable, Unsupported, shown
 from qcowspec.sources.discretion import be_discreet
-from qcowspec.sources.locations import CHAIN, shown
 from qcowspec.sources.source import Source
 from qcowspec.sources.spool import PIECE, Spooled
 

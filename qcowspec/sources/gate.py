@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from qcowspec.errors import Refused, Unreadable, reason_of
+from qcowspec.errors import Refused, Unreadable, name_of, reason_of
 
 if TYPE_CHECKING:
     from qcowspec.sources.locations import Place
@@ -89,7 +89,7 @@ class Allow:
                 raise _refused(image, name, purpose, reason, os.path.dirname(real), ANY)
             mode = os.stat(real).st_mode
         except OSError as error:
-            shown = f"the {purpose} {_shown(name)}"
+            shown = f"the {purpose} {name_of(name)}"
             raise Unreadable(
                 f"names {shown}, which cannot be opened: {reason_of(error)}", path=image
             ) from error
@@ -187,7 +187,7 @@ def _there(image: str, name: bytes) -> Place | None:
     """The place on a server that a name stands for; None where it stands for none."""
     if name.startswith((JSON, FILE)) or not (is_url(image) or b"://" in name):
         return None
-    from qcowspec.sources.locations import beside  # which few images need
+    from qcowspec.sources.locations import beside
 
     try:
         return beside(image, name.decode())
@@ -343,10 +343,4 @@ def _refused(image: str, name: bytes, purpose: str, reason: str, *helps: str) ->
     options = [f"--allow {shlex.quote(place)}" for place in helps]
     listed = " or ".join(filter(None, [", ".join(options[:-1]), *options[-1:]]))
     hint = f" ({listed})" if options else ""
-    return Refused(f"names the {purpose} {_shown(name)}, {reason}{hint}", path=image)
-
-
-def _shown(name: bytes) -> str:
-    from qcowspec.sources.locations import name_of  # which few images need
-
-    return name_of(name, 256)
+    return Refused(f"names the {purpose} {name_of(name)}, {reason}{hint}", path=image)

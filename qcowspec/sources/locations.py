@@ -1,10 +1,10 @@
-"""URLs: what they name, what of them may be shown, and what lies beside them.
+"""URLs: what they name, and what lies beside them.
 
-In: a name. Out: the URL taken apart, its name without secrets, its neighbours. Refuses: URLs that
-are none.
+In: a name. Out: the URL taken apart, its neighbours. Refuses: what is no URL of a server.
 
 A URL can carry secrets: a password before its host, a signature in its query. Neither is ever part
-of a name that is shown; they travel in `Location.url` and `Location.credentials` only.
+of a name that is shown (`errors.shown`); they
+travel in `Location.url` and `Location.credentials` only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit, urlunsplit
 
-from qcowspec.errors import Unreadable
+from qcowspec.errors import Unreadable, hidden
 
 HTTP = ("http", "https")
 
@@ -103,57 +103,6 @@ def origin_of(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
 
 
-def shown(name: str) -> str:
-    """A name as it may be shown, whatever kind of URL it is, or chain of URLs.
-
-    No user, password, query or fragment is shown, and nothing of a source spec. Where it cannot be
-    told which part of a URL is its password, nothing but the scheme is. It is for names of which no
-    file is known to exist: a file's name is shown as it is.
-    """
-    pieces: list[str] = []
-    for piece in name.split(CHAIN):
-        if "@" in piece and "://" not in piece and any("://" in other for other in pieces):
-            pieces.append(HIDDEN)  # the end of a password with "::" in it
-        else:
-            pieces.append(_without_secrets(piece))
-        if pieces[-1].endswith(HIDDEN):
-            break
-    return CHAIN.join(pieces)
-
-
-CHAIN, HIDDEN = "::", "…"
-
-
-def _without_secrets(piece: str) -> str:
-    if piece.startswith(SPEC):
-        return f"{SPEC}{HIDDEN}"
-    scheme, separator, rest = piece.partition("://")
-    if not separator:
-        return piece.partition("?")[0]
-    end = AFTER_PLACE.search(rest)
-    place, path = (rest, "") if end is None else (rest[: end.start()], rest[end.start() :])
-    place = place.rpartition("@")[2]
-    is_plain = SCHEME.fullmatch(scheme) and PLACE.fullmatch(place)
-    if not is_plain or ("@" in path and ":" in place):
-        return hidden(piece)
-    return f"{scheme}://{place}{path.partition('?')[0].partition('#')[0]}"
-
-
-def hidden(url: str) -> str:
-    """A URL of which nothing but the scheme may be shown."""
-    scheme = url.partition("://")[0]
-    return f"{scheme}://{HIDDEN}" if SCHEME.fullmatch(scheme) else HIDDEN
-
-
-SPEC = "json:"
-"""How a source spec begins where a name may stand."""
-
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-AFTER_PLACE = re.compile(r"[/?#]")
-PLACE = re.compile(r"[^:]*(:[0-9]*)?|\[[0-9A-Fa-f:.]*\](:[0-9]*)?")
-"""A host, or what stands in its place, and a port; anything else may be half of a password."""
-
-
 def key(*parts: object) -> str:
     """What tells one set of values from another, in a cache of this process; it holds no secret."""
     from hashlib import blake2b  # which few images need
@@ -162,22 +111,6 @@ def key(*parts: object) -> str:
 
 
 _SALT = os.urandom(16)
-
-
-def name_of(data: bytes, most: int | None = None) -> str:
-    """A name that stands in an image, as it stands in a sentence: quoted, and without secrets.
-
-    Args:
-        data: The name, verbatim.
-        most: Bytes of it that are shown, at most.
-    """
-    text = data[:LONGEST].decode("utf-8", "backslashreplace")
-    safe = text if "://" not in text or text.startswith(SPEC) else shown(text)
-    return repr(safe[:most])
-
-
-LONGEST = 4096
-"""Bytes of a name that are looked at: an image's has 1023 at most."""
 
 
 # --- What an image on a server names ------------------------------------------------------------

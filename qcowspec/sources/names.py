@@ -16,10 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-STANDARD_INPUT = "-"
+from qcowspec.errors import SPEC, shown
 
-SPEC = "json:"
-"""How a source spec begins where a name may stand."""
+STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,6 @@ class Url:
     text: str
 
     def __str__(self) -> str:
-        from qcowspec.sources.locations import shown
-
         return shown(self.text)
 
     def __repr__(self) -> str:

@@ -21,12 +21,12 @@ from threading import local
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from qcowspec.errors import QcowError, Unreadable
+from qcowspec.errors import HIDDEN, QcowError, Unreadable, shown
 from qcowspec.sources.connections import HEAD
 from qcowspec.sources.discretion import be_discreet
 from qcowspec.sources.filesystems import missing
 from qcowspec.sources.http import Answer, HttpTransport, opened
-from qcowspec.sources.locations import HIDDEN, Location, key, located, shown
+from qcowspec.sources.locations import Location, key, located
 from qcowspec.sources.retries import PATIENCE, Patience, Transient
 from qcowspec.sources.source import Source
 from qcowspec.sources.transport import Identity

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from qcowspec.errors import Invalid, QcowError, Unreadable, Unsupported
-from qcowspec.sources.locations import HTTP, SPEC
+from qcowspec.errors import SPEC, Invalid, QcowError, Unreadable, Unsupported
+from qcowspec.sources.locations import HTTP
 from qcowspec.sources.source import Source
 
 NAME = "source spec"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from qcow_parsers.catalogue import Rule
 
-from qcowspec.errors import Value
+from qcowspec.errors import Value, name_of
 
 
 def sentence(rule: Rule, value: Value, fact: Value = None) -> str:
@@ -32,14 +32,9 @@ class _Shown:
     def __format__(self, spec: str) -> str:
         value = self._value
         if isinstance(value, bytes):
-            return self._hexadecimal(value) if spec else self._text(value)
+            # The zeros that fill up a field are not shown.
+            return self._hexadecimal(value) if spec else name_of(value.rstrip(b"\0"), self.SHOWN)
         return format(int(value), spec) if isinstance(value, int) else str(value)
-
-    def _text(self, value: bytes) -> str:
-        """Quoted; the zeros that fill up a field are left out, and what is no UTF-8 is escaped."""
-        from qcowspec.sources.locations import name_of  # which only a broken rule needs
-
-        return name_of(value.rstrip(b"\0"), self.SHOWN)
 
     def _hexadecimal(self, value: bytes) -> str:
         more = " …" if len(value) > self.SHOWN else ""

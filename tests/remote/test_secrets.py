@@ -24,9 +24,10 @@ import qcowspec
 from qcowspec import build
 from qcowspec.build import ImageSpec
 from qcowspec.cli import qcowspec as cli
+from qcowspec.errors import name_of, shown
 from qcowspec.export.filesystem import QcowFileSystem
 from qcowspec.sources import named, open_source
-from qcowspec.sources.locations import Location, key, located, name_of, shown
+from qcowspec.sources.locations import Location, key, located
 from tests.conftest import ACCESS_KEY, SECRET_KEY, Store
 from tests.remote.servers import Nginx
 from tools.make_test_data import DATA

@@ -12,8 +12,7 @@ from tools.figures import ROOT, graph, imports, modules, on_circles, room, tree
 
 FLOORS = [
     {"qcow_schemas", "qcow_parsers", "errors"},
-    {"sources"},
-    {"spec"},
+    {"sources", "spec"},
     {"reader"},
     {"mapping", "crypto"},
     {"chain"},

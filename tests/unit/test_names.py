@@ -17,11 +17,10 @@ import qcowspec
 from qcowspec import build
 from qcowspec.build import Cluster, ImageSpec
 from qcowspec.cli import qcowspec as cli
-from qcowspec.errors import QcowError, Unreadable
+from qcowspec.errors import QcowError, Unreadable, shown
 from qcowspec.export.filesystem import QcowFileSystem
 from qcowspec.sources import FileName, Url, named, open_source, stated_format
 from qcowspec.sources.gate import Allow, plain_path
-from qcowspec.sources.locations import shown
 from qcowspec.transfer.disks import any_disk
 
 BAIT = b"bait"
