@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
-from qcowspec.cli import qcowspec
+from tests.command import run, run_bytes
 from tools.make_test_data import DATA
 
 Plain = dict[str, Any]
@@ -35,7 +34,12 @@ COMMAND = [sys.executable, "-m", "qcowspec", "dump"]
 
 
 def dump(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run the command with nothing on standard input."""
+    """Run the command; in a process of its own if it is given streams or an environment."""
+    return process(*words, **options) if options else run_bytes("dump", *words)
+
+
+def process(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run the command in a process of its own, with nothing on standard input."""
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
     pipes |= {"stderr": subprocess.PIPE} | options
     return subprocess.run([*COMMAND, *map(str, words)], timeout=TIMEOUT, check=False, **pipes)
@@ -46,11 +50,6 @@ def printed(*words: str | Path, **options: Any) -> str:
     done = dump(*words, **options)
     assert (done.returncode in (SOUND, BROKEN), done.stderr) == (True, b"")
     return done.stdout.decode()
-
-
-def within(*words: str | Path) -> Result:
-    """Run the command within this program: as good where only its words and its status count."""
-    return CliRunner().invoke(qcowspec, ["dump", *map(str, words)])
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -180,14 +179,14 @@ def test_2_and_one_sentence_for_a_file_that_may_not_be_read(tmp_path: Path) -> N
     ids=lambda words: " ".join(Path(word).name for word in words) or "nothing",
 )
 def test_2_and_an_explanation_for_bad_usage(words: list[str | Path]) -> None:
-    done = within(*words)
+    done = run("dump", *words)
 
-    assert (done.exit_code, done.stdout) == (UNREADABLE, "")
+    assert (done.returncode, done.stdout) == (UNREADABLE, "")
     assert done.stderr.splitlines()[-1].startswith("Error: ")
 
 
 def test_bad_usage_is_an_error_of_a_program_too() -> None:
-    done = dump("--no-such-option", SHOWCASE)
+    done = process("--no-such-option", SHOWCASE)
 
     assert (done.returncode, done.stdout) == (UNREADABLE, b"")
     assert b"--no-such-option" in done.stderr
@@ -330,16 +329,16 @@ PATHS = {
 }
 
 
-def at_path(path: str, *words: str) -> Result:
+def at_path(path: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Ask for one path."""
-    return within("--path", path, *words, SHOWCASE)
+    return run("dump", "--path", path, *words, SHOWCASE)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_leads_to_one_value(path: str) -> None:
     done = at_path(path)
 
-    assert (done.exit_code, done.stdout, done.stderr) == (SOUND, f"{PATHS[path]}\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (SOUND, f"{PATHS[path]}\n", "")
 
 
 @pytest.mark.parametrize("path", ["header", "snapshots[0]", "snapshots[0].extra_data"])
@@ -361,7 +360,7 @@ def test_a_value_as_yaml() -> None:
 
 
 def test_a_path_leads_there_in_a_program_too() -> None:
-    assert printed("--path", "header.cluster_bits", SHOWCASE) == "16\n"
+    assert process("--path", "header.cluster_bits", SHOWCASE).stdout == b"16\n"
 
 
 @pytest.mark.parametrize(
@@ -382,14 +381,14 @@ def test_a_path_leads_there_in_a_program_too() -> None:
 def test_2_and_a_sentence_for_a_path_that_leads_nowhere(path: str, lost: str) -> None:
     done = at_path(path)
 
-    assert (done.exit_code, done.stdout) == (UNREADABLE, "")
+    assert (done.returncode, done.stdout) == (UNREADABLE, "")
     assert f"has no '{lost}'; it has" in done.stderr.splitlines()[-1]
 
 
 def test_2_and_a_sentence_for_an_index_beyond_all_numbers() -> None:
     done = at_path(f"l1_table[{'9' * 5000}]")
 
-    assert (done.exit_code, done.stdout) == (UNREADABLE, "")
+    assert (done.returncode, done.stdout) == (UNREADABLE, "")
     assert "it has header" in done.stderr.splitlines()[-1]
 
 
@@ -510,7 +509,7 @@ def controls(text: str) -> set[str]:
     ids=lambda words: " ".join(words) or "text",
 )
 def test_no_name_of_an_image_reaches_the_terminal_raw(words: list[str], hostile: Path) -> None:
-    done = within(*words, hostile)
+    done = run("dump", *words, hostile)
 
     assert (controls(done.stdout), done.stderr) == (set(), "")
 
