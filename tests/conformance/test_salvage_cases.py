@@ -7,7 +7,6 @@ import json
 import os
 import struct
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,8 @@ import pytest
 
 import qcowspec
 from qcowspec.guest.losses import Loss
+from tests.command import run
+from tests.conformance.luks import created
 
 CLUSTER = 4096
 SIZE = 64 * CLUSTER
@@ -57,16 +58,6 @@ def salvaged(path: Path, **named: object) -> tuple[bytes, list[Loss]]:
     with qcowspec.lay_open(path, **named) as image:  # type: ignore[arg-type]
         disk = image.disk(salvage=True)
         return disk.pread(0, disk.size), list(disk.lost_ranges())
-
-
-def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The command line, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "qcowspec", *(str(word) for word in words)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-    )
 
 
 # --- images that do not open ----------------------------------------------------------------------
@@ -409,7 +400,8 @@ def test_an_encrypted_image_is_salvaged_with_its_passphrase(tmp_path: Path) -> N
     path = tmp_path / "disk.qcow2"
     secret = ("--object", "secret,id=s,data=abc")
     luks = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10,cluster_size=4k"
-    qemu("qemu-img", "create", "-q", *secret, "-f", "qcow2", "-o", luks, path, SIZE)
+    words = ["qemu-img", "create", "-q", *secret, "-f", "qcow2", "-o", luks, str(path), str(SIZE)]
+    assert created(words) == ""
     options = f"driver=qcow2,encrypt.key-secret=s,file.filename={path}"
     qemu("qemu-io", *secret, "--image-opts", "-c", f"write -q -P 6 0 {SIZE}", options)
     data = bytearray(path.read_bytes())
@@ -455,12 +447,13 @@ def broken(tmp_path: Path) -> Path:
 
 
 def test_convert_lists_what_is_lost_and_says_what_was_recovered(
-    broken: Path, tmp_path: Path
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / "disk.raw"
 
-    done = run("convert", "-q", "--salvage", "disk.qcow2", out, cwd=tmp_path)
-    as_json = run("convert", "-q", "--salvage", "--output", "json", "disk.qcow2", out, cwd=tmp_path)
+    done = run("convert", "-q", "--salvage", "disk.qcow2", out)
+    as_json = run("convert", "-q", "--salvage", "--output", "json", "disk.qcow2", out)
 
     heading, first, second, last = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (1, "")

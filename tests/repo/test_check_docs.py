@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from qcowspec.fuzzing import vectors
+from tests.command import run
 
 ROOT = Path(__file__).parents[2]
+
 PAGE = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
 DATA = ROOT / "tests" / "data"
 
@@ -35,12 +37,14 @@ def images() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("arguments", "shown"), EXAMPLES, ids=[e[0] for e in EXAMPLES])
-def test_examples_show_real_output(arguments: str, shown: str, tmp_path: Path) -> None:
+def test_examples_show_real_output(
+    arguments: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, data in images().items():
         (tmp_path / name).write_bytes(data)
-    command = [sys.executable, "-m", "qcowspec", "check", *arguments.split()]
+    monkeypatch.chdir(tmp_path)
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run("check", *arguments.split())
 
     said, _, status = shown.partition(STATUS)
     assert done.stdout == said

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qcowspec.fuzzing import vectors
-from tests.command import run as ran
+from tests.command import run_bytes
 from tools.make_test_data import DATA
 
 GOOD, BACKED = DATA / "v3-zstd.qcow2", DATA / "showcase.qcow2"
@@ -18,9 +18,7 @@ GOOD, BACKED = DATA / "v3-zstd.qcow2", DATA / "showcase.qcow2"
 
 def run(*arguments: object, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     if given is None:
-        done = ran(*arguments)
-        out, error = done.stdout.encode(), done.stderr.encode()
-        return subprocess.CompletedProcess(done.args, done.returncode, out, error)
+        return run_bytes(*arguments)
     command = [sys.executable, "-m", "qcowspec", *map(str, arguments)]
     return subprocess.run(command, input=given, capture_output=True, check=False, timeout=60)
 
