@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 from qcow_parsers.catalogue import RULES
 
-from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.vectors import ACCEPTS, LATER, REJECTS, Vector
+from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.reader.drivers import drive
 from qcowspec.reader.machine import ALL_ENTRIES, Machine, State
 from qcowspec.sources.memory import Memory
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.profiles import PROFILES, refused_by, reported_by
-from qcowspec.spec.rules import BY_ID, Judge
+from qcowspec.spec.rules import Judge
 
 QEMU = "qemu"
 
@@ -45,7 +44,7 @@ class Judgement:
 
     def broken(self, profiles: Iterable[str] = PROFILES) -> tuple[str, ...]:
         """The ids of the broken rules that any of the profiles refuses or reports, in order."""
-        counting = {rule for profile in profiles for rule in _counting(profile)}
+        counting = {rule for profile in profiles for rule in counting_for(profile)}
         return ordered(counting & {found.rule for found in self.judge.findings})
 
     def first(self, profile: str = QEMU) -> str | None:
@@ -54,7 +53,8 @@ class Judgement:
         return None if found is None else found.rule
 
 
-def _counting(profile: str) -> frozenset[str]:
+def counting_for(profile: str) -> frozenset[str]:
+    """The ids of the rules that a profile refuses or reports."""
     return refused_by(profile) | reported_by(profile)
 
 
@@ -80,25 +80,3 @@ def never(state: State, judge: Judge) -> bool:
 def ordered(rules: Collection[str]) -> tuple[str, ...]:
     """Ids of rules in the order of the catalogue."""
     return tuple(rule.id for rule in RULES if rule.id in rules)
-
-
-def rejudged(vector: Vector) -> Vector:
-    """A vector with verdict, rules and first as qcowspec has them now.
-
-    A rule that is judged later is taken for broken if the vector says so.
-    """
-    found = judge(vectors.image(vector), vectors.format_of(vector))
-    later = BY_ID[vector.rule].judged != "opening"
-    broken = set(found.broken(vector.verdict))
-    if later and vector.breaks:
-        broken.add(vector.rule)
-    return Vector(
-        id=vector.id,
-        says=vector.says,
-        base=vector.base,
-        patch=vector.patch,
-        verdict=found.verdicts(vector.verdict),
-        rules=ordered(broken),
-        first=found.first(),
-        judged=LATER if later else None,
-    )

@@ -1,44 +1,51 @@
-"""The test vectors: images that break a rule, and images at its edge that do not, as data.
+"""The test vectors, as data: images that break a rule, and images at its edge that do not.
 
-In: ``tests/vectors``, or the copy of it in the installed package. Out: `Vector`s, and the image of
-each. Refuses: nothing; `tests/repo` lints the data.
+In: ``tests/vectors``, or the copy of it in the installed package. Out: `Vector`s, their bases, and
+the image of each. Refuses: nothing; `tests/repo` checks the data.
 
-A vector's id is its rule's and one word more: ``header/cluster-bits/22``. Its image is a base,
-which ``bases.toml`` describes for `qcowspec.build`, with a patch; `qcowspec.fuzzing.patches` says
-how patches read. This module is cheap to import: only `image` needs more than the data.
+A vector's id is its rule's id and one word more: ``header/cluster-bits/22``. Its image is a base,
+which ``bases.toml`` describes in the short notation of `qcowspec.build.short`, with a patch in the
+notation of `qcowspec.fuzzing.patches`; ``compression_type = "none"`` is a header without the field.
+Only `base` and `image` import more than the data.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from qcowspec.fuzzing.shelf import BASES
-from qcowspec.fuzzing.shelf import bases as bases
-from qcowspec.fuzzing.shelf import folder as folder
+if TYPE_CHECKING:
+    from qcowspec.fuzzing.places import Places
+
+HOMES = (Path(__file__).parents[1] / "vectors", Path(__file__).parents[2] / "tests" / "vectors")
+"""Where the data are: in an installed package, and in a checkout."""
+
+BASES = "bases"
+"""The file, among those named after stages, that describes the bases."""
 
 ACCEPTS, REJECTS = "accepts", "rejects"
 
 LATER = "later"
-"""How a vector is marked whose rule is not judged while an image is opened."""
+"""Marks a vector whose rule is not checked while an image is opened."""
 
 
 @dataclass(frozen=True)
 class Vector:
-    """An image, and what is to be said of it.
+    """An image, and the verdicts on it.
 
     Attributes:
         id: The rule's id, and one word more.
         says: What is special about the image, in one sentence.
-        base: The name of the image that it is made from.
-        patch: What is changed, one operation after the other.
-        verdict: What each profile makes of it, by the profile's name; ``qemu`` and ``spec`` always.
+        base: The name of the base that it is made from.
+        patch: The operations that change the base, in order.
+        verdict: ``accepts`` or ``rejects``, by profile; ``qemu`` and ``spec`` always.
         rules: The ids of all broken rules that count for one of these profiles.
-        first: The id of the rule that QEMU reports; None where it accepts the image.
-        judged: ``later`` if the rule is one that is not judged while an image is opened.
+        first: The id of the rule that QEMU reports; None if it accepts the image.
+        judged: ``later`` if the rule is not checked while an image is opened.
     """
 
     id: str
@@ -52,7 +59,7 @@ class Vector:
 
     @property
     def rule(self) -> str:
-        """The id of the rule that it is about."""
+        """The id of its rule."""
         return self.id.rpartition("/")[0]
 
     @property
@@ -62,7 +69,7 @@ class Vector:
 
     @property
     def breaks(self) -> bool:
-        """Whether it breaks that rule, and is not one at its edge."""
+        """Whether it breaks its rule; if not, it is at the rule's edge."""
         return self.rule in self.rules
 
     @property
@@ -99,7 +106,7 @@ def stages() -> tuple[str, ...]:
 
 @cache
 def of_stage(stage: str) -> tuple[Vector, ...]:
-    """The vectors of one stage; none where it has none."""
+    """The vectors of one stage; none if the stage has none."""
     path = folder() / f"{stage}.toml"
     if not path.is_file():
         return ()
@@ -108,6 +115,34 @@ def of_stage(stage: str) -> tuple[Vector, ...]:
         Vector(**row | {"patch": tuple(row.get("patch", ())), "rules": tuple(row["rules"])})
         for row in rows
     )
+
+
+@cache
+def folder() -> Path:
+    """The folder of the data."""
+    return next((home for home in HOMES if home.is_dir()), HOMES[-1])
+
+
+@cache
+def bases() -> Mapping[str, Mapping[str, Any]]:
+    """The descriptions of the bases, by name."""
+    text = (folder() / f"{BASES}.toml").read_text(encoding="utf-8")
+    described: dict[str, dict[str, Any]] = tomllib.loads(text)["base"]
+    return described
+
+
+@cache
+def base(name: str) -> Places:
+    """The image of a base.
+
+    Raises:
+        KeyError: No base has this name.
+    """
+    from qcowspec import build  # takes Construct
+    from qcowspec.build.short import image_spec
+    from qcowspec.fuzzing.places import Places
+
+    return Places(build.image(image_spec(bases()[name])))
 
 
 def format_of(vector: Vector) -> str:
@@ -121,55 +156,9 @@ def image(vector: Vector) -> bytes:
     Raises:
         Unfit: The patch does not fit its base.
     """
-    from qcowspec.fuzzing.bases import base  # builds images, which takes Construct
     from qcowspec.fuzzing.drafts import Draft
     from qcowspec.fuzzing.patches import apply
 
     draft = Draft(base(vector.base))
     apply(draft, vector.patch)
     return bytes(draft.data)
-
-
-# --- canonical form -------------------------------------------------------------------------------
-
-
-def page(stage: str, rows: Iterable[Vector]) -> str:
-    """The file of a stage's vectors; they stand in the order of the rules, those that break first.
-
-    Args:
-        stage: The stage.
-        rows: Its vectors, in order.
-    """
-    head = f"# The vectors of the stage {stage.upper()}. How they read: see bases.toml.\n"
-    return "\n".join([head, *map(as_toml, rows)])
-
-
-def as_toml(vector: Vector) -> str:
-    """A vector as its file has it: keys in the order of `Vector`, an operation a line."""
-    lines = ["[[vector]]", f"id = {_toml(vector.id)}", f"says = {_toml(vector.says)}"]
-    lines.append(f"base = {_toml(vector.base)}")
-    if vector.patch:
-        lines += ["patch = [", *(f"    {_toml(each)}," for each in vector.patch), "]"]
-    lines.append(f"verdict = {_toml(vector.verdict)}")
-    lines.append(f"rules = {_toml(list(vector.rules))}")
-    if vector.first is not None:
-        lines.append(f"first = {_toml(vector.first)}")
-    if vector.judged is not None:
-        lines.append(f"judged = {_toml(vector.judged)}")
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, Mapping):
-        pairs = (f"{_key(name)} = {_toml(item)}" for name, item in value.items())
-        return f"{{ {', '.join(pairs)} }}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _key(name: str) -> str:
-    return name if name.replace("_", "").replace("-", "").isalnum() else _toml(name)

@@ -31,10 +31,10 @@ from qcow_parsers import constants as c
 import qcowspec
 from qcowspec.check import Report, check
 from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations import mutate
 from qcowspec.fuzzing.places import Places, Unfit
+from qcowspec.fuzzing.vectors import base
 from qcowspec.image import lay_open
 from qcowspec.spec.rules import BY_ID
 from qcowspec.spec.units import align_up

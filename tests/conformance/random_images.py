@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 
 from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.places import Places
+from qcowspec.fuzzing.vectors import base
 
 LARGEST = 64 << 20
 """Bytes of a disk that is read; mutants with larger ones are judged by what they say only."""

@@ -11,8 +11,8 @@ import pytest
 
 from qcowspec.check import Report, check, losses
 from qcowspec.check.findings import Fault
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
+from qcowspec.fuzzing.vectors import base
 from qcowspec.image import lay_open
 from tests.command import run as ran
 

@@ -13,8 +13,7 @@ import pytest
 
 from qcowspec.check import check
 from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.bases import base
-from qcowspec.fuzzing.vectors import Vector
+from qcowspec.fuzzing.vectors import Vector, base
 from qcowspec.image import lay_open
 from qcowspec.report.check import FINDS_NOTHING, of_leaks, summary
 from qcowspec.spec.rules import BY_ID

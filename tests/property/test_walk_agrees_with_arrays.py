@@ -8,10 +8,9 @@ from random import Random
 import pytest
 
 import qcowspec
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.places import Places
-from qcowspec.fuzzing.vectors import bases
+from qcowspec.fuzzing.vectors import base, bases
 from qcowspec.mapping import Kind, Run, Walk, walk_of
 
 STEP = 512

@@ -24,9 +24,8 @@ from qcowspec.check.places import Pointer
 from qcowspec.check.regions import L1Table
 from qcowspec.check.stored import StoredRefcounts
 from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
-from qcowspec.fuzzing.vectors import Vector
+from qcowspec.fuzzing.vectors import Vector, base
 from qcowspec.image import lay_open
 from qcowspec.sources.memory import Memory
 from qcowspec.spec.decoding import refcounts

@@ -10,10 +10,9 @@ from qcow_parsers import constants as c
 from qcowspec.check import check
 from qcowspec.check.findings import Fault
 from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.places import Places, Unfit
-from qcowspec.fuzzing.vectors import Vector
+from qcowspec.fuzzing.vectors import Vector, base
 from qcowspec.image import lay_open
 from qcowspec.spec.rules import BY_ID
 from qcowspec.spec.units import align_up

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
+from qcowspec.fuzzing.vectors import base
 from tests.command import run as ran
 from tools.make_test_data import DATA
 

@@ -16,8 +16,8 @@ import pytest
 
 from qcowspec.cli.check import LONG
 from qcowspec.cli.progress import ERASE, Bar
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
+from qcowspec.fuzzing.vectors import base
 
 CLUSTER = 512
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qcowspec.fuzzing.bases import base
+from qcowspec.fuzzing.vectors import base
 
 FULL = {"check": 1, "compare": 2, "dump": 2, "info": 2, "map": 2, "validate": 2}
 """Each command's exit status where its output cannot be written; of a check 2 is a verdict."""

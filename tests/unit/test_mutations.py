@@ -15,12 +15,12 @@ from qcow_parsers.catalogue import RULES
 
 from qcowspec.cli.mutate import command
 from qcowspec.fuzzing import batches, vectors
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.judging import judge
 from qcowspec.fuzzing.mutations import MUTATIONS, Mutant, Unfit, break_rule, break_rules, mutate
 from qcowspec.fuzzing.patches import apply
 from qcowspec.fuzzing.places import Places
+from qcowspec.fuzzing.vectors import base
 from qcowspec.reader.verdict import validate
 from qcowspec.spec.rules import BY_ID
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qcowspec.fuzzing.bases import base
+from qcowspec.fuzzing.vectors import base
 from qcowspec.guest.holes import is_preallocated, split_at_holes
 from qcowspec.guest.status import WINDOW, Status, _overlaid, _windows
 from qcowspec.image import Image

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from qcowspec.fuzzing.campaign.oracle import ACCEPTS, EITHER, Expected
 from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
@@ -142,3 +144,25 @@ def store(
 def printable(text: str) -> str:
     """A reader's words on one line, and nothing that a terminal or a shell takes for an order."""
     return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def spec_of(seed: str, changes: Iterable[Change], *, own: bool) -> str:
+    """A build spec, as YAML, that gives the seed with the changes, byte for byte.
+
+    Args:
+        seed: The name of a base of the test vectors, or the path of a user's image.
+        changes: What is changed, in order.
+        own: Whether the seed is such a base.
+    """
+    base: Any = seed if own else {"file": seed}
+    spec = {"base": base, "patch": [_operation(change) for change in changes]}
+    text: str = yaml.safe_dump(spec, sort_keys=False, width=100)
+    return text
+
+
+def _operation(change: Change) -> dict[str, Any]:
+    """A change as an operation of `qcowspec.fuzzing.patches`; a field's name is a remark."""
+    if not change.new:
+        return {"truncate": change.offset}
+    operation: dict[str, Any] = {"at": change.offset, "hex": change.new.hex()}
+    return operation if change.path is None else {**operation, "is": change.path}

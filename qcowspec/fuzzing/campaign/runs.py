@@ -25,7 +25,6 @@ from qcowspec.fuzzing.campaign.findings import Finding, Key
 from qcowspec.fuzzing.campaign.minimise import minimised
 from qcowspec.fuzzing.campaign.oracle import Expected, Oracle
 from qcowspec.fuzzing.campaign.outcomes import Outcome
-from qcowspec.fuzzing.campaign.specs import spec_of
 from qcowspec.fuzzing.campaign.stock import Sample, Stock
 from qcowspec.fuzzing.campaign.targets import FORMAT, Target
 from qcowspec.fuzzing.drafts import Change
@@ -215,7 +214,7 @@ class Campaign:
         data = self._stock.remade(found.seed, found.changes)
         name = f"image{suffix}"
         again = [f"qcowspec build spec.yaml -o {name}", self._again(name)]
-        spec = spec_of(found.seed, found.changes, own=self._stock.is_own(found.seed))
+        spec = findings.spec_of(found.seed, found.changes, own=self._stock.is_own(found.seed))
         findings.store(found, self._plan.folder, data, suffix, spec, again)
 
     def _again(self, image: str) -> str:

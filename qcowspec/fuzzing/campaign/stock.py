@@ -19,11 +19,11 @@ from functools import cache
 from random import Random
 
 from qcowspec.fuzzing import vectors
-from qcowspec.fuzzing.bases import base
 from qcowspec.fuzzing.drafts import Change, Draft
 from qcowspec.fuzzing.mutations import mutate
 from qcowspec.fuzzing.patches import apply
 from qcowspec.fuzzing.places import Places, Unfit
+from qcowspec.fuzzing.vectors import base
 
 AIMED, STRUCTURAL = 0.5, 0.02
 """Which part of the samples aims at a rule, and which has structures moved or repeated."""

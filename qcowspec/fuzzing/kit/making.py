@@ -9,15 +9,15 @@ Equal versions of this package write equal bytes, on every run and every machine
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qcowspec.fuzzing.judging import counting_for
 from qcowspec.fuzzing.kit.case import Case
 from qcowspec.fuzzing.kit.cases import everything
 from qcowspec.fuzzing.kit.expectations import FAILS, Expectation, digest, on_record
 from qcowspec.fuzzing.places import Unfit
-from qcowspec.spec.profiles import refused_by, reported_by
 from qcowspec.transfer.files import write_bytes
 
 MANIFEST = "manifest.json"
@@ -91,7 +91,10 @@ def row(case: Case, expected: Expectation) -> dict[str, Any]:
         "probed": dict(expected.probed or expected.verdict),
         "reason": dict(expected.reason),
         "broken": list(expected.rules),
-        "rules": {each: _counting(expected.rules, each) for each in expected.verdict},
+        "rules": {
+            profile: [rule for rule in expected.rules if rule in counting_for(profile)]
+            for profile in expected.verdict
+        },
         "read": expected.read,
         "why": expected.why or (case.rule if case.fails and expected.read == FAILS else None),
         "guest": None,
@@ -101,12 +104,6 @@ def row(case: Case, expected: Expectation) -> dict[str, Any]:
     if expected.guest is not None:
         made["guest"] = {"size": expected.size, "sha256": expected.guest}
     return made
-
-
-def _counting(broken: Sequence[str], profile: str) -> list[str]:
-    """Those of the broken rules for which a profile rejects an image, or that it reports."""
-    counting = refused_by(profile) | reported_by(profile)
-    return [rule for rule in broken if rule in counting]
 
 
 def count() -> int:
