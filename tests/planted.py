@@ -26,7 +26,7 @@ from qcowspec.fuzzing.campaign.targets import Target
 from qcowspec.fuzzing.kit import readers, scoring
 from qcowspec.fuzzing.kit.case import SECRET
 from qcowspec.fuzzing.kit.expectations import PROFILES
-from qcowspec.fuzzing.kit.scoring import ALL, RIGHT, Held, Row
+from qcowspec.fuzzing.kit.scoring import ALL, RIGHT, Criteria, Row
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.spec import rules
 from qcowspec.spec.profiles import refused_by
@@ -56,13 +56,13 @@ class Caught:
         rule: The rule.
         case: The case that tells.
         kind: The mark that it gets.
-        held: What the reader was held to.
+        criteria: What the reader was held to.
     """
 
     rule: str
     case: str
     kind: str
-    held: Held
+    criteria: Criteria
 
 
 class Hang(Exception):
@@ -173,26 +173,26 @@ def caught(rule: str, kit: Path, rows: Sequence[Row]) -> Caught | None:
     """
     about = sorted((row for row in rows if _is_about(row, rule)), key=lambda row: row["length"])
     with without(rule) if rule not in READ else nullcontext():
-        for held, target in _runs(rule):
-            for mark in scoring.marks(about, kit, held, [target]):
+        for criteria, target in _runs(rule):
+            for mark in scoring.marks(about, kit, criteria, [target]):
                 if mark.kind not in (None, RIGHT):
-                    return Caught(rule, mark.row["id"], str(mark.kind), held)
+                    return Caught(rule, mark.row["id"], str(mark.kind), criteria)
     return None
 
 
-def _runs(rule: str) -> Iterator[tuple[Held, Target]]:
+def _runs(rule: str) -> Iterator[tuple[Criteria, Target]]:
     """How a reader without a rule is run: by its verdicts alone first, then by what it names.
 
     The profiles that refuse an image for the rule come first: it seldom shows in the others.
     """
     if rule in READ:
-        yield Held(reads=True, told=True), Reader(rule)
-        yield Held(reads=True, told=True, unlocks=True), Reader(rule, SECRET)
+        yield Criteria(reads=True, format_given=True), Reader(rule)
+        yield Criteria(reads=True, format_given=True, unlocks=True), Reader(rule, SECRET)
         return
     profiles = sorted(PROFILES, key=lambda profile: rule not in refused_by(profile))
     for names in (None, ALL):
         for profile in profiles:
-            yield Held(profile, told=True, names=names), Validator(rule, profile)
+            yield Criteria(profile, format_given=True, names=names), Validator(rule, profile)
 
 
 def _is_about(row: Row, rule: str) -> bool:

@@ -46,7 +46,9 @@ def planted_bugs() -> int:
         for rule in planted():
             found = caught(rule, kit, rows)
             counted[found.kind if found else "missed"] += 1
-            seen = f"{found.kind:11} {found.case}  ({found.held.profile})" if found else "MISSED"
+            seen = (
+                f"{found.kind:11} {found.case}  ({found.criteria.profile})" if found else "MISSED"
+            )
             print(f"{rule:40} {seen}", flush=True)
     total = sum(counted.values())
     print(f"{total} rules: {dict(counted)}; {len(ELSEWHERE)} are no matter of opening or reading")

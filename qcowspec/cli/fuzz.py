@@ -159,9 +159,9 @@ def _again(reader: Preset, target: Target, image: Path) -> int:
     from qcowspec.fuzzing.campaign.oracle import Oracle
 
     oracle = Oracle(reader.profile, reads=reader.reads)
-    shown = again(image, oracle, target, told=FORMAT in reader.target)
-    write([f"{printable(str(image))}: {printable(shown.line)}\n"])
-    return 0 if shown.key is None else FOUND
+    line, found = again(image, oracle, target, format_given=FORMAT in reader.target)
+    write([f"{printable(str(image))}: {printable(line)}\n"])
+    return FOUND if found else 0
 
 
 def _run(campaign: Campaign, count: int, *, quiet: bool) -> None:

@@ -159,10 +159,10 @@ def _scored(
     from qcowspec.fuzzing.kit.case import SECRET
 
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qcowspec-")))
-    held = scoring.Held.of(reader.target, reader.profile, reads=reader.reads, names=names)
+    criteria = scoring.Criteria.of(reader.target, reader.profile, reads=reader.reads, names=names)
     command = reader.target.replace(scoring.KEY, SECRET)
     targets = runner.started(
-        stack, scratch, command, stdout=reader.stdout, beside=True, names=names is not None
+        stack, scratch, command, stdout=reader.stdout, in_folder=True, names=names is not None
     )
     kit = Path(folder) if folder is not None else scratch / "kit"
     if folder is None:
@@ -170,9 +170,9 @@ def _scored(
     rows = scoring.cases(kit, only)
     if not rows:
         raise Unfit(f"{kit} has no such case")
-    score = scoring.Score(held)
+    score = scoring.Score(criteria)
     with Bar("images", len(rows)) as bar:
-        for mark in scoring.marks(rows, kit, held, targets):
+        for mark in scoring.marks(rows, kit, criteria, targets):
             score.marks.append(mark)
             bar.add(1)
     return score

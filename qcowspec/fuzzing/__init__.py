@@ -1,6 +1,7 @@
-"""Images that nobody made on purpose: strategies, mutations, campaigns.
+"""Test images: vectors, mutants, hypothesis strategies, campaigns, the conformance kit.
 
-In: nothing, or valid images. Out: structures and images, valid, odd and broken. Refuses: nothing.
+In: nothing, or valid images. Out: structures and images, valid, unusual and broken. Refuses:
+nothing.
 
 `qcowspec.fuzzing.strategies` needs hypothesis, which comes with the extra ``fuzz``.
 """

@@ -1,10 +1,10 @@
-"""Many mutants at once, on disk, with a manifest that says what each one is.
+"""Writes many mutants into a folder, with a manifest that describes each.
 
 In: seed images, and how many mutants are wanted. Out: files, and ``manifest.json``. Refuses: seeds
-of which nothing can be made, as `Unfit`.
+that no mutation fits, as `Unfit`.
 
-A file is written under another name and renamed, so that whoever watches the folder never meets
-half a mutant; the manifest comes last.
+A file is written under another name and renamed, so that a program that watches the folder never
+sees half a mutant; the manifest comes last.
 """
 
 from __future__ import annotations
@@ -26,27 +26,22 @@ from qcowspec.transfer.places import Unwritable, is_same
 
 MANIFEST = "manifest.json"
 SCHEMA = "qcowspec.mutants/1"
-"""Changes its number when a key changes its meaning or goes away; new keys may come."""
+"""The number changes when a key changes its meaning or is removed; new keys may be added."""
 
 
 @dataclass(frozen=True)
 class Seed:
-    """An image that mutants are made from.
-
-    Attributes:
-        name: What the user calls it.
-        places: The image, opened.
-    """
+    """An image that mutants are made from, by the user's name for it."""
 
     name: str
     places: Places
 
     @property
     def format(self) -> str:
-        """The format that it is, and that its mutants are judged as.
+        """The format of the image, as which its mutants are judged.
 
         Raises:
-            Unfit: It is no QCOW image.
+            Unfit: It is not a QCOW image.
         """
         found = self.places.image.format
         if found is None:
@@ -55,21 +50,18 @@ class Seed:
 
     @property
     def stem(self) -> str:
-        """What the names of its mutants begin with."""
+        """The start of its mutants' names."""
         return Path(self.name).stem or "mutant"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What mutants are wanted.
+    """A request for mutants. Equal batches make equal mutants.
 
     Attributes:
-        seeds: The images to make them from.
-        count: How many.
-        random_seed: Where the chance begins: equal batches make equal mutants.
-        rules: The ids of rules that each is to break; none for mutations drawn at random.
-        names: The mutations to draw from; none for all.
-        most: Mutations of one mutant at most.
+        rules: The ids of the rules that each mutant breaks; if empty, mutations are drawn.
+        names: The mutations to draw from; if empty, all.
+        most: Mutations applied to one mutant, at most.
     """
 
     seeds: Sequence[Seed]
@@ -80,17 +72,17 @@ class Batch:
     most: int = MOST
 
     def mutants(self) -> Iterator[tuple[int, Seed, Mutant]]:
-        """The mutants, one after the other, with their numbers and seeds; seeds take turns.
+        """The mutants, with their numbers and seeds; seeds take turns.
 
         Raises:
-            Unfit: Nothing that is asked for fits any of the seeds.
+            Unfit: No seed fits the request.
         """
         left, number = list(self.seeds), 0
         reason = Unfit("there is no seed")
         while number < self.count and left:
             seed = left[number % len(left)]
-            # Of its own number each, so that one mutant can be made again without the others.
-            random = Random(f"{self.random_seed}/{number}")  # noqa: S311 - chance, no secret
+            # Seeded by its number, so that one mutant can be made again without the others.
+            random = Random(f"{self.random_seed}/{number}")  # noqa: S311 - not for secrets
             try:
                 made = self._mutant(seed, random)
             except Unfit as error:
@@ -109,17 +101,10 @@ class Batch:
 
 
 def write(batch: Batch, folder: Path) -> dict[str, Any]:
-    """Write mutants and their manifest.
-
-    Args:
-        batch: What is wanted.
-        folder: Where to; it is made if it is not there.
-
-    Returns:
-        The manifest.
+    """Write mutants and their manifest into a folder, which is made if needed; the manifest.
 
     Raises:
-        Unfit: Nothing that is asked for fits any of the seeds.
+        Unfit: No seed fits the request.
         OSError: The folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +130,7 @@ def write(batch: Batch, folder: Path) -> dict[str, Any]:
 
 
 def row(name: str, seed: Seed, mutant: Mutant) -> Mapping[str, Any]:
-    """What a manifest says of one mutant."""
+    """The manifest's row for one mutant."""
     found = judge(mutant.data, seed.format)
     return {
         "file": name,

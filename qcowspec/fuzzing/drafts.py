@@ -1,7 +1,7 @@
-"""An image while it is being changed, and the record of every change.
+"""An image that is being changed, and the record of every change.
 
-In: the bytes of an image. Out: other bytes, and what became of which. Refuses: what does not fit
-the image, as `Unfit`, and to make more bytes than a mutant has a use for.
+In: the bytes of an image. Out: the changed bytes, and the changes. Refuses: what does not fit the
+image, and more bytes than a mutant may have, as `Unfit`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from qcowspec.errors import Value
 from qcowspec.fuzzing.places import Place, Places, Unfit
 
 LARGEST = 256 << 20
-"""Bytes of a mutant at most."""
+"""Bytes of a mutant, at most."""
 
 MOST_WRITTEN = 1 << 30
-"""Bytes that are written to a draft in all at most, the same place counted as often."""
+"""Bytes written to a draft in all, at most; rewritten bytes count again."""
 
 SHOWN = 32
 """Bytes of a change that a manifest shows."""
@@ -25,13 +25,13 @@ SHOWN = 32
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of some bytes.
+    """A change of some bytes.
 
     Attributes:
-        path: The field, as a dump shows it; None where the bytes belong to none that is known.
-        offset: Where they start in the image file.
-        old: What stood there; empty where the file had ended.
-        new: What stands there; empty where the file now ends.
+        path: The field, as a dump shows it; None if the field is not known.
+        offset: Offset in the image file, in bytes.
+        old: The bytes before; shorter than `new` if the file ended there.
+        new: The bytes after; empty if the file was cut at `offset`.
     """
 
     path: str | None
@@ -40,7 +40,7 @@ class Change:
     new: bytes
 
     def as_json(self) -> dict[str, Value]:
-        """The change with the keys of a manifest; long pieces are cut."""
+        """The change with the keys of a manifest; long byte strings are cut."""
         return {
             "field": self.path,
             "offset": self.offset,
@@ -54,11 +54,11 @@ class Draft:
     """An image that is being changed.
 
     Attributes:
-        base: Where everything stood before the first change.
-        data: The image as it is now.
-        changes: What was changed, in order.
-        format: The format that the image is taken for; None where the probe decides.
-        index: Which turn of a repeated operation this is.
+        base: The image before the first change.
+        data: The bytes now.
+        changes: The changes, in order.
+        format: The format of the image; None if the probe decides.
+        index: The number of the current turn of a repeated operation.
     """
 
     def __init__(self, base: Places | bytes, format: str | None = None) -> None:
@@ -72,24 +72,24 @@ class Draft:
 
     @property
     def places(self) -> Places:
-        """Where everything stands now."""
+        """The fields, tables and structures as they are now."""
         if self._places is None:
             self._places = Places(self.data, self.format)
         return self._places
 
     def find(self, path: str) -> Place:
-        """What stands at a path now.
+        """The place at a path now.
 
         Raises:
-            Unfit: Nothing does.
+            Unfit: There is none.
         """
         return self.places.find(path)
 
     def write(self, offset: int, new: bytes, path: str | None = None) -> None:
-        """Overwrite bytes; the file grows where it has to, with zeros before them.
+        """Overwrite bytes; if the file is too short, it grows, with zeros before them.
 
         Raises:
-            Unfit: The file would be larger than any mutant is.
+            Unfit: The file would be too large.
         """
         if not 0 <= offset <= LARGEST - len(new):
             raise Unfit(f"{len(new)} bytes at {offset:#x} would make too large a file")
@@ -103,7 +103,7 @@ class Draft:
         self._changed(Change(path, offset, old, new))
 
     def set(self, place: Place, value: int) -> None:
-        """Set a number, as wide as its field.
+        """Set the number at a place.
 
         Raises:
             Unfit: It does not fit the field.
@@ -126,7 +126,7 @@ class Draft:
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Undo what was changed if the rest does not fit the image."""
+        """Undo the changes made inside if `Unfit` is raised."""
         length, count, places = len(self.data), len(self.changes), self._places
         try:
             yield

@@ -1,18 +1,20 @@
-"""What qcowspec makes of an image in memory, for all profiles at once.
+"""Judges images in memory for all profiles at once, and sums up the bytes of a disk.
 
-In: the bytes of an image. Out: a `Judgement`. Refuses: nothing.
+In: an image. Out: a `Judgement`, or a SHA-256. Refuses: nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from qcow_parsers.catalogue import RULES
 
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
+from qcowspec.image import Image
 from qcowspec.reader.drivers import drive
-from qcowspec.reader.machine import ALL_ENTRIES, Machine, State
+from qcowspec.reader.machine import ALL_ENTRIES, Machine, Policy, State
 from qcowspec.sources.memory import Memory
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.profiles import PROFILES, refused_by, reported_by
@@ -20,26 +22,27 @@ from qcowspec.spec.rules import Judge
 
 QEMU = "qemu"
 
+STEP = 1 << 22
+"""Bytes of a disk that are read at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was found in an image.
+    """The findings of a judge, and the format that the image was judged as.
 
-    Attributes:
-        format: The format that it was taken for; None if it is no QCOW image.
-        judge: The findings.
+    `format` is None if the probe found no QCOW image.
     """
 
     format: str | None
     judge: Judge
 
     def verdict(self, profile: str) -> str:
-        """What a profile makes of it: ``accepts`` or ``rejects``."""
+        """The verdict of a profile: ``accepts`` or ``rejects``."""
         refused = self.format is None or self.judge.first(profile) is not None
         return REJECTS if refused else ACCEPTS
 
     def verdicts(self, profiles: Iterable[str] = PROFILES) -> dict[str, str]:
-        """What each profile makes of it."""
+        """The verdict of each profile."""
         return {profile: self.verdict(profile) for profile in profiles}
 
     def broken(self, profiles: Iterable[str] = PROFILES) -> tuple[str, ...]:
@@ -48,7 +51,7 @@ class Judgement:
         return ordered(counting & {found.rule for found in self.judge.findings})
 
     def first(self, profile: str = QEMU) -> str | None:
-        """The id of the rule that a profile reports."""
+        """The id of the rule that a profile reports; None if it accepts."""
         found = self.judge.first(profile)
         return None if found is None else found.rule
 
@@ -58,25 +61,38 @@ def counting_for(profile: str) -> frozenset[str]:
     return refused_by(profile) | reported_by(profile)
 
 
-def judge(image: bytes, format: str | None = None) -> Judgement:
-    """Judge an image, reading all that can be read of it.
+def never(state: State, judge: Judge) -> bool:
+    """The policy that rejects nothing, so that all that can be read is read."""
+    return False
+
+
+def judge(
+    image: bytes, format: str | None = None, policy: Policy = never, *, brief: bool = False
+) -> Judgement:
+    """Judge an image; the probe decides what it is, unless the format is given.
 
     Args:
         image: Its bytes.
-        format: What to take it for; None if the probe decides.
+        format: ``qcow`` or ``qcow2``.
+        policy: When to stop; unless it stops earlier, the entries of all tables are judged.
+        brief: Whether findings have no more than their rules, and entries are not judged.
     """
     chosen = None if format is None else Format(format)
-    machine = Machine(never, format=chosen, length=len(image), entries=ALL_ENTRIES)
+    entries = 0 if brief else ALL_ENTRIES
+    machine = Machine(policy, format=chosen, length=len(image), brief=brief, entries=entries)
     drive(machine, Memory(image))
     found = machine.image.format
     return Judgement(None if found is None else str(found), machine.judge)
 
 
-def never(state: State, judge: Judge) -> bool:
-    """Refuse nothing: all that can be read is read."""
-    return False
+def disk_sha256(image: Image) -> str:
+    """SHA-256 of a guest disk, in hexadecimal digits."""
+    digest = sha256()
+    for offset in range(0, image.size, STEP):
+        digest.update(image.pread(offset, min(STEP, image.size - offset)))
+    return digest.hexdigest()
 
 
 def ordered(rules: Collection[str]) -> tuple[str, ...]:
-    """Ids of rules in the order of the catalogue."""
+    """Rule ids in the order of the catalogue."""
     return tuple(rule.id for rule in RULES if rule.id in rules)

@@ -1,7 +1,7 @@
 """Patches: changes to an image written down as data, as the vectors have them.
 
 In: an image, and operations as TOML tables. Out: the image changed, with a record. Refuses: what
-does not fit the image, as `Unfit`; an operation that is none, with `ValueError`.
+does not fit the image, as `Unfit`; an invalid operation, with `ValueError`.
 
 An operation is one of::
 
@@ -11,16 +11,16 @@ An operation is one of::
     { at = 20, u32 = 22 }                                   a number of u8, u16, u32 or u64
     { at = "end", hex = "00ff", times = 8 }                 bytes, or `text`, perhaps repeated
     { at = "end", structure = "qcow2::snapshot", fields = { l1_size = 1 } }
-    { at = "end", copy = "luks_header" }                    what stands somewhere else, again
+    { at = "end", copy = "luks_header" }                    a copy of a field or structure
     { extension = "data_file", text = "disk.raw" }          a header extension before the END; its
                                                             type by name or number, its data as
-                                                            `text`, `hex` or `fields`; `len` lies
+                                                            `text`, `hex` or `fields`, another `len`
     { truncate = "cluster_size" }
 
 A number may be an expression: ``"cluster_size + 1"``, ``"old + 8"``, ``"header.l1_table_offset"``,
-``"offset(snapshots[0])"``. Paths are a dump's, and are looked up in the image as it is when their
-operation's turn comes; `end` is the first cluster boundary behind the image as it was at first. An
-operation with ``repeat = 8`` is done so often, and `index` counts.
+``"offset(snapshots[0])"``. Paths are those of a dump, and are looked up when their operation is
+applied; `end` is the first cluster boundary after the original image. An operation with
+``repeat = 8`` is applied 8 times, and `index` counts.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Number = int | str
 
 LARGEST_SHIFT = 128
 LONGEST_EXPRESSION = 500
-"""Bounds on expressions: none of use comes near them."""
+"""Bounds on expressions, far above any that is useful."""
 
 OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -60,11 +60,11 @@ EXTENSIONS = {extension.id: extension for extension in c.EXTENSIONS}
 
 
 def apply(draft: Draft, patch: Iterable[Operation]) -> None:
-    """Apply a patch, or leave the image as it is.
+    """Apply a patch; if it fails, the image stays as it was.
 
     Raises:
         Unfit: An operation does not fit the image.
-        ValueError: One is no operation.
+        ValueError: An operation is invalid.
     """
     with draft.all_or_nothing():
         for operation in patch:
@@ -76,13 +76,13 @@ def evaluate(number: Number, draft: Draft, old: int | None = None) -> int:
     """The value of a number, or of an expression.
 
     Args:
-        number: What stands in the patch.
-        draft: The image that its paths lead into.
-        old: What the name ``old`` stands for.
+        number: The number or expression.
+        draft: The image in which its paths are looked up.
+        old: The value of the name ``old``.
 
     Raises:
-        Unfit: The image has not what the expression names.
-        ValueError: It is no expression.
+        Unfit: The image lacks what the expression names.
+        ValueError: The expression is invalid.
     """
     if isinstance(number, int):
         return number
@@ -127,7 +127,7 @@ def _set(draft: Draft, place: Place, operation: Operation) -> None:
 
 
 def _bits(operation: Operation, what: str, place: Place) -> tuple[int, ...]:
-    """The bits to be set, or cleared, bounded before anything is shifted by them."""
+    """The bits to set or clear, checked before anything is shifted by them."""
     bits = tuple(operation.get(what, ()))
     for bit in bits:
         if not 0 <= bit < 8 * place.length:
@@ -163,7 +163,7 @@ def _bytes(draft: Draft, operation: Operation) -> bytes:
 
 
 def as_fields(value: Any) -> Any:
-    """Fields as `qcowspec.build.structure` wants them: what TOML has as text becomes bytes."""
+    """Fields for `qcowspec.build.structure`: text becomes bytes."""
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, Mapping):
@@ -174,7 +174,7 @@ def as_fields(value: Any) -> Any:
 
 
 def _add_extension(draft: Draft, kind: Number, operation: Operation) -> None:
-    """Insert a header extension before the END, or behind the last one; what follows moves."""
+    """Insert a header extension before the END, or after the last one; what follows moves."""
     known = EXTENSIONS.get(str(kind))
     magic = known.magic if known is not None else evaluate(kind, draft)
     if "fields" in operation and known is not None:
@@ -184,13 +184,17 @@ def _add_extension(draft: Draft, kind: Number, operation: Operation) -> None:
     else:
         data = b""
     length = evaluate(operation.get("len", len(data)), draft)
-    record = magic.to_bytes(4, "big") + length.to_bytes(4, "big")
-    record += data.ljust(align_up(len(data), c.QCOW2_EXT_ALIGNMENT), b"\0")
-    insert_extension(draft, record)
+    insert_extension(draft, extension_record(magic, length, data))
+
+
+def extension_record(magic: int, length: int, data: bytes) -> bytes:
+    """The bytes of a header extension, its data padded."""
+    head = magic.to_bytes(4, "big") + length.to_bytes(4, "big")
+    return head + data.ljust(align_up(len(data), c.QCOW2_EXT_ALIGNMENT), b"\0")
 
 
 def insert_extension(draft: Draft, record: bytes) -> None:
-    """Insert the bytes of an extension before the END, or behind the last one.
+    """Insert the bytes of an extension before the END, or after the last one.
 
     Raises:
         Unfit: The image has no extensions, or no room for one more.

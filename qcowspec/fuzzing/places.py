@@ -1,10 +1,10 @@
-"""Where everything stands in an image: the handle by which mutations and patches find their way.
+"""Finds the fields, tables and structures of an image, for mutations and patches.
 
 In: the bytes of an image, sound or broken. Out: `Place`s, by the paths that a dump shows, such as
 ``header.cluster_bits``, ``l1_table[0]`` or ``snapshots[0].extra_data.disk_size``. Refuses: a path
 that the image does not have, as `Unfit`.
 
-A header extension is found by its type as well: ``header_extensions[bitmaps].len``.
+A header extension is also found by its type: ``header_extensions[bitmaps].len``.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from qcowspec.spec.structures import Field, Part, lay_open
 from qcowspec.spec.units import BITS_PER_BYTE, align_up
 
 WIDTHS = (1, 2, 4, 8)
-"""Bytes of a number that can be set as a whole."""
+"""Bytes of the numbers that can be set."""
 
 FOLLOWED = ("l2_tables", "refcount_blocks")
 TABLES = 8
-"""L2 tables and refcount blocks whose entries are among the places that are listed."""
+"""L2 tables and refcount blocks whose entries are listed, at most."""
 
 STRUCTURES = 64
-"""Extensions, snapshots and bitmaps that are listed at most."""
+"""Extensions, snapshots and bitmaps that are listed, at most of each."""
 
 LOOKED_AT = 65536
-"""Bytes of a table that are looked at for them."""
+"""Bytes of a table that are searched for entries."""
 
 ENTRIES = 32
-"""Entries of each table that are listed: those that are not zero, and the first."""
+"""Entries of a table that are listed, at most: those that are not zero, and the first."""
 
 
 class Unfit(ValueError):
-    """The image has not what a mutation or a patch is about."""
+    """The image lacks what a mutation, a patch or a request needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class Place:
 
     Attributes:
         path: Its path, as a dump shows it.
-        offset: Where it starts in the image file, in bytes.
-        length: Its length in bytes.
-        value: What stands there: a number, bytes, or None for a whole structure.
+        offset: Offset in the image file, in bytes.
+        length: Length in bytes.
+        value: A number, or bytes; None for a whole structure.
     """
 
     path: str
@@ -72,11 +72,7 @@ class Place:
 
 
 class Places:
-    """The fields, tables and structures of one image.
-
-    Attributes:
-        data: The image.
-    """
+    """The fields, tables and structures of one image, which is read when they are asked for."""
 
     def __init__(self, data: bytes | bytearray, format: str | None = None) -> None:
         self.data = bytes(data)
@@ -95,7 +91,7 @@ class Places:
         """Bytes of a cluster.
 
         Raises:
-            Unfit: The image has no header, or no sound cluster size.
+            Unfit: The image has no header, or no valid cluster size.
         """
         if self.image.geometry is None:
             raise Unfit("the image has no sound geometry")
@@ -103,16 +99,16 @@ class Places:
 
     @property
     def version(self) -> int | None:
-        """The version that the header says."""
+        """The version in the header."""
         return self.image.version
 
     @property
     def end(self) -> int:
-        """The first cluster boundary behind the end of the file."""
+        """The first cluster boundary at or after the end of the file."""
         return align_up(len(self.data), self.cluster_size)
 
     def extension_area(self) -> int:
-        """Where the header extensions start.
+        """The offset of the header extensions.
 
         Raises:
             Unfit: The image has none, or they cannot be located.
@@ -126,10 +122,10 @@ class Places:
         return start
 
     def find(self, path: str) -> Place:
-        """What stands at a path.
+        """The place at a path.
 
         Raises:
-            Unfit: Nothing does.
+            Unfit: There is none.
         """
         path = BY_TYPE.sub(self._by_type, path)
         found = self._table_entry(path) or self._within_structures(path)
@@ -170,7 +166,7 @@ class Places:
         found = [i for i in kept if int(self.image.extensions[i].magic) == magic]
         if not found:
             raise Unfit(f"the image has no {match[1]} extension")
-        return f"header_extensions[{found[-1]}]"  # the one that QEMU heeds
+        return f"header_extensions[{found[-1]}]"  # the one that QEMU uses
 
     def _within_structures(self, path: str) -> Place | None:
         backing = self.image.backing
@@ -211,7 +207,7 @@ class Places:
         for index, offset in self._pointers("l1_table"):
             yield f"l2_tables[{index}]", (offset, entries, geometry.l2_entry_size)
         width = geometry.refcount_bits // BITS_PER_BYTE
-        if width:  # narrower refcounts are no numbers of whole bytes
+        if width:  # narrower refcounts have less than a byte
             for index, offset in self._pointers("refcount_table"):
                 yield (
                     f"refcount_blocks[{index}]",
@@ -275,7 +271,7 @@ def _lists(image: Metadata) -> dict[str, Structures[Any]]:
 
 
 def _placed(field: Field, prefix: str, *, whole: bool = False) -> Iterator[Place]:
-    """A field and those below it, as places; those made of others only with `whole`."""
+    """A field and those inside it, as places; those that have fields inside only with `whole`."""
     path = f"{prefix}{field.name}"
     if whole or not field.fields:
         yield Place(path, field.offset, field.length, field.value)

@@ -1,9 +1,9 @@
-"""What `qcowspec build` is given: a dump, a short description, or an image by name and a patch.
+"""Build specs: a dump, a short description, or the name of an image and a patch.
 
-In: YAML or JSON. Out: `Pieces` of an image, and of the data file beside it. Refuses, as `Invalid`,
-with the path of the key: what is none of the three, or says what cannot be written.
+In: YAML or JSON. Out: `Pieces` of an image, and of its data file. Refuses, as `Invalid`, with the
+path of the key: a spec of another kind, and values that cannot be written.
 
-The third kind is what findings of a campaign are kept as: ``base`` is the name of a base of the
+The third kind is how a campaign keeps its findings: ``base`` is the name of a base of the
 test vectors, or ``{file: PATH}``, or a short description; ``patch`` is a list of the operations of
 `qcowspec.fuzzing.patches`. A short description may have a ``patch`` too.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from qcowspec.build import documents, wording
@@ -25,15 +25,15 @@ from qcowspec.errors import Invalid
 from qcowspec.sources.source import Source
 
 LARGEST_SPEC = 64 << 20
-"""Bytes of a spec at most."""
+"""Bytes of a spec, at most."""
 
 MOST_OPERATIONS = 1 << 16
 MOST_PATCHED = 1 << 33
-"""Operations of a patch at most, repeated ones counted as often; and bytes of the image that is
-changed, summed over those that the spec lists: each is done on a copy."""
+"""Operations of a patch, at most, repeated ones counted each time; and bytes of the image, summed
+over the operations, at most."""
 
 STEP = 1 << 20
-"""Bytes of an original that are copied at a time."""
+"""Bytes of the original that are copied at a time."""
 
 Reader = Callable[[str], bytes]
 """Reads a whole image, by its path."""
@@ -41,26 +41,24 @@ Reader = Callable[[str], bytes]
 
 @dataclass
 class Made:
-    """What a spec comes to.
+    """An image made from a spec, and its external data file.
 
     Attributes:
-        pieces: The image.
-        data_file: Pieces of its external data file by offset; None if the spec describes none.
-        data_size: Length of that file.
-        from_dump: Whether the spec was a dump.
+        data_file: Pieces of the data file by offset; None if the spec describes none.
+        data_size: Bytes of that file.
     """
 
     pieces: Pieces
     data_file: Mapping[int, bytes] | None = None
     data_size: int = 0
-    from_dump: bool = field(default=False)
+    from_dump: bool = False
 
 
 def parsed(text: bytes) -> Any:
-    """A spec as YAML or JSON has it.
+    """Parse a spec in YAML or JSON.
 
     Raises:
-        Invalid: It is neither, or too large.
+        Invalid: It is neither, or is too large.
     """
     if len(text) > LARGEST_SPEC:
         raise wrong("", f"the spec has {len(text)} bytes; {LARGEST_SPEC} are the most")
@@ -79,15 +77,15 @@ def parsed(text: bytes) -> Any:
 
 
 MOST_FLOW = 1 << 20
-"""Bytes up to which text in braces that is no JSON is tried as YAML, which takes long."""
+"""Bytes up to which text in braces that is not JSON is tried as YAML, which is slow."""
 
 
 def _yaml(text: bytes) -> Any:
-    import yaml  # takes 20 ms, which a spec in JSON need not
+    import yaml  # takes 20 ms, which JSON does not need
 
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    # A merge key (`<<`) copies what an alias stands for while the text is still being read, so that
-    # a hundred bytes of them take for ever: it is left as a key, which nobody knows.
+    # A merge key (`<<`) copies its alias while the text is read, so that a hundred bytes can take
+    # forever: it stays a key, which is then refused as unknown.
     loader = type("Loader", (base,), {"flatten_mapping": lambda self, node: None})
     try:
         return yaml.load(text, Loader=loader)  # noqa: S506 - it is one of the safe loaders
@@ -103,12 +101,12 @@ def made(spec: object, *, read: Reader | None = None, has_original: bool = False
     """The image that a spec describes.
 
     Args:
-        spec: The spec, as YAML or JSON has it.
-        read: Reads the image that ``base: {file: PATH}`` names; None if none may be named.
-        has_original: Whether what a dump does not cover comes from another image.
+        spec: The parsed spec.
+        read: Reads the image that ``base: {file: PATH}`` names; None if that is not allowed.
+        has_original: Whether bytes that a dump does not cover come from another image.
 
     Raises:
-        Invalid: It is no spec, or describes what cannot be written.
+        Invalid: The spec is invalid, or describes what cannot be written.
         QcowError: The image that it names cannot be read.
     """
     wording.bounded(spec)
@@ -133,11 +131,7 @@ def made(spec: object, *, read: Reader | None = None, has_original: bool = False
 
 
 def copied_from(original: Source) -> Callable[[int, int], Iterator[Chunk]]:
-    """Reads stretches of an original, for `Pieces.written`; holes are passed over where it tells.
-
-    Args:
-        original: The image that a dump was made of.
-    """
+    """Reads ranges of the image that a dump was made of, for `Pieces.written`; skips its holes."""
 
     def below(start: int, end: int) -> Iterator[Chunk]:
         for low, high in original.data_ranges(start, max(end - start, 0)):
@@ -169,11 +163,11 @@ def _base(value: object, read: Reader | None) -> tuple[bytes, ImageSpec | None]:
 
 
 def _image(described: ImageSpec) -> bytes:
-    """The bytes of a described image; where it cannot be written, the key at fault comes first."""
+    """The bytes of a described image; an error starts with the key at fault."""
     try:
         return image(described)
     except Invalid as error:
-        field = error.field or "size"  # what else is there makes an image too large
+        field = error.field or "size"  # other values only make the image too large
         raise wrong(KEYS_OF.get(field, field), error.message) from error
 
 
@@ -184,11 +178,11 @@ KEYS_OF = {
     "qcow2::snapshot": "snapshots",
     "qcow2::bitmap_directory_entry": "bitmaps",
 }
-"""The keys of a description that say what stands in a structure."""
+"""The key of a description, for each structure that it sets."""
 
 
 def _format(described: ImageSpec | None) -> str | None:
-    """What the image is taken for, so that a patch may break the magic and go on."""
+    """The format that the image is read as, so that a patch may break the magic and go on."""
     if described is None:
         return None
     return "qcow" if described.version == 1 else "qcow2"
@@ -217,4 +211,4 @@ def _patched(data: bytes, patch: object, format: str | None) -> bytes:
 
 
 MISTAKES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
-"""What an operation that is none ends with: its values have the wrong kind."""
+"""Exceptions raised by an invalid operation, such as one whose values have the wrong type."""

@@ -20,7 +20,7 @@ from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.case import Case
 from qcowspec.fuzzing.kit.cases import STREAM, everything
 from qcowspec.fuzzing.kit.expectations import digest, on_record
-from qcowspec.fuzzing.kit.scoring import Held
+from qcowspec.fuzzing.kit.scoring import Criteria
 from qcowspec.fuzzing.places import Unfit
 
 ROOT = Path(__file__).parents[2]
@@ -257,14 +257,14 @@ FAILS = NAMED | {
 def test_marks_of_names(
     names: str | None, row: scoring.Row, rules: tuple[str, ...], mark: str
 ) -> None:
-    held = Held(reads=True, told=True, names=names)
+    criteria = Criteria(reads=True, format_given=True, names=names)
 
-    assert held.mark(row, Outcome("rejects", rules=rules)) == mark
+    assert criteria.mark(row, Outcome("rejects", rules=rules)) == mark
 
 
 def test_an_old_kit_has_no_names() -> None:
     with pytest.raises(Unfit, match="make the kit anew"):
-        Held(told=True, names="any").mark(NAMED | {"rules": None}, Outcome("rejects"))
+        Criteria(format_given=True, names="any").mark(NAMED | {"rules": None}, Outcome("rejects"))
 
 
 @pytest.mark.parametrize(
@@ -287,20 +287,20 @@ LOCKED = {
 
 
 @pytest.mark.parametrize(
-    ("held", "outcome", "mark"),
+    ("criteria", "outcome", "mark"),
     [
-        (Held(reads=True, unlocks=True), Outcome("accepts", content="right"), "right"),
-        (Held(reads=True, unlocks=True), Outcome("accepts", content="other"), "wrong-bytes"),
-        (Held(reads=True, unlocks=True), Outcome("accepts"), "wrong-bytes"),
-        (Held(reads=True, unlocks=True), Outcome("rejects"), "rejected"),
-        (Held(reads=True), Outcome("accepts", content="other"), "ciphertext"),
-        (Held(reads=True), Outcome("rejects"), "right"),
-        (Held(), Outcome("accepts"), "right"),
-        (Held(), Outcome("hang"), "hang"),
+        (Criteria(reads=True, unlocks=True), Outcome("accepts", content="right"), "right"),
+        (Criteria(reads=True, unlocks=True), Outcome("accepts", content="other"), "wrong-bytes"),
+        (Criteria(reads=True, unlocks=True), Outcome("accepts"), "wrong-bytes"),
+        (Criteria(reads=True, unlocks=True), Outcome("rejects"), "rejected"),
+        (Criteria(reads=True), Outcome("accepts", content="other"), "ciphertext"),
+        (Criteria(reads=True), Outcome("rejects"), "right"),
+        (Criteria(), Outcome("accepts"), "right"),
+        (Criteria(), Outcome("hang"), "hang"),
     ],
 )
-def test_marks(held: Held, outcome: Outcome, mark: str) -> None:
-    assert held.mark(LOCKED, outcome) == mark
+def test_marks(criteria: Criteria, outcome: Outcome, mark: str) -> None:
+    assert criteria.mark(LOCKED, outcome) == mark
 
 
 CASE = {

@@ -21,7 +21,7 @@ from qcowspec.cli import qcowspec
 from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.case import SECRET
 from qcowspec.fuzzing.kit.expectations import PROFILES
-from qcowspec.fuzzing.kit.scoring import ALL, Held, Row
+from qcowspec.fuzzing.kit.scoring import ALL, Criteria, Row, Score, marks
 from tests.planted import ELSEWHERE, Reader, Validator, caught, planted
 
 SLOW = {
@@ -64,10 +64,10 @@ def test_a_missing_rule_is_caught(rule: str, kit: Path, rows: Sequence[Row]) -> 
 def test_a_validator_that_lacks_nothing_is_right(
     profile: str, kit: Path, rows: Sequence[Row]
 ) -> None:
-    held = Held(profile, told=True, names=ALL)
+    criteria = Criteria(profile, format_given=True, names=ALL)
     small = [row for row in rows if row["length"] <= SMALL]
 
-    found = scoring.score(small, kit, held, [Validator(NONE, profile)])
+    found = Score(criteria, list(marks(small, kit, criteria, [Validator(NONE, profile)])))
 
     assert [mark.as_json() for mark in found.findings] == []
 
@@ -76,10 +76,10 @@ def test_a_validator_that_lacks_nothing_is_right(
 def test_a_reader_that_lacks_nothing_is_right(
     secret: str | None, kit: Path, rows: Sequence[Row]
 ) -> None:
-    held = Held(reads=True, told=True, unlocks=secret is not None)
+    criteria = Criteria(reads=True, format_given=True, unlocks=secret is not None)
     small = [row for row in rows if row["length"] <= SMALL]
 
-    found = scoring.score(small, kit, held, [Reader(NONE, secret)])
+    found = Score(criteria, list(marks(small, kit, criteria, [Reader(NONE, secret)])))
 
     assert [mark.as_json() for mark in found.findings] == []
 

@@ -1,8 +1,7 @@
-"""Campaigns: mutants by the thousand against a reader, and what comes of it.
+"""Campaigns: run a reader on thousands of mutants, and collect its faults.
 
-In: a target, and an oracle's profile. Out: findings, each the smallest of its kind. Refuses:
-nothing.
+In: a target, and a profile. Out: findings, each as small as possible. Refuses: nothing.
 
-`stock` makes the mutants, `targets` run a reader on them, `oracle` says what should have come of
-it, `minimise` makes a finding small, `findings` keeps it, and `runs` is the campaign.
+`stock` makes the mutants, `targets` run the reader, `oracle` knows the right answer, `minimise`
+makes a finding small, `findings` keeps it, and `runs` is the campaign.
 """

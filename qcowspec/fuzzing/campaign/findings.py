@@ -1,6 +1,7 @@
-"""What a campaign found: one entry for each kind of fault, rule and signature.
+"""Findings of a campaign: one for each kind of fault, rule and signature.
 
-In: what was expected, and what came. Out: `Finding`s, and folders that hold them. Refuses: nothing.
+In: what was expected, and what the reader did. Out: `Finding`s, and folders that hold them, each
+with a build spec. Refuses: nothing.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from qcowspec.fuzzing.campaign.oracle import ACCEPTS, EITHER, Expected
+from qcowspec.fuzzing.campaign.oracle import EITHER, Expected
 from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
 from qcowspec.fuzzing.drafts import Change
+from qcowspec.fuzzing.vectors import ACCEPTS
 from qcowspec.transfer.files import write_bytes
 
 KINDS = {
@@ -29,17 +31,17 @@ KINDS = {
     "hang": "gives no answer: {detail}",
     "memory": "takes too much memory: {detail}",
 }
-"""The kinds of finding, and the cause of each in a few words."""
+"""The kinds of finding, and the cause that is reported for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What makes two findings one.
+    """The key of a finding: two findings with one key are one.
 
     Attributes:
         kind: One of `KINDS`.
         rule: The rule that the image breaks, if any.
-        signature: What the reader said, without what differs from image to image; of wrong bytes
+        signature: The reader's message, without what differs from image to image; of wrong bytes
             the seed, which has the features that are read wrongly.
     """
 
@@ -49,7 +51,7 @@ class Key:
 
     @property
     def slug(self) -> str:
-        """A folder's name."""
+        """The name of the finding's folder."""
         digest = sha256(repr((self.kind, self.rule, self.signature)).encode()).hexdigest()[:8]
         words = re.sub(r"[^a-z0-9]+", "-", (self.rule or self.signature).lower()).strip("-")
         return f"{self.kind}-{words[:48]}-{digest}".replace("--", "-")
@@ -57,15 +59,16 @@ class Key:
 
 @dataclass(slots=True)
 class Finding:
-    """A fault of a reader, as small as it was made.
+    """A fault of a reader.
 
     Attributes:
-        key: What it is.
-        cause: One line.
-        seed: The image that it is made from.
-        changes: What was changed in it, the fewest that show it.
-        number: The mutant that showed it first.
-        count: How many have.
+        key: The key.
+        cause: The cause, in one line.
+        seed: The name of the image that was changed.
+        changes: The fewest changes that show the fault.
+        number: The number of the first mutant that showed it.
+        count: The number of mutants that have shown it.
+        folder: The name of its folder.
     """
 
     key: Key
@@ -74,7 +77,7 @@ class Finding:
     changes: tuple[Change, ...]
     number: int
     count: int = 1
-    folder: str = field(default="")
+    folder: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The finding with the keys of ``finding.json``."""
@@ -91,12 +94,9 @@ class Finding:
 
 
 def key_of(expected: Expected, outcome: Outcome, seed: str = "") -> Key | None:
-    """What an outcome shows; None where it is as it should be.
+    """The key of the finding that an outcome is; None if the reader is right.
 
-    Args:
-        expected: What should have come.
-        outcome: What came.
-        seed: What the image is made from: wrong bytes say nothing else of themselves.
+    `seed` is the signature of wrong bytes.
     """
     if outcome.answer in FAULTS:
         return Key(outcome.answer, expected.rule, outcome.signature)
@@ -120,14 +120,14 @@ def cause_of(key: Key, outcome: Outcome) -> str:
 def store(
     finding: Finding, folder: Path, image: bytes, suffix: str, spec: str, reproduce: Sequence[str]
 ) -> None:
-    """Write a finding: the image, its build spec, and what it is.
+    """Write a finding into a folder of its own: image, build spec, description and commands.
 
     Args:
-        finding: What was found.
+        finding: The finding.
         folder: Where findings are kept.
         image: The smallest image that shows it.
-        suffix: What the image's name ends with.
-        spec: Its build spec, as YAML.
+        suffix: The suffix of the image's name.
+        spec: The image's build spec, as YAML.
         reproduce: The commands that show it again.
     """
     place = folder / finding.key.slug
@@ -142,7 +142,7 @@ def store(
 
 
 def printable(text: str) -> str:
-    """A reader's words on one line, and nothing that a terminal or a shell takes for an order."""
+    """Text on one line, without control characters."""
     return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
@@ -151,7 +151,7 @@ def spec_of(seed: str, changes: Iterable[Change], *, own: bool) -> str:
 
     Args:
         seed: The name of a base of the test vectors, or the path of a user's image.
-        changes: What is changed, in order.
+        changes: The changes, in order.
         own: Whether the seed is such a base.
     """
     base: Any = seed if own else {"file": seed}
@@ -161,7 +161,7 @@ def spec_of(seed: str, changes: Iterable[Change], *, own: bool) -> str:
 
 
 def _operation(change: Change) -> dict[str, Any]:
-    """A change as an operation of `qcowspec.fuzzing.patches`; a field's name is a remark."""
+    """A change as an operation of `qcowspec.fuzzing.patches`; the field's name is a comment."""
     if not change.new:
         return {"truncate": change.offset}
     operation: dict[str, Any] = {"at": change.offset, "hex": change.new.hex()}

@@ -1,6 +1,7 @@
 """The fewest changes that still show a finding.
 
-In: changes, and a question that says whether they show it. Out: fewer changes. Refuses: nothing.
+In: changes, and a function that tries whether some of them show it. Out: fewer changes. Refuses:
+nothing.
 """
 
 from __future__ import annotations
@@ -10,22 +11,16 @@ from collections.abc import Callable, Sequence
 from qcowspec.fuzzing.drafts import Change
 
 TRIALS = 200
-"""Questions asked at most."""
+"""Tries, at most."""
 
 LONG = 8
-"""Bytes of a change above which parts of it are tried."""
+"""Bytes of a change above which its halves are tried."""
 
 Shows = Callable[[Sequence[Change]], bool]
 
 
 def minimised(changes: Sequence[Change], shows: Shows, trials: int = TRIALS) -> tuple[Change, ...]:
-    """Leave out changes, and halves of long ones, as long as what is left shows the finding.
-
-    Args:
-        changes: They show it.
-        shows: Whether some changes, applied in order, do.
-        trials: Questions asked at most.
-    """
+    """Leave out changes, and halves of long ones, as long as the rest shows the finding."""
     left = list(changes)
     budget = trials
     shrunk = True
@@ -46,7 +41,7 @@ def minimised(changes: Sequence[Change], shows: Shows, trials: int = TRIALS) -> 
 
 
 def _fewer(changes: list[Change], index: int) -> list[list[Change]]:
-    """What to try at one of the changes: without it; then with a half of it."""
+    """The changes without one of them; then with a half of it."""
     before, change, after = changes[:index], changes[index], changes[index + 1 :]
     tries = [[*before, *after]]
     if len(change.new) > LONG and len(change.old) == len(change.new):

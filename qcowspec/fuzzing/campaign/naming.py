@@ -1,11 +1,10 @@
-"""The rules that a reader names for what it turns down.
+"""Finds the rules that a reader names for an image that it rejects.
 
-In: what a command wrote. Out: ids of rules. Refuses: nothing: what names no rule gives no ids.
+In: the output of a command. Out: ids of rules. Refuses: nothing.
 
-A reader names a rule by its id in square brackets on stderr, wherever it likes, ``[header/magic]``;
-or it writes a JSON object to stdout, with the ids as a list under ``rules``, or as ``qcowspec
-validate --json`` has them: lists of objects under ``errors`` and ``warnings``, each with its
-``rule``.
+A reader names a rule by its id in square brackets, anywhere on stderr, ``[header/magic]``; or in a
+JSON object on stdout: in the list ``rules``, or, as ``qcowspec validate --json`` does, as the
+``rule`` of the objects in the lists ``errors`` and ``warnings``.
 """
 
 from __future__ import annotations
@@ -15,23 +14,18 @@ import re
 from typing import Any
 
 MOST = 1 << 20
-"""Bytes of JSON that are looked at."""
+"""Bytes of JSON that are parsed, at most."""
 
 BRACKETS = re.compile(r"\[([a-z0-9]+(?:-[a-z0-9]+)*/[a-z0-9]+(?:-[a-z0-9]+)*)\]")
 
 
 def named(stdout: bytes, stderr: str) -> tuple[str, ...]:
-    """The ids that a command names, each once, in its order.
-
-    Args:
-        stdout: What it wrote there.
-        stderr: The end of what it wrote there.
-    """
+    """The ids that a command names, each once, in its order."""
     return tuple(dict.fromkeys([*in_json(stdout), *BRACKETS.findall(stderr)]))
 
 
 def in_json(text: bytes) -> tuple[str, ...]:
-    """The ids in a JSON object; none where it is something else."""
+    """The ids in a JSON object; empty if it is not one."""
     try:
         found = json.loads(text) if len(text) <= MOST else None
     except (ValueError, RecursionError):
@@ -40,7 +34,7 @@ def in_json(text: bytes) -> tuple[str, ...]:
 
 
 def in_object(found: Any) -> tuple[str, ...]:
-    """The ids in an answer, as JSON or Python has it."""
+    """The ids in an answer, parsed from JSON or made by Python."""
     if not isinstance(found, dict):
         return ()
     ids = list(_listed(found, "rules"))

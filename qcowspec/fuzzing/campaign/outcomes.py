@@ -1,6 +1,6 @@
-"""What came of running a reader on an image.
+"""Tells from a reader's exit status and stderr what it did with an image.
 
-In: an exit status, or a signal, and what the reader said. Out: an `Outcome`. Refuses: nothing.
+In: an exit status, or a signal, and the end of stderr. Out: an `Outcome`. Refuses: nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 Answer = Literal["accepts", "rejects", "crash", "sanitizer", "hang", "memory"]
 
 FAULTS = ("crash", "sanitizer", "hang", "memory")
-"""The answers that no image excuses."""
+"""The answers that are faults, whatever the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Outcome:
     """What a reader did with an image.
 
     Attributes:
-        answer: It accepts or rejects the image; or what befell it.
-        detail: What it said, or the signal or error that ended it; one line.
-        content: SHA-256 of the guest's bytes that it put out, where it did.
-        rules: The ids of the rules that it named, where it was asked to; see `naming`.
+        answer: Whether it accepts or rejects the image; or the fault.
+        detail: Its message, or the signal or error that ended it; one line.
+        content: SHA-256 of the guest's bytes, if it wrote them.
+        rules: The ids of the rules that it named, if it was asked to; see `naming`.
     """
 
     answer: Answer
@@ -53,8 +53,8 @@ def of_process(status: int, said: str) -> Outcome:
     """The outcome of a program.
 
     Args:
-        status: Its exit status; below 0 the signal that ended it, as `subprocess` counts.
-        said: The end of what it wrote to stderr.
+        status: Its exit status; if below 0, the negated signal that ended it.
+        said: The end of its stderr.
     """
     if (report := SANITIZERS.search(said)) is not None:
         return Outcome("sanitizer", report[1].strip())
@@ -64,7 +64,7 @@ def of_process(status: int, said: str) -> Outcome:
         name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
         if -status == signal.SIGKILL:
             return Outcome("memory", "killed")
-        if -status == signal.SIGXFSZ:  # it wrote all that it may write: it takes the image
+        if -status == signal.SIGXFSZ:  # it wrote as much as it may: it accepts the image
             return Outcome("accepts")
         return Outcome("crash", f"{name} {last_line(said)}".strip())
     if TRACEBACK in said:
@@ -73,13 +73,13 @@ def of_process(status: int, said: str) -> Outcome:
 
 
 def exception(said: str) -> str:
-    """A Python traceback in a line: the error's type, and the function it came from."""
+    """A Python traceback in a line: the type of the error, and the function that raised it."""
     frames = FRAME.findall(said)
     where = f" in {frames[-1][0]}:{frames[-1][1]}" if frames else ""
     return last_line(said).partition(":")[0] + where
 
 
 def last_line(said: str) -> str:
-    """The last line that says something."""
+    """The last line that is not empty."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[-1][:400] if lines else ""

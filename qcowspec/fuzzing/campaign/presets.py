@@ -1,6 +1,6 @@
-"""Readers whose command lines are known.
+"""Presets: readers whose command lines are known.
 
-In: a preset's name. Out: what to run, and what to expect of it. Refuses: nothing.
+In: a preset's name. Out: the target, and how it is judged. Refuses: nothing.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How a reader is run.
+    """A reader, and how it is run and judged.
 
     Attributes:
         target: The command, or the callable; see `targets.target`.
-        profile: Whose verdict it is held to.
+        profile: The profile that it is judged by.
         reads: Whether it reads the guest's bytes, so that they are compared.
-        says: What it is, in a few words.
-        stdout: Whether the guest's bytes come on stdout.
+        says: A short description.
+        stdout: Whether it writes the guest's bytes to stdout.
     """
 
     target: str

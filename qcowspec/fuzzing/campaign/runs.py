@@ -1,10 +1,10 @@
-"""A campaign: draws mutants, hands them to readers side by side, keeps what comes of it.
+"""Runs a campaign: draws mutants, runs readers on them in parallel, keeps the findings.
 
-In: a stock, an oracle, targets. Out: findings in a folder, a state that it goes on from. Refuses: a
-folder that holds another campaign, with `Unfit`.
+In: a stock, an oracle, targets. Out: a folder with the findings, and the state from which the
+campaign can be resumed. Refuses: a folder that holds another campaign, with `Unfit`.
 
-Mutants are drawn and judged in one thread, in order; each reader at work has a thread, a scratch
-folder and, where it is a program, processes of its own.
+Mutants are drawn and judged in one thread, in order; each reader has a thread, a scratch folder
+and, if it is a program, processes of its own.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from qcowspec.transfer.files import write_bytes
 STATE = "state.json"
 SCHEMA = "qcowspec.campaign/2"
 AHEAD = 4
-"""Mutants drawn ahead, for each reader at work."""
+"""Mutants drawn ahead, for each reader."""
 
 SAVED = 500
-"""Mutants between two savings of the state."""
+"""Mutants after which the state is saved again."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a campaign is to do.
+    """The settings of a campaign.
 
     Attributes:
-        target: The reader, as the user calls it: kept in the state, and in each finding.
-        profile: Whose verdict it is held to.
+        target: The reader, as the user names it.
+        profile: The profile that it is judged by.
         reads: Whether the guest's bytes are compared.
-        count: How many mutants in all.
-        random_seed: Where the chance begins.
-        jobs: Readers at work at the same time.
+        count: Mutants in all.
+        random_seed: The seed of the random numbers.
+        jobs: Readers that run at the same time.
         folder: Where findings and state are kept.
     """
 
@@ -65,14 +65,14 @@ class Plan:
 
 @dataclass
 class Progress:
-    """What a campaign has done.
+    """The results of a campaign so far.
 
     Attributes:
         done: Mutants that were run.
         broken: How often each rule was broken.
-        tried: The same, with those that were aimed at: not every one counts for the profile.
-        answers: How often each answer came.
-        findings: What was found, by its key.
+        answers: How often each answer was given.
+        findings: The findings, by their keys.
+        tried: How often each rule was broken or aimed at; some do not count for the profile.
     """
 
     done: int = 0
@@ -84,7 +84,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A mutant that a reader was run on."""
+    """A mutant that a reader was run on, with the finding that it is the first to show."""
 
     number: int
     sample: Sample
@@ -94,11 +94,7 @@ class _Run:
 
 
 class Campaign:
-    """A campaign, from its beginning or from where it was left.
-
-    Attributes:
-        progress: What was done so far.
-    """
+    """A campaign, new or resumed; `progress` has its results so far."""
 
     def __init__(
         self,
@@ -108,14 +104,14 @@ class Campaign:
         targets: list[Target],
         scratch: Path,
     ) -> None:
-        """Prepare it.
+        """Start or resume a campaign.
 
         Args:
-            plan: What to do.
-            stock: Where mutants come from.
-            oracle: What should come of them.
-            targets: The readers, one for each job.
-            scratch: A folder for the images at work.
+            plan: Its settings.
+            stock: Makes the mutants.
+            oracle: Knows the right answers.
+            targets: The reader, once for each job.
+            scratch: A folder for the images.
 
         Raises:
             Unfit: The folder holds another campaign.
@@ -128,7 +124,7 @@ class Campaign:
         self.progress = self._resumed()
 
     def run(self) -> Iterator[Progress]:
-        """Run it to its end; yields after each mutant. Closing the iterator saves the state."""
+        """Run it to its end; yields after each mutant, and saves the state when it is closed."""
         progress, plan = self.progress, self._plan
         plan.folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(plan.jobs) as pool:
@@ -151,17 +147,17 @@ class Campaign:
                 self._save()
 
     def _draw(self, number: int) -> tuple[int, Sample, Expected]:
-        """A mutant, and what should come of it."""
-        random = Random(f"{self._plan.random_seed}/{number}")  # noqa: S311 - chance, no secret
+        """A mutant, and the right answer."""
+        random = Random(f"{self._plan.random_seed}/{number}")  # noqa: S311 - not for secrets
         sample = self._stock.draw(random, self.progress.tried)
-        expected = self._oracle.expect(sample.data, self._told(sample.seed))
+        expected = self._oracle.expect(sample.data, self._given_format(sample.seed))
         if expected.rule is not None:
             self.progress.broken[expected.rule] += 1
         self.progress.tried.update({rule for rule in (sample.aim, expected.rule) if rule})
         return number, sample, expected
 
     def _one(self, number: int, sample: Sample, expected: Expected) -> _Run:
-        """Run a reader on a mutant; make what it shows small, the first time that it shows it."""
+        """Run a reader on a mutant; if it is the first that shows a finding, minimise that."""
         reader, target = self._readers.get()
         image = self._scratch / f"{reader}{self._suffix(sample)}"
         try:
@@ -184,11 +180,11 @@ class Campaign:
         image: Path,
         outcome: Outcome,
     ) -> Finding:
-        """A finding with the fewest changes that show it."""
+        """Minimise a finding."""
 
         def shows(changes: Sequence[Change]) -> bool:
             data = self._stock.remade(sample.seed, changes)
-            expected = self._oracle.expect(data, self._told(sample.seed))
+            expected = self._oracle.expect(data, self._given_format(sample.seed))
             outcome = self._outcome(target, image, replace(sample, data=data))
             return findings.key_of(expected, outcome, sample.seed) == key
 
@@ -197,7 +193,7 @@ class Campaign:
         return Finding(key, findings.cause_of(key, outcome), sample.seed, changes, number)
 
     def _note(self, run: _Run) -> None:
-        """Take a mutant's outcome down."""
+        """Record the outcome of a mutant."""
         progress = self.progress
         progress.done += 1
         progress.answers[run.outcome.answer] += 1
@@ -231,8 +227,8 @@ class Campaign:
     def _format(self, seed: str) -> str:
         return "qcow" if self._stock.seeds[seed].version == 1 else "qcow2"
 
-    def _told(self, seed: str) -> str | None:
-        """The format that the reader is told; None where it probes, and so we do."""
+    def _given_format(self, seed: str) -> str | None:
+        """The format that the reader is given; None if it probes, and the oracle too."""
         return self._format(seed) if FORMAT in self._plan.target else None
 
     def _suffix(self, sample: Sample) -> str:
@@ -241,7 +237,7 @@ class Campaign:
     # --- state ------------------------------------------------------------------------------------
 
     def _resumed(self) -> Progress:
-        """Where the campaign in the folder was left, if there is one."""
+        """The saved state of the campaign in the folder, if there is one."""
         path = self._plan.folder / STATE
         if not path.exists():
             return Progress()
@@ -258,7 +254,7 @@ class Campaign:
         return progress
 
     def _identity(self) -> dict[str, Any]:
-        """What two campaigns that are one have in common."""
+        """What has to be equal for a campaign to be resumed."""
         plan = self._plan
         return {
             "target": plan.target,
@@ -269,7 +265,7 @@ class Campaign:
         }
 
     def _save(self) -> None:
-        """Write the state, whole or not at all."""
+        """Write the state, atomically."""
         progress, path = self.progress, self._plan.folder / STATE
         rows = [
             found.as_json() | {"folder": found.folder, "changes": len(found.changes)}

@@ -1,12 +1,12 @@
-"""Mutants, cheaply: what to change is worked out once for each seed, and applied as bytes.
+"""Draws the mutants of a campaign, quickly.
 
-In: seed images, and what has been broken so far. Out: `Sample`s. Refuses: nothing; what does not
-fit a seed is left out.
+In: seed images, and how often each rule was broken so far. Out: `Sample`s. Refuses: nothing; a
+mutation that does not fit its seed is left out.
 
-Half of the samples aim at a rule, the one that was broken least being the likeliest: the patch of
-a vector that breaks it, perhaps with a field changed besides. Most others have a few numbers set to
-values at an edge. A few come from the structural mutations of `qcowspec.fuzzing.mutations`, which
-lay the image open again after each change and so are a hundred times slower.
+Half of the samples aim at a rule, most likely one that was broken least: they have the patch of a
+vector that breaks it, whose changes are found once, and sometimes another number changed. Most
+others have a few numbers changed. A few have any mutations, which open the image again after each
+change and so are a hundred times slower.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from qcowspec.fuzzing.places import Places, Unfit
 from qcowspec.fuzzing.vectors import base
 
 AIMED, STRUCTURAL = 0.5, 0.02
-"""Which part of the samples aims at a rule, and which has structures moved or repeated."""
+"""The share of the samples that aims at a rule, and the share that has any mutations."""
 
 BESIDES = 0.3
-"""How often a sample that aims at a rule has a field changed besides."""
+"""The share of the samples aimed at a rule that have another number changed."""
 
 LARGE = 1 << 20
-"""Bytes of an image that is drawn rarely, because it takes long to write and to read."""
+"""Bytes above which an image is drawn rarely, because it takes long to write and read."""
 
 SELDOM = 0.005
-"""How often a large one is drawn, beside the others."""
+"""The weight of a seed or rule that is drawn rarely; others have 1."""
 
-LABOUR = 16 << 10
-"""Bytes of a patch above which its rule is aimed at seldom: thousands of records take long."""
+PATCHED = 16 << 10
+"""Bytes of a patch above which it is drawn rarely: thousands of records take long to read."""
 
 NUMBERS = ("number",)
 """The mutation that most samples have: it is quick, because it does not open the image again."""
@@ -49,9 +49,9 @@ class Sample:
     """A mutant, and how to make it again.
 
     Attributes:
-        seed: The name of the image it is made from.
-        changes: What was changed, in order.
-        data: Its bytes.
+        seed: The name of the image that was changed.
+        changes: The changes, in order.
+        data: The bytes of the mutant.
         aim: The rule that it aims at, if any.
     """
 
@@ -63,13 +63,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a vector breaks its rule: the changes, on the base that it is made from.
-
-    Attributes:
-        seed: The base.
-        changes: What is changed in it.
-        length: Bytes of the image.
-    """
+    """How a vector breaks its rule: the changes of its base, and the bytes of the image."""
 
     seed: str
     changes: tuple[Change, ...]
@@ -77,23 +71,19 @@ class Recipe:
 
     @property
     def is_slow(self) -> bool:
-        """Whether it takes a reader long, whatever it does."""
-        return self.length > LARGE or sum(len(change.new) for change in self.changes) > LABOUR
+        """Whether any reader takes long on it."""
+        return self.length > LARGE or sum(len(change.new) for change in self.changes) > PATCHED
 
 
 class Stock:
-    """The seeds of a campaign.
-
-    Attributes:
-        seeds: The images, laid open, by name.
-    """
+    """The seeds of a campaign, by name."""
 
     def __init__(self, images: Mapping[str, bytes] | None = None, *, own: bool = True) -> None:
-        """Lay the seeds open.
+        """Open the seeds.
 
         Args:
-            images: The user's own, by name.
-            own: Whether the bases of the test vectors are seeds too: they have every feature.
+            images: The user's images, by name.
+            own: Whether the bases of the test vectors are seeds too; they have every feature.
         """
         self.seeds: dict[str, Places] = {}
         if own:
@@ -106,7 +96,7 @@ class Stock:
         self._own, self._users = own, frozenset(images or ())
 
     def rules(self) -> tuple[str, ...]:
-        """The rules that samples aim at: those that a vector breaks while an image is opened."""
+        """The rules that samples aim at: those that are judged while an image is opened."""
         return _aims() if self._own else ()
 
     def is_own(self, seed: str) -> bool:
@@ -138,12 +128,12 @@ class Stock:
         return Sample(seed, made.changes, made.data)
 
     def remade(self, seed: str, changes: Sequence[Change]) -> bytes:
-        """An image with changes applied in order, whatever they were drawn for."""
+        """A seed with changes applied in order."""
         return applied(self.seeds[seed].data, changes)
 
 
 def applied(data: bytes, changes: Sequence[Change]) -> bytes:
-    """An image's bytes with changes applied in order; where nothing is new, the file is cut."""
+    """An image with changes applied in order; a change with no new bytes cuts the file."""
     changed = bytearray(data)
     for change in changes:
         if change.new:
@@ -168,7 +158,7 @@ def _aims() -> tuple[str, ...]:
 
 @cache
 def _recipes(rule: str) -> tuple[Recipe, ...]:
-    """The ways to break a rule; the quick ones, if there are any."""
+    """The recipes for a rule; only the quick ones, if there are any."""
     recipes = []
     for vector in vectors.breaking(rule):
         draft = Draft(base(vector.base))
@@ -180,5 +170,5 @@ def _recipes(rule: str) -> tuple[Recipe, ...]:
 
 @cache
 def _is_slow(rule: str) -> bool:
-    """Whether every way to break a rule takes a reader long."""
+    """Whether a reader takes long on all images that break a rule."""
     return all(recipe.is_slow for recipe in _recipes(rule))

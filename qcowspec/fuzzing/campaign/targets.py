@@ -1,10 +1,10 @@
-"""Readers under test: any command, or a Python callable in a process that lives on.
+"""Readers under test: any command, or a Python callable in a process that is kept running.
 
 In: an image's path. Out: an `Outcome`. Refuses: a command that cannot be started, with
 `TargetError`.
 
-A reader runs in a process group of its own, with a bound on its time, its address space and the
-files it writes; what it says is kept in a file, of which the end is read.
+A reader runs in a process group of its own, with limits on time, address space and the size of
+files; its stderr goes to a file, of which the end is read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -30,35 +30,30 @@ from qcowspec.fuzzing.campaign.outcomes import Outcome, of_process
 from qcowspec.fuzzing.campaign.worker import MOST_CONTENT
 
 IMAGE, OUTPUT, FORMAT, SIZE = "{}", "{out}", "{format}", "{size}"
-"""What stands in a command for the image's path, for that of the raw file it is to write, for the
-format that the image is to be taken for, by QEMU's name, and for the bytes of the disk."""
+"""Placeholders in a command: the paths of the image and of the raw file to write, the image's
+format by QEMU's name, and the bytes of the disk."""
 
 SAID = 1 << 16
-"""Bytes of a reader's words that are looked at: the last ones."""
+"""Bytes of stderr that are read, from its end."""
 
 READY = 60.0
-"""Seconds that a Python reader may take to be imported."""
+"""Seconds that the import of a Python reader may take."""
 
 WRITTEN = 1 << 30
-"""Bytes of a file that a reader may write."""
+"""Bytes of a file that a reader may write, at most."""
 
 PYTHON = "python:"
-"""What a target's name begins with that is a callable: ``python:module:function``. Words behind it
-are further arguments, as text: ``python:module:function {format}``."""
+"""Prefix of a callable: ``python:module:function``. Words after it are further arguments, as text:
+``python:module:function {format}``."""
 
 
 class TargetError(Exception):
-    """The target cannot be run at all."""
+    """The target cannot be run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a reader may use for one image.
-
-    Attributes:
-        seconds: Time.
-        memory: Bytes of address space.
-    """
+    """Limits for one image: seconds, and bytes of address space."""
 
     seconds: float = 10.0
     memory: int = 4 << 30
@@ -68,16 +63,11 @@ class Target(Protocol):
     """A reader under test."""
 
     def run(self, image: Path, format: str) -> Outcome:
-        """Run it on an image.
-
-        Args:
-            image: The image's path.
-            format: ``qcow`` or ``qcow2``, for a command that has a place for it.
-        """
+        """Run it on the image at a path; `format` is ``qcow`` or ``qcow2``."""
         ...
 
     def close(self) -> None:
-        """End it."""
+        """End it, and remove its files."""
         ...
 
 
@@ -88,26 +78,26 @@ def target(
     *,
     python: str = sys.executable,
     stdout: bool = False,
-    beside: bool = False,
+    in_folder: bool = False,
     names: bool = False,
 ) -> Target:
-    """A target by what the user calls it.
+    """The target of a name.
 
     Args:
         name: A command with ``{}`` for the image's path, or ``python:module:function``.
-        limits: What it may use for one image.
+        limits: The limits for one image.
         scratch: A folder of its own.
         python: The interpreter that runs a callable.
-        stdout: Whether a command puts out the guest's bytes on stdout.
-        beside: Whether a command is run in the image's folder, where data files are looked up.
+        stdout: Whether a command writes the guest's bytes to stdout.
+        in_folder: Whether a command runs in the image's folder, where it finds data files.
         names: Whether a command names the rules for which it rejects an image; see `naming`.
 
     Raises:
-        TargetError: It cannot be one.
+        TargetError: The command lacks ``{}``.
     """
     if name.startswith(PYTHON):
         return Callable_(name.removeprefix(PYTHON), limits, scratch, python)
-    return Command(name, limits, scratch, stdout=stdout, beside=beside, names=names)
+    return Command(name, limits, scratch, stdout=stdout, in_folder=in_folder, names=names)
 
 
 class Command:
@@ -120,12 +110,12 @@ class Command:
         scratch: Path,
         *,
         stdout: bool = False,
-        beside: bool = False,
+        in_folder: bool = False,
         names: bool = False,
     ) -> None:
         self._words = shlex.split(command)
-        self._stdout, self._beside, self._names = stdout, beside, names
-        if beside and self._words and "/" in self._words[0]:
+        self._stdout, self._in_folder, self._names = stdout, in_folder, names
+        if in_folder and self._words and "/" in self._words[0]:
             self._words[0] = os.path.abspath(self._words[0])
         if not any(IMAGE in word for word in self._words):
             raise TargetError(f"{command!r} has no {IMAGE}, which stands for the image's path")
@@ -145,7 +135,7 @@ class Command:
             stderr = stack.enter_context(self._said.open("wb"))
             goes = self._output if self._stdout else self._answer if self._names else None
             out = None if goes is None else stack.enter_context(goes.open("wb"))
-            folder = image.parent if self._beside else None
+            folder = image.parent if self._in_folder else None
             process = _start(words, self._limits, said=stderr, out=out, folder=folder)
             status = _wait(process, self._limits.seconds)
         if status is None:
@@ -159,14 +149,14 @@ class Command:
         return outcome
 
     def close(self) -> None:
-        """Take away what it wrote."""
+        """Remove the files that it wrote."""
         self._said.unlink(missing_ok=True)
         self._output.unlink(missing_ok=True)
         self._answer.unlink(missing_ok=True)
 
 
-class Callable_:  # noqa: N801 - typing has the name without the stroke
-    """A Python callable, in a process that is started again where it hangs or dies."""
+class Callable_:  # noqa: N801 - typing has Callable
+    """A Python callable, in a process that is started again after it hangs or dies."""
 
     def __init__(self, name: str, limits: Limits, scratch: Path, python: str) -> None:
         worker = Path(__file__).with_name("worker.py")
@@ -208,14 +198,14 @@ class Callable_:  # noqa: N801 - typing has the name without the stroke
             self._process = None
 
     def _answer(self, process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | None:
-        """The next line it says; None where it says none in time."""
+        """The next line that it writes; None if it writes none in time."""
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], seconds)
         line = process.stdout.readline() if ready else b""
         return dict(json.loads(line)) if line.endswith(b"\n") else None
 
     def _ended(self, process: subprocess.Popen[bytes]) -> Outcome:
-        """What came of a process that gave no answer."""
+        """The outcome of a process that gave no answer."""
         try:
             status = process.wait(0.2)  # it may be dying
         except subprocess.TimeoutExpired:
@@ -234,7 +224,7 @@ def _filled(word: str, stands: Mapping[str, str]) -> str:
 
 
 def _size(image: Path, format: str) -> int:
-    """Bytes of the disk that are to be read: none of one too large, or of what is no image."""
+    """Bytes of the disk to read: 0 if it is too large, or if the file is not an image."""
     from qcowspec import lay_open
     from qcowspec.errors import QcowError
 
@@ -277,7 +267,7 @@ def _start(
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    """The status of a program that ends in time; None where it has to be ended."""
+    """The status of a program; None if it did not end in time, and was killed."""
     late = threading.Event()
 
     def end() -> None:
@@ -301,14 +291,14 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end(path: Path) -> str:
-    """The last of what was said."""
+    """The end of a file, as text."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - SAID))
         return file.read().decode("utf-8", "replace")
 
 
 def _start_of(path: Path) -> bytes:
-    """The first of what a file has, where there is one; a byte more than is looked at."""
+    """The start of a file, one byte longer than is parsed; empty if there is none."""
     if not path.is_file():
         return b""
     with path.open("rb") as file:
@@ -316,8 +306,5 @@ def _start_of(path: Path) -> bytes:
 
 
 def _digest(path: Path) -> str:
-    digest = sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()

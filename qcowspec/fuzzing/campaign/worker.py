@@ -3,12 +3,12 @@
 In: on stdin, a path and a format a line, with a NUL between them. Out: on stdout, an answer a line,
 as JSON. Refuses: a callable that cannot be imported, in its first line.
 
-It is run as a file, by whatever interpreter has the reader, and so imports nothing of ours. A
-callable takes a path, and what further words stand behind its name. It returns nothing, or the
-SHA-256 of the guest's bytes as text, or a mapping: ``verdict``, ``accept`` or ``reject``;
-``content``, that SHA-256; ``rules``, the ids of the rules that it names. An error of the reader's
-own, or one that says that a file is no good (`ValueError`, `EOFError`, `OSError`,
-`NotImplementedError`), rejects the image; any other is a crash.
+It is run as a file, by the interpreter that has the reader, and so imports nothing of ours. A
+callable takes a path, and the further words after its name. It returns nothing, or the SHA-256 of
+the guest's bytes as text, or a mapping: ``verdict``, ``accept`` or ``reject``; ``content``, that
+SHA-256; ``rules``, the ids of the rules that it names. An error class of the reader's own, or one
+that readers use for bad files (`ValueError`, `EOFError`, `OSError`, `NotImplementedError`),
+rejects the image; any other is a crash.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from pathlib import Path
 from typing import Any, TextIO
 
 HONEST = (ValueError, EOFError, OSError, NotImplementedError)
-"""Errors of Python's own with which a reader may turn down an image."""
+"""Built-in errors with which a reader may reject an image."""
 
 DISHONEST = (UnicodeError,)
-"""Those among them that say that nobody looked."""
+"""Those among them that count as a crash."""
 
 STEP = 1 << 20
 
 MOST_CONTENT = 1 << 28
-"""Bytes of a disk that is read; a larger one is opened only, as the oracle does with it."""
+"""Bytes of the largest disk that is read; a larger one is only opened."""
 
 
 FORMAT = "{format}"
-"""What stands among the further words for the format that the image is to be taken for."""
+"""Placeholder for the format, in the further words."""
 
 
 def oslo(path: str) -> None:
-    """OpenStack's inspector: what its services ask of an upload."""
+    """OpenStack's inspector, as its services check an upload."""
     inspector: Any = importlib.import_module("oslo_utils.imageutils.format_inspector")
     found = inspector.detect_file_format(path)
     if str(found) not in {"qcow2", "qcow"}:
@@ -71,13 +71,7 @@ def libqcow(path: str) -> str | None:
 
 @dataclass(frozen=True)
 class Preset:
-    """A reader that is known here.
-
-    Attributes:
-        module: What has to be importable.
-        package: The package whose errors are the reader's own.
-        read: Calls it.
-    """
+    """A reader: its module, the package whose errors are its own, and a function that calls it."""
 
     module: str
     package: str
@@ -103,7 +97,7 @@ def _content(read: Callable[[int], bytes], size: int) -> str | None:
 def _found(name: str) -> Preset:
     if name in PRESETS:
         preset = PRESETS[name]
-        importlib.import_module(preset.module)  # a missing library is found at once
+        importlib.import_module(preset.module)  # fails at once if the library is missing
         return preset
     module, _, function = name.partition(":")
     read: Callable[[str], Any] = getattr(importlib.import_module(module), function)
@@ -131,7 +125,7 @@ def _answer(reader: Preset, path: str, further: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer until there is nothing more to answer."""
+    """Answer until stdin ends."""
     name, further, out = sys.argv[1], sys.argv[2:], sys.stdout
     sys.stdout = sys.stderr  # a reader may print; the pipe is ours
     try:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from qcowspec.errors import QcowError
-from qcowspec.fuzzing.judging import Judgement, judge
+from qcowspec.fuzzing.judging import Judgement, disk_sha256, judge
 from qcowspec.fuzzing.kit.case import Case
 from qcowspec.fuzzing.vectors import ACCEPTS
+from qcowspec.image import open as open_image
 from qcowspec.reader.verdict import look_at_data_file
 from qcowspec.sources.gate import gate_of
 
@@ -33,8 +34,6 @@ BYTES, FAILS = "bytes", "fails"
 
 LARGEST_DISK = 64 << 20
 """Bytes of a disk that is read at most."""
-
-STEP = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +139,10 @@ def _reasons(found: Judgement) -> dict[str, str]:
 
 def _read(case: Case, path: Path) -> tuple[str | None, int | None, str | None, str | None]:
     """Read all of a disk: what came of it, its size and SHA-256, or the rule that it broke."""
-    from qcowspec.image import open as open_image
-
     try:
         with open_image(path, format=case.format, allow="same-dir", secret=case.secret) as image:
             if image.size > LARGEST_DISK:
                 return None, None, None, None
-            summed = sha256()
-            for offset in range(0, image.size, STEP):
-                summed.update(image.pread(offset, min(STEP, image.size - offset)))
-            return BYTES, image.size, summed.hexdigest(), None
+            return BYTES, image.size, disk_sha256(image), None
     except QcowError as error:
         return FAILS, None, None, error.rule

@@ -6,23 +6,18 @@ library does.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 from qcowspec.errors import Invalid
+from qcowspec.fuzzing.judging import disk_sha256
 from qcowspec.image import open as open_image
 from qcowspec.reader.verdict import validate
 
-STEP = 1 << 20
-
 
 def read(path: str, format: str | None = None, secret: str | None = None) -> str:
-    """Read all of a disk, and the files beside the image where it names them."""
+    """Read all of a disk, from the files beside the image too if the image names them."""
     with open_image(path, format=format, allow="same-dir", secret=secret) as image:
-        digest = sha256()
-        for offset in range(0, image.size, STEP):
-            digest.update(image.pread(offset, min(STEP, image.size - offset)))
-    return digest.hexdigest()
+        return disk_sha256(image)
 
 
 def judge(path: str) -> None:
@@ -31,12 +26,12 @@ def judge(path: str) -> None:
 
 
 def judge_upload(path: str) -> None:
-    """Judge an image as an operator does who was sent it."""
+    """Judge an image as an operator judges an upload."""
     _judge(path, "untrusted")
 
 
 def name(path: str, format: str, profile: str = "qemu") -> dict[str, Any]:
-    """Judge an image, and name the rules for which the profile rejects it, or is warned."""
+    """Judge an image, and name the broken rules that the profile rejects or reports."""
     verdict = validate(path, profile=profile, format=format, allow="same-dir")
     found = (*verdict.errors, *verdict.warnings)
     return {"verdict": verdict.verdict, "rules": [each.rule for each in found]}

@@ -42,7 +42,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Criteria:
     """What a reader is held to.
 
     Attributes:
@@ -55,12 +55,12 @@ class Held:
 
     profile: str = "qemu"
     reads: bool = False
-    told: bool = False
+    format_given: bool = False
     unlocks: bool = False
     names: str | None = None
 
     @staticmethod
-    def of(target: str, profile: str, *, reads: bool, names: str | None = None) -> Held:
+    def of(target: str, profile: str, *, reads: bool, names: str | None = None) -> Criteria:
         """What a target is held to, by what stands in its command.
 
         Raises:
@@ -68,7 +68,7 @@ class Held:
         """
         if names is not None and FORMAT not in target:
             raise Unfit(f"a reader that names rules has to be told the format: {FORMAT}")
-        return Held(profile, reads, FORMAT in target, KEY in target, names)
+        return Criteria(profile, reads, FORMAT in target, KEY in target, names)
 
     def answer(self, row: Row) -> str | None:
         """What a reader has to do with a case: accept or reject; None if it is not asked.
@@ -76,7 +76,7 @@ class Held:
         Raises:
             Unfit: The kit has no verdicts of this profile.
         """
-        verdicts = row["verdict" if self.told else "probed"]
+        verdicts = row["verdict" if self.format_given else "probed"]
         if self.profile not in verdicts:
             raise Unfit(f"the kit has no verdicts of {self.profile}; it has {', '.join(verdicts)}")
         if verdicts[self.profile] == REJECTS or not self.reads:
@@ -96,7 +96,7 @@ class Held:
         if outcome.answer == REJECTS and wanted == ACCEPTS:
             return "rejected"
         if outcome.answer == ACCEPTS and wanted == REJECTS:
-            opens = row["verdict" if self.told else "probed"][self.profile] == ACCEPTS
+            opens = row["verdict" if self.format_given else "probed"][self.profile] == ACCEPTS
             return "ciphertext" if opens and row["read"] == BYTES else "accepted"
         if self.reads and wanted == ACCEPTS and outcome.content != row["guest"]["sha256"]:
             return "wrong-bytes"
@@ -161,14 +161,9 @@ class Mark:
 
 @dataclass
 class Score:
-    """What a reader did with the kit.
+    """The marks of a reader, one for each case, in the kit's order."""
 
-    Attributes:
-        held: What it was held to.
-        marks: What it did with each case, in the kit's order.
-    """
-
-    held: Held
+    criteria: Criteria
     marks: list[Mark] = field(default_factory=list)
 
     @property
@@ -196,12 +191,12 @@ class Score:
 
     def as_json(self) -> dict[str, Any]:
         """The score, for programs."""
-        held = self.held
+        criteria = self.criteria
         return {
             "schema": "qcowspec.kit-score/1",
-            "profile": held.profile,
-            "reads": held.reads,
-            "names": held.names,
+            "profile": criteria.profile,
+            "reads": criteria.reads,
+            "names": criteria.names,
             "cases": len(self.marks),
             "asked": self.asked,
             "right": self.right,
@@ -263,15 +258,8 @@ def _is_case(row: Any) -> bool:
     return read or row["read"] != BYTES
 
 
-def score(rows: Sequence[Row], folder: Path, held: Held, targets: Sequence[Target]) -> Score:
-    """Run readers, which are one reader several times, on cases side by side."""
-    made = Score(held)
-    made.marks += marks(rows, folder, held, targets)
-    return made
-
-
 def marks(
-    rows: Sequence[Row], folder: Path, held: Held, targets: Sequence[Target]
+    rows: Sequence[Row], folder: Path, criteria: Criteria, targets: Sequence[Target]
 ) -> Iterator[Mark]:
     """The marks of a reader, one after the other, in the order of the cases."""
     free: SimpleQueue[Target] = SimpleQueue()
@@ -279,15 +267,15 @@ def marks(
         free.put(each)
 
     def one(row: Row) -> Mark:
-        if held.answer(row) is None:
+        if criteria.answer(row) is None:
             return Mark(row, None)
         reader = free.get()
         try:
             outcome = reader.run((folder / row["image"]).absolute(), row["format"])
         finally:
             free.put(reader)
-        kind = held.mark(row, outcome)
-        return Mark(row, kind, outcome.detail, held.profile, outcome.rules)
+        kind = criteria.mark(row, outcome)
+        return Mark(row, kind, outcome.detail, criteria.profile, outcome.rules)
 
     if len(targets) == 1:
         yield from map(one, rows)

@@ -1,7 +1,7 @@
-"""Mutations: images broken on purpose, with a record of what was changed.
+"""The mutation engine: breaks images on purpose, and records what was changed.
 
-In: a seed image and a source of chance. Out: `Mutant`s. Refuses: a mutation or a rule that the
-seed has nothing for, as `Unfit`.
+In: a seed image and a source of random numbers. Out: `Mutant`s. Refuses: a mutation or a rule that
+does not fit the seed, as `Unfit`.
 
     random = Random(7)
     mutant = mutate(seed, random)
@@ -47,10 +47,10 @@ __all__ = [
 ]
 
 TRIES = 64
-"""Mutations that are drawn until one fits the image."""
+"""Mutations that are tried on one image, at most."""
 
 MOST = 3
-"""Mutations of one mutant, unless more are asked for."""
+"""Mutations applied to one mutant, at most, unless another number is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,8 @@ class Mutant:
     """An image made from another one.
 
     Attributes:
-        data: Its bytes.
         mutations: The names of the mutations, or the ids of the vectors, that made it, in order.
-        changes: What was changed, in order.
+        changes: The changes of its bytes, in order.
     """
 
     data: bytes
@@ -78,14 +77,14 @@ def mutate(
     """An image with a few mutations.
 
     Args:
-        seed: The image, or a handle to it, which saves opening it again.
-        random: The source of chance.
-        names: The mutations to draw from; all of them where there is none.
-        most: How many at most.
+        seed: The image; as `Places` it is not opened again.
+        random: The source of random numbers.
+        names: The mutations to draw from; if empty, all.
+        most: How many are applied, at most.
 
     Raises:
         Unfit: None of the mutations fits the image.
-        KeyError: There is no mutation of such a name.
+        KeyError: No mutation has such a name.
     """
     draft = Draft(seed)
     chosen = [MUTATIONS[name] for name in names] or list(MUTATIONS.values())
@@ -104,16 +103,11 @@ def mutate(
 
 
 def break_rule(seed: bytes | Places, rule: str, random: Random) -> Mutant:
-    """An image that breaks a rule: the patch of one of the vectors that do, on this seed.
-
-    Args:
-        seed: The image, or a handle to it.
-        rule: The rule's id.
-        random: Chooses, if several vectors break the rule.
+    """An image that breaks a rule, by the patch of one of the vectors that break it.
 
     Raises:
         Unfit: No such patch fits the image.
-        KeyError: There is no rule of this id.
+        KeyError: No rule has this id.
     """
     places = _handle(seed)
     for vector in _recipes(rule, random):
@@ -128,18 +122,13 @@ def break_rule(seed: bytes | Places, rule: str, random: Random) -> Mutant:
 
 
 def break_rules(seed: bytes | Places, rules: Iterable[str], random: Random) -> Mutant:
-    """An image that several rules are broken in, as far as the breach of one hides no other.
-
-    Args:
-        seed: The image, or a handle to it.
-        rules: The rules' ids.
-        random: Chooses, if several vectors break a rule.
+    """An image that breaks several rules, unless one broken rule hides another.
 
     Raises:
         Unfit: The patches do not fit the image, or not together.
-        KeyError: There is no rule of such an id.
+        KeyError: No rule has such an id.
     """
-    # What comes last is broken first: a broken header hides the rest from later patches.
+    # The last rule is broken first: a broken header hides the rest from later patches.
     order = {rule: number for number, rule in enumerate(BY_ID)}
     made = Mutant(_handle(seed).data, (), ())
     for rule in sorted(set(rules), key=order.__getitem__, reverse=True):
@@ -153,7 +142,7 @@ def _handle(seed: bytes | Places) -> Places:
 
 
 def _changed(draft: Draft, drawn: Mutation, random: Random) -> str | None:
-    """Apply a mutation; what it is called by if it fitted the image and changed something."""
+    """Apply a mutation; its name, or None if it did not fit or changed nothing."""
     before = len(draft.changes)
     try:
         with draft.all_or_nothing():
@@ -164,7 +153,7 @@ def _changed(draft: Draft, drawn: Mutation, random: Random) -> str | None:
 
 
 def _recipes(rule: str, random: Random) -> list[vectors.Vector]:
-    """The vectors that break a rule, in any order; at last those whose base does so by itself."""
+    """The vectors that break a rule, shuffled; those without a patch come last."""
     if rule not in BY_ID:
         raise KeyError(rule)
     found = list(vectors.breaking(rule))
@@ -173,7 +162,7 @@ def _recipes(rule: str, random: Random) -> list[vectors.Vector]:
 
 
 def _is_broken(draft: Draft, rule: str) -> bool:
-    """Whether the rule is broken now; of rules that are judged later the patch is believed."""
+    """Whether the rule is broken now; for rules that are judged later, whether the patch fits."""
     if BY_ID[rule].judged != "opening":
         return bool(draft.changes) and BY_ID[rule].versions.count(draft.base.version) > 0
     taken_for = str(draft.base.image.format)

@@ -8,10 +8,9 @@ from qcow_parsers import constants as c
 
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import mutation, numbers, pick, set_to_edge
-from qcowspec.fuzzing.patches import insert_extension
+from qcowspec.fuzzing.patches import extension_record, insert_extension
 from qcowspec.fuzzing.places import Place, Unfit
 from qcowspec.spec.structures import Part
-from qcowspec.spec.units import align_up
 
 MAGICS = [extension.magic for extension in c.EXTENSIONS]
 PAYLOADS = (b"", b"raw", b"x" * 15, b"x" * 16, b"json:{}", bytes(16), bytes(24), bytes(48))
@@ -25,7 +24,7 @@ def extension_magic(draft: Draft, random: Random) -> None:
 
 @mutation(weight=4)
 def extension_len(draft: Draft, random: Random) -> None:
-    """An extension with another length, and the same data."""
+    """Another length of an extension, with the same data."""
     place = _field(draft, random, "len")
     set_to_edge(draft, random, place)
 
@@ -52,23 +51,22 @@ def extension_text(draft: Draft, random: Random) -> None:
 
 @mutation(weight=4)
 def extension_insert(draft: Draft, random: Random) -> None:
-    """One extension more, well made or with a length that lies."""
+    """One more extension, valid or with a wrong length."""
     data = random.choice(PAYLOADS)
     length = len(data) if random.random() < 0.8 else random.choice((0, 8, 1 << 31, (1 << 32) - 1))
     magic = random.choice([*MAGICS, random.randrange(1, 1 << 32)])
-    head = magic.to_bytes(4, "big") + length.to_bytes(4, "big")
-    insert_extension(draft, head + data.ljust(align_up(len(data), c.QCOW2_EXT_ALIGNMENT), b"\0"))
+    insert_extension(draft, extension_record(magic, length, data))
 
 
 @mutation(weight=3)
 def extension_duplicate(draft: Draft, random: Random) -> None:
-    """An extension a second time."""
+    """An extension repeated."""
     insert_extension(draft, random.choice(_records(draft, 1)).data)
 
 
 @mutation(weight=2)
 def extension_reorder(draft: Draft, random: Random) -> None:
-    """Two extensions in each other's place."""
+    """Two extensions exchanged."""
     records = _records(draft, 2)
     first = random.randrange(len(records) - 1)
     second = random.randrange(first + 1, len(records))
@@ -79,7 +77,7 @@ def extension_reorder(draft: Draft, random: Random) -> None:
 
 @mutation(weight=2)
 def extension_remove_end(draft: Draft, random: Random) -> None:
-    """No END: a record of another type in its place."""
+    """The END replaced by a record of another type."""
     image = draft.places.image
     if not image.extensions or int(image.extensions[-1].magic) != c.QCOW2_EXT_MAGIC_END:
         raise Unfit("the image's extensions have no END")
@@ -89,7 +87,7 @@ def extension_remove_end(draft: Draft, random: Random) -> None:
 
 @mutation(weight=2)
 def extension_slack(draft: Draft, random: Random) -> None:
-    """Bytes in the first cluster that belong to nothing."""
+    """A byte in the first cluster after the header changed."""
     start, cluster = draft.places.extension_area(), draft.base.cluster_size
     if start >= cluster:
         raise Unfit("the header leaves no room in the first cluster")
@@ -102,10 +100,10 @@ def _field(draft: Draft, random: Random, name: str) -> Place:
 
 
 def _records(draft: Draft, least: int) -> list[Part[object]]:
-    """The extensions that are not the END, as bytes."""
+    """The extensions other than the END, as bytes."""
     kept = draft.places.image.extensions
     records: list[Part[object]] = [
-        part  # type: ignore[misc]  # of a layout that matters to nobody here
+        part  # type: ignore[misc]  # the layout does not matter here
         for part, parsed in zip(kept.parts, kept, strict=True)
         if int(parsed.magic) != c.QCOW2_EXT_MAGIC_END
     ]

@@ -34,7 +34,7 @@ def header_field(draft: Draft, random: Random) -> None:
 
 @mutation(weight=5)
 def header_small_field(draft: Draft, random: Random) -> None:
-    """A field of the header with few sensible values, to any small one."""
+    """A field of the header that has few valid values, to any small one."""
     fields = [place for place in numbers(draft, "header.") if place.path[7:] in NARROW]
     draft.set(pick(random, fields, "header"), random.randrange(24))
 
@@ -92,7 +92,7 @@ def table_far(draft: Draft, random: Random) -> None:
 
 @mutation(weight=4)
 def table_overlap(draft: Draft, random: Random) -> None:
-    """Two of the header's tables in one place, or one in the header's."""
+    """Two tables of the header at one offset, or one at the header's."""
     tables = [place for place in numbers(draft, "header.") if place.path in OFFSETS]
     place = pick(random, tables, "table")
     others = [0, *(int(other.value or 0) for other in tables if other is not place)]
@@ -115,7 +115,7 @@ def table_size(draft: Draft, random: Random) -> None:
 
 @mutation(weight=6)
 def backing_name(draft: Draft, random: Random) -> None:
-    """A backing file name, at one end of where it may stand, or beyond."""
+    """A backing file name, at an end of its allowed range, or outside."""
     name = random.choice(NAMES)
     length = random.choice((len(name), len(name), 0, 1, 1023, 1024, (1 << 32) - 1))
     cluster = draft.base.cluster_size

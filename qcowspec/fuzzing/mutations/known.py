@@ -1,4 +1,4 @@
-"""The mutation that knows the rules: the patch of any test vector, breaking or at an edge."""
+"""The mutation that applies the patch of any test vector, breaking or at an edge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qcowspec.fuzzing.patches import apply
 from qcowspec.fuzzing.places import Unfit
 
 GROWTH = 1 << 20
-"""Bytes that a patch may add; some vectors have tables of many megabytes."""
+"""Bytes that a patch may add, at most; some vectors have tables of many megabytes."""
 
 
 @mutation(weight=16)

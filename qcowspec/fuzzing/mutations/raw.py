@@ -19,7 +19,7 @@ PIECE = 4096
 """Bytes of a piece that is copied, inserted or removed, at most."""
 
 MOVED = 1 << 20
-"""Bytes behind an inserted or removed piece that are moved, at most."""
+"""Bytes after an inserted or removed piece that are moved, at most."""
 
 HEADER = 128
 """Bytes at the start of the file that are hit as often as all others together."""
@@ -52,14 +52,14 @@ def flip_bit(draft: Draft, random: Random) -> None:
 
 @mutation(weight=6)
 def overwrite_bytes(draft: Draft, random: Random) -> None:
-    """Some bytes of a structure overwritten with any others."""
+    """Some bytes of a structure overwritten with others."""
     place, at = _byte(draft, random)
     draft.write(at, random.randbytes(random.choice((1, 2, 4, 8))), place.path)
 
 
 @mutation(weight=5)
 def truncate(draft: Draft, random: Random) -> None:
-    """The end cut off: at, in or behind a structure or table, or anywhere."""
+    """The end cut off: at, in or after a structure or table, or anywhere."""
     places = [*draft.places.fields, *draft.places.entries]
     near = [place.offset + step for place in places for step in (0, place.length, 1)]
     spots = [spot for spot in near if 0 < spot < len(draft.data)]
@@ -77,7 +77,7 @@ def grow(draft: Draft, random: Random) -> None:
 
 @mutation(weight=4)
 def swap_clusters(draft: Draft, random: Random) -> None:
-    """Two clusters in each other's place."""
+    """Two clusters exchanged."""
     first, second = _clusters(draft, random)
     one, other = _cluster(draft, first), _cluster(draft, second)
     length = min(len(one), len(other))
@@ -153,7 +153,7 @@ def _piece(draft: Draft, random: Random, moved: int | None = None) -> tuple[int,
 
 
 def _byte(draft: Draft, random: Random) -> tuple[Place, int]:
-    """A byte of metadata that the file has, and the field that it is in."""
+    """A byte of metadata within the file, and its field."""
     places = [*draft.places.fields, *draft.places.entries]
     there = [place for place in places if place.offset + place.length <= len(draft.data)]
     place = pick(random, there, "metadata")
@@ -161,7 +161,7 @@ def _byte(draft: Draft, random: Random) -> tuple[Place, int]:
 
 
 def _clusters(draft: Draft, random: Random) -> tuple[int, int]:
-    """Where two clusters start; the first one of the file is none of them."""
+    """Where two clusters start, other than the first of the file."""
     size = draft.base.cluster_size
     count = len(draft.data) // size
     if count < 3:

@@ -7,6 +7,7 @@ from random import Random
 from qcowspec.build import structure
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.mutations.registry import mutation, numbers, pick, qcow2_only, set_to_edge
+from qcowspec.fuzzing.places import Place
 from qcowspec.spec.units import MAX_L1_ENTRIES
 
 MODES = (b"xts-plain64", b"cbc-essiv:sha256", b"cbc-essiv", b"xts", b"foo-plain", b"cbc-plain:md5")
@@ -26,15 +27,12 @@ def snapshot_field(draft: Draft, random: Random) -> None:
 def snapshot_id(draft: Draft, random: Random) -> None:
     """A snapshot with the ID of another one."""
     texts = [p for p in draft.places.fields if p.path.endswith(".id_str") and p.length]
-    place = pick(random, texts, "snapshots with an ID")
-    other = random.choice(texts).value
-    if isinstance(other, bytes):
-        draft.write(place.offset, other[: place.length].ljust(place.length, b"\0"), place.path)
+    _copy_text(draft, random, texts, "snapshots with an ID")
 
 
 @mutation(weight=3)
 def snapshot_graft(draft: Draft, random: Random) -> None:
-    """A new snapshot table behind the end of the file."""
+    """A new snapshot table after the end of the file."""
     qcow2_only(draft)
     extra = random.choice((0, 8, 16, 24, 1024, 1025))
     fields = {
@@ -73,7 +71,12 @@ def bitmap_names(draft: Draft, random: Random) -> None:
     """A bitmap with the name of another one."""
     named = [p for p in draft.places.fields if p.path.startswith("bitmaps[") and p.length]
     texts = [place for place in named if place.path.endswith(".name")]
-    place, other = pick(random, texts, "bitmaps"), random.choice(texts).value
+    _copy_text(draft, random, texts, "bitmaps")
+
+
+def _copy_text(draft: Draft, random: Random, texts: list[Place], what: str) -> None:
+    """Overwrite one of the texts with another one of them, cut or padded to its length."""
+    place, other = pick(random, texts, what), random.choice(texts).value
     if isinstance(other, bytes):
         draft.write(place.offset, other[: place.length].ljust(place.length, b"\0"), place.path)
 
@@ -99,6 +102,6 @@ def luks_text(draft: Draft, random: Random) -> None:
 
 @mutation(weight=3)
 def luks_pointer(draft: Draft, random: Random) -> None:
-    """The encryption header pointer, leading elsewhere."""
+    """The encryption header pointer, to another place."""
     place = draft.find(f"header_extensions[crypto].data.{random.choice(('offset', 'length'))}")
     set_to_edge(draft, random, place)

@@ -1,10 +1,9 @@
-"""How a mutation is added to the others, and what they draw with.
+"""Registers mutations, and draws places and values for them.
 
-In: functions. Out: `MUTATIONS`, by name. Refuses: two of one name.
+In: functions. Out: `MUTATIONS`, by name. Refuses: two mutations of one name.
 
-A mutation is one decorated function: it is handed an image that is being changed and a source of
-chance, draws what it does, and does it; where the image has not what it is about, it raises
-`Unfit` and is undone. What it changed stands in the draft's record.
+A mutation is one decorated function that is called with a draft of an image and a source of random
+numbers, and changes the draft. If the image lacks what it needs, it raises `Unfit` and is undone.
 """
 
 from __future__ import annotations
@@ -21,19 +20,12 @@ from qcowspec.spec.metadata import Format
 from qcowspec.spec.units import BITS_PER_BYTE
 
 Change = Callable[[Draft, Random], str | None]
-"""Changes a draft; says what it is to be called by, if its mutation's name does not tell."""
+"""Changes a draft; returns a name for what it did, if not the mutation's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A way to change an image.
-
-    Attributes:
-        name: Its name.
-        says: What it does, in a few words.
-        change: Does it.
-        weight: How often it is drawn, beside the others.
-    """
+    """A way to change an image, with its description; it is drawn in proportion to `weight`."""
 
     name: str
     says: str
@@ -42,15 +34,11 @@ class Mutation:
 
 
 MUTATIONS: dict[str, Mutation] = {}
-"""Every mutation there is, by name."""
+"""All mutations, by name."""
 
 
 def mutation(weight: int) -> Callable[[Change], Change]:
-    """Add a function to the mutations, under its own name and with its own first line.
-
-    Args:
-        weight: How often it is drawn, beside the others.
-    """
+    """Register a function as a mutation; its name and first line become the mutation's."""
 
     def add(change: Change) -> Change:
         name = change.__name__.rstrip("_").replace("_", "-")
@@ -67,7 +55,7 @@ def pick(random: Random, places: Sequence[Place], what: str) -> Place:
     """One of several places.
 
     Raises:
-        Unfit: There is none.
+        Unfit: There are none.
     """
     if not places:
         raise Unfit(f"the image has no {what}")
@@ -75,12 +63,12 @@ def pick(random: Random, places: Sequence[Place], what: str) -> Place:
 
 
 def numbers(draft: Draft, *prefixes: str) -> list[Place]:
-    """The numbers of the structures and tables whose paths begin so."""
+    """The numbers of the structures and tables whose paths have one of these prefixes."""
     return [place for place in draft.places.numbers if place.path.startswith(prefixes)]
 
 
 def qcow2_only(draft: Draft, *, version: int | None = None) -> None:
-    """Let only images of version 2 or 3 pass, or of one of them.
+    """Accept only images of version 2 or 3, or of the given one.
 
     Raises:
         Unfit: The image is of another version.

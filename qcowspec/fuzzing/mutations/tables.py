@@ -16,7 +16,7 @@ L2 = FIELDS["qcow2::l2_table"]
 """The bits of the fields of an L2 entry."""
 
 FLAGS = (0, 62, 63)
-"""Bits that say what an entry is."""
+"""The bits of an entry that are flags."""
 
 
 @mutation(weight=5)
@@ -53,7 +53,7 @@ def entry_unaligned(draft: Draft, random: Random) -> None:
 
 @mutation(weight=4)
 def entry_past_end(draft: Draft, random: Random) -> None:
-    """An entry that points behind the end of the file, or at its last cluster."""
+    """An entry that points past the end of the file, or at its last cluster."""
     place = _entry(draft, random)
     far = random.choice((-1, 0, 1, 1 << 20)) * draft.base.cluster_size
     draft.set(place, _flags(place) | max(0, draft.base.end + far))
@@ -71,7 +71,7 @@ def entry_overlap(draft: Draft, random: Random) -> None:
 
 @mutation(weight=3)
 def refcount(draft: Draft, random: Random) -> None:
-    """A reference count that is wrong."""
+    """A wrong reference count."""
     counts = [p for p in draft.places.entries if p.path.startswith("refcount_blocks")]
     place = pick(random, counts, "refcounts of whole bytes")
     most = (1 << place.length * BITS_PER_BYTE) - 1
