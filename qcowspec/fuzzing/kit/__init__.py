@@ -1,5 +1,5 @@
-"""The conformance kit: small images, and what a reader has to make of each.
+"""The conformance kit: small images, and what a reader has to do with each.
 
-`cases` says what there is, `expectations` what has to come of it, `making` writes it down, and
-`scoring` holds a reader to it.
+`cases` describes the images, `expectations` records the right answers, `making` writes the kit, and
+`scoring` scores a reader with it.
 """

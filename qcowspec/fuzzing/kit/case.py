@@ -1,6 +1,6 @@
-"""One image of the kit, said as a build spec.
+"""One image of the kit, described by a build spec.
 
-In: a build spec. Out: the image, and the files beside it. Refuses: what a spec refuses.
+In: a build spec. Out: the image, and its other files. Refuses: an invalid spec.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from qcowspec.fuzzing.kit.encrypting import Luks, luks_header, with_aes, with_lu
 
 Spec = Mapping[str, Any]
 
-SECRET = "kit secret"  # noqa: S105 - there is nothing behind it
+SECRET = "kit secret"  # noqa: S105 - it protects nothing
 """The passphrase of every encrypted image of the kit."""
 
 
@@ -23,19 +23,18 @@ class Case:
     """An image of the kit.
 
     Attributes:
-        id: Its name, which is its folder's as well: the rule's or the feature's, and what is
-            special about it.
-        says: That, in a sentence.
-        feature: What it is about, in a word or two: cases are counted by it.
+        id: Its id, which is also its folder: the rule or the feature, and a name.
+        says: What is special about it, in a sentence.
+        feature: The feature that it is counted under.
         spec: The image, as `qcowspec build` takes it.
-        rule: The id of the rule that it is about; None for what is about a feature.
+        rule: The id of the rule that it tests; None if it tests a feature.
         format: ``qcow`` or ``qcow2``.
-        files: Files beside the image by name, as build specs, or `raw`.
-        luks: How its data are encrypted; None if they are not.
-        aes: Whether its data are encrypted as versions 1 and 2 had it first.
-        fails: Why reading it must fail, though it opens; None where it must not.
-        asked: Whether anybody is asked for the bytes of its disk.
-        differs: Where the QEMU that the kit was held against does something else, and why.
+        files: The files that the image names, as build specs, or `raw`.
+        luks: How its data are encrypted; None if they are not, or not by LUKS.
+        aes: Whether its data are encrypted by AES without LUKS.
+        fails: Why reading it must fail, though it opens; None if reading must not fail.
+        asked: Whether the bytes of its disk are tested.
+        differs: How QEMU 7.2 differs, and why.
     """
 
     id: str
@@ -72,7 +71,7 @@ class Case:
         return data if self.luks is None else with_luks(data, self.luks)
 
     def beside(self) -> Iterator[tuple[str, bytes]]:
-        """The files beside the image: name and bytes."""
+        """The other files, by name, with their bytes."""
         for name, spec in self.files.items():
             if "raw" in spec:
                 yield name, raw_bytes(spec)
@@ -89,7 +88,7 @@ class Case:
 
 
 def raw(length: int, **writes: Any) -> Spec:
-    """A raw file: its length, and texts by their offset, as ``at_4096="text"``."""
+    """A raw file: its length, and texts by offset, as ``at_4096="text"``."""
     return {"raw": length, "writes": {key.removeprefix("at_"): v for key, v in writes.items()}}
 
 
@@ -103,7 +102,7 @@ def raw_bytes(spec: Spec) -> bytes:
 
 
 def sound(feature: str, name: str, says: str, spec: dict[str, Any], **more: Any) -> Case:
-    """A case about a feature: an image that is sound."""
+    """A case of a feature: a valid image."""
     folder = feature.replace(" ", "-")
     more.setdefault("format", "qcow" if spec.get("version") == 1 else "qcow2")
     return Case(f"reading/{folder}/{name}", says, feature, spec, **more)

@@ -1,7 +1,6 @@
-"""What is in the kit: each image, said as a build spec, and what it is about.
+"""All cases of the kit: the test vectors, and the cases of `reading` and `faults`.
 
-In: the test vectors, and the specs of `reading` and `faults`. Out: `Case`s, and the bytes of their
-files. Refuses: nothing.
+In: nothing. Out: `Case`s. Refuses: nothing.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ def everything() -> Iterator[Case]:
 
 
 STREAM = "probe/stream"
-"""The rule that is about how the bytes come, of which a file says nothing; its images are large."""
+"""A rule about streams, which a file cannot test; its images are large."""
 
 
 def of_vectors() -> Iterator[Case]:
-    """The test vectors: a rule broken, or just not."""
+    """The test vectors: a rule broken, or an image at its edge."""
     described = vectors.bases()
     for vector in vectors.everything():
         if vector.rule == STREAM:
             continue
-        looks_late = vector.breaks and BY_ID[vector.rule].qemu.when == "data"
+        fails_late = vector.breaks and BY_ID[vector.rule].qemu.when == "data"
         yield Case(
             id=f"rules/{vector.id}",
             says=vector.says,
@@ -39,8 +38,8 @@ def of_vectors() -> Iterator[Case]:
             spec={"base": vector.base, "patch": [dict(each) for each in vector.patch]},
             rule=vector.rule,
             format=vectors.format_of(vector),
-            fails=vector.says if looks_late else None,
-            # A name is looked up wherever the reader pleases: nobody is asked to follow it.
+            fails=vector.says if fails_late else None,
+            # Readers look up names in different places, so these are not read.
             asked=not (described[vector.base].keys() & {"backing_name", "data_file", "luks"})
             and vector.stage not in ("backing", "encryption", "extensions"),
         )

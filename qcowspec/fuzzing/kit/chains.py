@@ -15,13 +15,13 @@ K = 1 << 10
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """All cases."""
     yield from backing()
     yield from data_files()
 
 
 def backing() -> Iterator[Case]:
-    """Backing chains: formats below, longer and shorter disks."""
+    """Backing chains: formats of the backing file, longer and shorter disks."""
     written: list[dict[str, Any]] = [
         {"at": 4090, "text": "on top, across"},
         {"at": 40960, "text": "on top"},

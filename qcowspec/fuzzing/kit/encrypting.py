@@ -4,8 +4,8 @@ In: the bytes of an image, a passphrase, names of a cipher. Out: the same image,
 encrypted in place; for LUKS the header and the key material that go into it. Refuses: ciphers other
 than AES.
 
-Keys and salts are noise that is the same every time: what is made here hides nothing. It is written
-apart from `qcowspec.crypto`, which decrypts, so that the one does not share the other's mistakes.
+Keys and salts are the same every time, and protect nothing. The code shares nothing with
+`qcowspec.crypto`, which decrypts, so that neither hides the other's mistakes.
 
 Source: block/qcow.c, block/qcow2-cluster.c; crypto/block-qcow.c, block-luks.c, afsplit.c,
 ivgen-*.c.
@@ -38,11 +38,10 @@ class Luks:
     """How an image is encrypted.
 
     Attributes:
-        passphrase: What opens it.
-        key_size: Bytes of the key; XTS has two keys in it.
+        passphrase: The passphrase of `slot`, the only active key slot.
+        key_size: Bytes of the key; that of XTS consists of two keys.
         mode: As in the header, such as ``xts-plain64``.
         digest: Name of the hash.
-        slot: The key slot that the passphrase opens.
     """
 
     passphrase: bytes
@@ -58,12 +57,12 @@ class Luks:
 
 
 def noise(name: str, size: int) -> bytes:
-    """Bytes that look like chance, and are the same every time."""
+    """Bytes that look random, and are the same every time."""
     return hashlib.shake_256(f"qcowspec kit {name}".encode()).digest(size)
 
 
 def with_aes(image: bytes, passphrase: bytes) -> bytes:
-    """An image encrypted as versions 1 and 2 had it first: AES-128, the key is the passphrase."""
+    """An image encrypted by AES-128 without LUKS: the key is the passphrase."""
     key = passphrase[:16].ljust(16, b"\0")
     return _encrypted(image, key, "cbc", physical=False)
 
@@ -89,13 +88,9 @@ def _encrypted(image: bytes, key: bytes, mode: str, *, physical: bool) -> bytes:
 
 
 def sectors(plain: bytes, key: bytes, mode: str, first: int) -> bytes:
-    """Sectors encrypted one by one.
+    """Sectors encrypted one by one, from number `first` on.
 
-    Args:
-        plain: Their bytes.
-        key: The key.
-        mode: ``cbc`` and ``xts`` with the sector's number for a vector, or ``essiv``.
-        first: The number of the first.
+    `mode` is ``cbc`` or ``xts``, whose initialisation vector is the sector's number, or ``essiv``.
     """
     pieces = []
     for number, start in enumerate(range(0, len(plain), SECTOR), first):

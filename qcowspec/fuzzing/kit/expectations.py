@@ -1,10 +1,10 @@
-"""What has to come of each image of the kit: on record, so that no reader decides it anew.
+"""The right answers for each image of the kit, on record.
 
 In: a case, and its files in a folder. Out: an `Expectation`; the record of all. Refuses: nothing.
 
 The record, ``expected.json``, is made by ``python tools/kit.py`` from our own judge and reader. The
-conformance tests hold every row of it against QEMU, and the kit is made from the record alone: a
-fault that gets into our reader later does not get into the kit.
+conformance tests compare every row with QEMU, and the kit is made from the record alone: later
+faults of our reader do not change the kit.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ from qcowspec.sources.gate import gate_of
 RECORD = Path(__file__).with_name("expected.json")
 
 PROFILES = ("qemu", "qemu@7.2", "qemu@5.2", "librbd", "librbd-v1", "spec", "untrusted")
-"""Whose verdicts are on record; 7.2 is the QEMU that the kit was held against, 5.2 the oldest."""
+"""The profiles on record; the kit was compared with QEMU 7.2, and 5.2 is the oldest profile."""
 
 BYTES, FAILS = "bytes", "fails"
 
 LARGEST_DISK = 64 << 20
-"""Bytes of a disk that is read at most."""
+"""Bytes of the largest disk that is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What has to come of an image.
+    """The right answers for an image.
 
     Attributes:
         length: Bytes of the image file.
-        sha256: Of the image file.
-        files: The files beside it, by name: length and SHA-256.
-        verdict: Whether each profile ``accepts`` or ``rejects`` it, told its format.
-        probed: The same for a reader that finds the format out by itself, where it differs.
-        reason: The rule that each profile reports, where it rejects.
+        sha256: SHA-256 of the image file.
+        files: The other files, by name: bytes and SHA-256.
+        verdict: Whether each profile ``accepts`` or ``rejects`` it, given its format.
+        probed: The same for a reader that probes, if it differs.
+        reason: The rule that each profile reports, if it rejects.
         rules: All broken rules that count for one of the profiles.
-        read: Whether reading it gives ``bytes`` or ``fails``; None if nobody is asked.
-        size: Bytes of the disk, where it is read.
-        guest: SHA-256 of the disk, where it is read.
+        read: Whether reading gives ``bytes`` or ``fails``; None if that is not tested.
+        size: Bytes of the disk, if it is read.
+        guest: SHA-256 of the disk, if it is read.
         why: The rule for which reading fails.
     """
 
@@ -75,7 +75,7 @@ def on_record() -> Mapping[str, Expectation]:
 
 
 def as_text(record: Mapping[str, Expectation]) -> str:
-    """The record as its file has it: a case a line."""
+    """The text of the record's file: a case a line."""
     lines = [f"{json.dumps(name)}: {json.dumps(_row(each))}" for name, each in record.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -95,12 +95,7 @@ def digest(data: bytes) -> str:
 
 
 def expect(case: Case, folder: Path) -> Expectation:
-    """What has to come of a case, by our own judge and reader.
-
-    Args:
-        case: The case.
-        folder: Where its files are written, and stay.
-    """
+    """The right answers for a case, by our own judge and reader; its files stay in the folder."""
     data = case.image()
     (folder / case.name).write_bytes(data)
     files = {}
@@ -138,7 +133,7 @@ def _reasons(found: Judgement) -> dict[str, str]:
 
 
 def _read(case: Case, path: Path) -> tuple[str | None, int | None, str | None, str | None]:
-    """Read all of a disk: what came of it, its size and SHA-256, or the rule that it broke."""
+    """Read a disk: whether that works, its size and SHA-256, and the broken rule."""
     try:
         with open_image(path, format=case.format, allow="same-dir", secret=case.secret) as image:
             if image.size > LARGEST_DISK:

@@ -1,4 +1,4 @@
-"""Images that open, and whose disk cannot be read: a reader fails, and gives no wrong bytes.
+"""Images that open, and whose disk cannot be read: a reader must fail, and not give wrong bytes.
 
 In: nothing. Out: `Case`s. Refuses: nothing.
 """
@@ -12,7 +12,7 @@ from qcowspec.fuzzing.kit.case import Case, raw
 from qcowspec.fuzzing.kit.encrypting import Luks
 
 L2_ENTRY = "(l1_table[0] & 0xfffffffffffe00)"
-"""Where the first L2 entry of versions 2 and 3 stands."""
+"""The offset of the first L2 entry in versions 2 and 3."""
 
 V1_ENTRY = "l1_table[0]"
 
@@ -124,7 +124,7 @@ LOOP = "QEMU 7.2 opens the loop again and again when it reads, until something r
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """All cases."""
     yield Case(
         "faults/luks-other-passphrase",
         "The passphrase that the kit has opens none of the key slots.",

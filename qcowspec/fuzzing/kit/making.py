@@ -1,7 +1,7 @@
-"""Writes the kit: a folder an image, and a manifest that any language reads.
+"""Writes the kit: a folder for each image, and a manifest for readers in any language.
 
-In: the cases and the record of what has to come of them. Out: files, and ``manifest.json``, which
-docs/kit.schema.json describes. Refuses: a case whose bytes are not those on record, as `Unfit`.
+In: the cases, and the record of the right answers. Out: files, and ``manifest.json``, which
+docs/kit.schema.json describes. Refuses: a case whose bytes differ from the record, as `Unfit`.
 
 Equal versions of this package write equal bytes, on every run and every machine.
 """
@@ -22,21 +22,16 @@ from qcowspec.transfer.files import write_bytes
 
 MANIFEST = "manifest.json"
 SCHEMA = "qcowspec.kit/1"
-"""Changes its number when a key changes its meaning or goes away; new keys may come."""
+"""The number changes when a key changes its meaning or is removed; new keys may be added."""
 
 
 def make(folder: Path, done: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
-    """Write the kit.
+    """Write the kit into a folder, which is made if needed; the manifest's cases.
 
-    Args:
-        folder: Where to; it is made if it is not there, and what else stands there stays.
-        done: Called after each image.
-
-    Returns:
-        The manifest's cases.
+    `done` is called after each image.
 
     Raises:
-        Unfit: A case has other bytes than the record says.
+        Unfit: The bytes of a case differ from the record.
         OSError: Something cannot be written.
     """
     record, rows = on_record(), []
@@ -71,7 +66,7 @@ def _check(case: str, name: str, data: bytes, known: tuple[int, str]) -> None:
 
 
 def row(case: Case, expected: Expectation) -> dict[str, Any]:
-    """A case as the manifest has it."""
+    """The manifest's row of a case."""
     spec: dict[str, Any] = dict(case.spec)
     made: dict[str, Any] = {
         "id": case.id,
@@ -107,5 +102,5 @@ def row(case: Case, expected: Expectation) -> dict[str, Any]:
 
 
 def count() -> int:
-    """How many images there are, without building any."""
+    """The number of cases; no image is built."""
     return sum(1 for _ in everything())

@@ -1,4 +1,4 @@
-"""Compressed clusters: stored, coded, side by side, across the clusters of the file.
+"""Cases of compressed clusters: stored, coded, side by side, across clusters of the file.
 
 In: nothing. Out: `Case`s. Refuses: nothing.
 """
@@ -189,7 +189,7 @@ _RUN_WITHOUT_END = _fixed(b"Z" * 4096, last=False)
 
 
 def _ends_with_payload(version: int, packing: str) -> list[dict[str, Any]]:
-    """Moves the one payload to the end of the file, and cuts the file behind it."""
+    """Moves the only payload to the end of the file, and cuts the file after it."""
     data = shake_256(b"4").digest(1500).ljust(4096, b"\0")
     payload = zstd_frame(data) if packing == "zstd" else deflated(data)
     write: dict[str, Any] = {"at": "end", "hex": payload.hex()}

@@ -1,4 +1,4 @@
-"""Images that are sound, one feature each: a reader gives their disk's bytes, or lacks the feature.
+"""Valid images, one feature each: a reader gives the bytes of their disks, or lacks the feature.
 
 In: nothing. Out: `Case`s. Refuses: nothing.
 """
@@ -19,7 +19,7 @@ K = 1 << 10
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """All cases."""
     yield from plain()
     yield from cluster_sizes()
     yield from packed.cases()
@@ -90,7 +90,7 @@ def plain() -> Iterator[Case]:
 
 
 def cluster_sizes() -> Iterator[Case]:
-    """Every size of clusters that makes a small image."""
+    """Every cluster size with which images are small."""
     for version in VERSIONS:
         for bits in range(c.MIN_CLUSTER_BITS, 17 if version == 1 else 18):
             size = 10 << bits
@@ -132,7 +132,7 @@ def cluster_sizes() -> Iterator[Case]:
 
 
 def zeros() -> Iterator[Case]:
-    """Clusters that read as zeros by the image's word."""
+    """Zero clusters."""
     below = {"base.raw": raw(64 * K, at_0="below", at_4100="below", at_9000="below", at_20000="b")}
     for name, files, more in (
         ("alone", {}, {}),
@@ -286,7 +286,7 @@ def encrypted() -> Iterator[Case]:
 
 
 def shapes() -> Iterator[Case]:
-    """Sizes of disk and file that are not round."""
+    """Disks and files that end within a cluster, and other sizes."""
     for version in VERSIONS:
         yield sound(
             "sizes",
@@ -335,7 +335,7 @@ def shapes() -> Iterator[Case]:
 
 
 def _end_within_data(version: int) -> list[dict[str, Any]]:
-    """Moves a data cluster to the end of the file, of which only 700 bytes are there."""
+    """Moves a data cluster to the end of the file, and keeps only 700 bytes of it."""
     mask = "l1_table[0]" if version == 1 else "(l1_table[0] & 0xfffffffffffe00)"
     entry = "end" if version == 1 else "(1 << 63) | end"
     return [
@@ -345,7 +345,7 @@ def _end_within_data(version: int) -> list[dict[str, Any]]:
 
 
 def refcounts() -> Iterator[Case]:
-    """Widths of reference counts, which no reader has to know."""
+    """Widths of reference counts, which need not be read."""
     for order in range(7):
         yield sound(
             "refcount widths",

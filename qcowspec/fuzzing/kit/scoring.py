@@ -1,10 +1,9 @@
-"""Runs a reader on the kit, and says what it gets right.
+"""Runs a reader on the kit, and scores it.
 
-In: the manifest of a kit, and readers. Out: a `Score`. Refuses: a manifest that is none, as
-`Unfit`.
+In: the manifest of a kit, and readers. Out: a `Score`. Refuses: an invalid manifest, as `Unfit`.
 
 A reader that opens answers by its exit status; one that reads also gives the disk's bytes; one that
-names says which rules an image breaks. It is held to the manifest: nothing is judged here.
+names rules also says which rules an image breaks. The manifest has the right answers.
 """
 
 from __future__ import annotations
@@ -28,29 +27,29 @@ from qcowspec.fuzzing.places import Unfit
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 
 KEY = "{secret}"
-"""What stands in a command for the passphrase of encrypted images."""
+"""Placeholder in a command for the passphrase of encrypted images."""
 
 RIGHT = "right"
 PRIVATE = (*FAULTS, "ciphertext")
-"""What may bear on the security of whoever uses the reader: to be reported privately first."""
+"""Marks that may affect the security of the reader's users: to be reported privately first."""
 
 ANY, ALL = "any", "all"
-"""What a reader has to name that names rules: one for which it rejects the image, or all that are
-broken and count for its profile. It may name others that are broken."""
+"""The rules that a reader has to name: one for which the profile rejects the image, or all that are
+broken and count for the profile. It may name other broken rules too."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What a reader is held to.
+    """What a reader is scored by.
 
     Attributes:
-        profile: Whose verdict counts.
-        reads: Whether it gives the disk's bytes.
-        told: Whether it is told the format, or finds it out.
+        profile: The profile whose verdicts are right.
+        reads: Whether the reader gives the disk's bytes.
+        format_given: Whether it is given the format; if not, it probes.
         unlocks: Whether it is given the passphrase.
-        names: Whether it names `ANY` or `ALL` of the broken rules that count; None for none.
+        names: `ANY` or `ALL` of the broken rules that it has to name; None for none.
     """
 
     profile: str = "qemu"
@@ -61,17 +60,17 @@ class Criteria:
 
     @staticmethod
     def of(target: str, profile: str, *, reads: bool, names: str | None = None) -> Criteria:
-        """What a target is held to, by what stands in its command.
+        """The criteria for a target, by the placeholders in its command.
 
         Raises:
-            Unfit: It is to name rules, and is not told the format: the kit has them for that.
+            Unfit: It has to name rules, and is not given the format, for which the kit lists them.
         """
         if names is not None and FORMAT not in target:
             raise Unfit(f"a reader that names rules has to be told the format: {FORMAT}")
         return Criteria(profile, reads, FORMAT in target, KEY in target, names)
 
     def answer(self, row: Row) -> str | None:
-        """What a reader has to do with a case: accept or reject; None if it is not asked.
+        """The right answer to a case: accept or reject; None if the case is not tested.
 
         Raises:
             Unfit: The kit has no verdicts of this profile.
@@ -87,7 +86,7 @@ class Criteria:
         return ACCEPTS if row["read"] == BYTES and not locked else REJECTS
 
     def mark(self, row: Row, outcome: Outcome) -> str | None:
-        """What a reader did with a case: `RIGHT`, or what was wrong; None if it was not asked."""
+        """The mark for an outcome: `RIGHT`, or what is wrong; None if the case is not tested."""
         wanted = self.answer(row)
         if wanted is None:
             return None
@@ -103,7 +102,7 @@ class Criteria:
         return "misnamed" if self.misses(row, outcome) else RIGHT
 
     def misses(self, row: Row, outcome: Outcome) -> bool:
-        """Whether a reader that names rules names one that is not broken, or leaves out one.
+        """Whether a reader names a rule that is not broken, or leaves out one that it has to name.
 
         Raises:
             Unfit: The kit is an old one, which has no rules by profile.
@@ -126,14 +125,14 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a reader did with one case.
+    """The mark of a reader for one case.
 
     Attributes:
-        row: The case, as the manifest has it.
-        kind: `RIGHT`, or what was wrong; None if it was not asked.
-        detail: What the reader said.
-        profile: Whose verdict counted.
-        named: The rules that it named.
+        row: The case, as in the manifest.
+        kind: `RIGHT`, or what is wrong; None if the case is not tested.
+        detail: The reader's message.
+        profile: The profile whose verdict is right.
+        named: The rules that the reader named.
     """
 
     row: Row
@@ -144,11 +143,11 @@ class Mark:
 
     @property
     def private(self) -> bool:
-        """Whether its maker is told first, in private: of a fault, or of what gets past it."""
+        """Whether to report it privately first: a fault, or an upload that gets past a gate."""
         return self.kind in PRIVATE or (self.kind == "accepted" and self.profile == "untrusted")
 
     def as_json(self) -> dict[str, Any]:
-        """The mark, as a finding of a report."""
+        """The mark as a finding in the score."""
         row = self.row
         found = {"kind": self.kind, "case": row["id"], "rule": row["rule"]}
         found |= {"feature": row["feature"], "says": row["says"], "detail": self.detail}
@@ -168,21 +167,21 @@ class Score:
 
     @property
     def asked(self) -> int:
-        """How many cases it was asked about."""
+        """The number of cases that were tested."""
         return sum(mark.kind is not None for mark in self.marks)
 
     @property
     def right(self) -> int:
-        """How many of them it got right."""
+        """The number of right answers."""
         return sum(mark.kind == RIGHT for mark in self.marks)
 
     @property
     def findings(self) -> list[Mark]:
-        """What it got wrong."""
+        """The marks that are not right."""
         return [mark for mark in self.marks if mark.kind not in (None, RIGHT)]
 
     def by(self, key: str) -> dict[str, Counter[str]]:
-        """How often what came of the cases, by ``feature`` or ``rule``, in the kit's order."""
+        """The number of each mark, by ``feature`` or ``rule``, in the kit's order."""
         counted: dict[str, Counter[str]] = {}
         for mark in self.marks:
             if mark.kind is not None and mark.row[key] is not None:
@@ -211,11 +210,11 @@ def cases(folder: Path, only: Sequence[str] = ()) -> list[Row]:
     """The cases of a kit's manifest.
 
     Args:
-        folder: Where the kit is.
-        only: Patterns of ids, as a shell has them; none for all.
+        folder: The folder of the kit.
+        only: Shell patterns of ids; if empty, all.
 
     Raises:
-        Unfit: There is no kit, or one of another kind.
+        Unfit: There is no kit, or it has another schema.
     """
     path = folder / MANIFEST
     try:
@@ -236,7 +235,7 @@ def cases(folder: Path, only: Sequence[str] = ()) -> list[Row]:
 
 
 def _is_case(row: Any) -> bool:
-    """Whether a row has all that is looked at here, of the kinds that the schema says."""
+    """Whether a row has all the keys that are used here, of the types in the schema."""
     if not isinstance(row, dict):
         return False
     texts = ("id", "says", "feature", "image", "format")
@@ -261,7 +260,7 @@ def _is_case(row: Any) -> bool:
 def marks(
     rows: Sequence[Row], folder: Path, criteria: Criteria, targets: Sequence[Target]
 ) -> Iterator[Mark]:
-    """The marks of a reader, one after the other, in the order of the cases."""
+    """The marks of a reader, given once for each job, in the order of the cases."""
     free: SimpleQueue[Target] = SimpleQueue()
     for each in targets:
         free.put(each)

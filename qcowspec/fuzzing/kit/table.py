@@ -1,4 +1,4 @@
-"""A score as text: a table by feature, the rules that are not held, each finding in a line.
+"""A score as text: a table by feature, the number of rules held, a line for each finding.
 
 In: a `Score`. Out: lines. Refuses: nothing.
 """
@@ -14,12 +14,7 @@ COLUMNS = ("asked", "right", "accepted", "rejected", "wrong bytes", "misnamed", 
 
 
 def lines(score: Score, *, findings: bool = True) -> Iterator[str]:
-    """The score.
-
-    Args:
-        score: It.
-        findings: Whether each finding has a line.
-    """
+    """The lines of a score; those of single findings only with `findings`."""
     rows = [(name, _counts(count)) for name, count in score.by("feature").items()]
     total = [sum(counts[n] for _, counts in rows) for n in range(len(COLUMNS))]
     width = max(len(name) for name, _ in [("feature", 0), *rows])

@@ -1,7 +1,7 @@
 """Entries of the mapping tables, and refcounts.
 
-In: the geometry they belong to; what is left open is drawn as well. Out: strategies of
-`Structure`s. Refuses: nothing.
+In: the image's geometry; what is not given is drawn. Out: strategies of `Structure`s. Refuses:
+nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from qcow_parsers import constants as c
 
-from qcowspec.fuzzing.strategies.values import CLUSTER_BITS, Structure, numbers
+from qcowspec.fuzzing.strategies.values import CLUSTER_BITS, Structure, given_or, numbers, structure
 from qcowspec.spec.decoding import compressed_shift, v1_compressed_shift
 from qcowspec.spec.units import BITS_PER_BYTE
 
@@ -18,7 +18,7 @@ REFCOUNT_ORDERS = range(c.QCOW2_MAX_REFCOUNT_ORDER + 1)
 V1_CLUSTER_BITS = range(c.QCOW1_MIN_CLUSTER_BITS, c.QCOW1_MAX_CLUSTER_BITS + 1)
 
 RESERVED = st.just(0)
-"""What reserved bits usually are."""
+"""The usual value of reserved bits."""
 
 
 def _flag() -> SearchStrategy[int]:
@@ -31,15 +31,13 @@ def _sectors(bits: int) -> SearchStrategy[int]:
 
 def l1_entries() -> SearchStrategy[Structure]:
     """Entries of a version 2 or 3 L1 table."""
-    fields = st.fixed_dictionaries(
-        {
-            "copied": _flag(),
-            "reserved1": numbers(7, RESERVED),
-            "offset_sectors": _sectors(47),
-            "reserved0": numbers(9, RESERVED),
-        }
-    )
-    return fields.map(lambda said: Structure("qcow2::l1_entry", said))
+    fields = {
+        "copied": _flag(),
+        "reserved1": numbers(7, RESERVED),
+        "offset_sectors": _sectors(47),
+        "reserved0": numbers(9, RESERVED),
+    }
+    return structure("qcow2::l1_entry", fields)
 
 
 def l2_entries(
@@ -48,7 +46,7 @@ def l2_entries(
     """Entries of a version 2 or 3 L2 table, standard and compressed.
 
     Args:
-        cluster_bits: That of the image; None for any.
+        cluster_bits: Binary logarithm of the image's cluster size; None for any.
         extended: Whether they carry a subcluster bitmap; None for either.
     """
 
@@ -68,27 +66,25 @@ def l2_entries(
             "nb_csectors": numbers(c.QCOW2_CSIZE_END_BIT - shift),
             "coffset": numbers(shift, st.integers(0, 1 << 20)),
         }
+        kinds: tuple[dict[str, SearchStrategy[int]], ...] = (standard, compressed)
         bitmaps = {"zero_bitmap": numbers(32), "alloc_bitmap": numbers(32)} if wide else {}
-        return st.one_of(
-            st.fixed_dictionaries(standard | bitmaps), st.fixed_dictionaries(compressed | bitmaps)
-        ).map(lambda said: Structure("qcow2::l2_entry", said, (bits, wide)))
+        either = (structure("qcow2::l2_entry", kind | bitmaps, bits, wide) for kind in kinds)
+        return st.one_of(*either)
 
-    chosen = st.sampled_from(CLUSTER_BITS) if cluster_bits is None else st.just(cluster_bits)
     wide = st.booleans() if extended is None else st.just(extended)
-    return st.tuples(chosen, wide).flatmap(lambda drawn: of(*drawn))
+    return st.tuples(given_or(cluster_bits, CLUSTER_BITS), wide).flatmap(lambda drawn: of(*drawn))
 
 
 def v1_l1_entries() -> SearchStrategy[Structure]:
     """Entries of a version 1 L1 table."""
-    offset = numbers(64, st.integers(0, 1 << 20))
-    return offset.map(lambda value: Structure("qcow1::l1_entry", {"l2_table_offset": value}))
+    return structure("qcow1::l1_entry", {"l2_table_offset": numbers(64, st.integers(0, 1 << 20))})
 
 
 def v1_l2_entries(cluster_bits: int | None = None) -> SearchStrategy[Structure]:
     """Entries of a version 1 L2 table, plain and compressed.
 
     Args:
-        cluster_bits: That of the image; None for any.
+        cluster_bits: Binary logarithm of the image's cluster size; None for any.
     """
 
     def of(bits: int) -> SearchStrategy[Structure]:
@@ -99,20 +95,16 @@ def v1_l2_entries(cluster_bits: int | None = None) -> SearchStrategy[Structure]:
             "csize": numbers(bits),
             "coffset": numbers(shift, st.integers(0, 1 << 20)),
         }
-        return st.one_of(st.fixed_dictionaries(plain), st.fixed_dictionaries(compressed)).map(
-            lambda said: Structure("qcow1::l2_entry", said, (bits,))
-        )
+        layout = "qcow1::l2_entry"
+        return structure(layout, plain, bits) | structure(layout, compressed, bits)
 
-    chosen = st.sampled_from(V1_CLUSTER_BITS) if cluster_bits is None else st.just(cluster_bits)
-    return chosen.flatmap(of)
+    return given_or(cluster_bits, V1_CLUSTER_BITS).flatmap(of)
 
 
 def refcount_table_entries() -> SearchStrategy[Structure]:
     """Entries of the refcount table."""
     fields = {"offset_sectors": _sectors(55), "reserved0": numbers(9, RESERVED)}
-    return st.fixed_dictionaries(fields).map(
-        lambda said: Structure("qcow2::refcount_table_entry", said)
-    )
+    return structure("qcow2::refcount_table_entry", fields)
 
 
 def refcount_blocks(order: int | None = None, *, most: int = 64) -> SearchStrategy[Structure]:
@@ -132,12 +124,9 @@ def refcount_blocks(order: int | None = None, *, most: int = 64) -> SearchStrate
                 numbers(1 << order), min_size=count * unit, max_size=count * unit
             )
         )
-        return counts.map(
-            lambda said: Structure("qcow2::refcount_block", {"entries": said}, (order,))
-        )
+        return structure("qcow2::refcount_block", {"entries": counts}, order)
 
-    chosen = st.sampled_from(REFCOUNT_ORDERS) if order is None else st.just(order)
-    return chosen.flatmap(of)
+    return given_or(order, REFCOUNT_ORDERS).flatmap(of)
 
 
 def bitmap_table_entries() -> SearchStrategy[Structure]:
@@ -148,6 +137,4 @@ def bitmap_table_entries() -> SearchStrategy[Structure]:
         "reserved0": numbers(8, RESERVED),
         "all_ones": _flag(),
     }
-    return st.fixed_dictionaries(fields).map(
-        lambda said: Structure("qcow2::bitmap_table_entry", said)
-    )
+    return structure("qcow2::bitmap_table_entry", fields)

@@ -3,8 +3,8 @@
 In: a version, if it matters. Out: strategies of descriptions and of bytes. Refuses: nothing.
 
 QEMU opens every image that is drawn here, its check finds nothing to complain about, and no rule of
-the format's document is broken. The backing file and the data file that some of them name are the
-caller's affair.
+the format's document is broken. The caller provides the backing file and the data file that some of
+them name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LARGE = 16
 """Above this cluster_bits an image takes megabytes, and is drawn more rarely."""
 
 SPANS = 8
-"""L2 tables that a disk needs at most."""
+"""L2 tables that a disk needs, at most."""
 
 DATA_FILE = b"data.raw"
 
@@ -110,7 +110,7 @@ def _v2_specs(draw: DrawFn, version: int, most_bits: int) -> ImageSpec:
 
 
 def _version_3(cluster_bits: int) -> SearchStrategy[dict[str, Any]]:
-    """What only version 3 has, but for zero clusters and bitmaps."""
+    """What only version 3 has, except zero clusters and bitmaps."""
     features = ["dirty", "corrupt", "lazy_refcounts"]
     if cluster_bits >= c.QCOW2_EXTL2_MIN_CLUSTER_BITS:
         features.append("extended_l2")
@@ -175,7 +175,7 @@ def _unknown_extensions() -> SearchStrategy[tuple[Extension, ...]]:
 def _snapshots(
     size: int, bits: int, kinds: list[Kind], order: int, *, extended: bool
 ) -> SearchStrategy[tuple[Snapshot, ...]]:
-    """Few snapshots: no more of them share clusters than a refcount of this width can count."""
+    """Few snapshots; no more of them share clusters than a refcount of this width can count."""
     shared = st.none() if order > 0 else st.nothing()
     own = _clusters(size, bits, kinds, extended=extended)
     snapshot = st.builds(
@@ -205,7 +205,7 @@ def _bitmaps(size: int, bits: int) -> SearchStrategy[tuple[Bitmap, ...]]:
 def _bitmap(
     size: int, bits: int, name: bytes, granularity_bits: int, flags: int
 ) -> SearchStrategy[Bitmap]:
-    # Bits that stand for guest bytes; those behind them are padding, and stay clear.
+    # The bits of guest bytes; those after them are padding, and stay clear.
     used = -(-whole_sectors(size) >> granularity_bits)
     clusters = -(-used // (BITS_PER_BYTE << bits))
     whole = used // BITS_PER_BYTE

@@ -27,6 +27,7 @@ from qcowspec.fuzzing.strategies.values import (
     fields,
     numbers,
     offsets,
+    structure,
     texts,
 )
 
@@ -37,9 +38,9 @@ SHORT = 64
 
 
 def probes() -> SearchStrategy[Structure]:
-    """What every image begins with."""
+    """The first fields of every image."""
     said = {"magic": numbers(32, MAGIC), "version": numbers(32, st.integers(0, 4))}
-    return st.fixed_dictionaries(said).map(lambda said: Structure("qcow::probe", said))
+    return structure("qcow::probe", said)
 
 
 def headers(version: int | None = None) -> SearchStrategy[Structure]:
@@ -64,7 +65,7 @@ def v1_headers() -> SearchStrategy[Structure]:
         "l1_table_offset": offsets(),
     }
     version = numbers(32, st.just(c.QCOW_VERSION))
-    return fields(said, version=version).map(lambda said: Structure("qcow1::header", said))
+    return structure("qcow1::header", fields(said, version=version))
 
 
 def v2_headers(version: int | None = None) -> SearchStrategy[Structure]:
@@ -99,7 +100,7 @@ def _v2_header(version: int) -> SearchStrategy[Structure]:
         }
         lies["header_length"] = numbers(32, st.integers(96, 136))
         lies["additional_fields"] = _additional_fields()
-    return fields(said, **lies).map(lambda said: Structure("qcow2::header", said))
+    return structure("qcow2::header", fields(said, **lies))
 
 
 def _additional_fields() -> SearchStrategy[dict[str, Any]]:
@@ -112,19 +113,13 @@ def _additional_fields() -> SearchStrategy[dict[str, Any]]:
 
 def extensions() -> SearchStrategy[Structure]:
     """Single header extensions: known ones, unknown ones, and ones of a wrong length."""
-    return _extension_fields().map(lambda said: Structure("qcow2::header_extension", said))
+    return structure("qcow2::header_extension", _extension_fields())
 
 
 def header_extensions(most: int = 6) -> SearchStrategy[Structure]:
-    """Areas of header extensions, some of them without an END or with leftovers.
-
-    Args:
-        most: Extensions at most.
-    """
-    listed = st.lists(_extension_fields(), max_size=most)
-    return fields({"entries": listed}, unparsed=st.binary(max_size=16)).map(
-        lambda said: Structure("qcow2::header_extensions", said)
-    )
+    """Areas of at most `most` header extensions, some without an END or with leftovers."""
+    listed = {"entries": st.lists(_extension_fields(), max_size=most)}
+    return structure("qcow2::header_extensions", fields(listed, unparsed=st.binary(max_size=16)))
 
 
 def _extension_fields() -> SearchStrategy[dict[str, Any]]:
@@ -147,7 +142,7 @@ def _extension(magic: int, data: SearchStrategy[Any]) -> SearchStrategy[dict[str
 
 def feature_name_tables() -> SearchStrategy[Structure]:
     """Feature name tables, as an extension holds them."""
-    return _feature_name_table().map(lambda said: Structure("qcow2::feature_name_table", said))
+    return structure("qcow2::feature_name_table", _feature_name_table())
 
 
 def _feature_name_table() -> SearchStrategy[dict[str, Any]]:
@@ -178,15 +173,11 @@ def _crypto_extension() -> SearchStrategy[dict[str, Any]]:
 
 def snapshots() -> SearchStrategy[Structure]:
     """Single entries of the snapshot table."""
-    return _snapshot().map(lambda said: Structure("qcow2::snapshot", said))
+    return structure("qcow2::snapshot", _snapshot())
 
 
 def snapshot_tables(most: int = 4) -> SearchStrategy[Structure]:
-    """Snapshot tables.
-
-    Args:
-        most: Entries at most.
-    """
+    """Snapshot tables of at most `most` entries."""
     return _listed(
         "qcow2::snapshot_table", st.lists(_snapshot(lies=False), max_size=most), lambda n: (n,)
     )
@@ -213,7 +204,7 @@ def _snapshot(*, lies: bool = True) -> SearchStrategy[dict[str, Any]]:
 
 
 def _snapshot_extra_data() -> SearchStrategy[dict[str, Any]]:
-    """As many of the fields as there are, in their order, and unknown ones behind them."""
+    """The first of the known fields, or all of them, and unknown ones after them."""
     known: dict[str, SearchStrategy[Any]] = {
         "vm_state_size_large": numbers(64, st.just(0)),
         "disk_size": numbers(64, st.integers(0, 1 << 40)),
@@ -222,7 +213,7 @@ def _snapshot_extra_data() -> SearchStrategy[dict[str, Any]]:
     first = [dict(list(known.items())[:count]) for count in range(len(known) + 1)]
     some = st.one_of(*(st.fixed_dictionaries(named) for named in first))
     unknown = {"unknown_extra_data": st.binary(max_size=24)}
-    # Unknown fields stand behind the last known one, or where the first ends too early.
+    # Unknown fields come after the last known one, or where the first ends too early.
     return st.one_of(
         some,
         st.fixed_dictionaries(known | unknown),
@@ -241,11 +232,7 @@ def bitmap_directory_entries() -> SearchStrategy[Structure]:
 
 
 def bitmap_directories(most: int = 4) -> SearchStrategy[Structure]:
-    """Bitmap directories.
-
-    Args:
-        most: Entries at most.
-    """
+    """Bitmap directories of at most `most` entries."""
     return st.tuples(st.sampled_from(CLUSTER_BITS), numbers(64)).flatmap(
         lambda header: _listed(
             "qcow2::bitmap_directory",
@@ -297,9 +284,7 @@ def luks_headers() -> SearchStrategy[Structure]:
         "key_slots": st.lists(slot, min_size=slots, max_size=slots),
     }
     magic = st.binary(min_size=6, max_size=6)
-    return fields(said, magic=magic, version=numbers(16)).map(
-        lambda said: Structure("luks1::header", said)
-    )
+    return structure("luks1::header", fields(said, magic=magic, version=numbers(16)))
 
 
 def structures() -> SearchStrategy[Structure]:
@@ -330,7 +315,7 @@ def _listed(
     entries: SearchStrategy[list[dict[str, Any]]],
     arguments: Callable[[int], tuple[int, ...]],
 ) -> SearchStrategy[Structure]:
-    """Structures that are a list of entries, whose number is one of their parameters."""
+    """Structures that are a list of entries; `arguments` takes their number."""
     return entries.map(
         lambda listed: Structure(layout, {"entries": listed}, arguments(len(listed)))
     )

@@ -1,11 +1,11 @@
-"""Numbers and text as they stand in fields, and the structures made of them.
+"""Numbers and text for fields, and the structures made of them.
 
 In: widths and limits. Out: strategies. Refuses: nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,12 @@ from qcowspec import build
 CLUSTER_BITS = range(c.MIN_CLUSTER_BITS, c.MAX_CLUSTER_BITS + 1)
 
 POWERS = (7, 8, 9, 15, 16, 21, 31, 32, 53, 55, 56, 62, 63, 64)
-"""Powers of two at which a reader in some language, or a limit of QEMU, may give way."""
+"""Powers of two at which readers may overflow, or QEMU has a limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """One structure: what its fields are, and the bytes that say so.
+    """One structure: its fields, and the bytes that they are built to.
 
     Attributes:
         layout: Name of its layout, such as ``qcow2::header``.
@@ -41,13 +41,21 @@ class Structure:
         return build.structure(self.layout, self.fields, *self.arguments)
 
 
-def numbers(bits: int, *usual: SearchStrategy[int]) -> SearchStrategy[int]:
-    """Numbers of a field of this width: the usual ones, those at an edge, and any.
+def structure(
+    layout: str, said: Mapping[str, SearchStrategy[Any]] | SearchStrategy[Any], *arguments: int
+) -> SearchStrategy[Structure]:
+    """Structures of a layout, by a strategy for all of their fields, or one for each."""
+    drawn = st.fixed_dictionaries(dict(said)) if isinstance(said, Mapping) else said
+    return drawn.map(lambda said: Structure(layout, said, arguments))
 
-    Args:
-        bits: Width of the field.
-        usual: What would stand there in an image.
-    """
+
+def given_or(value: int | None, others: Sequence[int]) -> SearchStrategy[int]:
+    """The value that is given; if it is None, any of the others."""
+    return st.sampled_from(others) if value is None else st.just(value)
+
+
+def numbers(bits: int, *usual: SearchStrategy[int]) -> SearchStrategy[int]:
+    """Numbers of a field of `bits` bits: those that images have, those at an edge, and any."""
     most = (1 << bits) - 1
     near = {(1 << power) + step for power in POWERS for step in (-1, 0, 1)}
     edges = sorted({0, 1, most} | {value for value in near if value <= most})
@@ -61,13 +69,13 @@ def offsets() -> SearchStrategy[int]:
 
 
 def texts(most: int) -> SearchStrategy[bytes]:
-    """Text of at most so many bytes: ASCII, UTF-8, and bytes that are no text at all."""
+    """Text of at most `most` bytes: ASCII, UTF-8, and bytes that are no valid text."""
     plain = st.text(max_size=most).map(lambda text: text.encode("utf-8", "surrogatepass")[:most])
     return st.one_of(plain, st.binary(max_size=most))
 
 
 def sometimes(strategy: SearchStrategy[Any], name: str) -> SearchStrategy[dict[str, Any]]:
-    """A field that is mostly left to be derived, and sometimes contradicted."""
+    """A field that is mostly derived from the others, and sometimes contradicts them."""
     return st.one_of(
         st.just({}), st.just({}), st.just({}), strategy.map(lambda value: {name: value})
     )
@@ -79,8 +87,8 @@ def fields(
     """The fields of a structure.
 
     Args:
-        required: What each of them is drawn from.
-        contradicted: Fields that follow from the others, and what they are now and then instead.
+        required: The strategy of each field.
+        contradicted: Strategies of wrong values for fields that are derived from the others.
     """
     said = [sometimes(strategy, name) for name, strategy in contradicted.items()]
     return st.builds(_merged, st.fixed_dictionaries(dict(required)), *said)
