@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from qcow_parsers.catalogue import RULES, Qemu, Releases, Rule
+from qcow_parsers.catalogue import RULES, Qemu, Rule
+from qcow_parsers.versions import CHANGES
 
 from qcowspec.report.style import Style, plain_style
-from qcowspec.spec.profiles import PROFILES, refuses, verdict
+from qcowspec.spec.profiles import PROFILES, between, refuses, verdict
 
 ID_WIDTH = 34
 
@@ -103,9 +104,9 @@ def qemu_words(rule: Rule) -> str:
     if qemu.load is not None:
         words.append(f'and refuses to load the snapshot, saying "{qemu.load}"')
     if qemu.since:
-        words.append(f"since {_releases(qemu.since)}")
+        words.append(f"since {_change(qemu.since)}")
     if qemu.until:
-        words.append(f"until {_releases(qemu.until)}")
+        words.append(f"until {_change(qemu.until)}")
     return ", ".join(words) + _older_words(qemu)
 
 
@@ -114,7 +115,7 @@ def _older_words(qemu: Qemu) -> str:
     older = qemu.before
     if older is None:
         return ""
-    words = [f"before {_releases(older.version)}"]
+    words = [f"before {_change(older.change)}"]
     if older.key is not None:
         words.append(f'saying "{older.key}"')
     if older.when is not None:
@@ -122,9 +123,13 @@ def _older_words(qemu: Qemu) -> str:
     return "; " + ", ".join(words)
 
 
-def _releases(listed: Releases) -> str:
-    """Releases of several series, the newest first."""
-    return ", ".join(reversed(listed))
+def _change(change: str) -> str:
+    """When a change came: the releases, the newest first, and what was measured."""
+    without, having = between(change)
+    seen = [f"after {without}"] if without else []
+    seen += [f"by {having}"] if having else []
+    releases = ", ".join(reversed(CHANGES[change].releases))
+    return f"{releases} (measured: {', '.join(seen)})"
 
 
 WHEN = {

@@ -10,7 +10,8 @@ import math
 import re
 from functools import cache
 
-from qcow_parsers.catalogue import RULES, Before, Qemu, Releases, Rule
+from qcow_parsers.catalogue import RULES, Before, Qemu, Rule
+from qcow_parsers.versions import CHANGES, MEASURED
 
 PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
 """Whose verdict: QEMU's, librbd's reader's today and in 2021, the document's, an operator's."""
@@ -18,8 +19,8 @@ PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
 Version = tuple[float, ...]
 """The numbers of a release, such as (7, 2, 13)."""
 
-NEWEST: Version = (math.inf,)
-"""A version behind all others."""
+NEWEST: Version = tuple(map(int, MEASURED[-1].split(".")))
+"""The version that the profile ``qemu`` speaks for: the newest that was measured."""
 
 AT_INFO = (None, "open", "info")
 """When QEMU looks, as far as `qemu-img info` is concerned: it reads no guest data, opens no other
@@ -153,7 +154,7 @@ def key_of(rule: Rule, profile: str) -> str:
 def _older(qemu: Qemu, version: Version) -> Before | None:
     """What is different in QEMU of a version that is older than the row; None in others."""
     older = qemu.before
-    return None if older is None or _reached(version, older.version) else older
+    return None if older is None or _has(version, older.change) else older
 
 
 def _counts(rule: Rule, name: str, version: Version) -> bool:
@@ -170,15 +171,43 @@ def _counts(rule: Rule, name: str, version: Version) -> bool:
 def _stands(qemu: Qemu, version: Version) -> bool:
     """Whether QEMU of a version has a rule."""
     since, until = qemu.since, qemu.until
-    return (not since or _reached(version, since)) and not (until and _reached(version, until))
+    return (since is None or _has(version, since)) and (until is None or not _has(version, until))
 
 
-def _reached(version: Version, changed: Releases) -> bool:
+def _has(version: Version, change: str) -> bool:
     """Whether a version has a change: it is in its own series' release, or in the main line's."""
-    marks = [_version(release) for release in changed]
+    marks = [_version(release) for release in CHANGES[change].releases]
     own = next((mark for mark in marks if mark[:2] == version[:2]), marks[-1])
     return version >= own
 
 
 def _version(text: str) -> Version:
     return tuple(map(int, text.split(".")))
+
+
+def measured_as(profile: str) -> str:
+    """How a profile of QEMU's was measured, in words: ``measured with 7.2.22``.
+
+    Between two measured versions, and outside them, the rows go by the releases that QEMU's own
+    changes name; nobody asked that version.
+    """
+    _, version = check_profile(profile)
+    series = [each for each in MEASURED if _version(each)[:2] == version[:2]]
+    if series and version[2:] in ((math.inf,), _version(series[0])[2:]):
+        return f"measured with {series[0]}"
+    if series:
+        return f"not measured: {series[0]} of its series was"
+    older = [each for each in MEASURED if _version(each) < version]
+    newer = [each for each in MEASURED if _version(each) > version]
+    if older and newer:
+        where = f"between {older[-1]} and {newer[0]}"
+    else:
+        where = f"newer than {older[-1]}" if older else f"older than {newer[0]}"
+    return f"not measured: {where}, by the releases that QEMU's changes name"
+
+
+def between(change: str) -> tuple[str | None, str | None]:
+    """The newest measured QEMU without a change, and the oldest with it; None: there is none."""
+    without = [each for each in MEASURED if not _has(_version(each), change)]
+    having = [each for each in MEASURED if _has(_version(each), change)]
+    return (without[-1] if without else None), (having[0] if having else None)

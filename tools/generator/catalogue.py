@@ -2,11 +2,13 @@
 
 Comes in: the rows, one file a stage. Goes out: the text of ``qcow_parsers/catalogue.py``.
 Refuses: rows that are not whole, an id that stands twice or in another stage's file, a structure,
-field or instance that is in no ``.ksy``, a message with a gap that nothing fills.
+field or instance that is in no ``.ksy``, a change of QEMU's that qemu.toml lacks, a message with a
+gap that nothing fills.
 """
 
 import errno
 import string
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,8 @@ _QEMU = {
     "key": Key(rows.text, required=False),
     "order": Key(rows.integer(0, 100_000), required=False),
     "loops": Key(rows.one_of(*_LOOPS), required=False),
-    "since": Key(rows.releases, required=False),
-    "until": Key(rows.releases, required=False),
+    "since": Key(rows.text, required=False),
+    "until": Key(rows.text, required=False),
     "when": Key(rows.one_of(*_WHEN), required=False),
     "before": Key(rows.table, required=False),
     "load": Key(rows.text, required=False),
@@ -58,13 +60,13 @@ _CHECK = {
     "note": Key(rows.text, required=False),
 }
 _BEFORE = {
-    "version": Key(rows.releases),
+    "change": Key(rows.text),
     "key": Key(rows.text, required=False),
     "when": Key(rows.one_of("open", *_WHEN), required=False),
 }
 _JUDGED = ("opening", "entries", "data", "files", "keys", "writing", "stream", "check")
 _AFTER = ("extensions", "bitmaps", "clusters", "backing")
-_SEVERAL = {"loops", "since", "until", "version"}
+_SEVERAL = {"loops"}
 _RULE = {
     "id": _TEXT,
     "formats": Key(rows.some_of("qcow", "qcow2")),
@@ -93,8 +95,15 @@ _VERSIONS_OF = {"qcow": {1}, "qcow2": {2, 3}}
 _GAPS = {"value", "fact"}
 
 
-def read(folder: Path, layouts: dict[str, Layout]) -> list[Row]:
-    """The rules of all stages, in order, each of them sound."""
+def read(folder: Path, layouts: dict[str, Layout], changes: Iterable[str]) -> list[Row]:
+    """The rules of all stages, in order, each of them sound.
+
+    Args:
+        folder: Where the rows are, a file a stage.
+        layouts: The structures of the ``.ksy`` files.
+        changes: The changes of QEMU's that a row may name.
+    """
+    known = frozenset(changes)
     complaints = Complaints()
     found: list[Row] = []
     for file in sorted(folder.glob("*.toml")):
@@ -106,6 +115,7 @@ def read(folder: Path, layouts: dict[str, Layout]) -> list[Row]:
             continue
         for row in rows.tables(file, "rule")["rule"]:
             _check(complaints, stage, row, layouts)
+            _check_changes(complaints, row, known)
             found.append(row)
     complaints.unique("rules", "rule", [str(row.get("id")) for row in found])
     complaints.settle()
@@ -144,6 +154,14 @@ def _check(complaints: Complaints, stage: str, row: Row, layouts: dict[str, Layo
             complaints.add(where, f"the message has gaps that nothing fills: {sorted(gaps)}.")
 
 
+def _check_changes(complaints: Complaints, row: Row, known: frozenset[str]) -> None:
+    qemu = row.get("qemu", {})
+    named = [qemu.get("since"), qemu.get("until"), qemu.get("before", {}).get("change")]
+    for change in filter(None, named):
+        if change not in known:
+            complaints.add(f"rule {row.get('id')}", f"qemu.toml has no change `{change}`.")
+
+
 def _check_names(complaints: Complaints, where: str, row: Row, types: dict[str, Layout]) -> None:
     layout = types[row["on"]]
     instances = {each.name for each in layout.instances}
@@ -177,15 +195,13 @@ _HEAD = '''\
 from typing import Final, Literal, NamedTuple
 
 
-Releases = tuple[str, ...]  # of each series of QEMU that changed the first release, newest last
-
 After = Literal["extensions", "bitmaps", "clusters", "backing"]
 
 
 class Before(NamedTuple):
     """What was different in older versions."""
 
-    version: Releases  # the first that do as the rest of the row says
+    change: str  # since which they do as the rest of the row says
     key: str | None  # None: the message was the same
     when: Literal["open", "info", "data", "write", "check", "chain"] | None  # None: as since then
 
@@ -197,8 +213,8 @@ class Qemu(NamedTuple):
     key: str | None  # identifies QEMU's own message
     order: int | None  # where in QEMU's open function the check stands
     loops: tuple[str, ...]  # of that function in which it stands, the outermost first
-    since: Releases  # the first that do so; none: all do
-    until: Releases  # the first that no longer do; none: all do
+    since: str | None  # the change (`versions.CHANGES`) since which it does so; None: all do
+    until: str | None  # the change since which it no longer does; None: all do
     when: Literal["info", "data", "write", "check", "chain"] | None  # None: at every open
     before: Before | None  # older versions, where they do so in another way
     load: str | None  # identifies QEMU's message where it refuses to load a snapshot

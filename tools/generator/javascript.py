@@ -13,6 +13,7 @@ from . import catalogue, compiler
 from .layouts import camel, read_layouts
 from .numbers import declarations
 from .rows import Row
+from .versions import Versions
 
 NAME = "qcow-parsers"
 TARGET = "javascript:exact"
@@ -30,7 +31,8 @@ def build(root: Path) -> dict[str, str]:
     compiled = compiler.compile_texts(texts, [TARGET])[TARGET]
     files = {name: _stripped(text) for name, text in compiled.items()}
     files |= {path.name: path.read_text("utf-8") for path in sorted(RUNTIME.glob("*.js"))}
-    files["rules.json"] = _json(_rules(catalogue.read(formats / "rules", read_layouts(texts))))
+    rules = catalogue.read(formats / "rules", read_layouts(texts), Versions(formats).ids)
+    files["rules.json"] = _json(_rules(rules))
     files["package.json"] = _json(_manifest(root, sorted(files)))
     return {name: files[name] for name in sorted(files)}
 

@@ -15,6 +15,7 @@ from .layouts import Layout, camel, read_layouts
 from .numbers import declarations
 from .stubs import Stub
 from .tables import Tables
+from .versions import Versions
 
 PACKAGE = "qcow_parsers"
 SUMS = "SHA256SUMS"
@@ -76,7 +77,8 @@ def build(root: Path) -> dict[str, str]:
     texts = declarations(formats)
     layouts, tables = read_layouts(texts), Tables(formats)
     tables.check_layouts(layouts)
-    rules = catalogue.read(formats / "rules", layouts)
+    versions = Versions(formats)
+    rules = catalogue.read(formats / "rules", layouts, versions.ids)
     compiled = compiler.compile_texts(texts, ["python", "java"])
     doc = skeleton.DOC.format(names=", ".join(camel(stem) for stem in layouts))
     files = {
@@ -88,6 +90,7 @@ def build(root: Path) -> dict[str, str]:
         "constants.py": constants.text(
             tables, _header("formats/{constants,features,extensions}.toml")
         ),
+        "versions.py": versions.text(_header("formats/qemu.toml")),
         "catalogue.py": catalogue.text(rules, _header("formats/rules")),
         "py.typed": "",
     }

@@ -89,14 +89,17 @@ def table(value: object) -> str | None:
 def releases(value: object) -> str | None:
     """A release such as ``7.2``, or the first of each series that has a change, newest last."""
     listed = [value] if isinstance(value, str) else value
-    if isinstance(listed, list) and listed and all(map(_is_release, listed)):
+    if isinstance(listed, list) and listed and not any(map(release, listed)):
         numbers = [[int(number) for number in each.split(".")] for each in listed]
         return None if numbers == sorted(numbers) else "whose releases are not in order"
     return "which is neither a release nor a list of them"
 
 
-def _is_release(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+){1,2}", value) is not None
+def release(value: object) -> str | None:
+    """A release such as ``7.2`` or ``7.2.13``."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+){1,2}", value):
+        return None
+    return "which is no release"
 
 
 def truth(value: object) -> str | None:

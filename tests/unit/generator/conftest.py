@@ -127,6 +127,21 @@ EXTENSIONS = """
     constant = "MAGIC"
     source = ["a.h", "b.h"]
 """
+QEMU = """
+    [[measured]]
+    version = "5.2.0"
+    distribution = "Debian 11"
+
+    [[measured]]
+    version = "10.0.13"
+    distribution = "Debian 13"
+
+    [[change]]
+    id = "later"
+    releases = ["8.2.6", "9.1"]
+    says = "It is later."
+    source = "a commit"
+"""
 RULES = """
     [[rule]]
     id = "header/version"
@@ -157,6 +172,7 @@ def formats(tmp_path: Path) -> Path:
         ("constants.toml", CONSTANTS),
         ("features.toml", FEATURES),
         ("extensions.toml", EXTENSIONS),
+        ("qemu.toml", QEMU),
         ("rules/header.toml", RULES),
     ):
         file = folder / name
