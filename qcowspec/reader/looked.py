@@ -8,8 +8,7 @@ In: a machine that has read an image to its end. Out: `Looked`, and sentences. R
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from qcow_parsers import constants as c
 
@@ -17,8 +16,7 @@ from qcowspec.reader.machine import Machine
 from qcowspec.spec.metadata import Format, Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(NamedTuple):
     """How much of an image was looked at.
 
     Attributes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 Value = int | bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """One or several equal entries of a table.
 
@@ -34,7 +34,7 @@ class Row:
     meaning: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Node:
     """A structure, or a field of one.
 

@@ -54,13 +54,13 @@ def _within(node: Node, rest: str) -> Node | Row | None:
             return resolve(node.children, rest[1:])
         except UnknownPath as error:
             raise UnknownPath(str(error).replace("the image", node.name, 1)) from None
-    if node.rows and (entry := ENTRY.fullmatch(rest)):
+    if node.rows and (entry := re.fullmatch(ENTRY, rest)):
         index = int(entry[1])
         return next((r for r in node.rows() if r.index <= index < r.index + r.count), None)
     return None
 
 
-ENTRY = re.compile(r"\[([0-9]{1,20})\]")
+ENTRY = r"\[([0-9]{1,20})\]"
 """The index of a table's entry, after the table's name."""
 
 

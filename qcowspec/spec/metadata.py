@@ -32,7 +32,7 @@ class Format(StrEnum):
     QCOW2 = "qcow2"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # slots would make the class twice, and start-up slower
 class Table:
     """A table of 64-bit big-endian entries, as it stands in the file.
 
@@ -190,7 +190,7 @@ class Leftover(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # slots would make the class twice, and start-up slower
 class Turn:
     """Where a stage is, on its way through structures that repeat.
 
