@@ -1,11 +1,11 @@
-"""Images on an event loop: `aopen`, and all that an image can be asked, awaited.
+"""Images on an event loop: `aopen`, and the methods of an image, awaited.
 
 In: what `qcowspec.open` takes. Out: an `AsyncImage`. Refuses: what `qcowspec.open` refuses, with
 the same errors, through the same gate.
 
 The machine that opens an image is driven on the loop itself: each of its needs is one awaited read.
-Guest bytes are read as everywhere, in threads, of which all images of a process share `THREADS`: so
-nothing that takes long, neither reading nor inflating nor PBKDF2, holds the loop up.
+Guest bytes are read in threads; all images of a process share `THREADS` of them. So nothing slow
+(reading, inflating, PBKDF2) blocks the loop.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from qcowspec.aio.workers import Crew
 from qcowspec.guest import Disk
 
 PIECE = 4 << 20
-"""Bytes that are read in one go: others get their turn between, and so does a cancellation."""
+"""Bytes of one read in a thread: other reads, and a cancellation, get their turn between two."""
 
 
 class AsyncDisk:
-    """A readable virtual disk: the active state or a snapshot, with what stands behind it.
+    """A readable virtual disk: the active state or a snapshot, with its backing files.
 
     Attributes:
         size: Its bytes.
@@ -43,7 +43,7 @@ class AsyncDisk:
     async def readinto(self, offset: int, buffer: bytearray | memoryview) -> int:
         """Read into a buffer; see `qcowspec.guest.Disk.readinto`.
 
-        Nothing writes into the buffer any more when this has ended, were it by cancellation.
+        Nothing writes into the buffer after this has ended, by cancellation too.
         """
         view = memoryview(buffer).cast("B")
         done = 0
@@ -59,6 +59,6 @@ class AsyncDisk:
     async def read_extents(self, extents: Sequence[tuple[int, int]]) -> list[bytes]:
         """Read many ranges; see `qcowspec.guest.Disk.read_extents`.
 
-        It is one piece of work, which ends by itself if it is cancelled after its beginning.
+        It is one piece of work: once begun, it goes on to its end even if cancelled.
         """
         return await self._crew.run(self._disk.read_extents, extents)

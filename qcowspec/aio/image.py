@@ -1,4 +1,4 @@
-"""An image, opened and asked from an event loop.
+"""An image, opened and used from an event loop.
 
 In: what the user calls an image. Out: an `AsyncImage`. Refuses: what `qcowspec.open` refuses.
 """
@@ -37,16 +37,16 @@ RUNS = 4096
 
 
 class AsyncImage:
-    """An opened image. What opening has read is there; what takes reading is awaited.
+    """An opened image. What was read at opening is a property; what needs reading is awaited.
 
-    Any number of tasks of its loop may ask it at once.
+    Any number of tasks of its loop may use it at once.
     """
 
     def __init__(self, image: Image, crew: Crew) -> None:
         self._image, self._crew = image, crew
         self._disks: dict[str | None, asyncio.Future[AsyncDisk]] = {}
 
-    # --- what opening has read --------------------------------------------------------------------
+    # --- read at opening --------------------------------------------------------------------
 
     @property
     def findings(self) -> list[Finding]:
@@ -85,7 +85,7 @@ class AsyncImage:
 
     @property
     def bitmaps(self) -> Structures[Qcow2.BitmapDirectoryEntry]:
-        """The bitmaps whose directory the image vouches for."""
+        """The bitmaps whose directory the image marks as valid."""
         return self._image.bitmaps
 
     @property
@@ -104,7 +104,7 @@ class AsyncImage:
         """The virtual disk, to read from; see `Image.disk`."""
         opening = self._disks.get(snapshot)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception())):
-            # Tasks that ask at once share what is opened; none takes it away by being cancelled.
+            # Tasks that ask at once share one opening, which no cancellation of a task ends.
             opening = self._disks[snapshot] = asyncio.ensure_future(self._opened(snapshot))
         return await asyncio.shield(opening)
 
@@ -112,7 +112,7 @@ class AsyncImage:
         return AsyncDisk(await self._crew.run(self._image.disk, snapshot), self._crew)
 
     async def pread(self, offset: int, length: int, *, snapshot: str | None = None) -> bytes:
-        """Read guest bytes; fewer come only where the disk ends. See `Image.pread`."""
+        """Read guest bytes; fewer only where the disk ends. See `Image.pread`."""
         return await (await self.disk(snapshot)).pread(offset, length)
 
     async def readinto(
@@ -145,9 +145,9 @@ class AsyncImage:
         return self._image.snapshot(wanted)
 
     async def aclose(self) -> None:
-        """Give the files back, when what works on the image has ended; harmless when called again.
+        """Close the files when all work on the image has ended; harmless when called again.
 
-        When the caller is cancelled meanwhile, the files are given back all the same.
+        If the caller is cancelled meanwhile, the files are closed all the same.
         """
         if isinstance(self._image.source, OnLoop):
             self._image.source.abandon()
@@ -167,7 +167,7 @@ class AsyncImage:
 
 
 class Opening:
-    """An image on its way: await it, or enter it with ``async with``."""
+    """An image that is being opened: await it, or use it with ``async with``."""
 
     def __init__(
         self,
@@ -209,7 +209,7 @@ class Opening:
             image.gate, image.secret, image.like_qemu = self._gate, self._secret, self._like_qemu
             image.check_opened()
         except BaseException as error:
-            # A file may be opened yet, by a thread, when the caller has been cancelled already.
+            # A thread may still open a file after the caller has been cancelled.
             crew.end(partial(_close, opened))
             if not isinstance(error, GeneratorExit):  # then there is no loop to wait on
                 await crew.ended()
@@ -241,9 +241,9 @@ def aopen(
     Args:
         target: What `qcowspec.open` takes, or an `AsyncSource` of your own, which stays yours to
             close.
-        format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+        format: ``qcow`` or ``qcow2``, to skip the probe.
         allow: See `qcowspec.open`; a gate of your own is asked in a thread.
-        secret: The passphrase of an encrypted image, and of the layers behind it.
+        secret: The passphrase of an encrypted image, and of its backing files.
         like_qemu: Read snapshots at the active state's size, as qemu-img does.
 
     Raises:

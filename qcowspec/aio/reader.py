@@ -15,7 +15,7 @@ from qcowspec.aio.disk import AsyncDisk
 class AsyncReader:
     """A seekable file over a disk, which is opened when it is first needed.
 
-    It has one position: tasks that read side by side take a reader each, or `AsyncImage.pread`.
+    It has one position: tasks that read in parallel need a reader each, or `AsyncImage.pread`.
     """
 
     def __init__(self, disk: Callable[[], Awaitable[AsyncDisk]]) -> None:
@@ -23,10 +23,10 @@ class AsyncReader:
         self._at = 0
 
     async def read(self, size: int = -1) -> bytes:
-        """Read from the position on; fewer bytes than asked for come only where the disk ends.
+        """Read from the position on; fewer bytes only where the disk ends.
 
         Args:
-            size: Bytes; a negative number for all that follow, which may be a lot.
+            size: Bytes; negative: all that follow, which may be many.
         """
         disk = await self._opened()
         left = max(0, disk.size - self._at)
@@ -35,7 +35,7 @@ class AsyncReader:
         return data
 
     async def readinto(self, buffer: bytearray | memoryview) -> int:
-        """Read as much as the buffer holds, or the disk has left, and say how much."""
+        """Read up to the buffer's size, or the end of the disk; return how many bytes."""
         count = await (await self._opened()).readinto(self._at, buffer)
         self._at += count
         return count
@@ -52,11 +52,11 @@ class AsyncReader:
         return self._at
 
     def tell(self) -> int:
-        """Where it stands."""
+        """The position."""
         return self._at
 
     async def aclose(self) -> None:
-        """Be read no more; the image stays open."""
+        """Close the reader; the image stays open."""
         self._disk = None
 
     async def __aenter__(self) -> AsyncReader:

@@ -1,6 +1,6 @@
-"""A source for two worlds: threads, which wait for a read, and a loop, which awaits it.
+"""Adapters between sources for threads and sources for an event loop.
 
-In: a source of one of them. Out: the same for the other. Refuses: nothing itself.
+In: a source of one kind. Out: the same for the other. Refuses: nothing.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class OnLoop(Source):
                 self._reads.discard(future)
 
     def abandon(self) -> None:
-        """Let no thread wait any longer: those that do get `Unreadable`."""
+        """End all reads; threads that wait for one get `Unreadable`."""
         with self._lock:
             self._closed = True
             reads = list(self._reads)

@@ -2,59 +2,56 @@
 
 In: functions. Out: what they return, awaited. Refuses: work for an image that was closed.
 
-All images of a process share one set of threads, which ends with the last of them. An image gives
-its files back only when nothing works on it any more, in a thread too: a file descriptor that was
-closed under a read could be another file's by then. That holds however the caller leaves, by
-cancellation or with its loop: the last piece of work to end closes.
+All images of a process share one set of threads, which ends with the last of them. The files of an
+image are closed when the last work on it ends, even if the caller was cancelled or its loop ended:
+a file descriptor that is closed during a read could be another file's by then.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
 from qcowspec.errors import Unreadable
+from qcowspec.sources.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = 32
-"""Threads of all images together: so many reads wait for a disk or a network at once."""
+"""Threads of all images together: the most reads that wait for a disk or a network."""
 
 
-class _Shared:
-    """The threads, as long as somebody needs them."""
+class _Shared(Threads):
+    """The threads, as long as an image needs them."""
+
+    users = 0
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._users = 0
-        self._executor: ThreadPoolExecutor | None = None
+        super().__init__(THREADS, "qcowspec-aio")
+        self._count = Lock()
 
-    def enter(self) -> ThreadPoolExecutor:
-        """Take part."""
-        with self._lock:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="qcowspec-aio")
-            self._users += 1
-            return self._executor
+    def enter(self) -> None:
+        """Register a user."""
+        with self._count:
+            self.users += 1
 
     def leave(self) -> None:
-        """Take part no more; the last one out ends the threads."""
-        with self._lock:
-            self._users -= 1
-            if not self._users and self._executor is not None:
-                self._executor.shutdown(wait=False)
-                self._executor = None
+        """The opposite of `enter`; the last user to leave ends the threads."""
+        with self._count:
+            self.users -= 1
+            if not self.users:
+                self.close()
 
 
 _SHARED = _Shared()
 
 
 class Crew:
-    """What works for one image; `end` has to follow.
+    """The work on one image; `end` has to follow.
 
     Attributes:
         name: The image, for errors, once it is known.
@@ -62,7 +59,7 @@ class Crew:
 
     def __init__(self) -> None:
         self.name: str | None = None
-        self._executor = _SHARED.enter()
+        _SHARED.enter()
         self._lock = Lock()
         self._busy = 0
         self._finish: Callable[[], None] | None = None
@@ -71,7 +68,7 @@ class Crew:
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in a thread.
 
-        When the caller is cancelled, work that has begun goes on to its end, unseen.
+        If the caller is cancelled, work that has begun still runs to its end.
 
         Raises:
             Unreadable: The image was closed.
@@ -80,12 +77,12 @@ class Crew:
             if self._finish is not None:
                 raise Unreadable("is closed", path=self.name)
             self._busy += 1
-        future = self._executor.submit(work, *args, **kwargs)
+        future = _SHARED.submit(work, *args, **kwargs)
         future.add_done_callback(self._leave)
         return await asyncio.wrap_future(future)
 
     def end(self, finish: Callable[[], None]) -> None:
-        """Take no more work, and have a function called when all work has ended.
+        """Refuse further work, and call a function when all work has ended.
 
         Args:
             finish: Called once, in a thread; of several calls of `end`, the first one's.
@@ -98,7 +95,7 @@ class Crew:
             self._begin_end()
 
     async def ended(self) -> None:
-        """Wait until that function has been called; it is, when the caller is cancelled, too."""
+        """Wait until that function has been called; it is called even if this is cancelled."""
         await asyncio.shield(asyncio.wrap_future(self._ended))
 
     def _leave(self, _: Future[T]) -> None:
@@ -111,8 +108,8 @@ class Crew:
 
     def _begin_end(self) -> None:
         try:
-            self._executor.submit(self._end)
-        except RuntimeError:  # the interpreter ends: there are no threads any more
+            _SHARED.submit(self._end)
+        except RuntimeError:  # the interpreter ends: no thread can be started
             self._end()
 
     def _end(self) -> None:

@@ -15,7 +15,7 @@ from qcowspec.check.explain import Entries, entries
 from qcowspec.check.findings import Fault, Progress
 from qcowspec.check.layout import Layout
 from qcowspec.guest.inflate import Inflate, NotInflatable, deflated, zstandard_frames
-from qcowspec.guest.layers import pool
+from qcowspec.guest.layers import INFLATING
 from qcowspec.sources.source import Source
 from qcowspec.spec import decoding
 
@@ -62,7 +62,8 @@ def not_inflated(
             return False
         return True
 
-    return [number for number, whole in enumerate(pool().map(is_whole, payloads)) if not whole]
+    found = INFLATING.map(is_whole, payloads)
+    return [number for number, whole in enumerate(found) if not whole]
 
 
 def _faults(layout: Layout, batch: Entries, broken: list[int]) -> Iterator[Fault]:

@@ -4,8 +4,8 @@ In: an image, on any file system that fsspec knows. Out: a file system with the 
 the guest's disk, and ``snapshots/NAME.raw`` for each internal snapshot. Refuses: to be written, and
 what `qcowspec.open` and reading refuse.
 
-It is for fsspec what ``zip://`` is, and fsspec finds it by the package's entry point. An URL that
-names no file, as ``qcow::…`` does, names ``disk.raw``.
+It is for fsspec what ``zip://`` is, and fsspec finds it by the package's entry point. A URL that
+names no file, such as ``qcow::…``, names ``disk.raw``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 DISK, SNAPSHOTS, RAW = "disk.raw", "snapshots", ".raw"
 
 BLOCK = 256 << 10
-"""Bytes that are read ahead where the caller does not say: a few clusters."""
+"""Bytes that are read ahead by default: a few clusters."""
 
 
 class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec has no types
@@ -66,13 +66,13 @@ class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec 
 
         Args:
             fo: A path, a URL, or a binary file object; one that was handed in stays open.
-            target_protocol: The file system of `fo`, where it is not said in the URL.
+            target_protocol: The file system of `fo`, if the URL does not name it.
             target_options: Options of that file system.
             allow: Which second files may be opened; see `qcowspec.open`.
             secret: The passphrase of an encrypted image.
             snapshot: The snapshot that ``disk.raw`` shows, by id or name; None: the active state.
             like_qemu: Read snapshots at the active state's size, as qemu-img does.
-            format: ``qcow`` or ``qcow2``, where the probe is not to decide.
+            format: ``qcow`` or ``qcow2``, to skip the probe.
             storage_options: fsspec's own.
 
         Raises:
@@ -90,7 +90,7 @@ class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec 
             raise
         self._closing = weakref.finalize(self, _close, self._image, finish)
         if snapshot is not None:
-            self._image.snapshot(snapshot)  # which says so where there is none
+            self._image.snapshot(snapshot)  # raises an error if there is none
         self._chosen = snapshot
         self._lock = Lock()
         self.dir_cache: dict[str, dict[str, Any]] | None = None
@@ -103,7 +103,7 @@ class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec 
         return stripped.lstrip("/") if isinstance(stripped, str) else stripped
 
     def close(self) -> None:
-        """Give the image's file back; harmless when called again."""
+        """Close the image; harmless when called again."""
         self._closing()
 
     def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec 
                 spans = [slice(lows[at], highs[at]).indices(disk.size)[:2] for at in chosen]
                 extents = [(low, max(0, high - low)) for low, high in spans]
                 found.update(zip(chosen, disk.read_extents(extents), strict=True))
-        except (QcowError, FileNotFoundError):  # one by one it shows which of them fail
+        except (QcowError, FileNotFoundError):  # read one by one, to see which of them fail
             one_by_one: list[Any] = super().cat_ranges(
                 paths, lows, highs, max_gap=max_gap, on_error=on_error, **kwargs
             )
@@ -195,7 +195,7 @@ class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec 
         ids = [found.id_str for found in snapshots]
         names = [found.name for found in snapshots]
         for index, (key, name) in enumerate(zip(ids, names, strict=True)):
-            # What finds it: its id, or its name; nothing where others go before by both.
+            # It is found by its id, or by its name; not at all if others come first by both.
             if ids.index(key) == index:
                 wanted = key
             elif name not in ids and names.index(name) == index:
@@ -248,7 +248,7 @@ class DiskFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no type
 
 
 def _target(fo: Any, protocol: str | None, options: dict[str, Any]) -> tuple[Any, Any]:
-    """What `qcowspec.open` takes for an image that fsspec names, and what to call in the end."""
+    """What `qcowspec.open` takes for an image that fsspec names, and what to call at the end."""
     if not isinstance(fo, (str, os.PathLike)):
         return fo, _nothing
     name = os.fspath(fo)
@@ -261,15 +261,15 @@ def _target(fo: Any, protocol: str | None, options: dict[str, Any]) -> tuple[Any
         found = fsspec.open(name, mode="rb", protocol=protocol, **options)
         if isinstance(found.fs, LocalFileSystem):
             return Path(found.path), _nothing
-        # What is read is chosen by the tables; nothing is to be gained from reading ahead.
+        # Reads follow the tables of the image; reading ahead gains nothing.
         file = found.fs.open(found.path, "rb", cache_type="none")
     except QcowError:
         raise
-    except Exception as error:  # any library may stand behind a protocol
+    except Exception as error:  # a protocol may be any library's
         what = type(error).__name__
     else:
         return file, partial(_hand_back, file, found.fs)
-    # Raised out here: the error above may hold all that the URL does.
+    # Raised here, without context: the error above may hold the URL's secrets.
     raise Unreadable(f"cannot be opened by fsspec ({what})", path=shown(name))
 
 
@@ -278,7 +278,7 @@ SERVERS = ("http", "https", "s3", "s3a")
 
 
 def _url(name: str, protocol: str | None) -> str | None:
-    """The URL of a file on a server of these; None of others."""
+    """The URL of a file on such a server; None for others."""
     stated, separator, _ = name.partition("://")
     if "::" in name or (stated if separator else protocol) not in SERVERS:
         return None
@@ -286,12 +286,12 @@ def _url(name: str, protocol: str | None) -> str | None:
 
 
 def _hand_back(file: Any, system: Any) -> None:
-    """Close a file; until then its file system has to stay."""
+    """Close a file; its file system has to be kept until then."""
     file.close()
 
 
 def _nothing() -> None:
-    """What is to be done in the end where a file is not ours."""
+    """Called at the end for a file that the caller closes."""
 
 
 def _close(image: images.Image, finish: Any) -> None:
@@ -300,7 +300,7 @@ def _close(image: images.Image, finish: Any) -> None:
 
 
 def _file_name(name: bytes) -> str:
-    """A snapshot's name as a file's; what a path, URL or pattern would take apart is escaped."""
+    """A file name for a snapshot; what has a meaning in paths, URLs or patterns is escaped."""
     text = name.decode("utf-8", "surrogateescape")
     return "".join(
         char if char.isprintable() and char not in '/%:*?[]"' else _escaped(char) for char in text

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec.guest.layers import LayerReader, pool
+from qcowspec.guest.layers import INFLATING, LayerReader
 from qcowspec.mapping import Extents, Kind, Run
 from qcowspec.mapping.spans import Offsets
 from qcowspec.sources.source import GAP, Borrowed, Source
+from qcowspec.sources.threads import Threads
 from qcowspec.spec.units import GuestOffset
 
 BLOCK = 4 << 20
@@ -217,7 +218,7 @@ def run_jobs(jobs: Sequence[Job], buffer: memoryview) -> None:
         _run(jobs, buffer)
         return
     threads = max(job.source.in_flight for job in jobs)
-    executor = ThreadPoolExecutor(threads, "qcowspec-fetch") if threads else pool()
+    executor = Threads(threads, "qcowspec-fetch") if threads else INFLATING
     futures = [executor.submit(_run, batch, buffer) for batch in batches]
     try:
         for future in futures:
@@ -227,7 +228,7 @@ def run_jobs(jobs: Sequence[Job], buffer: memoryview) -> None:
             future.cancel()
         wait(futures)
         if threads:
-            executor.shutdown()
+            executor.close()
 
 
 def _run(batch: Sequence[Job], buffer: memoryview) -> None:

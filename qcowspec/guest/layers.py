@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -26,14 +25,13 @@ from qcowspec.guest.inflate import (
 )
 from qcowspec.mapping import Kind, Run
 from qcowspec.sources.source import GAP
+from qcowspec.sources.threads import Threads
 from qcowspec.spec.entry_rules import v1_on_sector
 from qcowspec.spec.metadata import Format
 from qcowspec.spec.rules import BY_ID, error_of
 from qcowspec.spec.units import align_up, readable
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
     from qcowspec.crypto import Decryptor
 
 CACHE = 16 << 20
@@ -52,12 +50,8 @@ Key = tuple[int | None, int]
 """Identifies a payload: its host offset, and the bytes that an entry claims."""
 
 
-@cache
-def pool() -> ThreadPoolExecutor:
-    """The threads that inflate, one a processor."""
-    from concurrent.futures import ThreadPoolExecutor  # slow to import, and few reads need it
-
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="qcowspec")
+INFLATING = Threads(os.cpu_count() or 1, "qcowspec")
+"""The threads that inflate: as many as there are processors."""
 
 
 class LayerReader:
@@ -142,7 +136,7 @@ class LayerReader:
             self._unpack(groups, buffer, base, keep=not alone)
             return
         shares = [groups[start : start + SHARE] for start in range(0, len(groups), SHARE)]
-        for _ in pool().map(lambda share: self._unpack(share, buffer, base, keep=True), shares):
+        for _ in INFLATING.map(lambda share: self._unpack(share, buffer, base, keep=True), shares):
             pass
 
     # --- data -------------------------------------------------------------------------------------

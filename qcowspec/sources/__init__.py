@@ -1,6 +1,6 @@
 """The byte sources, one module each, and the choice among them.
 
-In: what the user calls an image. Out: a `Source`: bytes by offset. Refuses: what is no image at all
+In: what the user calls an image. Out: a `Source`: bytes by offset. Refuses: what cannot be an image
 (a directory, a missing file, a device that has no length) with `Unreadable`.
 """
 

@@ -1,11 +1,11 @@
-"""Blocks of a remote file that were read before, or are on their way.
+"""Blocks of a remote file that were read before, or are being fetched.
 
 In: ranges, and a way to fetch some. Out: their bytes, each block fetched once however many threads
 want it. Refuses: what fetching refuses.
 
 Reads that follow each other are read ahead of, further each time, so that a stretch of small reads
-(compressed clusters, one after the other) costs a few large requests. A read in the middle of
-nowhere fetches the blocks that it touches, and no more.
+(compressed clusters, one after the other) costs a few large requests. Any other
+read fetches the blocks that it touches, and no more.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ BLOCK = 64 << 10
 """Bytes of a block."""
 
 AHEAD = 32
-"""Blocks of one request, at most."""
+"""Most blocks of one request."""
 
 EAGER = 8
-"""Blocks of a request from which on the next one is made before anybody waits for it."""
+"""The least blocks of a request for which the next one is made before it is asked for."""
 
 STREAMS = 32
-"""Ends of requests that are remembered, to see whether a read follows one of them."""
+"""Ends of requests that are kept, to see whether a read follows one of them."""
 
 CLOSED = Unreadable("was closed while it was read")
 
@@ -44,7 +44,7 @@ class Blocks:
         Args:
             length: Bytes of the file.
             fetch: Reads a range of it, whole: offset and length, both within the file.
-            later: Runs something beside us; or the second of the two, if that will not happen.
+            later: Calls its first argument in another thread, or else, if it cannot, the second.
             capacity: Bytes to keep.
         """
         self._length, self._fetch, self._later = length, fetch, later
@@ -52,11 +52,11 @@ class Blocks:
         self._most = max(2 * AHEAD, capacity // BLOCK)
         self._held: OrderedDict[int, Future[bytes]] = OrderedDict()
         self._ends: OrderedDict[int, int] = OrderedDict()  # where a request ended: its blocks
-        self._marks: dict[int, int] = {}  # block: the request's end, behind which to read ahead
+        self._marks: dict[int, int] = {}  # block: the end of a request, after which to read ahead
         self._lock = Lock()
 
     def put(self, data: bytes) -> None:
-        """Take the file's beginning: whole blocks, or all there is."""
+        """Keep the beginning of the file: whole blocks, or the whole file."""
         for index in range(-(-len(data) // BLOCK)):
             piece = data[index * BLOCK : (index + 1) * BLOCK]
             if len(piece) == self._size(index):
@@ -66,10 +66,10 @@ class Blocks:
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes within the file."""
-        first, behind = offset // BLOCK, -(-(offset + length) // BLOCK)
+        first, stop = offset // BLOCK, -(-(offset + length) // BLOCK)
         with self._lock:
-            futures, claimed = self._claim(first, behind)
-            upcoming = self._upcoming(first, behind)
+            futures, claimed = self._claim(first, stop)
+            upcoming = self._upcoming(first, stop)
         if upcoming is not None:
             self._later(lambda: self._work([upcoming]), lambda: self._give_up([upcoming], CLOSED))
         self._work(claimed)
@@ -94,17 +94,17 @@ class Blocks:
     # --- under the lock ---------------------------------------------------------------------------
 
     def _claim(
-        self, first: int, behind: int
+        self, first: int, stop: int
     ) -> tuple[list[Future[bytes]], list[dict[int, Future[bytes]]]]:
-        """The blocks of a range, and those of them, and behind, that the caller has to fetch."""
+        """The blocks of a range, and those that the caller has to fetch, read-ahead included."""
         futures, claimed = [], []
         index = first
-        while index < behind:
+        while index < stop:
             future = self._held.get(index)
             if future is None:
-                run = self._run(index, behind)
+                run = self._run(index, stop)
                 claimed.append(run)
-                futures += [run[each] for each in run if each < behind]
+                futures += [run[each] for each in run if each < stop]
                 index += len(run)
                 continue
             self._held.move_to_end(index)
@@ -113,10 +113,10 @@ class Blocks:
         self._evict()
         return futures, claimed
 
-    def _run(self, start: int, behind: int) -> dict[int, Future[bytes]]:
+    def _run(self, start: int, wanted: int) -> dict[int, Future[bytes]]:
         """Blocks to fetch together, from one that is missing on."""
         window = 2 * self._ends.pop(start, 0)
-        stop = min(max(behind, start + window), start + AHEAD, self._count)
+        stop = min(max(wanted, start + window), start + AHEAD, self._count)
         run: dict[int, Future[bytes]] = {}
         index = start
         while index < stop and index not in self._held:
@@ -129,11 +129,11 @@ class Blocks:
             self._ends.popitem(last=False)
         return run
 
-    def _upcoming(self, first: int, behind: int) -> dict[int, Future[bytes]] | None:
+    def _upcoming(self, first: int, stop: int) -> dict[int, Future[bytes]] | None:
         """The blocks to read ahead, where the middle of the last such stretch has been reached."""
         if not self._marks:
             return None
-        for mark in [mark for mark in self._marks if first <= mark < behind]:
+        for mark in [mark for mark in self._marks if first <= mark < stop]:
             end = self._marks.pop(mark)
             if end < self._count and end not in self._held and end in self._ends:
                 return self._run(end, end + 1)
@@ -142,7 +142,7 @@ class Blocks:
         return None
 
     def _evict(self) -> None:
-        """Let go of the oldest blocks; those on their way count, and stay."""
+        """Drop the oldest blocks; those being fetched count, and stay."""
         surplus = len(self._held) - self._most
         for index in list(self._held)[: max(0, surplus)]:
             if self._held[index].done():
@@ -151,7 +151,7 @@ class Blocks:
     # --- without it -------------------------------------------------------------------------------
 
     def _work(self, runs: list[dict[int, Future[bytes]]]) -> None:
-        """Fetch what was claimed; whoever waits for it gets it, or the error."""
+        """Fetch what was claimed; all threads that wait for it get it, or the error."""
         for number, run in enumerate(runs):
             first, size = min(run), sum(self._size(index) for index in run)
             try:

@@ -1,4 +1,4 @@
-"""Which source a URL leads to.
+"""The source for a URL.
 
 In: the text of a `Url`. Out: a `Source`. Refuses: protocols that are not known.
 """
@@ -21,11 +21,11 @@ def open_url(name: str, open_inner: Callable[[str], Source]) -> Source:
 
     Args:
         name: The URL.
-        open_inner: Opens what a compression stands before.
+        open_inner: Opens the URL after a compression, as in ``gzip::https://…``.
 
     Raises:
         Unsupported: Its protocol is not known, or needs a package that is not installed.
-        Unreadable: It cannot be had.
+        Unreadable: It cannot be read.
     """
     found = URL.match(name)
     if found is None:
@@ -35,7 +35,7 @@ def open_url(name: str, open_inner: Callable[[str], Source]) -> Source:
     protocol, rest = protocol.lower(), name[found.end() :]
     if separator == "://":
         if protocol in HTTP:
-            from qcowspec.sources.http import open_http
+            from qcowspec.sources.remote import open_http
 
             return open_http(f"{protocol}://{rest}")
         if protocol in S3:
@@ -60,5 +60,5 @@ def open_url(name: str, open_inner: Callable[[str], Source]) -> Source:
 
 
 def _no_file(name: str) -> Unreadable:
-    """The error of a name that is no URL, where no file has it: a mistyped URL may hold secrets."""
+    """The error for a name that is neither a URL nor a file; a mistyped URL may hold secrets."""
     return Unreadable("cannot be opened: no such file or directory", path=shown(name))

@@ -27,13 +27,13 @@ from qcowspec.sources.locations import origin_of, unquoted
 from qcowspec.sources.retries import Patience, Transient
 
 HEAD = 16 << 10
-"""Bytes that are read at once of what is no body."""
+"""Bytes that are read at a time of all but bodies."""
 
 SYSTEM_PROXIES = ("darwin", "win32")
-"""Where a proxy may be set elsewhere than in the environment."""
+"""Systems that have proxy settings outside of the environment."""
 
 MOMENT = 0.001
-"""Seconds of the shortest wait: none at all would be one without end."""
+"""Seconds of the shortest wait: zero would mean no limit."""
 
 MICROSECONDS = 1_000_000
 
@@ -44,7 +44,7 @@ Origin = tuple[str, str, int]
 
 
 class Untrusted(Exception):
-    """The server is not who it says it is, or this machine cannot tell; says why."""
+    """The server's certificate is not valid, or cannot be checked; the message says why."""
 
 
 class Unsendable(Exception):
@@ -52,7 +52,7 @@ class Unsendable(Exception):
 
 
 class _Clocked(io.RawIOBase):
-    """A socket's bytes, until a deadline: a byte a second is no way to be kept for ever.
+    """A socket's bytes, until a deadline: a byte a second must not keep a reader for ever.
 
     Of a plain socket a large piece is one call, not one for each segment that arrives: Python's
     threads queue for its lock less often.
@@ -101,11 +101,19 @@ def _bound(sock: socket.socket, seconds: float) -> None:
         sock.setsockopt(socket.SOL_SOCKET, option, interval)
 
 
+class _Proxied(HTTPConnection):
+    """A connection to a proxy, which is asked for whole URLs."""
+
+    def __init__(self, host: str, port: int, headers: dict[str, str], timeout: float) -> None:
+        super().__init__(host, port, timeout=timeout)
+        self.proxy_headers = headers
+
+
 class Connections:
     """Open connections to the servers an image comes from; may be used by several threads.
 
     Attributes:
-        context: How servers prove who they are; made when the first is asked by https.
+        context: How certificates are checked; made for the first https connection.
     """
 
     def __init__(self, patience: Patience) -> None:
@@ -156,22 +164,18 @@ class Connections:
     def _asked(
         self, connection: HTTPConnection, url: str, headers: Mapping[str, str], deadline: float
     ) -> HTTPResponse:
-        parts = urlsplit(url)
+        parts, more = urlsplit(url), {}
         target = parts.path + (f"?{parts.query}" if parts.query else "")
-        through = getattr(connection, "proxied", False)
+        if isinstance(connection, _Proxied):
+            target, more = url, connection.proxy_headers
         if connection.sock is None:
             connection.connect()
         assert connection.sock is not None
         _bound(connection.sock, self._patience.silence)
-        connection.putrequest(
-            "GET", url if through else target, skip_accept_encoding=True, skip_host=False
-        )
-        for name, value in headers.items():
+        connection.putrequest("GET", target, skip_accept_encoding=True)
+        for name, value in (*headers.items(), *more.items()):
             connection.putheader(name, value)
-        for name, value in getattr(connection, "proxy_headers", {}).items():
-            connection.putheader(name, value)
-        sock = connection.sock
-        connection.response_class = _response(sock, deadline, self._patience.silence)
+        connection.response_class = _response(connection.sock, deadline, self._patience.silence)
         connection.endheaders()
         return connection.getresponse()
 
@@ -189,16 +193,13 @@ class Connections:
 
     def _made(self, scheme: str, host: str, port: int) -> HTTPConnection:
         proxy = _proxy(scheme, host)
-        there = (host, port) if proxy is None else (proxy[0], proxy[1])
-        made: HTTPConnection
         if scheme == "http":
-            made = HTTPConnection(*there, timeout=self._patience.connect)
             if proxy is not None:
-                made.proxied = True  # type: ignore[attr-defined]
-                made.proxy_headers = proxy[2]  # type: ignore[attr-defined]
-            return made
+                return _Proxied(*proxy, self._patience.connect)
+            return HTTPConnection(host, port, timeout=self._patience.connect)
         if self.context is None:
             self.context = ssl.create_default_context()
+        there = (host, port) if proxy is None else proxy[:2]
         made = HTTPSConnection(*there, timeout=self._patience.connect, context=self.context)
         if proxy is not None:
             made.set_tunnel(host, port, headers=proxy[2])
@@ -206,7 +207,7 @@ class Connections:
 
 
 def _response(sock: socket.socket, deadline: float, silence: float) -> Any:
-    """What makes a response that is read under a clock."""
+    """A class of responses that are read until a deadline."""
 
     def made(*words: Any, **named: Any) -> HTTPResponse:
         response = HTTPResponse(*words, **named)
@@ -243,19 +244,19 @@ def _proxy(scheme: str, host: str) -> tuple[str, int, dict[str, str]] | None:
 
 
 def basic(user: bytes, password: bytes) -> str:
-    """The header that says who one is."""
+    """The value of an Authorization header."""
     return "Basic " + base64.b64encode(user + b":" + password).decode("ascii")
 
 
 def _failure(error: Exception) -> Transient | Untrusted | Unsendable:
-    """What to make of a failure; its own words may name secrets, and are not repeated."""
+    """The error to raise for a failure; its own text may name secrets, and is not repeated."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Untrusted(f"its certificate does not hold: {error.verify_message}")
     return transient(error)
 
 
 def transient(error: Exception) -> Transient | Untrusted | Unsendable:
-    """What to make of a failure on the way."""
+    """The error to raise for a failure of the connection."""
     if isinstance(error, (TimeoutError, BlockingIOError)):
         return Transient("the server does not answer")
     if isinstance(error, ssl.SSLError):

@@ -1,9 +1,9 @@
-"""A file that somebody else has opened: Python's own, or one of fsspec's file systems.
+"""A file object that the caller has opened: Python's own, or one of fsspec's.
 
 In: a binary file object that can seek. Out: a `Source`, which reads under a lock, because a file
 object has one position. Refuses: text files, and what cannot seek.
 
-The file stays its owner's: it is not closed here.
+The file is not closed here.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class FileObject(Source):
     """A file object as a `Source`."""
 
     def __init__(self, file: Any) -> None:
-        """Look how long it is.
+        """Measure its length.
 
         Args:
-            file: Anything with ``seek`` and ``read``; its position is ours from now on.
+            file: Anything with ``seek`` and ``read``; its position is changed.
 
         Raises:
             Unreadable: It cannot seek, or is closed.
@@ -51,25 +51,25 @@ class FileObject(Source):
         return data
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Forget the file, which stays open."""
         self._file = None
 
     def _guarded(self, work: Any, what: str) -> Any:
-        """Do something with other people's code, and say in our words what goes wrong.
+        """Call a library, and raise our error for any of its own.
 
-        Theirs may name secrets; only the system's own are repeated.
+        Its own text may name secrets; only the system's is repeated.
         """
         try:
             return work()
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else type(error).__name__
-        except Exception as error:  # any library may stand behind a file object
+        except Exception as error:  # a file object may be any library's
             reason = "it is closed" if self._file is None else type(error).__name__
         raise Unreadable(f"{what}: {reason}", path=self.name)
 
 
 def _read(file: Any, offset: int, length: int) -> Any:
-    """So many bytes, however many reads it takes; fewer only where the file ends."""
+    """Read bytes, in as many reads as it takes; fewer only where the file ends."""
     file.seek(offset)
     first = file.read(length)
     if len(first) == length or not isinstance(first, bytes):

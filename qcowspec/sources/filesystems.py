@@ -3,8 +3,8 @@
 In: an fsspec URL, or a chain of them. Out: a `Source`. Refuses: protocols that are not known, or
 not installed here, and files whose length is not known.
 
-What HTTP and S3 need (validators, ranges side by side) is not to be had through fsspec; they have
-modules of their own. The rest comes here, and is read under a lock where fsspec promises nothing.
+fsspec offers no validators and no parallel ranges, so HTTP and S3 have modules of their own. A file
+system that does not say that it can be used by several threads is read under a lock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from qcowspec.sources.spool import PIECE, Spooled
 INSTALL = "pip install 'qcowspec[remote]'"
 
 COMPRESSIONS = ("gzip", "bz2", "xz", "lzma", "zstd")
-"""What a chain may begin with, beside the protocols: ``gzip::https://…``."""
+"""Compressions that a chain may begin with, as in ``gzip::https://…``."""
 
 
 def is_known(protocol: str) -> bool:
@@ -41,10 +41,10 @@ class FsspecFile(Source):
     """A file of an fsspec file system as a `Source`."""
 
     def __init__(self, url: str) -> None:
-        """Find it.
+        """Find the file.
 
         Raises:
-            Unreadable: It cannot be had.
+            Unreadable: It cannot be read.
             Unsupported: Its protocol is not known or not installed, or it has no length.
         """
         self.name = shown(url)
@@ -52,7 +52,7 @@ class FsspecFile(Source):
         if not isinstance(length, int) or length < 0:
             raise Unsupported("has no length that its file system knows", path=self.name)
         self.length = length
-        self._lock = nullcontext() if getattr(self._system, "async_impl", False) else Lock()
+        self._lock = nullcontext() if self._system.async_impl else Lock()
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`."""
@@ -72,9 +72,9 @@ class FsspecFile(Source):
         return data
 
     def _guarded(self, work: Callable[[], Any]) -> Any:
-        """Do something with other people's code, and say in our words what goes wrong.
+        """Call a library, and raise our error for any of its own.
 
-        Theirs may name secrets, and are not repeated.
+        Its text may name secrets, and is not repeated.
         """
         failure: Unreadable | Unsupported
         try:
@@ -89,7 +89,7 @@ class FsspecFile(Source):
             failure = Unreadable("cannot be opened: it wants credentials", path=self.name)
         except (Unreadable, Unsupported) as error:
             failure = error
-        except Exception as error:  # any library may stand behind a protocol
+        except Exception as error:  # a protocol may be any library's
             what = type(error).__name__
             failure = Unreadable(f"cannot be read: its file system fails ({what})", path=self.name)
         raise failure
@@ -117,7 +117,7 @@ def silence_secrets(url: str, protocol: str | None = None) -> None:
     from fsspec import get_filesystem_class
 
     for piece in (*url.split(CHAIN), protocol or ""):
-        with suppress(ImportError, ValueError):  # fsspec itself reports what is not known
+        with suppress(ImportError, ValueError):  # fsspec reports them itself
             get_filesystem_class(piece.partition("://")[0])
     be_discreet("fsspec")
 
@@ -128,10 +128,10 @@ def missing(name: str) -> Unsupported:
 
 
 def decompressed(method: str, inner: Source, name: str) -> Source:
-    """A compressed file, put into a temporary one as what it holds.
+    """The contents of a compressed file, unpacked to a temporary file.
 
     Raises:
-        Unreadable: It is no such file, or holds more than there is room for.
+        Unreadable: It is not compressed so, or there is no room for its contents.
         Unsupported: The method needs a package that is not installed.
     """
     try:

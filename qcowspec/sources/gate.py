@@ -1,10 +1,10 @@
-"""Who may open a second file.
+"""Which second files may be opened.
 
 In: the name an image gives for its backing or data file. Out: the path to open, or `Refused`.
-Refuses: everything, unless the user said otherwise.
+Refuses: everything, unless the user allows it.
 
-An image never opens a file: it asks the gate. An uploaded image that names its neighbour is the
-attack of CVE-2024-32498, so the default is `Deny`, in the library and in every command.
+An image never opens a file: it asks the gate. An uploaded image that names a file of the server is
+the attack of CVE-2024-32498, so the default is `Deny`, in the library and in every command.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 import shlex
 import stat
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from qcowspec.errors import Refused, Unreadable, name_of, reason_of
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qcowspec.sources.locations import Place
 
 
+@runtime_checkable
 class Gate(Protocol):
     """Decides whether an image may have another file opened."""
 
@@ -41,10 +42,10 @@ class Gate(Protocol):
 
 
 class Deny:
-    """The gate that stays shut."""
+    """The gate that refuses every file."""
 
     def admit(self, image: str, name: bytes, purpose: str) -> str:
-        """Refuse, and say which file was asked for, and what would allow it."""
+        """Refuse; the error names the file, and what would allow it."""
         if _there(image, name) is None:
             _path(image, name, purpose)  # refuses what no gate lets pass
         reason = "which is not opened unless you allow it"
@@ -52,7 +53,7 @@ class Deny:
 
 
 class Allow:
-    """The gate that lets pass what the user means.
+    """The gate that admits the places that the user allows.
 
     A name is looked up as QEMU does it: beside the image that names it, unless it is absolute.
     Links and ``..`` are followed first; what counts is where the file really is. An image on a
@@ -60,14 +61,14 @@ class Allow:
     """
 
     def __init__(self, places: Iterable[str]) -> None:
-        """Say what may be opened.
+        """Set what may be opened.
 
         Args:
             places: ``same-dir`` for files in the directory of the image that names them, as the
                 image is named, were it a link; ``any`` for all on the same machine or server, and
                 for an image on a server those of this machine too; directories, or URLs of them,
                 for all that is in them or below. The directories that lead to the image, and to
-                a place, are taken at the user's word.
+                a place, are trusted.
         """
         self._places = tuple(map(_place, places))
 
@@ -112,13 +113,13 @@ SAME_DIR, ANY = "same-dir", "any"
 
 
 def gate_of(allow: str | Iterable[str] | Gate | None) -> Gate:
-    """The gate for what a user allows: nothing, a place, several places, or a gate of one's own."""
+    """The gate for what a user allows: nothing, a place, several places, or a `Gate`."""
     if allow is None:
         return Deny()
     if isinstance(allow, str):
         return Allow([allow])
-    if hasattr(allow, "admit"):
-        return cast(Gate, allow)
+    if isinstance(allow, Gate):
+        return allow
     places = tuple(allow)
     return Allow(places) if places else Deny()
 
@@ -153,8 +154,8 @@ def looked_up(image: str, name: bytes) -> str | None:
 def seen_from(opened: str, image: str, name: bytes) -> bytes:
     """A name as the gate is to be asked for it, where the image was reached through a link.
 
-    QEMU looks beside the link, and not where the link leads; the gate is told the image by where it
-    really is, as that is what counts.
+    QEMU looks beside the link, and not where the link leads; the gate is given the real place of
+    the image, which is what counts.
 
     Args:
         opened: The image that has the name, as it was opened.
@@ -176,7 +177,7 @@ def is_url(name: str) -> bool:
 
 
 def plain_path(name: str) -> str:
-    """A path that nobody takes for a URL: where it looks like one, it begins with ``./``."""
+    """A path that cannot be taken for a URL: ``./`` is put before one that looks like a URL."""
     return f"./{name}" if is_url(name) else name
 
 
@@ -184,7 +185,7 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::)")
 
 
 def _there(image: str, name: bytes) -> Place | None:
-    """The place on a server that a name stands for; None where it stands for none."""
+    """The place on a server that a name refers to; None if it refers to none."""
     if name.startswith((JSON, FILE)) or not (is_url(image) or b"://" in name):
         return None
     from qcowspec.sources.locations import beside
@@ -224,20 +225,20 @@ def stated_driver(name: bytes) -> str | None:
 def _in_json(name: bytes) -> tuple[bytes, str | None] | None:
     """The file and the driver in a ``json:`` name of a QCOW or raw image in a plain file.
 
-    None of a name that says anything else: a raw image may begin anywhere in its file, and a QCOW
+    None for a name with any other option: a raw image may begin anywhere in its file, and a QCOW
     image may be given other files than it names.
     """
     import json
 
     try:
-        top: Any = json.loads(name.removeprefix(JSON), object_pairs_hook=_once)
+        top: Any = json.loads(name.removeprefix(JSON), object_pairs_hook=unique_keys)
         node = top
         if _driver(node) in (None, *FORMATS):
             node = _below(node)
             for _ in range(DEPTH):
                 if _driver(node) == RAW:  # raw on raw is raw
                     node = _below(node)
-        if _driver(node) not in (None, PLAIN) or not _says_only(node, "driver", "filename"):
+        if _driver(node) not in (None, PLAIN) or not _has_only(node, "driver", "filename"):
             return None
         filename = node.get("filename")
         if not isinstance(filename, str) or PROTOCOL.match(filename.encode()):
@@ -247,22 +248,22 @@ def _in_json(name: bytes) -> tuple[bytes, str | None] | None:
         return None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys differ; QEMU takes no other."""
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, none of whose keys is repeated; QEMU refuses others."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands there twice")
+        raise ValueError("a key stands twice")
     return found
 
 
 def _driver(node: Any) -> Any:
-    """The driver of a node; what is no node has none that is known."""
+    """The driver of a node; an unknown one for what is not a node."""
     return node.get("driver") if isinstance(node, dict) else node
 
 
 def _below(node: dict[str, Any]) -> Any:
     """The node below a format; its keys may be written into it, as in ``file.filename``."""
-    if not _says_only(node, "driver", "file"):
+    if not _has_only(node, "driver", "file"):
         raise ValueError("an option that is not known here")
     dotted = {key.removeprefix("file."): node[key] for key in node if key.startswith("file.")}
     if dotted and "file" in node:
@@ -270,8 +271,8 @@ def _below(node: dict[str, Any]) -> Any:
     return dotted or node.get("file", "")
 
 
-def _says_only(node: Any, *keys: str) -> bool:
-    """Whether a node says no more than this, and how its file is to be accessed."""
+def _has_only(node: Any, *keys: str) -> bool:
+    """Whether a node has only these keys, and options for how its file is accessed."""
     known = {*keys, *ACCESS}
     return isinstance(node, dict) and all(key.partition(".")[0] in known for key in node)
 
@@ -301,8 +302,8 @@ def _is_within(real: str, image: str, place: str) -> bool:
     if place == SAME_DIR:
         if is_url(image):
             return False
-        # Not the directory that the image really is in: who may write beside it can put a link to
-        # elsewhere in its place. The directory's own path is the user's word.
+        # Not the directory that the image really is in: anybody who may write to that one could
+        # put a link in its place. The path of the directory itself is trusted.
         return os.path.dirname(real) == os.path.realpath(os.path.dirname(image))
     if is_url(place):
         return False
@@ -338,7 +339,7 @@ def _refused(image: str, name: bytes, purpose: str, reason: str, *helps: str) ->
         name: The name.
         purpose: What the file is to the image.
         reason: Why it is not opened.
-        helps: What of ``--allow`` would have it opened; nothing would, where it is empty.
+        helps: Values of ``--allow`` that would admit it; none if nothing would.
     """
     options = [f"--allow {shlex.quote(place)}" for place in helps]
     listed = " or ".join(filter(None, [", ".join(options[:-1]), *options[-1:]]))

@@ -1,7 +1,7 @@
 """Ranges of a file on an HTTP server.
 
-In: a URL. Out: a `Transport`. Refuses: servers that ignore ranges (but for small files, which are
-read whole), answers that are not the range that was asked for, files that change while they are
+In: a URL. Out: the bytes of ranges. Refuses: servers that ignore ranges (but for small files, which
+are read whole), answers that are not the range that was asked for, files that change while they are
 read, redirects without end, from https to http, or to other protocols.
 
 Source: RFC 9110: 8.8 (validators), 13.1.5 (If-Range), 14 (ranges), 15.4 (redirects).
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import NamedTuple
@@ -26,10 +26,7 @@ from qcowspec.sources.connections import (
     transient,
 )
 from qcowspec.sources.locations import HTTP, Location, located, origin_of
-from qcowspec.sources.remote import Remote
-from qcowspec.sources.retries import PATIENCE, Patience, Transient
-from qcowspec.sources.source import Source
-from qcowspec.sources.transport import Identity
+from qcowspec.sources.retries import Patience, Transient
 
 REDIRECTS = 5
 """How many redirects are followed."""
@@ -41,11 +38,11 @@ LONGEST = 2**63 - 1
 """Bytes of a file, at most, as everywhere in QEMU and Linux."""
 
 LONGEST_WAIT = 30
-"""Seconds that a server may ask to be left alone, at most."""
+"""Most seconds that a server may ask a client to wait."""
 
 MOVED = (301, 302, 303, 307, 308)
 PASSING = (408, 425, 429, 500, 502, 503, 504)
-"""Statuses that go away by themselves."""
+"""Statuses after which the same request may succeed."""
 
 REFRESHED = (401, 403, 404, 410)
 """Statuses after which a redirect is asked for again: the URL that it gave may have run out."""
@@ -57,15 +54,30 @@ NO_RANGES = (
     "cannot be read in place: the server ignores Range, and would send the whole file;"
     " download it first"
 )
+OTHER_RANGE = "cannot be read: the server answers with another range than asked for"
 CHANGED = "has changed on the server while it was read; start again"
 
 
 class RangesIgnored(Exception):
-    """The server sends the whole file; it is small enough for that where `length` says so."""
+    """The server sends the whole file."""
+
+
+class Identity(NamedTuple):
+    """Which version of a file is read.
+
+    Attributes:
+        length: Its bytes.
+        etag: The server's name of the version; empty if it gives none.
+        modified: When it was changed last, in the server's words; empty if it does not say.
+    """
+
+    length: int
+    etag: str = ""
+    modified: str = ""
 
 
 class Answer(NamedTuple):
-    """A response, and all that is needed to be done with it."""
+    """A response, and what is needed to read it and to keep its connection."""
 
     url: str
     response: HTTPResponse
@@ -76,14 +88,22 @@ class Answer(NamedTuple):
         return (self.response.getheader(name) or "").strip()
 
 
-class _Body:
-    """The body of an answer; see `Body`."""
+class Body:
+    """The bytes of a range, in order; for one thread."""
 
     def __init__(self, answer: Answer, length: int, connections: Connections) -> None:
         self._answer, self._left, self._connections = answer, length, connections
 
     def read_into(self, buffer: memoryview) -> int:
-        """See `Body.read_into`."""
+        """Read on.
+
+        Returns:
+            How many bytes are in the buffer: all that it holds, or fewer where the range ends, or
+            where something fails after some of them.
+
+        Raises:
+            Transient: Something fails before the first of them.
+        """
         response = self._answer.response
         wanted, done, failure = min(len(buffer), self._left), 0, None
         try:
@@ -103,13 +123,13 @@ class _Body:
         return done
 
     def close(self) -> None:
-        """See `Body.close`."""
+        """Read no more; harmless when called again."""
         if self._left:
             self._answer.connection.close()
 
 
 def _passing(answer: Answer, error: Exception) -> Transient:
-    """What to make of a body that breaks off."""
+    """The error to raise for a body that breaks off."""
     answer.connection.close()
     found = transient(error)
     return found if isinstance(found, Transient) else Transient("the connection breaks")
@@ -124,7 +144,11 @@ def _done(answer: Answer, connections: Connections) -> None:
 
 
 class HttpTransport:
-    """A file on an HTTP server; see `Transport`."""
+    """A file on an HTTP server; its methods may be called from several threads.
+
+    Attributes:
+        name: The file, as it may be shown.
+    """
 
     condition = "If-Range"
     """The header that asks for the version of an ETag."""
@@ -141,10 +165,19 @@ class HttpTransport:
         self._identity: Identity | None = None
 
     def open(self, length: int, deadline: float) -> tuple[Identity, bytes]:
-        """See `Transport.open`.
+        """Find the file.
+
+        Args:
+            length: Bytes of its beginning that are wanted.
+            deadline: When to give up, by the monotonic clock.
+
+        Returns:
+            What it is, and its beginning; less of it only where the file ends.
 
         Raises:
             RangesIgnored: The server sends the whole file.
+            Transient: It may work the next time.
+            Unreadable: It will not.
         """
         answer = self._ask(0, length, None, deadline)
         status = answer.response.status
@@ -165,39 +198,42 @@ class HttpTransport:
             raise RangesIgnored
         start, end, total = self._range(answer)
         if start or end > length or end != min(length, total):
-            raise self._wrong(answer)
+            raise self._dropped(answer, OTHER_RANGE)
         identity = Identity(total, answer.header("ETag"), answer.header("Last-Modified"))
         data = bytearray(end)
-        with closing(_Body(answer, end, self._connections)) as body:
+        with closing(Body(answer, end, self._connections)) as body:
             if body.read_into(memoryview(data)) < end:
                 raise Transient("what comes ends early")
         return self._opened(identity, answer), bytes(data)
 
-    def begin(self, offset: int, length: int, deadline: float) -> _Body:
-        """See `Transport.begin`."""
+    def begin(self, offset: int, length: int, deadline: float) -> Body:
+        """Ask for a range of the file that `open` found.
+
+        Raises:
+            Transient: It may work the next time.
+            Unreadable: It will not, or the file is no longer the same.
+        """
         assert self._identity is not None
         answer = self._ask(offset, length, self._identity, deadline)
         self._check_same(answer)
         start, end, total = self._range(answer)
         if start != offset or end > offset + length:
-            raise self._wrong(answer)
+            raise self._dropped(answer, OTHER_RANGE)
         if total != self._identity.length:
-            answer.connection.close()
-            raise self._error(CHANGED)
-        return _Body(answer, end - start, self._connections)
+            raise self._dropped(answer, CHANGED)
+        return Body(answer, end - start, self._connections)
 
-    def whole(self, most: int, deadline: float) -> tuple[Identity, list[bytes]]:
+    def whole(self, most: int, deadline: float) -> list[bytes]:
         """Read the file from its beginning to its end, of a server that knows no ranges.
 
         Raises:
-            Transient: It may go better the next time.
-            Unreadable: It has more than `most` bytes, or cannot be had.
+            Transient: It may work the next time.
+            Unreadable: It has more than `most` bytes, or cannot be read.
         """
         answer = self._ask(None, 0, None, deadline)
         stated = answer.header("Content-Length")
         if answer.response.status != HTTPStatus.OK or (stated.isdecimal() and int(stated) > most):
-            answer.connection.close()
-            raise self._error(NO_RANGES)
+            raise self._dropped(answer, NO_RANGES)
         pieces: list[bytes] = []
         size, failure = 0, None
         try:
@@ -205,8 +241,7 @@ class HttpTransport:
                 pieces.append(piece)
                 size += len(piece)
                 if size > most:
-                    answer.connection.close()
-                    raise self._error(NO_RANGES)
+                    raise self._dropped(answer, NO_RANGES)
         except (OSError, HTTPException, ValueError) as error:
             failure = _passing(answer, error)
         if failure is not None:
@@ -215,17 +250,16 @@ class HttpTransport:
             answer.connection.close()
             raise Transient("what comes ends early")
         _done(answer, self._connections)
-        identity = Identity(size, answer.header("ETag"), answer.header("Last-Modified"))
-        return identity, pieces
+        return pieces
 
-    def sibling(self, name: str) -> Source | None:
-        """See `Source.sibling`."""
-        if not name.startswith(tuple(f"{scheme}://" for scheme in HTTP)):
+    def sibling(self, name: str) -> HttpTransport | None:
+        """Another file of this server, with the same credentials; see `Source.sibling`."""
+        if not name.startswith(("http://", "https://")):
             return None
         if origin_of(name) != self._location.origin:
             return None
         there = located(name)._replace(credentials=self._location.credentials)
-        return opened(HttpTransport(there, self._patience), self._patience)
+        return HttpTransport(there, self._patience)
 
     def close(self) -> None:
         """Hang up."""
@@ -289,11 +323,9 @@ class HttpTransport:
             Unreadable: Nowhere, or where it must not lead.
         """
         there, target = answer.header("Location"), ""
-        try:
+        with suppress(ValueError):
             target = urljoin(url, there)
-            scheme = target.partition(":")[0].lower()
-        except ValueError:
-            scheme = ""
+        scheme = target.partition(":")[0].lower()
         if not there or scheme not in HTTP:
             raise self._error("cannot be read: the server redirects to no http or https URL")
         if url.startswith("https:") and scheme != "https":
@@ -301,7 +333,7 @@ class HttpTransport:
         return located(target).url
 
     def _refusal(self, status: int, answer: Answer) -> Exception:
-        """The error of a status that is no answer."""
+        """The error for a status that brings no bytes."""
         shown = str(status)
         if status in HTTPStatus.__members__.values():
             shown += f" {HTTPStatus(status).phrase}"
@@ -310,11 +342,8 @@ class HttpTransport:
             wait = min(int(after[:9]), LONGEST_WAIT) if after.isdecimal() else None
             return Transient(f"the server answers {shown}", after=wait)
         if status in (401, 403):
-            held = "wants credentials" if self._location.credentials is None else "refuses these"
-            return self._error(
-                f"cannot be read: the server {held}{'' if held.startswith('w') else ' credentials'}"
-                f" ({shown})"
-            )
+            does = "wants" if self._location.credentials is None else "refuses these"
+            return self._error(f"cannot be read: the server {does} credentials ({shown})")
         if status in (404, 410):
             return self._error(f"is not there: the server answers {shown}")
         if status == HTTPStatus.PRECONDITION_FAILED:
@@ -332,7 +361,7 @@ class HttpTransport:
             or found is None
             or encoding not in ("", "identity")
         ):
-            raise self._wrong(answer)
+            raise self._dropped(answer, OTHER_RANGE)
         start, last, total = (int(number) for number in found.groups())
         stated = answer.response.length
         if (
@@ -341,7 +370,7 @@ class HttpTransport:
             or total > LONGEST
             or stated not in (None, last + 1 - start)
         ):
-            raise self._wrong(answer)
+            raise self._dropped(answer, OTHER_RANGE)
         return start, last + 1, total
 
     def _check_same(self, answer: Answer) -> None:
@@ -352,44 +381,19 @@ class HttpTransport:
         other = bool(known.etag and etag and etag != known.etag)
         other |= bool(not known.etag and known.modified and modified not in ("", known.modified))
         if other or status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            answer.connection.close()
-            raise self._error(CHANGED)
+            raise self._dropped(answer, CHANGED)
         if status == HTTPStatus.OK:
-            answer.connection.close()
-            raise self._error(NO_RANGES)
+            raise self._dropped(answer, NO_RANGES)
 
     def _opened(self, identity: Identity, answer: Answer) -> Identity:
         """Keep which version of the file `answer` is about."""
         self._identity = identity
         return identity
 
-    def _wrong(self, answer: Answer) -> QcowError:
+    def _dropped(self, answer: Answer, message: str) -> QcowError:
+        """The error of an answer that is not read."""
         answer.connection.close()
-        return self._error("cannot be read: the server answers with another range than asked for")
+        return self._error(message)
 
     def _error(self, message: str) -> QcowError:
         return Unreadable(message, path=self.name)
-
-
-def open_http(url: str, patience: Patience = PATIENCE) -> Source:
-    """Open an image on an HTTP server.
-
-    Raises:
-        Unreadable: It cannot be had.
-    """
-    return opened(HttpTransport(located(url), patience), patience)
-
-
-def opened(transport: HttpTransport, patience: Patience) -> Source:
-    """A file on a server as a `Source`; a small one is downloaded if the server ignores ranges.
-
-    Raises:
-        Unreadable: It cannot be read.
-    """
-    try:
-        return Remote(transport, patience)
-    except RangesIgnored:
-        pass
-    from qcowspec.sources.spool import downloaded
-
-    return downloaded(transport, patience)

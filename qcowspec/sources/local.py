@@ -71,9 +71,10 @@ class LocalFile(Source):
         try:
             return os.pread(self._fd, length, offset)
         except OSError as error:
-            raise Unreadable(
-                f"cannot be read: {reason_of(error)}", path=self.name, offset=offset
-            ) from error
+            raise self._failed(error, offset) from error
+
+    def _failed(self, error: OSError, offset: int) -> Unreadable:
+        return Unreadable(f"cannot be read: {reason_of(error)}", path=self.name, offset=offset)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         """See `Source.read_into`."""
@@ -82,9 +83,7 @@ class LocalFile(Source):
             try:
                 count = os.preadv(self._fd, [buffer[done:wanted]], offset + done)
             except OSError as error:
-                raise Unreadable(
-                    f"cannot be read: {reason_of(error)}", path=self.name, offset=offset + done
-                ) from error
+                raise self._failed(error, offset + done) from error
             if not count:
                 raise Changed(SHRANK, path=self.name, offset=offset + done)
             done += count
@@ -98,7 +97,7 @@ class LocalFile(Source):
                 whole = preadv(fd, (buffer,), offset) == len(buffer)
             except OSError:
                 whole = False
-            if not whole:  # the end of the file, or an error that is told properly there
+            if not whole:  # the end of the file, or an error, which is raised there
                 self.read_into(offset, buffer)
 
     def data_ranges(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
@@ -133,7 +132,7 @@ class LocalFile(Source):
             return max(offset + 1, self.length)
 
     def allocated(self) -> int | None:
-        """Bytes of the disk that the file takes, by the file system's word."""
+        """Bytes of the disk that the file takes, according to the file system."""
         return os.fstat(self._fd).st_blocks * BLOCK
 
     def check_unchanged(self) -> None:
@@ -150,7 +149,7 @@ class LocalFile(Source):
     def refuse_writers(self) -> None:
         """Refuse a file that another program has open for writing, as far as it locks it as QEMU.
 
-        Nothing is locked here. Where the system or the file system has no such locks, nobody is
+        Nothing is locked here. Where the system or the file system has no such locks, none is
         found.
 
         Raises:
@@ -179,7 +178,7 @@ CHANGED = (
 )
 
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-"""Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever."""
+"""Without O_NONBLOCK, opening a pipe without a writer would wait for ever."""
 
 
 def _opened(path: str) -> int:
@@ -220,7 +219,7 @@ WRITES = c.RAW_LOCK_PERM_BASE + c.BlkPermission.BLK_PERM_WRITE.bit_length() - 1
 
 
 def _writer(fd: int) -> int | None:
-    """The process that has a file open for writing; -1 where the lock names none, None if nobody.
+    """The process that has a file open for writing; -1 if unnamed, None if there is none.
 
     Asked as QEMU asks (util/osdep.c: qemu_lock_fd_test): would a lock be granted?
     """

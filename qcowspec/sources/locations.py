@@ -1,6 +1,6 @@
-"""URLs: what they name, and what lies beside them.
+"""URLs: what they name, and the files beside them.
 
-In: a name. Out: the URL taken apart, its neighbours. Refuses: what is no URL of a server.
+In: a name. Out: the URL taken apart, its neighbours. Refuses: what is not a URL of a server.
 
 A URL can carry secrets: a password before its host, a signature in its query. Neither is ever part
 of a name that is shown (`errors.shown`); they
@@ -44,7 +44,7 @@ class Location(NamedTuple):
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: whom credentials are for."""
+        """Scheme, host and port: where credentials may be sent."""
         return origin_of(self.url)
 
 
@@ -59,16 +59,16 @@ def located(url: str) -> Location:
     with suppress(ValueError):
         found = _located(url)
     if found is None:
-        # What of it may be shown cannot be told: a password may stand where none can.
+        # It is unknown which part may be shown: a password may be anywhere in it.
         raise Unreadable("is no URL that names a server", path=hidden(url))
     return found
 
 
 def _located(url: str) -> Location | None:
-    """The same; None of what names no server.
+    """The same; None if it names no server.
 
     Raises:
-        ValueError: It is no URL, or has characters that no encoding knows. The text of the error
+        ValueError: It is no URL, or has characters that cannot be encoded. The text of the error
             may hold secrets.
     """
     parts = urlsplit(url)
@@ -94,7 +94,7 @@ def unquoted(text: str) -> bytes:
 
 
 RAW_BYTES = "surrogateescape"
-"""How bytes that are no UTF-8 stand in a text that comes from a command line."""
+"""How bytes that are not UTF-8 are decoded in a text from the command line."""
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
@@ -104,7 +104,7 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 def key(*parts: object) -> str:
-    """What tells one set of values from another, in a cache of this process; it holds no secret."""
+    """A key for a set of values, in a cache of this process; it holds no secret."""
     from hashlib import blake2b  # which few images need
 
     return blake2b(repr(parts).encode("utf-8", "surrogatepass"), key=_SALT).hexdigest()
@@ -119,7 +119,7 @@ SERVER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(/[^?#]*)?")
 """A URL of one server, as it is shown: no chain, no query."""
 
 UNSAFE = re.compile(r"[\x00-\x1f\x7f\\?#]|%2f|%5c|%00", re.IGNORECASE)
-"""What no name that is looked up on a server may have: it would be read differently there."""
+"""What a name on a server must not have, as servers read it in different ways."""
 
 
 class Place(NamedTuple):
@@ -131,7 +131,7 @@ class Place(NamedTuple):
 
     @property
     def server(self) -> tuple[str, str]:
-        """What has to be equal for two places to be on one server."""
+        """Equal for two places on one server."""
         return self.scheme, self.host
 
     @property
@@ -144,7 +144,7 @@ class Place(NamedTuple):
 
 
 def on_server(name: str) -> Place | None:
-    """Where a URL leads; None for paths, chains, and what could be read in two ways."""
+    """The place that a URL names; None for paths, chains, and ambiguous URLs."""
     found = None if UNSAFE.search(name) else SERVER.fullmatch(name)
     if found is None or "::" in name or "@" in found[2]:
         return None
@@ -160,14 +160,14 @@ def on_server(name: str) -> Place | None:
 
 
 def beside(image: str, name: str) -> Place | None:
-    """The place on a server that an image's name for another file stands for.
+    """The place on a server that a name in an image refers to.
 
     Args:
         image: The image, as it is shown.
-        name: The name that it gives.
+        name: The name.
 
     Returns:
-        The place; None where the name stands for no place on a server.
+        The place; None if the name refers to none.
     """
     if SERVER.match(name):
         return on_server(name)

@@ -21,5 +21,5 @@ class Memory(Source):
         return bytes(self._data[offset : offset + length])
 
     def close(self) -> None:
-        """Let go of the buffer."""
+        """Release the buffer."""
         self._data.release()

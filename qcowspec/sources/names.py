@@ -1,11 +1,11 @@
-"""What a name that a user gives stands for: a path, a URL, a source spec, standard input.
+"""What a user's name for an image means: a path, a URL, a source spec, standard input.
 
-In: a name. Out: what `open_source` takes, typed, so that nobody asks a second time. Refuses:
-nothing but a source spec that is no JSON object.
+In: a name. Out: what `open_source` takes, typed, so that it is decided once. Refuses:
+a source spec that is not a JSON object.
 
 A name that exists as a file is that file, whatever it looks like: a shell that expands ``*`` in an
-upload folder hands over names that strangers chose. Only a name of which the system says that no
-such file exists can be anything else.
+upload folder hands over names that strangers chose. Only a name for which the system finds
+no file can be anything else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """A path, and never anything else; its text is kept as it was given."""
+    """A path, whatever it looks like; its text is kept as given."""
 
     text: str
 
@@ -48,7 +48,7 @@ class Url:
 
 
 def named(name: str) -> str | FileName | Url | Mapping[str, Any]:
-    """What a name stands for.
+    """What a name means.
 
     Returns:
         ``-`` itself, for standard input; a `FileName`; a `Url`; or a source spec, parsed.
@@ -70,8 +70,8 @@ def named(name: str) -> str | FileName | Url | Mapping[str, Any]:
 def exists(name: str) -> bool:
     """Whether a name is that of a file, directory, link or anything else that is there.
 
-    Where the system does not say (a directory may not be searched, say), it counts as one: what
-    cannot be looked at must not become a request to a server.
+    Where the system cannot tell (as in a directory that may not be searched), it counts as one:
+    such a name must not become a request to a server.
     """
     try:
         os.lstat(name)

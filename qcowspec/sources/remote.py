@@ -1,7 +1,7 @@
-"""An image on a server, whichever protocol leads there.
+"""An image on a server.
 
-In: a `Transport`, which fetches ranges. Out: a `Source` that makes few and large requests, several
-at once, tries again what fails in passing, and never mixes bytes of two versions of a file.
+In: an `HttpTransport`, which fetches ranges. Out: a `Source` that makes few and large requests,
+several at once, repeats those that fail, and never mixes bytes of two versions of a file.
 Refuses: what the server refuses, and what takes too long.
 """
 
@@ -9,23 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from threading import Lock
-from typing import TYPE_CHECKING
 
+from qcowspec.errors import Unreadable
 from qcowspec.sources.blocks import Blocks
+from qcowspec.sources.http import HttpTransport, RangesIgnored
+from qcowspec.sources.locations import located
 from qcowspec.sources.requests import IN_FLIGHT, InOrder, Requests
-from qcowspec.sources.retries import PATIENCE, Patience
+from qcowspec.sources.retries import PATIENCE, Patience, Transient, retry
 from qcowspec.sources.source import Borrowed, Source
-from qcowspec.sources.transport import Transport
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from qcowspec.sources.threads import Threads
 
 FIRST = 256 << 10
 """Bytes of the first request: header, refcount table, refcounts and L1 table of most images."""
 
 LARGE = 512 << 10
-"""Bytes of a read that goes to the server as it is, and is not kept."""
+"""Bytes from which on a read is not cached."""
 
 MOST = 4 << 20
 """Bytes of one request, at most."""
@@ -34,10 +32,10 @@ CACHE = 16 << 20
 """Bytes of small reads that are kept."""
 
 ONCE = 128 << 10
-"""The same of a read whose bytes nobody wants again, nor those behind it."""
+"""The same for `read_once`, whose bytes and the next ones are not wanted again."""
 
 GAP = 16 << 10
-"""Bytes between two tables that cost less than a request of its own."""
+"""Most bytes between two ranges that are read rather than skipped: a request costs more."""
 
 
 class Remote(Source):
@@ -52,21 +50,17 @@ class Remote(Source):
     in_flight = IN_FLIGHT
     gap = GAP
 
-    def __init__(self, transport: Transport, patience: Patience = PATIENCE) -> None:
+    def __init__(self, transport: HttpTransport, patience: Patience) -> None:
         """Find the file.
 
         Raises:
-            Unreadable: It cannot be had.
+            Unreadable: It cannot be read.
+            RangesIgnored: The server sends the whole file.
         """
         self.name = transport.name
         self._requests = Requests(transport, patience)
-        self._pool: ThreadPoolExecutor | None = None
-        self._lock = Lock()
-        try:
-            self.identity, start = self._requests.open(FIRST)
-        except BaseException:
-            transport.close()
-            raise
+        self._threads = Threads(IN_FLIGHT, "qcowspec-read")
+        self.identity, start = self._requests.open(FIRST)
         self.length = self.identity.length
         self._blocks = Blocks(self.length, self._straight, self._later, capacity=CACHE)
         self._blocks.put(start)
@@ -83,10 +77,7 @@ class Remote(Source):
 
     @property
     def version(self) -> tuple[str, str] | None:
-        """What the server calls the version, and when it was changed last, in the server's words.
-
-        None where it says neither.
-        """
+        """The ETag, and the date of the last change; None if the server states neither."""
         known = self.identity
         return (known.etag, known.modified) if known.etag or known.modified else None
 
@@ -119,7 +110,7 @@ class Remote(Source):
         """See `Source.read_ranges`; several are asked for at once."""
         if len(ranges) < 2:
             return [self._exact(*each) for each in ranges]
-        return list(self._executor().map(lambda each: self._exact(*each), ranges))
+        return list(self._threads.map(lambda each: self._exact(*each), ranges))
 
     def in_order(self, offset: int, length: int) -> Stretch:
         """See `Source.in_order`: one request brings all."""
@@ -127,18 +118,15 @@ class Remote(Source):
 
     def sibling(self, name: str) -> Source | None:
         """See `Source.sibling`."""
-        return self._requests.transport.sibling(name)
+        return sibling_of(self._requests.transport, name, self._requests.patience)
 
     def close(self) -> None:
         """Hang up; harmless when called again."""
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         self._requests.close()
 
     def _exact(self, offset: int, length: int) -> bytes:
-        """A range as it is, from what is here, or else from the server."""
+        """A range, from the cache or else from the server; it is not cached."""
         length = min(length, self.length - offset)
         if length <= 0:
             return b""
@@ -161,7 +149,7 @@ class Remote(Source):
             return
         starts = range(0, len(buffer), MOST)
         work = [
-            self._executor().submit(self._requests.fill, offset + at, buffer[at : at + MOST])
+            self._threads.submit(self._requests.fill, offset + at, buffer[at : at + MOST])
             for at in starts
         ]
         wait(work)
@@ -169,23 +157,15 @@ class Remote(Source):
             each.result()
 
     def _later(self, work: Callable[[], None], otherwise: Callable[[], None]) -> None:
-        """Do something beside; whoever needs what comes of it meets its errors."""
-        future: Future[None] = self._executor().submit(work)
+        """Call a function in another thread; those who need its result get its errors."""
+        future: Future[None] = self._threads.submit(work)
         future.add_done_callback(lambda done: otherwise() if done.cancelled() else None)
-
-    def _executor(self) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor  # which small images do without
-
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="qcowspec-read")
-            return self._pool
 
 
 class Stretch(Borrowed):
-    """A file on a server as a `Source`, for one who reads a stretch of it once, and in order.
+    """A file on a server as a `Source`, a stretch of which is read once, and in order.
 
-    For one thread. It holds a request's place until it is closed.
+    For one thread. It counts as a request under way until it is closed.
     """
 
     def __init__(self, file: Remote, requests: Requests, offset: int, length: int) -> None:
@@ -193,7 +173,7 @@ class Stretch(Borrowed):
         self._remote, self._at, self._end = file, offset, min(offset + length, file.length)
         self._range: InOrder | None = None
         if self._at < self._end:
-            self._range = requests.in_order(offset, self._end - offset)
+            self._range = InOrder(requests, offset, self._end - offset)
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`."""
@@ -202,7 +182,7 @@ class Stretch(Borrowed):
         return bytes(buffer)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        """See `Source.read_into`. What is not next ends the stretch, and is fetched by itself."""
+        """See `Source.read_into`. A read out of order ends the stretch, and is another request."""
         count = max(0, min(len(buffer), self.length - offset))
         if self._range is None or offset != self._at or count > self._end - offset:
             self.close()
@@ -212,7 +192,50 @@ class Stretch(Borrowed):
         return count
 
     def close(self) -> None:
-        """Be done with the stretch; harmless when called again. The file stays open."""
+        """End the request; harmless when called again. The file stays open."""
         if self._range is not None:
             self._range.close()
             self._range = None
+
+
+WHOLE = 32 << 20
+"""Bytes of a file, at most, that is downloaded whole where the server ignores ranges."""
+
+
+def open_http(url: str, patience: Patience = PATIENCE) -> Source:
+    """Open an image on an HTTP server.
+
+    Raises:
+        Unreadable: It cannot be read.
+    """
+    return opened(HttpTransport(located(url), patience), patience)
+
+
+def opened(transport: HttpTransport, patience: Patience) -> Source:
+    """A file on a server as a `Source`; a small one is downloaded if the server ignores ranges.
+
+    Raises:
+        Unreadable: It cannot be read.
+    """
+    try:
+        return Remote(transport, patience)
+    except RangesIgnored:
+        pass
+    except BaseException:
+        transport.close()
+        raise
+    from qcowspec.sources.spool import Spooled  # which few servers need
+
+    try:
+        pieces = retry(lambda deadline: transport.whole(WHOLE, deadline), patience, WHOLE)
+    finally:
+        transport.close()
+    if isinstance(pieces, Transient):
+        raise Unreadable(f"cannot be read: {pieces.reason}", path=transport.name)
+    return Spooled(pieces, transport.name, lambda name: sibling_of(transport, name, patience))
+
+
+def sibling_of(transport: HttpTransport, name: str, patience: Patience) -> Source | None:
+    """Another file of the same server; see `Source.sibling`."""
+    found = transport.sibling(name)
+    return None if found is None else opened(found, patience)

@@ -1,7 +1,7 @@
-"""Ranges of a file on a server: asked for again where something fails in passing.
+"""Ranges of a file on a server, asked for again when a request fails.
 
-In: a `Transport`. Out: whole ranges, in one buffer or in several. Refuses: what the server refuses,
-and what takes too long.
+In: an `HttpTransport`. Out: whole ranges, in one buffer or in several. Refuses: what the server
+refuses, and what takes too long.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from contextlib import closing
 from threading import BoundedSemaphore, Lock
 
 from qcowspec.errors import QcowError, Unreadable
+from qcowspec.sources.http import Body, HttpTransport, Identity
 from qcowspec.sources.retries import Patience, Transient, retry
-from qcowspec.sources.transport import Body, Identity, Transport
 
 IN_FLIGHT = 8
-"""Requests at once, at most."""
+"""Most requests at once."""
 
 PROGRESS = 64 << 10
-"""Bytes that have to come for an attempt to count as a step forward."""
+"""The least bytes of an attempt that counts as progress."""
 
 
 class Requests:
@@ -25,14 +25,14 @@ class Requests:
 
     Attributes:
         name: The file, as it may be shown: without secrets.
-        transport: What brings them.
+        transport: What sends them.
         patience: How long they may take.
-        room: For as many as may be under way at once.
+        room: Acquired by each request that is under way.
         made: How many ranges were asked for, first attempts only.
         transferred: Bytes that came of them.
     """
 
-    def __init__(self, transport: Transport, patience: Patience) -> None:
+    def __init__(self, transport: HttpTransport, patience: Patience) -> None:
         self.name = transport.name
         self.made, self.transferred = 0, 0
         self.transport, self.patience = transport, patience
@@ -41,10 +41,10 @@ class Requests:
         self._is_closed = False
 
     def open(self, length: int) -> tuple[Identity, bytes]:
-        """Find the file; see `Transport.open`.
+        """Find the file; see `HttpTransport.open`.
 
         Raises:
-            Unreadable: It cannot be had.
+            Unreadable: It cannot be read.
         """
         found = retry(lambda deadline: self.transport.open(length, deadline), self.patience, length)
         if isinstance(found, Transient):
@@ -58,20 +58,16 @@ class Requests:
         Raises:
             Unreadable: The server fails, or the file is no longer the same.
         """
-        with closing(self.in_order(offset, len(buffer))) as stretch:
+        with closing(InOrder(self, offset, len(buffer))) as stretch:
             stretch.fill(buffer)
-
-    def in_order(self, offset: int, length: int) -> InOrder:
-        """A range that is read bit by bit, from its beginning to its end."""
-        return InOrder(self, offset, length)
 
     def begin(self, offset: int, length: int, deadline: float) -> Body:
         """Ask for a range.
 
         Raises:
-            Transient, Unreadable: See `Transport.begin`; the latter also when it was hung up.
+            Transient, Unreadable: See `HttpTransport.begin`; the latter also after `close`.
         """
-        if self._is_closed:  # perhaps by another thread, and this one shall end
+        if self._is_closed:  # by another thread: this one has to end
             raise Unreadable("cannot be read: it was closed meanwhile", path=self.name)
         return self.transport.begin(offset, length, deadline)
 
@@ -81,20 +77,20 @@ class Requests:
         self.transport.close()
 
     def count(self, length: int) -> None:
-        """Note a range that was had, and how many bytes of it came."""
+        """Count a range, and the bytes that came."""
         with self._lock:
             self.made += 1
             self.transferred += length
 
     def failed(self, failure: Transient, offset: int | None) -> QcowError:
-        """The error of a range that cannot be had."""
+        """The error for a range that cannot be read."""
         return Unreadable(f"cannot be read: {failure.reason}", path=self.name, offset=offset)
 
 
 class InOrder:
     """A range that is read from its beginning to its end: one request, if nothing fails.
 
-    It is one of those under way until it is closed; for one thread.
+    It counts as a request under way until it is closed; for one thread.
     """
 
     def __init__(self, requests: Requests, offset: int, length: int) -> None:
@@ -105,7 +101,7 @@ class InOrder:
         self._is_open = True
 
     def fill(self, buffer: memoryview) -> None:
-        """Read on, as many bytes as the buffer holds; there must be so many, and it be open.
+        """Read the next bytes, to fill the buffer; so many must be left, and it must be open.
 
         Raises:
             Unreadable: The server fails, or the file is no longer the same.
@@ -135,7 +131,7 @@ class InOrder:
             raise self._requests.failed(found, self._at)
 
     def close(self) -> None:
-        """Be done with it; harmless when called again."""
+        """End the request; harmless when called again."""
         if self._is_open:
             self._is_open = False
             self._let_go()

@@ -1,7 +1,7 @@
-"""Trying again, for a bounded time.
+"""Repeated attempts, for a bounded time.
 
-In: an attempt that may fail in passing. Out: what it gives. Refuses: with the last failure, when
-time or attempts have run out.
+In: an attempt that may fail for the moment. Out: its result. Refuses: to go on
+when time or attempts have run out; the last failure is returned.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Patience:
     Attributes:
         connect: Seconds for a connection to be made.
         silence: Seconds without a byte after which a connection counts as lost.
-        total: Seconds for one range, all attempts and pauses together, beside `slowest`.
+        total: Seconds for one range, all attempts and pauses together, before what `slowest` adds.
         slowest: Bytes a second that a server has to give at least.
         attempts: How often a range is asked for, at most, without getting a byte of it.
         pause: Seconds before the second attempt; doubled before each further one.
@@ -36,7 +36,7 @@ class Patience:
     pause: float = 0.2
 
     def deadline(self, length: int) -> float:
-        """When to give up on so many bytes, by the monotonic clock."""
+        """When to give up on a range, by the monotonic clock."""
         return time.monotonic() + self.total + length / self.slowest
 
 
@@ -44,10 +44,10 @@ PATIENCE = Patience()
 
 
 class Transient(Exception):
-    """Something that may go better the next time; says what, in a few words.
+    """A failure that another attempt may get over; the text says what failed.
 
     Attributes:
-        after: Seconds to wait first, where the server said so.
+        after: Seconds to wait first, if the server stated them.
     """
 
     def __init__(self, reason: str, *, after: float | None = None) -> None:
@@ -60,14 +60,14 @@ def retry(attempt: Callable[[float], T | None], patience: Patience, length: int)
     """Call until there is a result.
 
     Args:
-        attempt: Is given the deadline; returns the result, or None where it came further but not
-            to the end, and is to be called again.
+        attempt: Takes the deadline; returns the result, or None after some progress, to be called
+            again.
         patience: When to give up.
-        length: Bytes that are to come.
+        length: Bytes that are wanted.
 
     Returns:
-        The result, or the last failure. It is returned, not raised, so that the caller's own error
-        drags no chain of others with it: those may name secrets.
+        The result, or the last failure. It is returned, not raised, so that the error of the caller
+        has no context: that may name secrets.
     """
     deadline = patience.deadline(length)
     tries, pause = 0, patience.pause
@@ -85,7 +85,7 @@ def retry(attempt: Callable[[float], T | None], patience: Patience, length: int)
         tries += 1
         if tries >= patience.attempts:
             return failure
-        # Full jitter between a half and the whole: many clients do not come back together.
+        # Full jitter between a half and the whole: so that clients do not all come back at once.
         wait = failure.after if failure.after is not None else pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
         pause *= 2
         if time.monotonic() + wait >= deadline:

@@ -3,7 +3,7 @@
 In: bucket and key, with or without credentials. Out: a `Source`. Refuses: objects that change
 while they are read, and what the store refuses.
 
-botocore finds credentials, region and endpoint, as it does everywhere, and signs each request; the
+botocore finds credentials, region and endpoint as usual, and signs each request; the
 requests are sent by `HttpTransport`.
 """
 
@@ -25,26 +25,26 @@ from qcowspec.errors import HIDDEN, QcowError, Unreadable, shown
 from qcowspec.sources.connections import HEAD
 from qcowspec.sources.discretion import be_discreet
 from qcowspec.sources.filesystems import missing
-from qcowspec.sources.http import Answer, HttpTransport, opened
+from qcowspec.sources.http import Answer, HttpTransport, Identity
 from qcowspec.sources.locations import Location, key, located
+from qcowspec.sources.remote import opened
 from qcowspec.sources.retries import PATIENCE, Patience, Transient
 from qcowspec.sources.source import Source
-from qcowspec.sources.transport import Identity
 
 AMAZON = re.compile(r"(?:(?P<bucket>.+)\.)?(?P<host>s3[.-].*amazonaws\.com(?:\.cn)?)")
 """A host of Amazon's, with the bucket in front where the URL is of that style."""
 
 CODE = re.compile(rb"<Code>(\w{1,40})</Code>")
 REGION = re.compile(rb"<Region>([a-z0-9-]{1,40})</Region>")
-"""What the store's XML says of an error."""
+"""Where the store's XML has the error's code, and the right region."""
 
 BUSY = ("RequestTimeout", "Throttling")
 DENIED = ("ExpiredToken", "InvalidToken")
-"""Codes of status 400 that mean what other errors have a status for."""
+"""Codes of errors with status 400, where the status alone is not clear."""
 
 
 class S3Transport(HttpTransport):
-    """An object; see `Transport`."""
+    """An object; see `HttpTransport`."""
 
     condition = "If-Match"
     encodes = False
@@ -70,13 +70,12 @@ class S3Transport(HttpTransport):
         self._options = options
         self._client, self._connections.context = self._guarded(lambda: _client(options, patience))
 
-    def sibling(self, name: str) -> Source | None:
-        """See `Source.sibling`."""
+    def sibling(self, name: str) -> S3Transport | None:
+        """Another object of the bucket; see `Source.sibling`."""
         bucket, _, key = name.removeprefix("s3://").partition("/")
         if not name.startswith("s3://") or bucket != self._place["Bucket"]:
             return None
-        there = S3Transport(bucket, key, name, self._options, self._patience)
-        return opened(there, self._patience)
+        return S3Transport(bucket, key, name, self._options, self._patience)
 
     def _sent(self, url: str, headers: dict[str, str], deadline: float) -> Answer:
         self._guarded(lambda: self._client.get_object(**self._place))
@@ -94,11 +93,11 @@ class S3Transport(HttpTransport):
         raise self._refusal(answer.response.status, answer)
 
     def _refusal(self, status: int, answer: Answer) -> Exception:
-        said = b""
+        text = b""
         with suppress(OSError, HTTPException, ValueError):
-            said = answer.response.read(HEAD)
-        code = _found(CODE, said)
-        if self._is_elsewhere(answer.header("x-amz-bucket-region") or _found(REGION, said)):
+            text = answer.response.read(HEAD)
+        code = _found(CODE, text)
+        if self._is_elsewhere(answer.header("x-amz-bucket-region") or _found(REGION, text)):
             return Transient("the bucket is in another region", after=0)
         if code in BUSY:
             return Transient(f"the store answers {code}")
@@ -145,14 +144,14 @@ REASONS = {
 """What to say of botocore's errors, by their type."""
 
 
-def _found(pattern: re.Pattern[bytes], said: bytes) -> str:
-    """The first match in what a store says; empty if there is none."""
-    match = pattern.search(said)
+def _found(pattern: re.Pattern[bytes], text: bytes) -> str:
+    """The first match in a store's XML; empty if there is none."""
+    match = pattern.search(text)
     return "" if match is None else match[1].decode("ascii", "replace")
 
 
 _CLIENTS: dict[str, tuple[Any, ssl.SSLContext | None]] = {}
-"""Clients, by the key of all that they depend on: one takes a third of a second to make."""
+"""Clients, by the key of what they depend on: one takes a third of a second to make."""
 
 KEPT = 8
 """How many of them are kept."""

@@ -1,7 +1,7 @@
-"""A small file, read whole: what a user hands over beside the image, such as a passphrase.
+"""A small file, read whole, such as that of a passphrase.
 
-In: a path, of a file or of a pipe of the shell. Out: its bytes. Refuses: more of them than were
-bargained for, and what cannot be read, with `Unreadable`.
+In: a path, of a file or of a pipe of the shell. Out: its bytes. Refuses: files that are too
+long or cannot be read, with `Unreadable`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where an image's bytes come from, as the rest of the package sees it.
+"""The interface of byte sources.
 
-In: nothing. Out: `Source`, the class of all byte sources, and what a loop awaits in its place;
+In: nothing. Out: `Source`, the base of all byte sources, and `AsyncSource`, for an event loop;
 `qcowspec.sources` has the sources. Refuses: nothing.
 """
 
@@ -11,21 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 GAP = 64 << 10
-"""Bytes between two ranges of a file that are rather read than skipped: a request costs more."""
+"""Most bytes between two ranges that are read rather than skipped: a request costs more."""
 
 PIECE = 8 << 20
-"""Bytes that are read at once, at most, where the caller has the buffer."""
+"""Most bytes of one read into the caller's buffer."""
 
 JOINED = 4 << 20
-"""The same where several buffers share a read."""
+"""Most bytes of one read that fills several buffers."""
 
 NO_DATA = 1 << 63
-"""The next data where no more follow: after all offsets that a file can have."""
+"""`next_data` where none follows: past all offsets that a file can have."""
 
 
 @runtime_checkable
 class Readable(Protocol):
-    """The least that an object has to offer to be read as an image; see `Source`."""
+    """What an object needs to be read as an image; see `Source`."""
 
     @property
     def name(self) -> str:
@@ -45,16 +45,16 @@ class Readable(Protocol):
 class Source(ABC):
     """Random access to the bytes of one image file.
 
-    Only `name`, `length` and `read_at` are a source's own to give. All else has an answer that is
-    true of any file, and is overridden where a source can do better or knows more.
+    A source has to have `name`, `length` and `read_at`. All else has a default that is right for
+    any file, and is overridden where a source is faster or knows more.
 
     Attributes:
         name: The image as the user named it.
         length: Length of the file in bytes.
-        in_flight: How many requests may be under way at once; 0 where no server is asked.
-        gap: Bytes between two ranges that are rather read than skipped.
+        in_flight: Most requests at once; 0 if no server is asked.
+        gap: Most bytes between two ranges that are read rather than skipped.
         unreadable: The ranges that could not be read so far, and read as zeros: where each starts,
-            and ends. None of a source that fails there.
+            and ends. Empty for a source that raises an error there.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Source(ABC):
         """
 
     def read_once(self, offset: int, length: int) -> bytes:
-        """The same for bytes that are wanted once: they need not be kept, nor read ahead of."""
+        """The same for bytes that are wanted once: they need not be cached, nor read ahead of."""
         return self.read_at(offset, length)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
@@ -140,10 +140,10 @@ class Source(ABC):
                     buffer[: len(found)] = found
 
     def in_order(self, offset: int, length: int) -> Source:
-        """The file, for one who reads so many bytes of it in order, from an offset on.
+        """The file, to read a range of it in order.
 
         Returns:
-            What to read from, in one thread, and to close after that; the file stays open.
+            What to read from, in one thread, and then to close; the file stays open.
         """
         return Borrowed(self)
 
@@ -151,41 +151,41 @@ class Source(ABC):
 
     @property
     def is_remote(self) -> bool:
-        """Whether a server is asked for the bytes: what fails there may go better another time."""
+        """Whether a server is asked for the bytes: a read that fails there may succeed later."""
         return self.in_flight > 0
 
     @property
     def place(self) -> str:
-        """Where the file is, as the gate has to know it: a path, or the URL of one on a server."""
+        """Where the file is, for the gate: a path, or a URL of a server."""
         return self.name
 
     @property
     def version(self) -> tuple[Any, ...] | None:
-        """What tells the file from an older or newer one of its name; None where nothing does."""
+        """What differs between versions of the file; None if that is unknown."""
         return None
 
     def allocated(self) -> int | None:
-        """Bytes of a disk that the file takes; None where nobody says so."""
+        """Bytes of a disk that the file takes; None if unknown."""
         return None
 
     def data_ranges(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
         """The parts of a range that are not holes of the file: where each starts, and ends.
 
-        A file of which no holes are known has none but what lies past its end.
+        By default there are no holes, except past the end.
         """
         end = min(offset + length, self.length)
         if offset < end:
             yield offset, end
 
     def next_data(self, offset: int) -> int:
-        """The first offset, from one on, that is no hole; `NO_DATA` where none follows."""
+        """The first offset of data at or after an offset; `NO_DATA` if none follows."""
         return offset if offset < self.length else NO_DATA
 
     def next_hole(self, offset: int) -> int:
-        """The first offset, from one of data on, that is a hole; the end is one."""
+        """The first offset of a hole after an offset of data; the end of the file is one."""
         return max(offset + 1, self.length)
 
-    # --- the world around it ----------------------------------------------------------------------
+    # --- other files, and other programs ----------------------------------------------------------
 
     def sibling(self, name: str) -> Source | None:
         """Open another file of the same server, with the same credentials.
@@ -197,32 +197,32 @@ class Source(ABC):
             None where the file is in another place.
 
         Raises:
-            Unreadable: It cannot be had.
+            Unreadable: It cannot be read.
         """
         return None
 
     def check_unchanged(self) -> None:  # noqa: B027
-        """Refuse a file that was written to since it was opened, where that is known.
+        """Refuse a file that was written to since it was opened, if that can be known.
 
         Raises:
             Changed: It was.
         """
 
     def refuse_writers(self) -> None:  # noqa: B027
-        """Refuse a file that another program has open for writing, where that is known.
+        """Refuse a file that another program has open for writing, if that can be known.
 
         Raises:
             Unreadable: One has.
         """
 
     def close(self) -> None:  # noqa: B027
-        """Give back what is held open; harmless when called again."""
+        """Close what is open; harmless when called again."""
 
 
 class Borrowed(Source):
-    """A file that somebody else has opened, and closes; the base of sources that read of another.
+    """A file that its opener closes; the base of sources that read from another source.
 
-    An object that offers no more than `Readable` becomes a `Source` by it.
+    It makes a `Source` of an object that is only `Readable`.
     """
 
     def __init__(self, file: Readable) -> None:
@@ -243,14 +243,14 @@ def _joined(
     end = near = far = 0
     for piece in _bounded(pieces):
         offset, buffer = piece
-        behind = offset + len(buffer)
-        if group and (offset > near or behind > far):
+        after = offset + len(buffer)
+        if group and (offset > near or after > far):
             yield group, end
             group = []
         if not group:
-            end, far = behind, offset + JOINED
-        elif behind > end:
-            end = behind
+            end, far = after, offset + JOINED
+        elif after > end:
+            end = after
         near = end + gap
         group.append(piece)
     if group:
@@ -258,7 +258,7 @@ def _joined(
 
 
 def _bounded(pieces: Iterable[tuple[int, memoryview]]) -> Iterator[tuple[int, memoryview]]:
-    """The same pieces, those that are longer than a read may be in parts."""
+    """The same pieces; those longer than a read may be are split."""
     for piece in pieces:
         if len(piece[1]) <= JOINED:
             yield piece
@@ -272,7 +272,7 @@ def _bounded(pieces: Iterable[tuple[int, memoryview]]) -> Iterator[tuple[int, me
 class AsyncSource(Protocol):
     """Random access to the bytes of one image file, awaited on an event loop.
 
-    No thread waits then while an image is opened.
+    No thread waits while an image is opened from it.
     """
 
     @property

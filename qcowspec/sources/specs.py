@@ -15,11 +15,12 @@ from contextlib import suppress
 from typing import Any
 
 from qcowspec.errors import SPEC, Invalid, QcowError, Unreadable, Unsupported
+from qcowspec.sources.gate import unique_keys
 from qcowspec.sources.locations import HTTP
 from qcowspec.sources.source import Source
 
 NAME = "source spec"
-"""What a spec is called where it names no file: its text may hold secrets."""
+"""The name of a spec in messages: its text may hold secrets."""
 
 LARGEST = 1 << 20
 """Bytes of a spec, at most."""
@@ -34,14 +35,14 @@ STREAMS: Mapping[str, tuple[str, ...]] = {
 RAW = "raw"
 FORMATS = ("qcow", RAW)
 CLUSTER = ("native",)
-"""What is read, and what only a cluster can read."""
+"""Formats that are read; and types that need a cluster."""
 
 CONFIG = "config://"
-"""How a key begins that stands in a cluster's configuration."""
+"""How a value begins that is kept in a cluster's configuration."""
 
 
 class Spec(dict[str, Any]):
-    """A source spec, which shows nothing of itself."""
+    """A source spec, whose `repr` shows no secret."""
 
     def __repr__(self) -> str:
         return f"<{NAME}>"
@@ -57,8 +58,8 @@ def parsed(text: str) -> Mapping[str, Any]:
         raise Invalid(f"has more than {LARGEST} characters", path=NAME)
     where, found = "", None
     try:
-        found = json.loads(text.removeprefix(SPEC), object_pairs_hook=_once)
-    except json.JSONDecodeError as error:  # whose text quotes nothing of the spec
+        found = json.loads(text.removeprefix(SPEC), object_pairs_hook=unique_keys)
+    except json.JSONDecodeError as error:  # whose message quotes nothing of the spec
         where = f": {error.msg.lower()} at character {error.pos}"
     except RecursionError:
         where = ": it is nested too deep"
@@ -67,13 +68,6 @@ def parsed(text: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise Invalid(f"is no JSON object{where}", path=NAME)
     return Spec(found)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
 
 
 def stated_format(spec: Mapping[str, Any]) -> str | None:
@@ -93,14 +87,18 @@ def open_spec(spec: Mapping[str, Any], *, raw: bool = False) -> Source:
         Invalid: A key, type or value is not known, or missing.
         Unsupported: It needs a Ceph cluster, or another server that is not read here; or it says
             that the image is raw, where structures are wanted.
-        Unreadable: The image cannot be had.
+        Unreadable: The image cannot be read.
     """
     stream = spec
     kind = _kind(spec, "", (*FORMATS, *CLUSTER, *STREAMS, *OTHERS))
     if kind in CLUSTER:
         raise _cluster("type", kind)
     if kind in FORMATS:
-        _no_snapshots(spec)
+        if spec.get("snapshots", []) != []:
+            text = (
+                "has the key 'snapshots': librbd reads an rbd snapshot from each; that needs a Ceph"
+            )
+            raise Unsupported(f"{text} cluster", field="snapshots", path=NAME)
         _check_keys(spec, ("type", "stream"), "")
         stream = spec["stream"]
         if not isinstance(stream, Mapping):
@@ -109,17 +107,6 @@ def open_spec(spec: Mapping[str, Any], *, raw: bool = False) -> Source:
             raise Unsupported("says that the image is raw: it has no structures", path=NAME)
         return _open_stream(stream, "stream.")
     return _open_stream(stream, "")
-
-
-def _no_snapshots(spec: Mapping[str, Any]) -> None:
-    """Refuse the snapshots that librbd reads beside an image: only a cluster has a use for them."""
-    if "snapshots" in spec and spec["snapshots"] != []:
-        raise Unsupported(
-            "has the key 'snapshots': librbd reads an rbd snapshot from each; that needs a Ceph"
-            " cluster",
-            field="snapshots",
-            path=NAME,
-        )
 
 
 OTHERS = ("nbd",)
@@ -140,13 +127,11 @@ def _open_stream(stream: Mapping[str, Any], place: str) -> Source:
         return LocalFile(values["file_path"])
     url = values["url"]
     if url.partition("://")[0].lower() not in HTTP or "://" not in url:
-        raise Invalid(
-            f"has a {place}url that begins with neither http:// nor https://",
-            field=f"{place}url",
-            path=NAME,
+        raise _invalid(
+            f"has a {place}url that begins with neither http:// nor https://", place, "url"
         )
     if kind == "http":
-        from qcowspec.sources.http import open_http
+        from qcowspec.sources.remote import open_http
 
         return open_http(url)
     from qcowspec.sources.s3 import open_s3_url
@@ -157,42 +142,35 @@ def _open_stream(stream: Mapping[str, Any], place: str) -> Source:
 def _kind(spec: Mapping[str, Any], place: str, known: tuple[str, ...]) -> str:
     """The type that a spec states."""
     if "type" not in spec:
-        raise Invalid(f"lacks the key '{place}type'", field=f"{place}type", path=NAME)
+        raise _invalid(f"lacks the key '{place}type'", place, "type")
     kind = spec["type"]
     if not isinstance(kind, str) or kind not in known:
         shown = repr(kind)[:80] if isinstance(kind, str) else type(kind).__name__
-        raise Invalid(
-            f"has the {place}type {shown}; known are {', '.join(known)}",
-            field=f"{place}type",
-            path=NAME,
-        )
+        raise _invalid(f"has the {place}type {shown}; known are {', '.join(known)}", place, "type")
     return kind
 
 
 def _check_keys(spec: Mapping[str, Any], wanted: tuple[str, ...], place: str) -> None:
     for key in spec:
         if key not in wanted and key != "snapshots":
-            raise Invalid(
-                f"has the unknown key {place + str(key)[:80]!r}; known are {', '.join(wanted)}",
-                field=f"{place}{key}",
-                path=NAME,
-            )
+            unknown = f"has the unknown key {place + str(key)[:80]!r}"
+            raise _invalid(f"{unknown}; known are {', '.join(wanted)}", place, key)
     for key in wanted:
         if key not in spec:
-            raise Invalid(f"lacks the key {place + key!r}", field=f"{place}{key}", path=NAME)
+            raise _invalid(f"lacks the key {place + key!r}", place, key)
 
 
 def _text(spec: Mapping[str, Any], key: str, place: str) -> str:
     value = spec[key]
     if not isinstance(value, str) or not value:
-        raise Invalid(
-            f"has a {place}{key} that is no text, or an empty one",
-            field=f"{place}{key}",
-            path=NAME,
-        )
+        raise _invalid(f"has a {place}{key} that is no text, or an empty one", place, key)
     if value.startswith(CONFIG):
         raise _cluster(f"{place}{key}", CONFIG)
     return value
+
+
+def _invalid(message: str, place: str, key: str) -> QcowError:
+    return Invalid(message, field=f"{place}{key}", path=NAME)
 
 
 def _cluster(key: str, value: str) -> QcowError:
@@ -216,7 +194,7 @@ def read_spec(path: str) -> Mapping[str, Any]:
     finally:
         source.close()
     text = None
-    with suppress(UnicodeDecodeError):  # which holds all of it
+    with suppress(UnicodeDecodeError):  # which holds the whole text
         text = data.decode()
     if text is None:
         raise Unreadable("is no UTF-8, and no source spec", path=path)

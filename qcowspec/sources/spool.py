@@ -1,4 +1,4 @@
-"""Files that can be read from their beginning only, put where they can be read in any order.
+"""Streams, copied to temporary files, so that they can be read in any order.
 
 In: a stream. Out: a `Source` over an unnamed temporary file. Refuses: streams that are larger than
 there is room for.
@@ -9,25 +9,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from qcowspec.errors import Unreadable, reason_of
 from qcowspec.sources.local import LocalFile
-from qcowspec.sources.retries import Patience, Transient, retry
 from qcowspec.sources.source import Source
-
-if TYPE_CHECKING:
-    from qcowspec.sources.http import HttpTransport
-
-WHOLE = 32 << 20
-"""Bytes of a file, at most, that is downloaded whole where the server knows no ranges."""
 
 PIECE = 1 << 20
 """Bytes that are copied at a time."""
 
 
 class Spooled(LocalFile):
-    """An unnamed temporary file, under the name of what was put there."""
+    """An unnamed temporary file with the bytes of a stream, and its name."""
 
     def __init__(
         self,
@@ -39,8 +32,8 @@ class Spooled(LocalFile):
 
         Args:
             pieces: Its bytes, in order.
-            name: What it is called.
-            sibling: Opens other files of the same place.
+            name: Its name, as it may be shown.
+            sibling: Opens other files of the same server; see `Source.sibling`.
 
         Raises:
             Unreadable: There is no room for it.
@@ -57,15 +50,15 @@ class Spooled(LocalFile):
 
     @property
     def version(self) -> None:
-        """None: what was copied is another file each time."""
+        """None: each copy is a file of its own."""
 
     @property
     def place(self) -> str:
-        """The name of what was put there: a URL."""
+        """The name of the stream: a URL."""
         return self.name
 
     def allocated(self) -> None:
-        """None: the temporary file says nothing of what the image takes where it is."""
+        """None: what the copy takes is not what the image takes."""
 
     def sibling(self, name: str) -> Source | None:
         """See `Source.sibling`."""
@@ -73,7 +66,7 @@ class Spooled(LocalFile):
 
 
 def _copy(pieces: Iterable[bytes], file: IO[bytes], name: str) -> None:
-    """Write a stream, as long as half of the disk's free space lasts; zeros become holes."""
+    """Write a stream, up to half of the disk's free space; zeros become holes."""
     room = shutil.disk_usage(tempfile.gettempdir()).free // 2
     size = written = 0
     for piece in pieces:
@@ -97,18 +90,3 @@ def _copy(pieces: Iterable[bytes], file: IO[bytes], name: str) -> None:
 
 LARGEST = 1 << 46
 """Bytes of a stream, zeros included: 64 TiB."""
-
-
-def downloaded(transport: HttpTransport, patience: Patience) -> Source:
-    """A small file of a server that knows no ranges.
-
-    Raises:
-        Unreadable: It is not small, or cannot be had.
-    """
-    try:
-        found = retry(lambda deadline: transport.whole(WHOLE, deadline), patience, WHOLE)
-    finally:
-        transport.close()
-    if isinstance(found, Transient):
-        raise Unreadable(f"cannot be read: {found.reason}", path=transport.name)
-    return Spooled(found[1], transport.name, transport.sibling)

@@ -1,4 +1,4 @@
-"""Standard streams that whoever started us has closed.
+"""Standard streams that the parent process has closed.
 
 In: the process's own streams. Out: the same, none of them missing. Refuses: nothing.
 """
@@ -10,9 +10,9 @@ import sys
 
 
 def replace_closed() -> None:
-    """Give closed streams a place where nothing is; they stay open until the process ends.
+    """Replace closed streams by the null device, until the process ends.
 
-    Python has None for them, on which a print would fail. What is written to stdout is refused by
+    Python sets them to None, which makes `print` fail. What is written to stdout is refused by
     the system, as it should be; what goes to stderr is lost.
     """
     if sys.stdin is None:

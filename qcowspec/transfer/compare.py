@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,6 +23,7 @@ from qcow_parsers import constants as c
 from qcowspec.guest import Disk
 from qcowspec.guest.status import Flag, Status, block_status
 from qcowspec.mapping.spans import Ranges, aligned
+from qcowspec.sources.threads import Threads
 from qcowspec.transfer.strict import Strict
 
 PIECE = 2 << 20
@@ -74,18 +74,6 @@ class _Piece:
     right: Future[bytes | bytearray]
 
 
-@contextmanager
-def _one_thread() -> Iterator[ThreadPoolExecutor]:
-    """A thread that is not waited for after an error, as a server may keep it waiting."""
-    pool = ThreadPoolExecutor(1)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
 class Comparison:
     """A comparison of two disks.
 
@@ -132,7 +120,7 @@ class Comparison:
         is_past = start >= min(self._one.size, self._other.size)
         # A piece is compared while the next one is read: two buffers for each disk.
         buffers = itertools.cycle([(bytearray(PIECE), bytearray(PIECE)) for _ in range(2)])
-        with _one_thread() as left, _one_thread() as right:
+        with Threads(1, "qcowspec-left") as left, Threads(1, "qcowspec-right") as right:
             waiting: _Piece | None = None
             for batch, limit in self._batches(start, end, strict):
                 for piece in _pieces(batch):

@@ -20,12 +20,12 @@ import pytest
 
 import qcowspec
 from qcowspec.errors import Unreadable
-from qcowspec.sources import spool
-from qcowspec.sources.http import open_http, opened
+from qcowspec.sources import remote
+from qcowspec.sources.http import Body
+from qcowspec.sources.remote import open_http, opened
 from qcowspec.sources.retries import Patience
 from qcowspec.sources.s3 import S3Transport, open_s3_url
 from qcowspec.sources.source import Source
-from qcowspec.sources.transport import Body
 from tests.conftest import ACCESS_KEY, SECRET_KEY, Store
 from tests.remote import servers
 from tests.remote.faults import CHANGED, HOSTILE, PASSING, Proxy, proxy
@@ -192,7 +192,7 @@ def test_hostile_answers_are_errors(
 def test_a_large_file_without_ranges_is_not_downloaded(
     nginx: Nginx, served: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "WHOLE", len(DATA) - 1)
+    monkeypatch.setattr(remote, "WHOLE", len(DATA) - 1)
     (served / "faulty").write_bytes(DATA)
     with (
         proxy(nginx.url, lambda asked: "no ranges") as running,

@@ -11,8 +11,8 @@ import pytest
 import qcowspec
 from qcowspec.errors import Refused, Unreadable
 from qcowspec.sources import open_source
-from qcowspec.sources.http import open_http
 from qcowspec.sources.locations import located
+from qcowspec.sources.remote import open_http
 from tests.remote import servers
 from tests.remote.faults import proxy
 from tests.remote.servers import PASSWORD, USER, Nginx

@@ -175,14 +175,11 @@ def place(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is asked twice."""
-    from qcowspec.sources import http, remote, requests, retries, s3
+    from qcowspec.sources import remote, retries, s3
 
     quick = retries.Patience(connect=0.5, silence=0.5, total=1.0, attempts=1)
-    for module in (http, remote, s3):
-        for function in ("open_http", "open_location", "open_s3", "open_s3_url"):
-            if hasattr(module, function):
-                monkeypatch.setattr(getattr(module, function), "__defaults__", (quick,))
-    assert requests
+    for function in (remote.open_http, s3.open_s3, s3.open_s3_url):
+        monkeypatch.setattr(function, "__defaults__", (quick,))
 
 
 @pytest.mark.parametrize("what", NAMES)

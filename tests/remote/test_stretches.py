@@ -10,8 +10,7 @@ import pytest
 import qcowspec
 from qcowspec.image import Image
 from qcowspec.reader.opening import laid_open
-from qcowspec.sources.http import open_http
-from qcowspec.sources.remote import Remote
+from qcowspec.sources.remote import Remote, open_http
 from qcowspec.sources.retries import Patience
 from qcowspec.transfer.convert import convert
 from qcowspec.transfer.jobs import JOB, STRETCH
