@@ -21,6 +21,7 @@ from qcowspec.check.findings import SHOWN, Findings, Progress, Sink, silent
 from qcowspec.errors import Invalid
 from qcowspec.reader.looked import truncated
 from qcowspec.spec.metadata import Format
+from qcowspec.spec.profiles import refused_for_check
 from qcowspec.spec.rules import BY_ID
 from qcowspec.spec.units import align_up
 
@@ -83,7 +84,7 @@ def refusal(judge: Judge, profile: str = "qemu") -> Finding | None:
         judge: What opening found.
         profile: ``qemu``, or ``qemu@7.2`` for a version of it.
     """
-    return judge.first_for_check(profile)
+    return judge.first_among(refused_for_check(profile))
 
 
 def _refuse(image: Image, profile: str = "qemu") -> None:

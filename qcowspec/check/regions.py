@@ -24,7 +24,7 @@ from qcowspec.check.places import Pointer
 from qcowspec.sources.batches import read_words
 from qcowspec.sources.source import Source
 from qcowspec.spec.entries import BitmapTableEntries, Frame
-from qcowspec.spec.entry_rules import bitmaps_cluster_offset, bitmaps_reserved
+from qcowspec.spec.entry_rules import bitmaps_reserved, on_cluster
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.rules import BY_ID, holds
 from qcowspec.spec.units import readable
@@ -302,7 +302,7 @@ class BitmapTables:
                 offsets = entries.offset.astype(np.int64)
                 some = BitmapEntries(index, (at - start) // width, at, offsets)
                 reserved = ~bitmaps_reserved(entries)
-                bad = reserved | ~bitmaps_cluster_offset(entries)
+                bad = reserved | ~on_cluster(entries)
                 if bad.any():
                     first = int(np.argmax(bad))
                     rule = "bitmaps/reserved" if reserved[first] else "bitmaps/cluster-offset"

@@ -18,9 +18,9 @@ from qcowspec.sources.source import Source
 from qcowspec.spec.decoding import refcount_rows
 from qcowspec.spec.entries import Frame, RefcountTableEntries
 from qcowspec.spec.entry_rules import (
-    refcounts_block_offset,
+    on_cluster,
     refcounts_block_read,
-    refcounts_reserved,
+    unreserved,
 )
 from qcowspec.spec.metadata import Table
 from qcowspec.spec.units import BITS_PER_BYTE, Geometry
@@ -56,8 +56,8 @@ class StoredRefcounts:
         self._source, self.geometry, self.count = source, geometry, table.count
         self.entries = table.array().astype(np.uint64)
         decoded = RefcountTableEntries(self.entries, Frame(geometry))
-        self.offsets, self.reserved = decoded.offset, ~refcounts_reserved(decoded)
-        self.unaligned = ~refcounts_block_offset(decoded) & ~self.reserved
+        self.offsets, self.reserved = decoded.offset, ~unreserved(decoded)
+        self.unaligned = ~on_cluster(decoded) & ~self.reserved
         self.unreadable = ~refcounts_block_read(decoded)
         self.located = np.where(self.reserved | self.unaligned, np.uint64(0), self.offsets)
         self.dtype = np.dtype(f"u{max(1, geometry.refcount_bits // BITS_PER_BYTE)}")

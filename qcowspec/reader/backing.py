@@ -29,8 +29,8 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     if located and header is not None and header.backing_file_offset:
         offset, length = HostOffset(header.backing_file_offset), header.backing_file_size
         data = yield from window.read(offset, length)
-        layout = _layout(image)
-        part = Part("backing_file_name", layout, offset, data)
+        versions = Qcow1 if image.format is Format.QCOW else Qcow2
+        part: Part[Any] = Part("backing_file_name", versions.BackingFileName, offset, data)
         judge(part, part.parse())
         name = data.partition(b"\0")[0]
         if name:
@@ -40,7 +40,3 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     if image.probe_part is not None:
         judge(image.probe_part, image.probe, "backing")
     return located
-
-
-def _layout(image: Metadata) -> type[Any]:
-    return Qcow1.BackingFileName if image.format is Format.QCOW else Qcow2.BackingFileName

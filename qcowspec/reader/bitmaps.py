@@ -23,7 +23,7 @@ from qcowspec.reader.needs import Reading, Window
 from qcowspec.reader.tables import read_entry
 from qcowspec.spec.decoding import FULL, bitmap_plain
 from qcowspec.spec.entries import BitmapTableEntries, Frame
-from qcowspec.spec.entry_rules import bitmaps_cluster_offset, bitmaps_past_end, bitmaps_reserved
+from qcowspec.spec.entry_rules import bitmaps_reserved, in_file, on_cluster
 from qcowspec.spec.metadata import Leftover, Metadata, Names, Turn
 from qcowspec.spec.rules import KEPT_PER_RULE, Judge
 from qcowspec.spec.structures import Part
@@ -148,7 +148,7 @@ def broken_entries(table: bytes, image: Metadata) -> Iterator[int]:
     broken = {
         value
         for value, entry in views.items()
-        if not (bitmaps_reserved(entry) and bitmaps_cluster_offset(entry))
+        if not (bitmaps_reserved(entry) and on_cluster(entry))
     }
     if broken:
         yield from (index for index, value in enumerate(values) if value in broken)
@@ -159,7 +159,7 @@ def past_end_entries(table: bytes, image: Metadata) -> Iterator[int]:
     values = _values(table)
     if not image.holds(max(values, default=0), 1):
         for index, value in enumerate(values):
-            if not bitmaps_past_end(_view(value, image)):
+            if not in_file(_view(value, image)):
                 yield index
 
 

@@ -9,8 +9,6 @@ Source: docs/interop/qcow2, Header; block/qcow.c: qcow_open; block/qcow2.c: qcow
 
 from __future__ import annotations
 
-from typing import Any
-
 from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 
@@ -32,7 +30,7 @@ def _read_v1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     data = yield from window.read_zero_filled(0, c.QCOW1_HEADER_SIZE)
     part = Part("header", Qcow1.Header, HostOffset(0), data)
     header = part.parse()
-    _keep(image, part, header)
+    image.header, image.header_part = header, part
     judge.header()
     if not (header.ok_magic and header.ok_version and header.ok_cluster_bits and header.ok_l2_bits):
         return False
@@ -50,7 +48,7 @@ def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
         header = Part("header", Qcow2.Header, HostOffset(0), data).parse()
     length = max(length, header_minimum(header.version))
     part = Part("header", Qcow2.Header, HostOffset(0), data[:length])
-    _keep(image, part, header)
+    image.header, image.header_part = header, part
     judge.header()
     _judge_additional_fields(part, header, judge)
     # A wrong header_length leaves the tables where they are: only the extensions are lost.
@@ -107,7 +105,3 @@ def _judge_additional_fields(whole: Part[Qcow2.Header], header: Qcow2.Header, ju
 def header_minimum(version: int) -> int:
     """Bytes that a header of this version has at least, whatever it says of itself."""
     return c.QCOW2_V2_HEADER_LENGTH if version < 3 else c.QCOW2_V3_MIN_HEADER_LENGTH
-
-
-def _keep(image: Metadata, part: Part[Any], header: Qcow1.Header | Qcow2.Header) -> None:
-    image.header, image.header_part = header, part

@@ -132,7 +132,7 @@ class Machine:
         self,
         policy: Policy,
         *,
-        format: Format | None = None,
+        format: str | None = None,
         length: int | None = None,
         brief: bool = False,
         entries: int = 0,
@@ -142,16 +142,20 @@ class Machine:
 
         Args:
             policy: Whether the image is refused, asked after each stage.
-            format: The image's format, where the probe is not to decide.
+            format: ``qcow`` or ``qcow2``, where the probe is not to decide.
             length: Bytes of the image file; None of a stream.
             brief: Whether findings say no more than their rule.
             entries: Bytes of L2 tables that are read at most, to judge the entries of all tables;
                 0 to judge none, `ALL_ENTRIES` for as many as an image has.
             salvage: Pass over features that are not known.
+
+        Raises:
+            ValueError: There is no such format.
         """
         self.state = State.PROBE
         self.told = format is not None
-        self.image = Metadata(format=format, length=length, entries=entries, salvage=salvage)
+        chosen = None if format is None else Format(format)
+        self.image = Metadata(format=chosen, length=length, entries=entries, salvage=salvage)
         self.judge = Judge(self.image, brief=brief)
         self._policy = policy
         self._work = self._run()

@@ -15,11 +15,15 @@ from qcowspec.reader.drivers import Elsewhere, drive, drive_async
 from qcowspec.reader.foreign import PROBED, SIGNATURES, claimant
 from qcowspec.reader.machine import Machine, thorough
 from qcowspec.sources.source import AsyncSource, Source
-from qcowspec.spec.metadata import Format, Metadata
+from qcowspec.spec.metadata import Metadata
+from qcowspec.spec.profiles import refused_for_data
 from qcowspec.spec.rules import Finding
 
 MAGIC = 4
 """Bytes of the magic number."""
+
+EVERYTHING = thorough("qemu")
+"""The policy that reads all that can be read."""
 
 VDI = "VDI"
 """The one image format whose signature may stand in a QCOW image."""
@@ -40,7 +44,10 @@ def laid_open(
         NotQcow: The probe finds no QCOW image.
         Unreadable: The bytes cannot be had.
     """
-    machine = drive(_machine(format, source.length, entries, salvage=salvage), source)
+    machine = Machine(
+        EVERYTHING, format=format, length=source.length, entries=entries, salvage=salvage
+    )
+    drive(machine, source)
     if machine.image.format is None:
         raise _not_qcow(source.name, source.length, machine, source.read_at(0, PROBED))
     return machine
@@ -48,20 +55,12 @@ def laid_open(
 
 async def laid_open_async(source: AsyncSource, format: str | None, elsewhere: Elsewhere) -> Machine:
     """The same on an event loop; see `laid_open` and `qcowspec.reader.drivers.drive_async`."""
-    machine = await drive_async(_machine(format, source.length), source, elsewhere)
+    machine = Machine(EVERYTHING, format=format, length=source.length)
+    await drive_async(machine, source, elsewhere)
     if machine.image.format is None:
         start = await source.read_at_async(0, PROBED)
         raise _not_qcow(source.name, source.length, machine, start)
     return machine
-
-
-def _machine(
-    format: str | None, length: int, entries: int = 0, *, salvage: bool = False
-) -> Machine:
-    """A machine that reads all that can be read."""
-    chosen = None if format is None else Format(format)
-    policy = thorough("qemu")
-    return Machine(policy, format=chosen, length=length, entries=entries, salvage=salvage)
 
 
 def check_opened(machine: Machine, name: str) -> None:
@@ -90,7 +89,7 @@ def check_readable(machine: Machine, name: str) -> None:
     Raises:
         Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
     """
-    _refuse(machine.judge.first_for_data(), name)
+    _refuse(machine.judge.first_among(refused_for_data()), name)
 
 
 def check_loadable(machine: Machine, index: int, name: str) -> None:

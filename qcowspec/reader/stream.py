@@ -53,7 +53,7 @@ class StreamJudge:
     ) -> None:
         self._profile = profile
         self._name = name
-        self._format = None if format is None else Format(format)
+        self._format = format
         self._entries = ALL_ENTRIES if judges_entries(profile) else 0
         self._machine = Machine(thorough(profile), format=self._format, entries=self._entries)
         self._announced = False
@@ -84,34 +84,43 @@ class StreamJudge:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the stream."""
         self._store.take(chunk)
-        self._work(ended=False)
+        self._work(self._machine, ended=False)
 
     def so_far(self) -> Verdict:
         """The verdict by what has come: final as soon as `verdict` is ``reject``."""
-        verdict = of(self._machine, self._name, self._profile)
-        return verdict if self._lost is None else lost(verdict, self._lost)
+        return self._verdict(self._machine)
 
     def finish(self) -> Verdict:
-        """Take the end of the stream, and say the verdict."""
+        """Take the end of the stream, and return the verdict."""
         if self._finished is None:
-            self._work(ended=True)
-            self._finished = self._judged_again()
+            self._work(self._machine, ended=True)
+            again = Machine(
+                thorough(self._profile),
+                format=self._format,
+                length=self.length,
+                entries=self._entries,
+            )
+            self._work(again, ended=True)
+            self._finished = self._verdict(again)
         return self._finished
 
-    def _work(self, *, ended: bool) -> None:
-        """Feed the machine with what is here."""
-        while (need := self._machine.need) is not None and self._lost is None:
+    def _verdict(self, machine: Machine) -> Verdict:
+        verdict = of(machine, self._name, self._profile)
+        return verdict if self._lost is None else lost(verdict, self._lost)
+
+    def _work(self, machine: Machine, *, ended: bool) -> None:
+        """Feed a machine with what is here."""
+        while (need := machine.need) is not None and self._lost is None:
             if need.offset + need.length > self._store.length and not ended:
                 self._store.want(need)
                 return
             data = self._store.read(need)
-            if data is None and need.optional:
-                data = b""
-            if data is None:
+            if data is None and not need.optional:
                 self._lost = need
                 return
-            self._machine.feed(data)
-            self._announce()
+            machine.feed(data or b"")
+            if not ended:
+                self._announce()
 
     def _announce(self) -> None:
         """Have the tables kept that are located by now, before a stage asks for them."""
@@ -122,25 +131,6 @@ class StreamJudge:
             self._announced = True
             for region in clusters.located(image):
                 self._store.want(region)
-
-    def _judged_again(self) -> Verdict:
-        """The verdict of a machine that knows the length of the file."""
-        machine = Machine(
-            thorough(self._profile),
-            format=self._format,
-            length=self.length,
-            entries=self._entries,
-        )
-        while self._lost is None and (need := machine.need) is not None:
-            data = self._store.read(need)
-            if data is None and need.optional:
-                data = b""
-            if data is None:
-                self._lost = need
-            else:
-                machine.feed(data)
-        verdict = of(machine, self._name, self._profile)
-        return verdict if self._lost is None else lost(verdict, self._lost)
 
 
 def judge_stream(stream: BinaryIO, profile: str, *, format: str | None, name: str) -> Verdict:

@@ -18,7 +18,6 @@ from qcowspec.reader.needs import Need
 from qcowspec.sources import Target, open_source
 from qcowspec.sources.gate import Gate, gate_of
 from qcowspec.sources.source import Borrowed, Readable, Source
-from qcowspec.spec.metadata import Format
 from qcowspec.spec.profiles import judges_entries, refused_by, tolerated_by
 from qcowspec.spec.rules import BY_ID, Finding, Judge, sentence
 
@@ -76,10 +75,9 @@ def validate(
     """
     source = _opened(target)
     try:
-        chosen = None if format is None else Format(format)
         machine = Machine(
             thorough(profile),
-            format=chosen,
+            format=format,
             length=source.length,
             entries=ALL_ENTRIES if judges_entries(profile) else 0,
         )

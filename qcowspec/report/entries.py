@@ -22,10 +22,8 @@ from qcowspec.spec.entries import (
     RefcountTableEntries,
 )
 from qcowspec.spec.entry_rules import (
-    bitmaps_cluster_offset,
     l2_cluster_offset,
-    l2_table_offset,
-    refcounts_block_offset,
+    on_cluster,
 )
 from qcowspec.spec.units import Geometry
 
@@ -64,7 +62,7 @@ def l1(geometry: Geometry) -> Describe:
         fields = {"copied": int(copied), "l2_table_offset": offset, "guest_offset": guest}
         if not offset:
             return fields, _words("no L2 table", decoded.reserved)
-        where, aligned = f"guest {guest:#x}: L2 table at {offset:#x}", l2_table_offset(decoded)
+        where, aligned = f"guest {guest:#x}: L2 table at {offset:#x}", on_cluster(decoded)
         return fields, _words(where, decoded.reserved, copied=copied, aligned=aligned)
 
     return describe
@@ -138,7 +136,7 @@ def refcount_table(geometry: Geometry) -> Describe:
         if not decoded.offset:
             return fields, _words("no refcount block", decoded.reserved)
         where = f"host {host:#x}: refcount block at {decoded.offset:#x}"
-        return fields, _words(where, decoded.reserved, aligned=refcounts_block_offset(decoded))
+        return fields, _words(where, decoded.reserved, aligned=on_cluster(decoded))
 
     return describe
 
@@ -166,7 +164,7 @@ def bitmap_table(geometry: Geometry) -> Describe:
         where = "all ones" if decoded.all_ones else "all zeros"
         if decoded.offset:
             where = f"bitmap data at {decoded.offset:#x}"
-        return fields, _words(where, decoded.reserved, aligned=bitmaps_cluster_offset(decoded))
+        return fields, _words(where, decoded.reserved, aligned=on_cluster(decoded))
 
     return describe
 

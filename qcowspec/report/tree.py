@@ -37,7 +37,7 @@ def structures(image: Image, *, whole: bool) -> Iterator[Node]:
         yield structure(image, luks)
     yield from tables.active(image, whole=whole)
     yield from tables.refcounts(image, whole=whole)
-    seen = tables.active_l2_offsets(image) if metadata.snapshots.parts else set()
+    seen = tables.active_l2_offsets(image) if metadata.snapshots else set()
     for index, snapshot in enumerate(metadata.snapshots.parts):
         yield structure(image, snapshot)
         yield from tables.snapshot_tables(image, index, whole=whole, seen=seen)

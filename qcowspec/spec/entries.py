@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from qcow_parsers import constants as c
 
@@ -49,34 +49,43 @@ class Frame(NamedTuple):
         return (length <= self.length) & (offset <= self.length - smaller(length, self.length))
 
 
-class L1Entries:
-    """Entries of an L1 table of version 2 or 3."""
+class Entries:
+    """Entries of any table."""
+
+    RESERVED: ClassVar[int] = 0
+    """Their reserved bits."""
 
     def __init__(self, words: Words, frame: Frame) -> None:
         self.words, self.frame = words, frame
+
+    @cached_property
+    def reserved(self) -> Words:
+        """The reserved bits that are set."""
+        return self.words & self.RESERVED
+
+    @cached_property
+    def copied(self) -> Flags:
+        """An L1 or L2 entry is marked as the only reference to what it points at."""
+        return decoding.is_copied(self.words)
+
+    @cached_property
+    def librbd_offset(self) -> Words:
+        """An L1 or L2 entry's offset as librbd has it: without bits 62 and 63, and no others."""
+        return self.words & c.LIBRBD_OFFSET_MASK
+
+
+class L1Entries(Entries):
+    """Entries of an L1 table of version 2 or 3."""
+
+    RESERVED = c.L1E_RESERVED_MASK
 
     @cached_property
     def offset(self) -> Words:
         """Host offset of the L2 table; 0 where there is none."""
         return decoding.l1_offset(self.words)
 
-    @cached_property
-    def copied(self) -> Flags:
-        """The entry is marked as the only reference to its table."""
-        return decoding.is_copied(self.words)
 
-    @cached_property
-    def reserved(self) -> Words:
-        """The reserved bits that are set."""
-        return self.words & c.L1E_RESERVED_MASK
-
-    @cached_property
-    def librbd_offset(self) -> Words:
-        """The same as librbd has it: it masks bits 62 and 63 off, and no other."""
-        return self.words & c.LIBRBD_OFFSET_MASK
-
-
-class L2Entries:
+class L2Entries(Entries):
     """Entries of an L2 table of version 2 or 3.
 
     Attributes:
@@ -86,8 +95,11 @@ class L2Entries:
         frame: What they do not tell.
     """
 
+    RESERVED = c.L2E_STD_RESERVED_MASK  # of a standard entry
+
     def __init__(self, words: Words, frame: Frame, guest: Words = 0, bitmap: Words = 0) -> None:
-        self.words, self.bitmap, self.guest, self.frame = words, bitmap, guest, frame
+        super().__init__(words, frame)
+        self.bitmap, self.guest = bitmap, guest
         self.extended = frame.geometry.has_extended_l2
 
     @cached_property
@@ -107,19 +119,9 @@ class L2Entries:
         return no(self.compressed)
 
     @cached_property
-    def copied(self) -> Flags:
-        """The entry is marked as the only reference to its cluster."""
-        return decoding.is_copied(self.words)
-
-    @cached_property
     def zero(self) -> Flags:
         """A standard entry has bit 0."""
         return (self.words & c.QCOW_OFLAG_ZERO != 0) & self.standard
-
-    @cached_property
-    def reserved(self) -> Words:
-        """The reserved bits of a standard entry that are set."""
-        return self.words & c.L2E_STD_RESERVED_MASK
 
     @property
     def offset(self) -> Words:
@@ -174,11 +176,6 @@ class L2Entries:
         return smaller(length, within(self.frame.size, self.guest))
 
     @cached_property
-    def librbd_offset(self) -> Words:
-        """The offset that librbd reads a cluster at: it masks bits 62 and 63 off, and no other."""
-        return self.words & c.LIBRBD_OFFSET_MASK
-
-    @cached_property
     def librbd_reads(self) -> Flags:
         """Librbd reads a cluster of the file: the entry is neither empty nor exactly bit 0."""
         inside = self.guest < self.frame.size
@@ -186,11 +183,12 @@ class L2Entries:
         return (offset != 0) & (offset != c.QCOW_OFLAG_ZERO) & inside
 
 
-class Qcow1L2Entries:
+class Qcow1L2Entries(Entries):
     """Entries of an L2 table of version 1; see `L2Entries`."""
 
     def __init__(self, words: Words, frame: Frame, guest: Words = 0, bitmap: Words = 0) -> None:
-        self.words, self.guest, self.frame = words, guest, frame
+        super().__init__(words, frame)
+        self.guest = guest
 
     @cached_property
     def compressed(self) -> Flags:
@@ -217,7 +215,7 @@ class Qcow1L2Entries:
         """Bytes of that payload."""
         return decoding.v1_compressed_length(self.words, self.frame.geometry.cluster_bits)
 
-    @cached_property
+    @property
     def offset(self) -> Words:
         """Host offset of a plain cluster."""
         return self.words
@@ -234,35 +232,30 @@ class Qcow1L2Entries:
         return (self.words != 0) & (self.words != c.QCOW_OFLAG_ZERO) & inside
 
 
-class Qcow1L1Entries:
+class Qcow1L1Entries(Entries):
     """Entries of an L1 table of version 1: bare offsets."""
 
-    def __init__(self, words: Words, frame: Frame) -> None:
-        self.words, self.offset, self.frame = words, words, frame
+    @property
+    def offset(self) -> Words:
+        """Host offset of the L2 table; 0 where there is none."""
+        return self.words
 
 
-class RefcountTableEntries:
+class RefcountTableEntries(Entries):
     """Entries of the refcount table."""
 
-    def __init__(self, words: Words, frame: Frame) -> None:
-        self.words, self.frame = words, frame
+    RESERVED = c.REFT_RESERVED_MASK
 
     @cached_property
     def offset(self) -> Words:
         """Host offset of the refcount block; 0 where there is none."""
         return decoding.refcount_block_offset(self.words)
 
-    @cached_property
-    def reserved(self) -> Words:
-        """The reserved bits that are set."""
-        return self.words & c.REFT_RESERVED_MASK
 
-
-class BitmapTableEntries:
+class BitmapTableEntries(Entries):
     """Entries of the table of a bitmap."""
 
-    def __init__(self, words: Words, frame: Frame) -> None:
-        self.words, self.frame = words, frame
+    RESERVED = c.BME_TABLE_ENTRY_RESERVED_MASK
 
     @cached_property
     def offset(self) -> Words:
@@ -273,11 +266,6 @@ class BitmapTableEntries:
     def all_ones(self) -> Flags:
         """Bit 0 is set: without a cluster, all bits are ones."""
         return self.words & c.BME_TABLE_ENTRY_FLAG_ALL_ONES != 0
-
-    @cached_property
-    def reserved(self) -> Words:
-        """The reserved bits that are set."""
-        return self.words & c.BME_TABLE_ENTRY_RESERVED_MASK
 
 
 KINDS: Mapping[str, type[Any]] = {

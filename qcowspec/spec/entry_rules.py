@@ -8,8 +8,8 @@ it, a property test holds both equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from qcow_parsers import constants as c
 
@@ -27,20 +27,10 @@ from qcowspec.spec.entries import (
 )
 from qcowspec.spec.units import Geometry, align_up, readable
 
-Holds = Callable[[Any], Flags]
-
-HOLDS: dict[str, Holds] = {}
-"""For each rule about entries, by its id, whether it holds for each entry."""
-
-
-def rule(name: str) -> Callable[[Holds], Holds]:
-    """The function decides this rule."""
-
-    def bind(holds: Holds) -> Holds:
-        HOLDS[name] = holds
-        return holds
-
-    return bind
+View = TypeVar("View", L1Entries, L2Entries, Qcow1L1Entries, Qcow1L2Entries, RefcountTableEntries)
+Rules = Mapping[str, Callable[[View], Flags]]
+Located = L1Entries | L2Entries | RefcountTableEntries | BitmapTableEntries
+"""Entries with an offset that is a multiple of the cluster size."""
 
 
 def aligned(offset: Words, geometry: Geometry) -> Flags:
@@ -48,184 +38,199 @@ def aligned(offset: Words, geometry: Geometry) -> Flags:
     return offset & (geometry.cluster_size - 1) == 0
 
 
-@rule("l1/reserved")
-def l1_reserved(entries: L1Entries) -> Flags:
+def on_cluster(entries: Located) -> Flags:
+    """What an entry points at begins at a cluster boundary."""
+    return aligned(entries.offset, entries.frame.geometry)
+
+
+def in_file(entries: RefcountTableEntries | BitmapTableEntries) -> Flags:
+    """What an entry points at begins within the file."""
+    return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
+
+
+def unreserved(entries: Located) -> Flags:
     """The reserved bits are zero."""
     return entries.reserved == 0
 
 
-@rule("l1/copied-unused")
-def l1_copied_unused(entries: L1Entries) -> Flags:
-    """An entry without an L2 table is not marked as the owner of one."""
-    return (entries.offset != 0) | no(entries.copied)
+# --- L1 tables ------------------------------------------------------------------------------------
 
+L1: Rules[L1Entries] = {
+    "l1/reserved": unreserved,
+    "l1/copied-unused": lambda entries: (entries.offset != 0) | no(entries.copied),
+    "l2/table-offset": on_cluster,
+    "l1/librbd-reserved": lambda entries: entries.librbd_offset == entries.offset,
+    "l1/librbd-l2-past-end": lambda entries: _has_table(entries.librbd_offset, entries.frame),
+}
 
-@rule("l2/table-offset")
-def l2_table_offset(entries: L1Entries) -> Flags:
-    """The L2 table begins at a cluster boundary."""
-    return aligned(entries.offset, entries.frame.geometry)
-
-
-@rule("l2/v1-table-read")
-def v1_table_read(entries: Qcow1L1Entries) -> Flags:
-    """The L2 table ends where a file can."""
-    return readable(entries.offset, entries.frame.geometry.l2_table_size)
-
-
-@rule("l1/librbd-reserved")
-def librbd_reserved(entries: L1Entries) -> Flags:
-    """Librbd reads the L2 table where it is."""
-    return entries.librbd_offset == entries.offset
-
-
-@rule("l1/librbd-l2-past-end")
-def librbd_l2_past_end(entries: L1Entries) -> Flags:
-    """The file has the whole L2 table that librbd reads."""
-    return _has_table(entries.librbd_offset, entries.frame)
-
-
-@rule("l1/v1-librbd-l2-past-end")
-def v1_librbd_l2_past_end(entries: Qcow1L1Entries) -> Flags:
-    """The file has the whole L2 table."""
-    return _has_table(entries.words, entries.frame)
+V1_L1: Rules[Qcow1L1Entries] = {
+    "l2/v1-table-read": lambda entries: readable(
+        entries.offset, entries.frame.geometry.l2_table_size
+    ),
+    "l1/v1-librbd-l2-past-end": lambda entries: _has_table(entries.words, entries.frame),
+}
 
 
 def _has_table(offset: Words, frame: Frame) -> Flags:
+    """The file has the whole L2 table."""
     return (offset == 0) | frame.holds(offset, frame.geometry.l2_table_size)
 
 
-@rule("refcounts/reserved")
-def refcounts_reserved(entries: RefcountTableEntries) -> Flags:
-    """The reserved bits are zero."""
-    return entries.reserved == 0
+# --- Refcount tables and bitmap tables ------------------------------------------------------------
 
-
-@rule("refcounts/block-offset")
-def refcounts_block_offset(entries: RefcountTableEntries) -> Flags:
-    """The refcount block begins at a cluster boundary."""
-    return aligned(entries.offset, entries.frame.geometry)
+REFCOUNTS: Rules[RefcountTableEntries] = {
+    "refcounts/reserved": unreserved,
+    "refcounts/block-offset": on_cluster,
+    "refcounts/untrusted-block-past-end": in_file,
+}
 
 
 def refcounts_block_read(entries: RefcountTableEntries) -> Flags:
     """QEMU can read the refcount block: it is aligned, and ends where a file can."""
-    size = entries.frame.geometry.cluster_size
-    return refcounts_block_offset(entries) & readable(entries.offset, size)
-
-
-@rule("refcounts/untrusted-block-past-end")
-def refcounts_block_past_end(entries: RefcountTableEntries) -> Flags:
-    """The refcount block begins within the file."""
-    return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
-
-
-# The rules about bitmap tables are judged as the image is opened: see `predicates.bitmaps`.
+    return on_cluster(entries) & readable(entries.offset, entries.frame.geometry.cluster_size)
 
 
 def bitmaps_reserved(entries: BitmapTableEntries) -> Flags:
-    """The reserved bits are zero; bit 0 is one where there is a cluster with the bits."""
-    return (entries.reserved == 0) & no(entries.all_ones & (entries.offset != 0))
+    """The reserved bits are zero; bit 0 is one where there is a cluster with the bits.
+
+    The rules about bitmap tables are judged when the image is opened: see `predicates.bitmaps`.
+    """
+    return unreserved(entries) & no(entries.all_ones & (entries.offset != 0))
 
 
-def bitmaps_cluster_offset(entries: BitmapTableEntries) -> Flags:
-    """The bits begin at a cluster boundary."""
-    return aligned(entries.offset, entries.frame.geometry)
+# --- L2 tables ------------------------------------------------------------------------------------
 
 
-def bitmaps_past_end(entries: BitmapTableEntries) -> Flags:
-    """The bits begin within the file."""
-    return (entries.offset == 0) | entries.frame.holds(entries.offset, 1)
-
-
-@rule("l2/zero-in-v2")
 def l2_zero_in_v2(entries: L2Entries) -> Flags:
     """No standard entry has bit 0."""
     return no(entries.zero)
 
 
-@rule("l2/compressed-data-file")
-def l2_compressed_data_file(entries: L2Entries) -> Flags:
-    """With a data file no cluster is compressed."""
-    return entries.standard if entries.frame.data_file else entries.words >= 0
-
-
-@rule("l2/cluster-offset")
 def l2_cluster_offset(entries: L2Entries) -> Flags:
     """A standard cluster begins at a cluster boundary."""
-    return entries.compressed | aligned(entries.offset, entries.frame.geometry)
+    return entries.compressed | on_cluster(entries)
 
 
-@rule("l2/data-file-offset")
 def l2_data_file_offset(entries: L2Entries) -> Flags:
     """With a data file a cluster's host offset is its guest offset."""
     if not entries.frame.data_file:
-        return entries.words >= 0
+        return _always(entries)
     return no(entries.located) | (entries.offset == entries.guest)
 
 
-@rule("l2/subcluster-bitmap")
-def l2_subcluster_bitmap(entries: L2Entries) -> Flags:
+def _l2_subcluster_bitmap(entries: L2Entries) -> Flags:
     """No subcluster is allocated and zero, and none is allocated in an unallocated cluster."""
     placed = (entries.offset != 0) | entries.copied
     apart = entries.allocated_subclusters & entries.zero_subclusters == 0
     return entries.compressed | (apart & (placed | (entries.allocated_subclusters == 0)))
 
 
-@rule("l2/subcluster-unallocated")
-def l2_subcluster_unallocated(entries: L2Entries) -> Flags:
+def _l2_subcluster_unallocated(entries: L2Entries) -> Flags:
     """Without a data file no subcluster is allocated at host offset 0."""
     # One that is not copied either contradicts its bitmap already, whatever data file there is.
     own = entries.compressed | entries.located | no(entries.copied)
     return own | (entries.allocated_subclusters == 0)
 
 
-@rule("l2/compressed-offset")
-def l2_compressed_offset(entries: L2Entries) -> Flags:
+def _l2_compressed_offset(entries: L2Entries) -> Flags:
     """A compressed cluster's offset has no bits above 55."""
     return entries.standard | (entries.coffset <= c.QCOW_MAX_CLUSTER_OFFSET)
 
 
-@rule("l2/compressed-copied")
-def l2_compressed_copied(entries: L2Entries) -> Flags:
+def _l2_compressed_copied(entries: L2Entries) -> Flags:
     """A compressed entry is not marked as the only reference."""
     return no(entries.compressed & entries.copied)
 
 
-@rule("l2/compressed-bitmap")
-def l2_compressed_bitmap(entries: L2Entries) -> Flags:
-    """A compressed entry's subcluster bitmap is zero."""
-    return entries.standard | (entries.bitmap == 0)
-
-
-@rule("l2/reserved")
 def l2_reserved(entries: L2Entries) -> Flags:
     """The reserved bits of a standard entry are zero."""
-    return entries.compressed | (entries.reserved == 0)
+    return entries.compressed | unreserved(entries)
 
 
-@rule("l2/copied-unallocated")
-def l2_copied_unallocated(entries: L2Entries) -> Flags:
+def _l2_copied_unallocated(entries: L2Entries) -> Flags:
     """Without a data file an entry at host offset 0 is not marked as the only reference."""
     if entries.frame.data_file:
-        return entries.words >= 0
+        return _always(entries)
     return entries.compressed | (entries.offset != 0) | no(entries.copied)
 
 
-@rule("l2/extended-zero")
-def l2_extended_zero(entries: L2Entries) -> Flags:
-    """An extended entry leaves bit 0 to its bitmap."""
-    return no(entries.zero) if entries.extended else entries.words >= 0
+def _librbd_uncompressed(entries: L2Entries | Qcow1L2Entries) -> Flags:
+    """No cluster that librbd reads is compressed."""
+    return no(entries.compressed & entries.librbd_reads)
 
 
-@rule("l2/untrusted-past-end")
-def l2_untrusted_past_end(entries: L2Entries) -> Flags:
-    """The file has all the bytes of the disk that the entry maps."""
-    return _has_bytes(entries) if not entries.frame.data_file else entries.words >= 0
+def _l2_librbd_offset(entries: L2Entries) -> Flags:
+    """Librbd reads a standard cluster where it is; bits 0 to 8 and 56 to 61 move it elsewhere."""
+    placed = entries.librbd_offset == entries.offset
+    return entries.compressed | no(entries.librbd_reads) | placed
 
 
-@rule("l2/v1-untrusted-past-end")
-def v1_untrusted_past_end(entries: Qcow1L2Entries) -> Flags:
-    """The file has all the bytes of the disk that the entry maps."""
-    return _has_bytes(entries)
+def _l2_librbd_past_end(entries: L2Entries) -> Flags:
+    """The file has the whole cluster that librbd reads."""
+    size = entries.frame.geometry.cluster_size
+    return no(entries.librbd_reads) | entries.frame.holds(entries.librbd_offset, size)
+
+
+L2: Rules[L2Entries] = {
+    "l2/zero-in-v2": l2_zero_in_v2,
+    "l2/compressed-data-file": lambda entries: (
+        entries.standard if entries.frame.data_file else _always(entries)
+    ),
+    "l2/cluster-offset": l2_cluster_offset,
+    "l2/data-file-offset": l2_data_file_offset,
+    "l2/subcluster-bitmap": _l2_subcluster_bitmap,
+    "l2/subcluster-unallocated": _l2_subcluster_unallocated,
+    "l2/compressed-offset": _l2_compressed_offset,
+    "l2/compressed-copied": _l2_compressed_copied,
+    "l2/compressed-bitmap": lambda entries: entries.standard | (entries.bitmap == 0),
+    "l2/reserved": l2_reserved,
+    "l2/copied-unallocated": _l2_copied_unallocated,
+    "l2/extended-zero": lambda entries: no(entries.zero) if entries.extended else _always(entries),
+    "l2/untrusted-past-end": lambda entries: (
+        _always(entries) if entries.frame.data_file else _has_bytes(entries)
+    ),
+    "l2/librbd-compressed": _librbd_uncompressed,
+    "l2/librbd-offset": _l2_librbd_offset,
+    "l2/librbd-past-end": _l2_librbd_past_end,
+}
+
+
+def v1_cluster_offset(entries: Qcow1L2Entries) -> Flags:
+    """A plain cluster begins at a sector boundary."""
+    return entries.compressed | v1_on_sector(entries.words)
+
+
+def v1_on_sector(offset: Words) -> Flags:
+    """A host offset is one that QEMU reads data at."""
+    return offset & (c.BDRV_SECTOR_SIZE - 1) == 0
+
+
+def _v1_cluster_read(entries: Qcow1L2Entries) -> Flags:
+    """A plain cluster ends where a file can."""
+    return entries.compressed | readable(entries.words, entries.frame.geometry.cluster_size)
+
+
+def _v1_librbd_past_end(entries: Qcow1L2Entries) -> Flags:
+    """The file has the whole cluster that librbd reads."""
+    whole = entries.frame.holds(entries.words, entries.frame.geometry.cluster_size)
+    return entries.compressed | no(entries.librbd_reads) | whole
+
+
+V1_L2: Rules[Qcow1L2Entries] = {
+    "l2/v1-cluster-offset": v1_cluster_offset,
+    "l2/v1-cluster-read": _v1_cluster_read,
+    "l2/v1-librbd-compressed": _librbd_uncompressed,
+    "l2/v1-librbd-past-end": _v1_librbd_past_end,
+    "l2/v1-untrusted-past-end": lambda entries: _has_bytes(entries),
+}
+
+HOLDS: Mapping[str, Callable[[Any], Flags]] = {**L1, **V1_L1, **REFCOUNTS, **L2, **V1_L2}
+"""For each rule about entries, by its id, whether it holds for each entry."""
+
+
+def _always(entries: L2Entries) -> Flags:
+    """The rule holds, whatever the entry is."""
+    return entries.words >= 0
 
 
 def _has_bytes(entries: L2Entries | Qcow1L2Entries) -> Flags:
@@ -266,57 +271,6 @@ def reach(entries: L2Entries | Qcow1L2Entries) -> int:
 def _plausible(entries: L2Entries | Qcow1L2Entries) -> Flags:
     """Whether entries break no rule of the format: noise tells nothing of a file that was cut."""
     if isinstance(entries, Qcow1L2Entries):
-        return v1_cluster_offset(entries) & v1_cluster_read(entries)
-    offset = l2_cluster_offset(entries) & l2_compressed_offset(entries)
-    return offset & l2_reserved(entries) & l2_compressed_copied(entries)
-
-
-@rule("l2/librbd-compressed")
-def l2_librbd_compressed(entries: L2Entries) -> Flags:
-    """No cluster that librbd reads is compressed."""
-    return no(entries.compressed & entries.librbd_reads)
-
-
-@rule("l2/librbd-offset")
-def l2_librbd_offset(entries: L2Entries) -> Flags:
-    """Librbd reads a standard cluster where it is; bits 0 to 8 and 56 to 61 move it elsewhere."""
-    placed = entries.librbd_offset == entries.offset
-    return entries.compressed | no(entries.librbd_reads) | placed
-
-
-@rule("l2/librbd-past-end")
-def l2_librbd_past_end(entries: L2Entries) -> Flags:
-    """The file has the whole cluster that librbd reads."""
-    size = entries.frame.geometry.cluster_size
-    return no(entries.librbd_reads) | entries.frame.holds(entries.librbd_offset, size)
-
-
-@rule("l2/v1-librbd-compressed")
-def v1_librbd_compressed(entries: Qcow1L2Entries) -> Flags:
-    """No cluster that librbd reads is compressed."""
-    return no(entries.compressed & entries.librbd_reads)
-
-
-@rule("l2/v1-librbd-past-end")
-def v1_librbd_past_end(entries: Qcow1L2Entries) -> Flags:
-    """The file has the whole cluster that librbd reads."""
-    whole = entries.frame.holds(entries.words, entries.frame.geometry.cluster_size)
-    return entries.compressed | no(entries.librbd_reads) | whole
-
-
-@rule("l2/v1-cluster-offset")
-def v1_cluster_offset(entries: Qcow1L2Entries) -> Flags:
-    """A plain cluster begins at a sector boundary."""
-    return entries.compressed | v1_on_sector(entries.words)
-
-
-def v1_on_sector(offset: Words) -> Flags:
-    """A host offset is one that QEMU reads data at."""
-    return offset & (c.BDRV_SECTOR_SIZE - 1) == 0
-
-
-@rule("l2/v1-cluster-read")
-def v1_cluster_read(entries: Qcow1L2Entries) -> Flags:
-    """A plain cluster ends where a file can."""
-    size = entries.frame.geometry.cluster_size
-    return entries.compressed | readable(entries.words, size)
+        return v1_cluster_offset(entries) & _v1_cluster_read(entries)
+    offset = l2_cluster_offset(entries) & _l2_compressed_offset(entries)
+    return offset & l2_reserved(entries) & _l2_compressed_copied(entries)

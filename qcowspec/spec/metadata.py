@@ -100,9 +100,9 @@ class Structures(Sequence[T]):
         )
 
     @property
-    def parts(self) -> Sequence[Part[T]]:
+    def parts(self) -> Iterator[Part[T]]:
         """All of them as bytes, each made when it is looked at."""
-        return _Parts(self)
+        return map(self.part, range(len(self)))
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -115,25 +115,6 @@ class Structures(Sequence[T]):
         if isinstance(index, slice):
             return [self.part(i).parse() for i in range(*index.indices(len(self)))]
         return self.part(index).parse()
-
-
-class _Parts(Sequence[Part[T]]):
-    """The same structures as bytes."""
-
-    def __init__(self, structures: Structures[T]) -> None:
-        self._structures = structures
-
-    def __len__(self) -> int:
-        return len(self._structures)
-
-    @overload
-    def __getitem__(self, index: int) -> Part[T]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Part[T]]: ...
-    def __getitem__(self, index: int | slice) -> Part[T] | list[Part[T]]:
-        if isinstance(index, slice):
-            return [self._structures.part(i) for i in range(*index.indices(len(self)))]
-        return self._structures.part(index)
 
 
 class Names:
@@ -208,52 +189,7 @@ class Turn:
 
 
 class Metadata:
-    """All that the stages have read of one image so far; None or empty where they have not.
-
-    Attributes:
-        length: Bytes of the image file; None where only a stream is there.
-        format: The driver that QEMU would take, by the probe or by the user's word.
-        beginning: The bytes that decide the format, as far as the file has them.
-        probe: Magic and version.
-        probe_part: The same as bytes.
-        foreign: Other formats whose signatures stand in the file.
-        header: The header, by version.
-        header_part: The same as bytes.
-        geometry: The sizes that follow from the header.
-        extensions: The header extensions, in order; the unknown ones and END included.
-        feature_names: The image's own feature names, by (type, bit).
-        backing_format: The backing file's format, as its extension names it.
-        bitmaps_extension: Where the bitmap directory lies.
-        bitmaps_part: The same as bytes.
-        crypto_extension: Where the LUKS header lies.
-        crypto_part: The same as bytes.
-        luks: The LUKS header that the encryption extension points at.
-        luks_part: The same as bytes.
-        l1_table: The active L1 table.
-        refcount_table: The refcount table.
-        snapshots: The entries of the snapshot table.
-        bitmaps: The entries of the bitmap directory.
-        backing: The backing file's name and format.
-        data_file: The external data file's name.
-        turns: Where the stages are, on their ways through structures that repeat; the innermost
-            last.
-        extension_types: The types of header extension that were met.
-        slack: Bytes of the first cluster that are not zero and belong to nothing.
-        leftovers: Where those bytes stand, and those after the last extension, or the last entry of
-            the bitmap directory, that are too few for another one.
-        unfit: Entries of the snapshot table and the bitmap directory whose broken rule stops the
-            walk: what follows them has no known place.
-        luks_headers: The LUKS headers that the extensions point at, by their offset.
-        bitmap_tables_length: Bytes of all bitmap tables that are up to date, each counted once.
-        entries: Bytes of L2 tables that are read at most, to judge the entries of all tables; 0
-            where entries are not judged.
-        entries_left: Whether some L2 tables were not read all the same: they are more than that, or
-            a stream has gone by.
-        reach: Host offset where the last structure or cluster ends that lies past the end of the
-            file, as far as that was looked at; 0 where none does.
-        salvage: Whether features that are not known are passed over, so that all is read that the
-            known fields locate.
-    """
+    """All that the stages have read of one image so far; None or empty where they have not."""
 
     def __init__(
         self,
@@ -263,40 +199,62 @@ class Metadata:
         entries: int = 0,
         salvage: bool = False,
     ) -> None:
-        self.length = length
-        self.format = format
-        self.beginning = b""
-        self.probe: Qcow.Probe | None = None
-        self.probe_part: Part[Any] | None = None
-        self.foreign: set[str] = set()
+        self.length = length  # bytes of the image file; None of a stream
+        self.format = format  # the driver that QEMU would take, by the probe or by the user's word
+        self.beginning = b""  # the bytes that decide the format, as far as the file has them
+        self.probe: Qcow.Probe | None = None  # magic and version
+        self.probe_part: Part[Any] | None = None  # the same as bytes
+        self.foreign: set[str] = set()  # other formats whose signatures stand in the file
         self.header: Qcow1.Header | Qcow2.Header | None = None
-        self.header_part: Part[Any] | None = None
-        self.geometry: Geometry | None = None
+        self.header_part: Part[Any] | None = None  # the same as bytes
+        self.geometry: Geometry | None = None  # the sizes that follow from the header
+        # The header extensions, in order; the unknown ones and END included.
         self.extensions: Structures[Qcow2.HeaderExtension] = Structures()
+        # The image's own feature names, by (type, bit).
         self.feature_names: dict[tuple[int, int], bytes] = {}
+        # The backing file's format, as its extension names it.
         self.backing_format: bytes | None = None
+        # Where the bitmap directory lies.
         self.bitmaps_extension: Qcow2.BitmapsExtension | None = None
-        self.bitmaps_part: Part[Qcow2.BitmapsExtension] | None = None
-        self.crypto_extension: Qcow2.CryptoExtension | None = None
-        self.crypto_part: Part[Qcow2.CryptoExtension] | None = None
+        self.bitmaps_part: Part[Qcow2.BitmapsExtension] | None = None  # the same as bytes
+        self.crypto_extension: Qcow2.CryptoExtension | None = None  # where the LUKS header lies
+        self.crypto_part: Part[Qcow2.CryptoExtension] | None = None  # the same as bytes
+        # The LUKS header that the encryption extension points at.
         self.luks: Luks1.Header | None = None
-        self.luks_part: Part[Luks1.Header] | None = None
-        self.l1_table: Table | None = None
+        self.luks_part: Part[Luks1.Header] | None = None  # the same as bytes
+        self.l1_table: Table | None = None  # the active L1 table
         self.refcount_table: Table | None = None
+        # The entries of the snapshot table.
         self.snapshots: Structures[Qcow2.Snapshot] = Structures()
+        # The entries of the bitmap directory.
         self.bitmaps: Structures[Qcow2.BitmapDirectoryEntry] = Structures()
-        self.backing: Reference | None = None
-        self.data_file: Reference | None = None
+        self.backing: Reference | None = None  # the backing file's name and format
+        self.data_file: Reference | None = None  # the external data file's name
+        # Where the stages are, on their ways through structures that repeat; the innermost last.
         self.turns: list[Turn] = []
-        self.extension_types: set[int] = set()
-        self.slack = 0
+        self.extension_types: set[int] = set()  # the types of header extension that were met
+        self.slack = 0  # bytes of the first cluster that are not zero and belong to nothing
+        # Where those bytes stand, and those after the last extension, or the last entry of the
+        # bitmap directory, that are too few for another one.
         self.leftovers: list[Leftover] = []
+        # Entries of the snapshot table and the bitmap directory whose broken rule stops the walk:
+        # what follows them has no known place.
         self.unfit: list[Part[Any]] = []
+        # The LUKS headers that the extensions point at, by their offset.
         self.luks_headers: dict[int, Part[Luks1.Header]] = {}
+        # Bytes of all bitmap tables that are up to date, each counted once.
         self.bitmap_tables_length = 0
+        # Bytes of L2 tables that are read at most, to judge the entries of all tables; 0 where
+        # entries are not judged.
         self.entries = entries
+        # Whether some L2 tables were not read all the same: they are more than that, or a stream
+        # has gone by.
         self.entries_left = False
+        # Host offset where the last structure or cluster ends that lies past the end of the file,
+        # as far as that was looked at; 0 where none does.
         self.reach = 0
+        # Whether features that are not known are passed over, so that all is read that the known
+        # fields locate.
         self.salvage = salvage
 
     @property

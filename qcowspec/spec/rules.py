@@ -26,8 +26,6 @@ from qcowspec.spec.profiles import (
     PROFILES,
     check_profile,
     refused_by,
-    refused_for_check,
-    refused_for_data,
     refused_for_loading,
     refuses,
 )
@@ -256,15 +254,11 @@ class Judge:
 
     def first(self, profile: str) -> Finding | None:
         """The finding that a profile reports: the first in QEMU's own order, if QEMU has one."""
-        return next(iter(self.in_order(profile)), None)
+        return self.first_among(refused_by(profile))
 
     def in_order(self, profile: str) -> list[Finding]:
         """The findings for which a profile refuses the image, in QEMU's own order."""
         return self._among(refused_by(profile))
-
-    def first_for_data(self) -> Finding | None:
-        """The finding for which QEMU opens the image for `qemu-img info`, and not for its data."""
-        return next(iter(self._among(refused_for_data())), None)
 
     def first_for_loading(self, index: int) -> Finding | None:
         """The finding for which QEMU does not load a snapshot, by its index in the table.
@@ -275,15 +269,11 @@ class Judge:
         again = Judge(self.image)
         with self.image.at(Turn(index, part.offset)):
             again(part, part.parse())
-        return next(iter(again._among(refused_for_loading())), None)
+        return again.first_among(refused_for_loading())
 
-    def first_for_check(self, profile: str) -> Finding | None:
-        """The finding for which QEMU does not check the image.
-
-        Args:
-            profile: ``qemu``, or ``qemu@7.2`` for a version of it.
-        """
-        return next(iter(self._among(refused_for_check(profile))), None)
+    def first_among(self, rules: frozenset[str]) -> Finding | None:
+        """The first finding of some rules, by their ids, in QEMU's own order."""
+        return next(iter(self._among(rules)), None)
 
     def _among(self, rules: frozenset[str]) -> list[Finding]:
         found = [finding for finding in self.findings if finding.rule in rules]

@@ -7,6 +7,7 @@ structure does, as `Malformed`; no error of the parsers' own library passes this
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -149,7 +150,7 @@ def layout_name(layout: type[Any]) -> str:
 
 @cache
 def _spelt(qualname: str) -> str:
-    return "::".join(_snake(step) for step in qualname.split("."))
+    return re.sub(r"\B([A-Z])", r"_\1", qualname).replace(".", "::").lower()
 
 
 def _composite(parsed: Any, name: str, base: int, start: int) -> Field:
@@ -184,11 +185,3 @@ def _field(parent: Any, name: str, base: int, span: dict[str, int], value: Any) 
         raise TypeError(f"{name} is a {type(value).__name__}: layouts hold numbers and bytes only")
     plain = int(value) if isinstance(value, IntEnum) else value
     return [Field(name, HostOffset(base + start), end - start, plain)]
-
-
-def _snake(name: str) -> str:
-    """The .ksy identifier behind a generated class name: ``L2Entry`` is ``l2_entry``."""
-    return "".join(
-        f"_{letter.lower()}" if letter.isupper() and i else letter.lower()
-        for i, letter in enumerate(name)
-    )

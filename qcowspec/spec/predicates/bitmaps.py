@@ -11,7 +11,7 @@ from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.spec.entries import BitmapTableEntries, Frame
-from qcowspec.spec.entry_rules import bitmaps_cluster_offset
+from qcowspec.spec.entry_rules import on_cluster
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.structures import Part, Place, place
@@ -103,7 +103,7 @@ def in_use_bits(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
 @decides("bitmaps/cluster-offset", reads="the header")
 def cluster_offset(entry: Qcow2.BitmapTableEntry, image: Metadata) -> bool:
     """The bitmap's data begin at a cluster."""
-    return bool(bitmaps_cluster_offset(entry_view(entry, image)))
+    return bool(on_cluster(entry_view(entry, image)))
 
 
 def entry_view(entry: Qcow2.BitmapTableEntry, image: Metadata) -> BitmapTableEntries:

@@ -8,7 +8,7 @@ from qcow_parsers import Qcow1, Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.spec import decoding
-from qcowspec.spec.entry_rules import bitmaps_past_end
+from qcowspec.spec.entry_rules import in_file
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.predicates.binding import decides, places, states
 from qcowspec.spec.predicates.bitmaps import entry_view
@@ -177,4 +177,4 @@ def bitmap_table(entry: Qcow2.BitmapDirectoryEntry, image: Metadata) -> bool:
 @decides("bitmaps/untrusted-cluster-past-end", reads="the file's length")
 def bitmap_cluster(entry: Qcow2.BitmapTableEntry, image: Metadata) -> bool:
     """The bitmap's data begin inside the file."""
-    return bool(bitmaps_past_end(entry_view(entry, image)))
+    return bool(in_file(entry_view(entry, image)))
