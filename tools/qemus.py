@@ -3,14 +3,15 @@
     tools/qemus              get what is missing, and list what is there
     tools/qemus --update     ask the mirror again for every suite
     tools/qemus --list       list what is there, without the mirror
+    tools/qemus --new        measure each that no row of the rules knows, and print what changed
 
 In: the machine's own apt sources. Out: a folder a version, with `qemu-img`, `qemu-io` and
 `qemu-nbd` that run with their own suite's loader and libraries. The system is not touched: apt runs
 with lists, cache and status of its own, and only downloads. A suite that cannot be had is one line,
 and no error.
 
-The folder is $QCOWSPEC_QEMUS, by default qcowspec/qemus in the user's cache. Exit status: 0; 2 for
-bad usage.
+The folder is $QCOWSPEC_QEMUS, by default qcowspec/qemus in the user's cache. Exit status: 0; 1 if
+`--new` found changes; 2 for bad usage.
 """
 
 from __future__ import annotations
@@ -49,10 +50,12 @@ class Qemu:
     Attributes:
         version: As `qemu-img --version` says, such as ``7.2.22``.
         folder: Where its programs are.
+        judged_by: The profile to compare it with, if not that of its version.
     """
 
     version: str
     folder: Path
+    judged_by: str | None = None
 
     @property
     def series(self) -> str:
@@ -62,7 +65,7 @@ class Qemu:
     @property
     def profile(self) -> str:
         """The profile that speaks for it."""
-        return f"qemu@{self.version}"
+        return self.judged_by or f"qemu@{self.version}"
 
     def program(self, name: str = "qemu-img") -> str:
         """The path of one of its programs."""
@@ -350,9 +353,16 @@ def main() -> int:
         description="Every QEMU that can be had here: the installed one, and those of the system's "
         "own Debian mirror, without touching the system. What is missing is fetched first.",
     )
-    parser.add_argument("--list", action="store_true", help="list what is here; fetch nothing")
-    parser.add_argument(
-        "--update", action="store_true", help="ask the mirror again for every suite"
+    add = parser.add_argument
+    add("--list", action="store_true", help="list what is here; fetch nothing")
+    add("--update", action="store_true", help="ask the mirror again for every suite")
+    add(
+        "--new",
+        nargs="?",
+        const="",
+        metavar="VERSION",
+        help="compare a version, or each that was not measured, with the newest that was, and "
+        "print what changed as a patch to formats/",
     )
     arguments = parser.parse_args()
     if not arguments.list:
@@ -361,6 +371,10 @@ def main() -> int:
                 print(line, file=sys.stderr)
         except OSError as error:
             print(f"nothing can be kept in {home()}: {error.strerror}", file=sys.stderr)
+    if arguments.new is not None:
+        from tools.new_qemu import measure  # what it needs is more than Python itself
+
+        return measure(arguments.new)
     for qemu in at_hand():
         print(f"{qemu.version:8} {qemu.program()}")
     return 0

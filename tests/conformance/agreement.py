@@ -384,7 +384,7 @@ def gather(work: Callable[[Portion], list[Case]], portions: Iterable[Portion], j
 def known_differences(series: str) -> list[str]:
     """The reproductions in differences.toml of a series of QEMU, as `Case` prints them."""
     rows = tomllib.loads(DIFFERENCES.read_text("utf-8")).get("difference", [])
-    return [row["mutant"] for row in rows if row["qemu"] == series]
+    return [row["mutant"] for row in rows if row["qemu"] == series and "mutant" in row]
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from qcowspec.image import lay_open
 from qcowspec.report.check import FINDS_NOTHING, of_leaks, summary
 from qcowspec.spec.rules import BY_ID
 from tests.conformance.checking import DATA, beside, compared, lost, ours, rows, theirs
-from tests.conformance.test_vectors_agree_with_qemu import UNASKED
+from tests.conformance.matrix import UNASKED
 
 MUTANTS = int(os.environ.get("QCOWSPEC_CHECKED", "120"))
 STEP = 60
