@@ -13,6 +13,7 @@ import click
 from qcowspec.cli.options import profiles
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
 from qcowspec.fuzzing.campaign.targets import Limits, Target, target
+from qcowspec.spec.profiles import full_name
 
 MIB = 1 << 20
 
@@ -27,7 +28,7 @@ OPTIONS = (
         "-p",
         "--profile",
         shell_complete=profiles,
-        help="Profile to judge by; qemu unless the preset has another.",
+        help=f"Profile to judge by; {full_name('qemu')} unless the preset has another.",
     ),
     click.option(
         "-j",

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from qcow_parsers.versions import MEASURED
 
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.options import (
@@ -37,17 +38,19 @@ TOGETHER = 32
 @click.command(
     "validate",
     cls=TakesImages,
-    epilog="""\b
+    epilog=f"""\b
 Examples:
   qcowspec validate disk.qcow2
   qcowspec validate --profile untrusted upload.img
   qcowspec validate --recursive --jobs 4 --json images/ > verdicts.jsonl
   curl -s https://example.com/disk.qcow2 | qcowspec validate --profile untrusted -
 
-Profiles: qemu is what the newest QEMU opens, qemu@7.2 what that version opens; librbd is what
-Ceph's reader opens and reads correctly, librbd-v1 its first version; spec is what the format's
-document demands; untrusted adds what an operator demands of an uploaded image: no backing file, no
-data file, nothing missing, unknown or absurd. Each verdict ends with what was not looked at.
+Profiles: qemu is what QEMU {MEASURED[-1]} opens, qemu@VERSION what that version opens: {
+        ", ".join(MEASURED)
+    } were measured, and the verdict of another says that it was not. librbd is what Ceph's reader
+opens and reads correctly, librbd-v1 its first version; spec is what the format's document demands;
+untrusted adds what an operator demands of an uploaded image: no backing file, no data file, nothing
+missing, unknown or absurd. Each verdict ends with what was not looked at.
 
 Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or bad usage.
 """,

@@ -36,6 +36,7 @@ class Verdict:
             first in front.
         warnings: The other broken rules of the format's document and of QEMU.
         looked: How much of the image was looked at.
+        profile: The profile, as the user named it.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Verdict:
     errors: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
     looked: Looked
+    profile: str
 
     @property
     def accepted(self) -> bool:
@@ -141,4 +143,5 @@ def of(machine: Machine, path: str, profile: str) -> Verdict:
         errors=tuple(errors),
         warnings=tuple(warnings),
         looked=looked(machine, refused_by(profile) | tolerated_by(profile)),
+        profile=profile,
     )

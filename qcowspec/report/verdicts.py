@@ -16,6 +16,7 @@ from qcowspec.report.document import finding, plain
 from qcowspec.report.style import Style, plain_style
 from qcowspec.report.text import finding_words
 from qcowspec.report.words import plural, printable
+from qcowspec.spec.profiles import full_name, measured, measured_as
 from qcowspec.spec.rules import Finding
 
 SAME_SHOWN = 4
@@ -33,11 +34,20 @@ def as_json(verdict: Verdict) -> str:
         "path": plain(os.fsencode(verdict.path)),
         "format": verdict.format,
         "verdict": verdict.verdict,
+        **basis(verdict.profile),
         "errors": [finding(found) for found in verdict.errors],
         "warnings": [finding(found) for found in verdict.warnings],
         **verdict.looked.as_json(),
     }
     return json.dumps(said)
+
+
+def basis(profile: str) -> dict[str, Any]:
+    """Whose verdict it is, and how that version of QEMU was measured; None for other profiles."""
+    if not profile.startswith("qemu"):
+        return {"profile": profile, "measured": None, "basis": None}
+    asked = measured(profile) is not None
+    return {"profile": full_name(profile), "measured": asked, "basis": measured_as(profile)}
 
 
 def as_text(verdict: Verdict, style: Style = plain_style) -> str:
@@ -50,8 +60,12 @@ def as_text(verdict: Verdict, style: Style = plain_style) -> str:
     lines += [f"  warning: {finding_words(found)}" for found in verdict.warnings[:WARNINGS_SHOWN]]
     if (more := len(verdict.warnings) - WARNINGS_SHOWN) > 0:
         lines.append(f"  … and {plural(more, 'warning')} more")
+    judge = basis(verdict.profile)
     if verdict.format is not None:
-        lines.append(f"  {summary(verdict.looked)}. {unseen(verdict.looked)}")
+        by = "" if judge["measured"] is None else f"By {judge['profile']}: "
+        lines.append(f"  {by}{summary(verdict.looked)}. {unseen(verdict.looked)}")
+    if judge["measured"] is False:
+        lines.append(f"  {judge['profile']} was {judge['basis']}.")
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ Version = tuple[float, ...]
 NEWEST: Version = tuple(map(int, MEASURED[-1].split(".")))
 """The version that the profile ``qemu`` speaks for: the newest that was measured."""
 
-AT_INFO = (None, "open", "info")
+AT_INFO = ("open", "info")
 """When QEMU looks, as far as `qemu-img info` is concerned: it reads no guest data, opens no other
 file, writes nothing and checks nothing."""
 
@@ -162,11 +162,25 @@ def _older(qemu: Qemu, version: Version) -> Before | None:
     return None if older is None or _has(version, older.change) else older
 
 
+def notices(rule: Rule, profile: str) -> str | None:
+    """When the QEMU of a profile refuses an image for a rule, or reports it; None: never.
+
+    Returns:
+        ``open``, which is every open, or ``info``, ``data``, ``write``, ``check``, ``chain``.
+    """
+    return _notices(rule.qemu, check_profile(profile)[1])
+
+
+def _notices(qemu: Qemu, version: Version) -> str | None:
+    if qemu.verdict != "rejects" or not _stands(qemu, version):
+        return None
+    older = _older(qemu, version)
+    return (older and older.when) or qemu.when or "open"
+
+
 def _counts(rule: Rule, name: str, version: Version) -> bool:
     if name == "qemu":
-        older = _older(rule.qemu, version)
-        when = (older and older.when) or rule.qemu.when
-        return rule.qemu.verdict == "rejects" and when in AT_INFO and _stands(rule.qemu, version)
+        return _notices(rule.qemu, version) in AT_INFO
     if name in ("librbd", "librbd-v1"):
         first = name == "librbd-v1" and rule.librbd_v1 == "rejects"
         return rule.librbd == "rejects" or first
@@ -190,16 +204,36 @@ def _version(text: str) -> Version:
     return tuple(map(int, text.split(".")))
 
 
+def measured(profile: str) -> str | None:
+    """The measured QEMU that a profile speaks for: ``7.2.22`` for ``qemu@7.2``; None: none.
+
+    Raises:
+        ValueError: There is no such profile.
+    """
+    name, version = check_profile(profile)
+    numbers = tuple(number for number in version if number != math.inf)
+    if name != "qemu" or len(numbers) < 2:  # qemu@7 is no series
+        return None
+    return next((each for each in MEASURED if _version(each)[: len(numbers)] == numbers), None)
+
+
+def full_name(profile: str) -> str:
+    """A profile with the version that it speaks for: ``qemu@7.2.22`` for ``qemu@7.2``."""
+    version = measured(profile)
+    return profile if version is None else f"qemu@{version}"
+
+
 def measured_as(profile: str) -> str:
     """How a profile of QEMU's was measured, in words: ``measured with 7.2.22``.
 
     Between two measured versions, and outside them, the rows go by the releases that QEMU's own
     changes name; nobody asked that version.
     """
+    asked = measured(profile)
+    if asked is not None:
+        return f"measured with {asked}"
     _, version = check_profile(profile)
     series = [each for each in MEASURED if _version(each)[:2] == version[:2]]
-    if series and version[2:] in ((math.inf,), _version(series[0])[2:]):
-        return f"measured with {series[0]}"
     if series:
         return f"not measured: {series[0]} of its series was"
     older = [each for each in MEASURED if _version(each) < version]

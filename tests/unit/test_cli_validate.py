@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from qcow_parsers.versions import MEASURED
 
 from qcowspec.fuzzing import vectors
 from tests.command import run_bytes
@@ -61,6 +62,9 @@ def test_json_is_an_object_a_line(broken: Path) -> None:
         "path": str(GOOD),
         "format": "qcow2",
         "verdict": "accept",
+        "profile": "qemu@11.1.3",
+        "measured": True,
+        "basis": "measured with 11.1.3",
         "errors": [],
         "warnings": [],
         "judged": good["judged"],
@@ -132,6 +136,61 @@ def test_an_unknown_profile_is_bad_usage(name: str) -> None:
 
 def test_a_version_of_qemu_can_be_asked_for() -> None:
     assert run("validate", "-p", "qemu@5.0", GOOD).returncode == 0
+
+
+def test_help_names_the_version_of_qemu_and_those_that_were_measured() -> None:
+    text = " ".join(run("validate", "--help").stdout.decode().split())
+
+    assert f"qemu is what QEMU {MEASURED[-1]} opens" in text
+    assert ", ".join(MEASURED) in text
+
+
+@pytest.mark.parametrize(
+    ("profile", "name"),
+    [
+        ("qemu", "qemu@11.1.3"),
+        ("qemu@7.2", "qemu@7.2.22"),
+        ("qemu@7.2.22", "qemu@7.2.22"),
+        ("qemu@5.2.0", "qemu@5.2.0"),
+    ],
+)
+def test_a_verdict_names_the_version_that_was_measured(profile: str, name: str) -> None:
+    text = run("validate", "-p", profile, GOOD).stdout.decode()
+    said = json.loads(run("validate", "-p", profile, "--json", GOOD).stdout)
+
+    assert f"  By {name}: " in text
+    assert "not measured" not in text
+    assert (said["profile"], said["measured"]) == (name, True)
+    assert said["basis"] == f"measured with {name[5:]}"
+
+
+@pytest.mark.parametrize(
+    ("profile", "why"),
+    [
+        ("qemu@8.0", "between 7.2.22 and 10.0.13, by the releases that QEMU's changes name"),
+        ("qemu@12", "newer than 11.1.3, by the releases that QEMU's changes name"),
+        ("qemu@11", "newer than 11.1.3, by the releases that QEMU's changes name"),
+        ("qemu@5.1", "older than 5.2.0, by the releases that QEMU's changes name"),
+        ("qemu@7.2.13", "7.2.22 of its series was"),
+    ],
+)
+@pytest.mark.parametrize("image", [GOOD, DATA / "README.md"], ids=["good", "no image"])
+def test_a_verdict_says_that_a_version_was_not_measured(
+    profile: str, why: str, image: Path
+) -> None:
+    lines = run("validate", "-p", profile, image).stdout.decode().splitlines()
+    said = json.loads(run("validate", "-p", profile, "--json", image).stdout)
+
+    assert lines[-1] == f"  {profile} was not measured: {why}."
+    assert (said["profile"], said["measured"]) == (profile, False)
+    assert said["basis"] == f"not measured: {why}"
+
+
+def test_the_verdict_of_another_profile_has_no_version_of_qemu() -> None:
+    said = json.loads(run("validate", "-p", "spec", "--json", GOOD).stdout)
+
+    assert (said["profile"], said["measured"], said["basis"]) == ("spec", None, None)
+    assert b"qemu" not in run("validate", "-p", "spec", GOOD).stdout.splitlines()[-1]
 
 
 def test_a_pipe_is_judged_as_a_stream() -> None:

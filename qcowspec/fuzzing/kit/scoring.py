@@ -25,6 +25,7 @@ from qcowspec.fuzzing.kit.expectations import BYTES
 from qcowspec.fuzzing.kit.making import MANIFEST, SCHEMA
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
+from qcowspec.report.verdicts import basis
 
 KEY = "{secret}"
 """Placeholder in a command for the passphrase of encrypted images."""
@@ -193,7 +194,7 @@ class Score:
         criteria = self.criteria
         return {
             "schema": "qcowspec.kit-score/1",
-            "profile": criteria.profile,
+            **basis(criteria.profile),
             "reads": criteria.reads,
             "names": criteria.names,
             "cases": len(self.marks),
