@@ -17,7 +17,8 @@ from qcowspec.errors import QcowError, Unreadable, Unsupported, name_of
 from qcowspec.reader import foreign
 from qcowspec.sources.gate import JSON, PLAIN, RAW, stated_driver
 from qcowspec.spec.metadata import Format, Metadata, Reference
-from qcowspec.spec.rules import BY_ID, error_of, sentence
+from qcowspec.spec.rules import BY_ID, error_of
+from qcowspec.spec.sentences import sentence
 
 if TYPE_CHECKING:
     from qcow_parsers.catalogue import Rule

@@ -23,7 +23,8 @@ from qcowspec.crypto.sectors import SectorDecryptor
 from qcowspec.crypto.vectors import Generator, essiv, plain, plain64
 from qcowspec.errors import QcowError, Unsupported, Value
 from qcowspec.sources.source import Source
-from qcowspec.spec.rules import BY_ID, error_of, sentence
+from qcowspec.spec.rules import BY_ID, error_of
+from qcowspec.spec.sentences import sentence
 from qcowspec.spec.structures import Part, place
 from qcowspec.spec.units import align_up
 

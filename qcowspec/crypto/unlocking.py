@@ -15,7 +15,8 @@ from qcowspec.crypto.decryptor import Buffer, Decryptor
 from qcowspec.errors import QcowError
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata
-from qcowspec.spec.rules import BY_ID, error_of, sentence
+from qcowspec.spec.rules import BY_ID, error_of
+from qcowspec.spec.sentences import sentence
 from qcowspec.spec.structures import place
 
 METHODS = c.QcowCryptMethod

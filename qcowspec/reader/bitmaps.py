@@ -2,8 +2,8 @@
 
 In: the bitmaps extension, where the image vouches for it. Out: `Metadata.bitmaps`, and a finding
 for entries of a bitmap table that break a rule. Refuses: to read a directory whose bounds break a
-rule, tables behind a broken one, which QEMU does not read either, and more bytes of tables than
-any image has a use for.
+rule, tables after a broken one, which QEMU does not read either, and more bytes of tables than any
+image has a use for.
 
 Source: docs/interop/qcow2, Bitmaps; block/qcow2-bitmap.c: bitmap_list_load,
 qcow2_load_dirty_bitmaps.
@@ -30,7 +30,7 @@ from qcowspec.spec.structures import Part
 from qcowspec.spec.units import HostOffset, align_up
 
 AT_ONCE = 65536
-"""Bytes of a bitmap table that are looked at together."""
+"""Bytes of a bitmap table that are judged together."""
 
 NAME = "bitmap_directory"
 
@@ -103,10 +103,10 @@ def _has_table(bitmap: Qcow2.BitmapDirectoryEntry, seen: set[Span]) -> bool:
 def _read_table(
     image: Metadata, window: Window, judge: Judge, name: str, bitmap: Qcow2.BitmapDirectoryEntry
 ) -> Reading[bool]:
-    """Read a table as far as the file goes; the zeros that QEMU reads behind it break no rule.
+    """Read a table as far as the file goes; the zeros that QEMU reads after it break no rule.
 
     Returns:
-        Whether QEMU goes on behind this table.
+        Whether QEMU reads the next table too.
     """
     offset, size = bitmap.bitmap_table_offset, c.BME_TABLE_ENTRY_SIZE
     length = align_up(image.present(offset, bitmap.bitmap_table_bytes), size)
@@ -135,7 +135,7 @@ def _read_table(
 
 
 def broken_entries(table: bytes, image: Metadata) -> Iterator[int]:
-    """Which entries break a rule of QEMU's: the same as the rules say, for whole tables.
+    """Which entries break a rule of QEMU's; for whole tables.
 
     Source: block/qcow2-bitmap.c: check_table_entry.
     """
@@ -155,7 +155,7 @@ def broken_entries(table: bytes, image: Metadata) -> Iterator[int]:
 
 
 def past_end_entries(table: bytes, image: Metadata) -> Iterator[int]:
-    """Which entries point at a cluster that begins behind the end of the file."""
+    """Which entries point at a cluster that begins past the end of the file."""
     values = _values(table)
     if not image.holds(max(values, default=0), 1):
         for index, value in enumerate(values):

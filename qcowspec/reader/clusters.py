@@ -34,7 +34,7 @@ WORK = 1 << 30
 """Bytes of L2 tables that are read where all are wanted; of a larger file, as many as it has."""
 
 LITTLE = 4 << 20
-"""Bytes of L2 tables that are read where nobody asked for a look at their entries."""
+"""Bytes of L2 tables that are read where their entries are not judged."""
 
 READ = 4 << 20
 """Bytes of tables that are asked for at once, at most; neighbours in the file come together."""
@@ -43,7 +43,7 @@ FEW = 1 << 10
 """Entries of a table that are judged one by one; more are worth importing NumPy for."""
 
 SOME = 1 << 13
-"""Entries of a table whose offsets alone are looked at one by one."""
+"""The same where nothing but their offsets is needed."""
 
 
 class Place(NamedTuple):
@@ -51,7 +51,7 @@ class Place(NamedTuple):
 
     Attributes:
         prefix: What their paths begin with: empty, or ``snapshots[3].``.
-        offsets: Host offset of each, once: the active state's are not a snapshot's again.
+        offsets: Host offset of each; a table of the active state is not repeated for a snapshot.
         indices: Index of the L1 entry that locates each.
         size: Bytes of the state's disk.
     """
@@ -63,60 +63,56 @@ class Place(NamedTuple):
 
 
 def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
-    """Find how far the image reaches, and judge the entries of its tables if that is wanted."""
-    if image.geometry is None or image.l1_table is None:
+    """Find how far the image reaches, and judge the entries of its tables if asked."""
+    geometry, table, blocks = image.geometry, image.l1_table, image.refcount_table
+    if geometry is None or table is None:
         return True
-    _tables_end(image)
+    _tables_end(image, geometry, table)
     if image.entries:
-        _judge_words(image, judge, image.l1_table, _layout(image, "l1_entry"))
-        if image.refcount_table is not None:
-            table = image.refcount_table
-            _judge_words(image, judge, table, "qcow2::refcount_table_entry")
-    yield from _last_refcount(image)
-    if image.entries or _is_cut(image):
-        yield from _entries(image, judge)
+        _judge_words(image, judge, geometry, table, _layout(geometry, "l1_entry"))
+        if blocks is not None:
+            _judge_words(image, judge, geometry, blocks, REFCOUNTS)
+    yield from _last_refcount(image, geometry)
+    if image.entries or _is_cut(image, geometry, table):
+        yield from _entries(image, judge, geometry, table)
     judge.header("clusters")
     return True
 
 
-def _layout(image: Metadata, entry: str) -> str:
-    return f"{'qcow1' if image.format is Format.QCOW else 'qcow2'}::{entry}"
+REFCOUNTS = "qcow2::refcount_table_entry"
 
 
-def _tables_end(image: Metadata) -> None:
+def _layout(geometry: Geometry, entry: str) -> str:
+    return f"{'qcow1' if geometry.version == c.QCOW_VERSION else 'qcow2'}::{entry}"
+
+
+def _tables_end(image: Metadata, geometry: Geometry, table: Table) -> None:
     """Note where the tables end that the header locates, and those that they locate."""
-    geometry, blocks = image.geometry, image.refcount_table
-    assert geometry is not None
-    assert image.l1_table is not None
-    image.reaches(image.l1_table.offset + image.l1_table.length if image.l1_table.count else 0)
-    if highest := _highest(image, image.l1_table):
+    image.reaches(table.offset + table.length if table.count else 0)
+    if highest := _highest(geometry, table, _layout(geometry, "l1_entry")):
         image.reaches(highest + geometry.l2_table_size)
-    if blocks is not None:
+    if (blocks := image.refcount_table) is not None:
         image.reaches(blocks.offset + blocks.length)
-        if highest := _highest(image, blocks):
+        if highest := _highest(geometry, blocks, REFCOUNTS):
             image.reaches(highest + geometry.cluster_size)
     if image.luks_part is not None:
         image.reaches(image.luks_part.offset + len(image.luks_part.data))
 
 
-def _highest(image: Metadata, table: Table) -> int:
-    """The highest host offset that a table's entries name and a reader follows; 0 if none is."""
-    kind = "refcount_table_entry" if table is image.refcount_table else "l1_entry"
+def _highest(geometry: Geometry, table: Table, layout: str) -> int:
+    """The highest host offset that a table's entries name and a reader follows, or 0."""
     found = _words(table.data, SOME)
-    followed = (_followed(image, kind, words, indices) for words, indices in found)
+    followed = (_followed(geometry, layout, words, indices) for words, indices in found)
     return max((max(offsets, default=0) for offsets, _ in followed), default=0)
 
 
 def _followed(
-    image: Metadata, kind: str, words: Words, indices: Any
+    geometry: Geometry, layout: str, words: Words, indices: Any
 ) -> tuple[Sequence[int], Sequence[int]]:
     """The host offsets, above 0, that entries name and a reader follows; the index of each."""
-    geometry = image.geometry
-    assert geometry is not None
-    entries = KINDS[_layout(image, kind)](words, Frame(geometry))
-    offsets = entries.offset
+    offsets = KINDS[layout](words, Frame(geometry)).offset
     kept = (offsets != 0) & readable(offsets, 0)
-    if image.format is Format.QCOW2:
+    if geometry.version != c.QCOW_VERSION:
         kept &= aligned(offsets, geometry)
     if isinstance(offsets, int):
         return ((offsets,), indices) if kept else ((), ())
@@ -143,10 +139,11 @@ def _words(data: bytes, few: int = FEW) -> Iterator[tuple[Words, Any]]:
         yield entries[used], used.astype(np.uint64)
 
 
-def _judge_words(image: Metadata, judge: Judge, table: Table, layout: str) -> None:
+def _judge_words(
+    image: Metadata, judge: Judge, geometry: Geometry, table: Table, layout: str
+) -> None:
     """Judge the entries of an L1 table or a refcount table."""
-    assert image.geometry is not None
-    frame = Frame(image.geometry, length=image.length)
+    frame = Frame(geometry, length=image.length)
     for words, indices in _words(table.data):
 
         def named(at: int, indices: Any = indices) -> tuple[int, str]:
@@ -159,12 +156,11 @@ def _judge_words(image: Metadata, judge: Judge, table: Table, layout: str) -> No
 # --- the last cluster in use ----------------------------------------------------------------------
 
 
-def _last_refcount(image: Metadata) -> Reading[None]:
-    """Note the last cluster that has a refcount, where it begins past the end of the file."""
-    geometry, length, found = image.geometry, image.length, _last_block(image)
+def _last_refcount(image: Metadata, geometry: Geometry) -> Reading[None]:
+    """Note the last cluster that has a refcount, if it begins past the end of the file."""
+    length, found = image.length, _last_block(image)
     if found is None or length is None:
         return
-    assert geometry is not None
     index, offset = found
     per_block, size = geometry.refcount_block_entries, geometry.cluster_size
     if not aligned(offset, geometry) or (index + 1) * per_block * size <= length:
@@ -197,14 +193,11 @@ def _last_used(block: bytes, order: int) -> int:
     return (len(used) - 1) * per_byte + (used[-1].bit_length() - 1 >> order)
 
 
-def _is_cut(image: Metadata) -> bool:
+def _is_cut(image: Metadata, geometry: Geometry, table: Table) -> bool:
     """Whether only L2 entries can tell if bytes are missing, and there are few to read.
 
     Version 1 has no refcounts; and a file that ends within a cluster may end within data.
     """
-    geometry, table = image.geometry, image.l1_table
-    assert geometry is not None
-    assert table is not None
     if image.length is None or image.reach:
         return False
     if image.format is Format.QCOW2:
@@ -219,13 +212,13 @@ def _is_cut(image: Metadata) -> bool:
 
 def located(image: Metadata) -> Iterator[Need]:
     """What this stage will ask for, as far as the tables of the header tell: for a stream."""
-    table, blocks, geometry = image.l1_table, image.refcount_table, image.geometry
+    table, geometry = image.l1_table, image.geometry
     if geometry is None or table is None:
         return
-    if blocks is not None and (last := _last_block(image)) is not None:
+    if (last := _last_block(image)) is not None:
         yield Need(HostOffset(last[1]), geometry.cluster_size)
     if image.entries:
-        offsets = _place(image, table, "", 0, set()).offsets
+        offsets = _place(geometry, table, "", 0, set()).offsets
         for run in _runs(offsets, geometry.l2_table_size):
             yield Need(HostOffset(offsets[run.start]), len(run) * geometry.l2_table_size)
 
@@ -233,13 +226,12 @@ def located(image: Metadata) -> Iterator[Need]:
 # --- L2 tables ------------------------------------------------------------------------------------
 
 
-def _entries(image: Metadata, judge: Judge) -> Reading[None]:
-    """Read all L2 tables, in the order of the file, and judge their entries if that is wanted."""
-    geometry, left = image.geometry, image.entries or LITTLE
-    assert geometry is not None
+def _entries(image: Metadata, judge: Judge, geometry: Geometry, table: Table) -> Reading[None]:
+    """Read all L2 tables, in the order of the file, and judge their entries if asked."""
+    left = image.entries or LITTLE
     if left >= WORK:
         left = max(left, image.length or 0)
-    places = yield from _places(image, judge)
+    places = yield from _places(image, judge, geometry, table)
     size = geometry.l2_table_size
     data_file = image.format is Format.QCOW2 and bool(image.qcow2_header.has_data_file)
     for place in places:
@@ -260,18 +252,18 @@ def _entries(image: Metadata, judge: Judge) -> Reading[None]:
                 image.entries_left = True  # a stream has gone by
             for number in run:
                 start = (number - run.start) * size
-                table = data[start : start + size]
-                if table.strip(b"\0"):
-                    _table(image, judge, place, number, frame, table)
+                one = data[start : start + size]
+                if one.strip(b"\0"):
+                    _table(image, judge, place, number, frame, one)
 
 
-def _places(image: Metadata, judge: Judge) -> Reading[list[Place]]:
+def _places(
+    image: Metadata, judge: Judge, geometry: Geometry, table: Table
+) -> Reading[list[Place]]:
     """Where the L2 tables are: the active state's, and those that only snapshots have."""
-    header, table = image.header, image.l1_table
-    assert header is not None
-    assert table is not None
+    size = 0 if image.header is None else image.header.size
     seen: set[int] = set()
-    found = [_place(image, table, "", header.size, seen)]
+    found = [_place(geometry, table, "", size, seen)]
     if not image.entries:
         return found
     for index, snapshot in enumerate(image.snapshots):
@@ -281,17 +273,18 @@ def _places(image: Metadata, judge: Judge) -> Reading[list[Place]]:
         if not data and image.present(offset, count * c.L1E_SIZE):
             image.entries_left = True
         own = Table(f"{prefix}l1_table", offset, count, data)
-        _judge_words(image, judge, own, _layout(image, "l1_entry"))
-        size = getattr(snapshot.extra_data, "disk_size", None)
-        found.append(_place(image, own, prefix, header.size if size is None else size, seen))
+        _judge_words(image, judge, geometry, own, _layout(geometry, "l1_entry"))
+        saved = snapshot.disk_size
+        found.append(_place(geometry, own, prefix, size if saved is None else saved, seen))
     return found
 
 
-def _place(image: Metadata, table: Table, prefix: str, size: int, seen: set[int]) -> Place:
-    """The L2 tables of one L1 table that no earlier one has, in the order of the file."""
+def _place(geometry: Geometry, table: Table, prefix: str, size: int, seen: set[int]) -> Place:
+    """The L2 tables of one L1 table that are not in `seen`, in the order of the file."""
     located: dict[int, int] = {}
+    layout = _layout(geometry, "l1_entry")
     for words, indices in _words(table.data):
-        for offset, index in zip(*_followed(image, "l1_entry", words, indices), strict=True):
+        for offset, index in zip(*_followed(geometry, layout, words, indices), strict=True):
             located.setdefault(offset, index)
     offsets = sorted(offset for offset in located if offset not in seen)
     seen.update(offsets)
@@ -313,12 +306,11 @@ def _table(
     image: Metadata, judge: Judge, place: Place, number: int, frame: Frame, data: bytes
 ) -> None:
     """One L2 table that is not all zeros."""
-    geometry: Geometry = frame.geometry
-    words, width = geometry.l2_entry_size // Table.ENTRY_SIZE, geometry.l2_entry_size
-    layout, index = _layout(image, "l2_entry"), place.indices[number]
+    geometry, width = frame.geometry, frame.geometry.l2_entry_size
+    layout, index = _layout(geometry, "l2_entry"), place.indices[number]
     offset, base = place.offsets[number], index * geometry.l2_span
 
-    for entries, bitmap, indices in _l2_words(data, words):
+    for entries, bitmap, indices in _l2_words(data, width // Table.ENTRY_SIZE):
         if all_plain(entries, frame):
             judge.meets(layout)
             continue

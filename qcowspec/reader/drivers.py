@@ -1,6 +1,6 @@
-"""Who feeds the machine.
+"""Feeding a machine from a source.
 
-In: a machine and a source. Out: the machine, READY or REJECTED. Refuses: nothing itself.
+In: a machine and a source. Out: the machine, READY or REJECTED. Refuses: nothing.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ async def drive_async(
     source: AsyncSource,
     elsewhere: Elsewhere,
 ) -> Machine:
-    """The same on an event loop, which serves others while it waits for bytes.
+    """The same on an event loop, which does other work while it waits for bytes.
 
     Args:
         machine: The machine.
         source: Where its bytes are awaited.
-        elsewhere: Where the machine works on what came.
+        elsewhere: Runs the machine on the bytes.
 
     Raises:
         Unreadable: The source failed.
     """
     while (need := machine.need) is not None:
-        # What an image has the machine work out between two needs may take seconds.
+        # The machine's work between two needs may take seconds.
         await elsewhere(machine.feed, await source.read_at_async(need.offset, need.length))
     return machine

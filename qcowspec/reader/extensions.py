@@ -1,9 +1,9 @@
-"""EXTENSIONS: what stands between the header and the end of its area, and the LUKS headers.
+"""EXTENSIONS: the header extensions, and the LUKS headers that they point at.
 
 In: the area from header_length to the backing file name or the end of the first cluster.
 Out: `Metadata.extensions`, the feature names, the data file's name, the LUKS header.
 Refuses: to follow an extension that does not fit its area: what comes after it has no known place;
-and to judge more extensions, or to read more LUKS headers, than any image has a use for.
+and to judge more extensions, or to read more LUKS headers, than any image needs.
 
 Source: docs/interop/qcow2, Header extensions; block/qcow2.c: qcow2_read_extensions.
 """
@@ -71,7 +71,7 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
 
 
 def _walk(image: Metadata, window: Window, judge: Judge, area: Area) -> Reading[None]:
-    """Go through the records; the turn stands after the last one afterwards."""
+    """Go through the records; in the end `image.turn` is after the last one."""
     index, at, length = 0, 0, len(area.data)
     for span in _spans(area.data):
         if index < c.POLICY_MAX_HEADER_EXTENSIONS or span.last:
@@ -104,9 +104,9 @@ def _spans(area: bytes) -> Iterator[Span]:
 
 
 def _note_strays(image: Metadata, name: str, data: bytes, start: int, base: int) -> None:
-    """Note the bytes from `start` on that are not zero, where there are any."""
+    """Note the bytes from `start` on that are not zero, if there are any."""
     data = data[start:]
-    if data == bytes(len(data)):  # nearly always, and ten times as fast as to count
+    if data == bytes(len(data)):  # nearly always, and ten times as fast as counting
         return
     image.slack += len(data) - data.count(0)
     first = len(data) - len(data.lstrip(b"\0"))
@@ -117,7 +117,7 @@ def _note_strays(image: Metadata, name: str, data: bytes, start: int, base: int)
 def _read_record(image: Metadata, window: Window, judge: Judge, record: Record) -> Reading[None]:
     """Judge one record and what it holds; keep what later stages ask for.
 
-    Of several records of one type QEMU heeds the last.
+    Of several records of one type QEMU uses the last.
     """
     parsed = _parsed(record.data) if len(record.data) <= SMALL else record.parse()
     magic = int(parsed.magic)
@@ -148,7 +148,7 @@ def _read_record(image: Metadata, window: Window, judge: Judge, record: Record) 
 
 @lru_cache(maxsize=64)
 def _parsed(data: bytes) -> Qcow2.HeaderExtension:
-    """A record read, once for all images that have the same: QEMU's feature names stand in most."""
+    """A record, parsed once for all images that have it: most have QEMU's feature names."""
     return Part(NAME, Qcow2.HeaderExtension, HostOffset(0), data).parse()
 
 

@@ -1,11 +1,11 @@
-"""What else could a file pass for?
+"""Which other image formats could a file be?
 
-In: the beginning of a QCOW image and its last sector; or that of a file which is none, and its
-name. Out: `Metadata.foreign`, the names of other formats whose signatures stand where their readers
-look; or the driver of QEMU's that takes the file. Refuses: nothing.
+In: the beginning and the last sector of a QCOW image; or the beginning and the name of another
+file. Out: `Metadata.foreign`, the formats whose signatures stand where their readers look; or
+QEMU's driver that claims the file. Refuses: nothing.
 
-In a QCOW image no format can be whose signature is at offset 0: QCOW's own magic number is there.
-In a file that is none, every one may be, and QEMU then does not take it for raw.
+A QCOW image has no signature of another format at offset 0, where QCOW's own magic number is. Any
+other file may have one, and QEMU then does not take it for raw.
 
 Source: block.c: find_image_format, bdrv_probe_all; the probe functions of block/*.c.
 """
@@ -50,18 +50,18 @@ def read(image: Metadata, window: Window) -> Reading[None]:
 
 
 PROBED = c.BLOCK_PROBE_BUF_SIZE
-"""Bytes of a file's beginning that decide which driver of QEMU's takes it."""
+"""Bytes of a file's beginning by which QEMU's drivers claim it."""
 
 
 def claimant(start: bytes, name: str | None) -> str | None:
-    """QEMU's driver that takes a file of unstated format, which no QCOW driver claims.
+    """QEMU's driver that claims a file of unstated format, which no QCOW driver claims.
 
     Args:
         start: Its first `PROBED` bytes; fewer only where it ends.
-        name: What it is called, links not followed; None where a ``json:`` description names it.
+        name: Its name, links not followed; None if a ``json:`` description names it.
 
     Returns:
-        The driver's name; None where the file is raw, as an empty one is always.
+        The driver's name; None if the file is raw, as an empty one always is.
     """
     if not start:
         return None

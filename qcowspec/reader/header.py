@@ -32,10 +32,8 @@ def _read_v1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     header = part.parse()
     image.header, image.header_part = header, part
     judge.header()
-    if not (header.ok_magic and header.ok_version and header.ok_cluster_bits and header.ok_l2_bits):
-        return False
-    image.geometry = geometry_of(header)
-    return True
+    image.geometry = geometry_of(header) if header.ok_magic else None
+    return image.geometry is not None
 
 
 def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
@@ -52,24 +50,13 @@ def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     judge.header()
     _judge_additional_fields(part, header, judge)
     # A wrong header_length leaves the tables where they are: only the extensions are lost.
-    if not (
-        header.ok_magic
-        and header.ok_version
-        and header.ok_cluster_bits
-        and (header.ok_unknown_incompatible or image.salvage)
-        and header.ok_subcluster_size
-    ):
-        return False
-    image.geometry = geometry_of(header)
-    return True
+    is_known = header.ok_magic and (header.ok_unknown_incompatible or image.salvage)
+    image.geometry = geometry_of(header) if is_known else None
+    return image.geometry is not None
 
 
 def geometry_of(header: Qcow1.Header | Qcow2.Header) -> Geometry | None:
-    """The sizes that follow from a header, whatever else is wrong with it.
-
-    Returns:
-        None where its version, or a size that the tables depend on, breaks a rule.
-    """
+    """The sizes that follow from a header; None if its version or one of them breaks a rule."""
     if not (header.ok_version and header.ok_cluster_bits):
         return None
     if isinstance(header, Qcow1.Header):
@@ -93,13 +80,8 @@ def _judge_additional_fields(whole: Part[Qcow2.Header], header: Qcow2.Header, ju
     fields = header.additional_fields
     if fields is not None:
         start = c.QCOW2_V3_MIN_HEADER_LENGTH
-        part = Part(
-            "header.additional_fields",
-            Qcow2.AdditionalFields,
-            HostOffset(start),
-            whole.data[start:],
-        )
-        judge(part, fields)
+        name, layout = "header.additional_fields", Qcow2.AdditionalFields
+        judge(Part(name, layout, HostOffset(start), whole.data[start:]), fields)
 
 
 def header_minimum(version: int) -> int:

@@ -2,7 +2,7 @@
 
 In: a machine that has read an image to its end. Out: `Looked`, and sentences. Refuses: nothing.
 
-`dump` and `validate` end with it: nothing may pass for sound that nobody looked at.
+`dump` and `validate` end with it, so that nothing unread passes for sound.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class Looked(NamedTuple):
     """How much of an image was looked at.
 
     Attributes:
-        judged: How many rules something was held against.
+        judged: How many rules were applied to something.
         broken: How many of them are broken.
         unseen: What was not looked at, in a few words each.
         length: Bytes of the image file.
-        reach: Host offset where the last of what lies past the end of the file ends; 0 where
-            nothing that was looked at does.
+        reach: Host offset of the end of the last structure or cluster that lies past the end of the
+            file, as far as was looked at; 0 if there is none.
     """
 
     judged: int
@@ -35,7 +35,7 @@ class Looked(NamedTuple):
     reach: int
 
     def as_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """The same as values of JSON."""
         cut = {"length": self.length, "reach": self.reach} if self.reach else None
         return {"judged": self.judged, "not_looked_at": list(self.unseen), "truncated": cut}
 
@@ -113,4 +113,4 @@ STOPPED = {
     "snapshots": "the snapshots after the broken one",
     "bitmaps": "the bitmaps after the broken one",
 }
-"""What is not read where a rule of a stage is broken that tells where it is."""
+"""What is not read if a rule that stops is broken in a stage."""

@@ -37,13 +37,13 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What a stage came to."""
+    """How a stage ended."""
 
     V1 = "v1"  # done, and the image is QCOW version 1
     V2 = "v2/v3"  # done, and the image is QCOW version 2 or 3
     NOT_QCOW = "not-qcow"  # no QCOW driver claims the file
     LOST = "lost"  # what follows cannot be located
-    REFUSED = "refused"  # the policy has seen enough
+    REFUSED = "refused"  # the policy refuses the image
 
 
 NEXT: Mapping[State, Mapping[Event, State]] = MappingProxyType(
@@ -84,7 +84,7 @@ NEXT: Mapping[State, Mapping[Event, State]] = MappingProxyType(
 """Every transition. A state without a row is final."""
 
 ALL_ENTRIES = clusters.WORK
-"""See `Machine`."""
+"""For `Machine`: judge the entries of all L2 tables."""
 
 Stage = Callable[[Metadata, Window, Judge], Reading[bool]]
 
@@ -101,7 +101,7 @@ STAGES: Mapping[State, Stage] = MappingProxyType(
         State.BACKING: backing.read,
     }
 )
-"""What works in each state; False says that what follows this stage cannot be located."""
+"""What runs in each state; it returns False if what follows cannot be located."""
 
 Policy = Callable[[State, Judge], bool]
 """Asked after each stage: is the image refused here?"""
@@ -125,7 +125,7 @@ class Machine:
         need: The bytes it wants now; None when it is done.
         image: What it has read.
         judge: What it has found.
-        told: Whether the format was stated; if not, the probe decides.
+        is_stated: Whether the format was stated; if not, the probe decides.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Machine:
             policy: Whether the image is refused, asked after each stage.
             format: ``qcow`` or ``qcow2``, where the probe is not to decide.
             length: Bytes of the image file; None of a stream.
-            brief: Whether findings say no more than their rule.
+            brief: Whether findings hold no more than their rule.
             entries: Bytes of L2 tables that are read at most, to judge the entries of all tables;
                 0 to judge none, `ALL_ENTRIES` for as many as an image has.
             salvage: Pass over features that are not known.
@@ -153,7 +153,7 @@ class Machine:
             ValueError: There is no such format.
         """
         self.state = State.PROBE
-        self.told = format is not None
+        self.is_stated = format is not None
         chosen = None if format is None else Format(format)
         self.image = Metadata(format=chosen, length=length, entries=entries, salvage=salvage)
         self.judge = Judge(self.image, brief=brief)

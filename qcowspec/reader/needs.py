@@ -2,8 +2,8 @@
 
 In: offsets and lengths. Out: `Need`s, answered from outside. Refuses: nothing.
 
-A stage is a generator: it yields a `Need`, is sent the bytes, and goes on. Who sends them (a file,
-a socket, a test that feeds byte by byte) is the driver's affair; see `qcowspec.reader.machine`.
+A stage is a generator: it yields a `Need`, is sent the bytes, and goes on. It does not know where
+they come from: a file, a socket, a test that feeds byte by byte; see `qcowspec.reader.machine`.
 """
 
 from __future__ import annotations
@@ -37,15 +37,14 @@ Reading = Generator[Need, bytes, T]
 
 
 class Window:
-    """The last bytes that came, and the way to ask for more.
+    """The bytes read last; a stage reads through it.
 
     A request is rounded up to whole steps of the file, so that small structures that lie together
-    (header, extensions, backing file name) cost one request, and bytes that are here already cost
-    none.
+    (header, extensions, backing file name) cost one request; bytes of the window cost none.
     """
 
     STEP = 4096  # bytes: a page, and more than any header that QEMU writes
-    LARGE = 65536  # bytes: a table of this size is handed through and not kept
+    LARGE = 65536  # bytes: a table of this size is passed through and not kept
 
     def __init__(self) -> None:
         self._offset = 0

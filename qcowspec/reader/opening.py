@@ -1,7 +1,7 @@
 """Opening one image file: the machine, driven to its end.
 
-In: a source. Out: a `Machine`. Refuses: what is no QCOW image, and where it is asked for, what QEMU
-refuses, with the error of the rule that QEMU reports first.
+In: a source. Out: a `Machine`. Refuses: a file that is no QCOW image; and, if asked, an image that
+QEMU refuses, with the error of the rule that QEMU reports first.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def check_opened(machine: Machine, name: str) -> None:
 
     Raises:
         Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
-        Unsupported: It could be a VDI image as well, and nobody has stated which it is.
+        Unsupported: It could be a VDI image as well, and its format is not stated.
     """
-    if not machine.told and VDI in machine.image.foreign:
+    if not machine.is_stated and VDI in machine.image.foreign:
         # Both drivers bid 100, and QEMU's list has vdi's before those of QCOW.
         raise Unsupported(
             "has VDI's signature too, and QEMU reads it as vdi unless its format is stated"
@@ -82,7 +82,7 @@ def check_opened(machine: Machine, name: str) -> None:
 
 
 def check_readable(machine: Machine, name: str) -> None:
-    """Refuse an image that QEMU opens for a look at it, and not for its data.
+    """Refuse an image that QEMU opens for its metadata, and not for its data.
 
     What the tables and the data themselves break is found when they are read.
 
@@ -114,7 +114,7 @@ def _refuse(finding: Finding | None, name: str) -> None:
 
 
 def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow:
-    """What to say of a file that no QCOW driver claims, by its length and its first bytes."""
+    """The error for a file that no QCOW driver claims."""
     found = machine.image.probe
     if length == 0:
         return NotQcow("is empty, and no QCOW image", path=name)
@@ -134,10 +134,10 @@ def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow
 
 
 def snapshot_index(image: Metadata, wanted: str, name: str) -> int:
-    """Where a snapshot stands in the table, by its id, or else by its name, as QEMU looks it up.
+    """The index of a snapshot, looked up by its id, then by its name, as QEMU does.
 
     Raises:
-        Invalid: The image, which is called `name`, has none of them.
+        Invalid: The image, whose name is `name`, has no such snapshot.
     """
     key = os.fsencode(wanted)
     for field in ("id_str", "name"):
@@ -150,6 +150,6 @@ def snapshot_index(image: Metadata, wanted: str, name: str) -> int:
 def passphrase(secret: str | bytes | None) -> bytes | None:
     """A passphrase as bytes.
 
-    What is no text becomes bytes that are no UTF-8, which `unlock` refuses without showing them.
+    Lone surrogates become bytes that are no UTF-8, which `unlock` refuses without showing them.
     """
     return secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret

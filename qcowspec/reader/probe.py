@@ -22,7 +22,7 @@ LENGTH = 8
 
 
 def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
-    """Find the format, unless the user has named it; False where no QCOW driver claims the file."""
+    """Find the format, unless it is stated; False if no QCOW driver claims the file."""
     image.beginning = yield from window.read(0, LENGTH)
     part = Part("header", Qcow.Probe, HostOffset(0), image.beginning.ljust(LENGTH, b"\0"))
     image.probe, image.probe_part = part.parse(), part
@@ -35,8 +35,8 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
 def named_by(magic: int, version: int) -> Format | None:
     """The driver that claims a file with this magic and version.
 
-    Every version from 2 up is qcow2's, which then refuses those above 3; version 0 is nobody's, and
-    QEMU takes the file for raw.
+    The driver of qcow2 claims every version from 2 up, and then refuses those above 3. No driver
+    claims version 0: QEMU takes the file for raw.
     """
     if magic != c.QCOW_MAGIC or version == 0:
         return None

@@ -19,7 +19,7 @@ from qcowspec.errors import Unreadable
 from qcowspec.reader import clusters
 from qcowspec.reader.machine import ALL_ENTRIES, Machine, State, thorough
 from qcowspec.reader.needs import Need, Window
-from qcowspec.reader.verdict import REJECT, Verdict, lost, of
+from qcowspec.reader.verdict import REJECT, Verdict, lost, verdict_of
 from qcowspec.spec.metadata import Format, Metadata
 from qcowspec.spec.profiles import judges_entries
 from qcowspec.spec.units import MAX_L1_ENTRIES, HostOffset, align_up
@@ -36,10 +36,10 @@ ENDING = 2 * Window.STEP
 """Bytes of the stream's end that are kept: other formats have a footer there."""
 
 LATE = (State.SNAPSHOTS, State.CLUSTERS)
-"""States in which all tables are read that locate others: in versions 2 and 3, and in version 1."""
+"""States in which all tables that locate others have been read: of versions 2 and 3, and of 1."""
 
 ENTRIES_CAPTURED = 1 << 20
-"""Bytes of a snapshot table or a bitmap directory, which say only as they go how long they are."""
+"""Bytes of a snapshot table or a bitmap directory, whose length is known only once it is read."""
 
 
 class StreamJudge:
@@ -68,13 +68,13 @@ class StreamJudge:
 
     @property
     def format(self) -> str | None:
-        """The format, as soon as the probe knows it; None before, and where it is no QCOW image."""
+        """The format, as soon as the probe knows it; None before, and for other files."""
         found = self._machine.image.format
         return None if found is None else str(found)
 
     @property
     def verdict(self) -> str:
-        """``reject`` as soon as that is certain, ``undecided`` until the end else."""
+        """``reject`` as soon as that is certain; otherwise ``undecided`` until the end."""
         if self._finished is not None:
             return self._finished.verdict
         no_image = self._machine.need is None and self._machine.image.format is None
@@ -105,11 +105,11 @@ class StreamJudge:
         return self._finished
 
     def _verdict(self, machine: Machine) -> Verdict:
-        verdict = of(machine, self._name, self._profile)
+        verdict = verdict_of(machine, self._name, self._profile)
         return verdict if self._lost is None else lost(verdict, self._lost)
 
     def _work(self, machine: Machine, *, ended: bool) -> None:
-        """Feed a machine with what is here."""
+        """Feed a machine with the bytes that have come."""
         while (need := machine.need) is not None and self._lost is None:
             if need.offset + need.length > self._store.length and not ended:
                 self._store.want(need)
@@ -123,7 +123,7 @@ class StreamJudge:
                 self._announce()
 
     def _announce(self) -> None:
-        """Have the tables kept that are located by now, before a stage asks for them."""
+        """Want the tables that are located by now, before a stage asks for them."""
         image = self._machine.image
         for region in _announced(image):
             self._store.want(region)
@@ -159,7 +159,7 @@ class _Store:
         self.length = 0
         self._start = bytearray()
         self._end = b""
-        self._regions: dict[int, tuple[int, bytearray]] = {}  # offset: (end, what came of it)
+        self._regions: dict[int, tuple[int, bytearray]] = {}  # offset: (end, bytes that came)
         self._budget = CAPTURED
 
     def take(self, chunk: bytes) -> None:
@@ -174,7 +174,7 @@ class _Store:
         self.length = last
 
     def want(self, need: Need) -> None:
-        """Keep a region when it comes; in vain if it has gone by already."""
+        """Keep a region when it comes; without effect if it has passed already."""
         start = need.offset - need.offset % Window.STEP  # as the machine will ask for it
         end = align_up(need.offset + need.length, Window.STEP)
         gone = start < self.length > len(self._start)
@@ -186,7 +186,7 @@ class _Store:
         self._regions[start] = (end, self._start[start:])
 
     def read(self, need: Need) -> bytes | None:
-        """What came of a region; None where it was not kept."""
+        """The bytes of a region, as far as they came; None if they were not kept."""
         end = min(need.offset + need.length, self.length)
         if end <= need.offset:
             return b""

@@ -74,8 +74,8 @@ def read_snapshots(image: Metadata, window: Window, judge: Judge) -> Reading[boo
 def _read_table(name: str, window: Window, offset: int, count: int) -> Reading[Table]:
     """Read a table of 64-bit entries as far as the file goes.
 
-    `count` is bounded by the rules in v2 and v3. In v1 it may claim 2 GiB: what lies beyond the
-    size that v2 allows is left in the file.
+    `count` is bounded by the rules in v2 and v3. In v1 it may claim 2 GiB: bytes beyond the size
+    that v2 allows are not read.
     """
     length = min(count, MAX_L1_ENTRIES) * Table.ENTRY_SIZE
     data = yield from window.read(offset, length)
@@ -90,8 +90,8 @@ def read_entry(
     Args:
         window: Where its bytes come from.
         blank: Its name, layout and offset.
-        fixed: Bytes of it that stand before its extra data and names; the area has them.
-        end: Where the area ends that it lies in.
+        fixed: Bytes before its extra data and names; the area has as many.
+        end: Where its area ends.
     """
     room = end - blank.offset
     data = yield from window.read_zero_filled(blank.offset, min(ORDINARY, room))
@@ -108,7 +108,7 @@ def read_entry(
 
 @lru_cache(maxsize=64)
 def _parsed(layout: Any, arguments: tuple[int | bool, ...], data: bytes) -> Any:
-    """An entry read, once for all that are equal: a hostile table has 65,536 of zeros."""
+    """An entry, parsed once for all that are equal: a hostile table has 65,536 of zeros."""
     return Part("entry", layout, HostOffset(0), data, arguments).parse()
 
 

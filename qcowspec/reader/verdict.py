@@ -1,7 +1,7 @@
-"""What a profile makes of an image.
+"""Whether a profile accepts an image.
 
-In: an image, and whose verdict is asked for. Out: a `Verdict`: accepted or rejected, and why.
-Refuses: nothing but what cannot be read.
+In: an image, and a profile's name. Out: a `Verdict`: accepted or rejected, and why. Refuses: an
+image that cannot be read.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from qcowspec.sources import Target, open_source
 from qcowspec.sources.gate import Gate, gate_of
 from qcowspec.sources.source import Borrowed, Readable, Source
 from qcowspec.spec.profiles import judges_entries, refused_by, tolerated_by
-from qcowspec.spec.rules import BY_ID, Finding, Judge, sentence
+from qcowspec.spec.rules import BY_ID, Finding, Judge
+from qcowspec.spec.sentences import sentence
 
 ACCEPT, REJECT = "accept", "reject"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a profile makes of one image.
+    """A profile's verdict on one image.
 
     Attributes:
         path: The image, as the user named it.
         format: ``qcow`` or ``qcow2``; None where no QCOW driver claims the file.
         verdict: ``accept`` or ``reject``.
-        errors: The broken rules for which the profile refuses the image, the one that it reports
-            first in front.
+        errors: The broken rules for which the profile refuses the image; the one that it reports
+            is first.
         warnings: The other broken rules of the format's document and of QEMU.
         looked: How much of the image was looked at.
         profile: The profile, as the user named it.
@@ -64,12 +65,12 @@ def validate(
 
     Args:
         target: A path, ``-`` for standard input, a URL, a source spec, the image's bytes, or
-            what is open already: a `Source`, or any object with ``name``, ``length`` and
-            ``read_at``, which stays its owner's to close; see `qcowspec.sources.open_source`.
+            an open source: a `Source`, or any object with ``name``, ``length`` and
+            ``read_at``, which the caller closes; see `qcowspec.sources.open_source`.
         profile: ``qemu``, ``qemu@VERSION``, ``librbd``, ``spec`` or ``untrusted``.
         format: ``qcow`` or ``qcow2``, where the probe is not to decide.
-        allow: What may be opened besides: the data file, which QEMU before 9.1 opens for a look
-            at the image; see `qcowspec.sources.gate.gate_of`. Nothing, where it is left out.
+        allow: Which other files may be opened: none by default. The data file is one, which QEMU
+            before 9.1 opens along with the image; see `qcowspec.sources.gate.gate_of`.
 
     Raises:
         Unreadable: The bytes cannot be had.
@@ -85,25 +86,25 @@ def validate(
         )
         drive(machine, source)
         look_at_data_file(machine.judge, source.name, gate_of(allow))
-        return of(machine, source.name, profile)
+        return verdict_of(machine, source.name, profile)
     finally:
         if source is not target:
             source.close()
 
 
 def _opened(target: Target | Readable) -> Source:
-    """What reads an image, whatever the user has of it."""
+    """A source for an image; see `validate`."""
     if isinstance(target, Source):
         return target
     return Borrowed(target) if isinstance(target, Readable) else open_source(target)
 
 
 FOUND = "backing/data-file-found"
-"""The rule about a data file that nobody has opened."""
+"""The rule about the data file, which holds if the data file can be opened."""
 
 
 def look_at_data_file(judge: Judge, name: str, gate: Gate) -> None:
-    """Open the data file, if the gate lets that pass, and take back that it counts as missing.
+    """Open the data file, if the gate allows it, and drop the finding that it is missing.
 
     Args:
         judge: The findings about an image that was read to its end.
@@ -118,7 +119,7 @@ def look_at_data_file(judge: Judge, name: str, gate: Gate) -> None:
 
 
 def lost(verdict: Verdict, need: Need) -> Verdict:
-    """The verdict on an image of which a stream did not keep all that has to be judged."""
+    """The verdict on an image that needs bytes which the stream did not keep."""
     rule = BY_ID[LOST]
     message = sentence(rule, f"{need.length} bytes at {need.offset:#x}")
     finding = Finding(rule.id, rule.stage, rule.kind, need.offset, None, None, message)
@@ -126,15 +127,15 @@ def lost(verdict: Verdict, need: Need) -> Verdict:
 
 
 LOST = "probe/stream"
-"""The rule about images whose structures lie where a stream has gone by."""
+"""The rule about images whose structures lie where a stream has passed already."""
 
 
-def of(machine: Machine, path: str, profile: str) -> Verdict:
+def verdict_of(machine: Machine, path: str, profile: str) -> Verdict:
     """The verdict on the image that a machine has read to the end."""
     errors = machine.judge.in_order(profile)
     warnings = [found for found in machine.findings if found.rule in tolerated_by(profile)]
     image_format = machine.image.format
-    if image_format is None:  # whoever asks for a QCOW image refuses what is none
+    if image_format is None:  # every profile refuses a file that is no QCOW image
         errors, warnings = machine.judge.in_order("spec"), []
     return Verdict(
         path=path,

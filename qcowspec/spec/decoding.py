@@ -56,7 +56,7 @@ class L2Fields(NamedTuple, Generic[Entries]):
     With extended L2 entries the subcluster bitmap says more.
 
     Attributes:
-        offset: Host cluster offset; of a compressed cluster nothing.
+        offset: Host cluster offset; without meaning if the cluster is compressed.
         compressed: Whether the cluster is compressed; all others are then false.
         zero: Whether it reads as zeros; with extended entries the bitmap decides that.
         located: Whether `offset` is its place: of data, or of room that is set aside for them.
@@ -133,7 +133,7 @@ FIELDS: Mapping[str, Mapping[str, int]] = {
     "qcow1::l1_table": {"l2_table_offset": FULL},
     "qcow1::l2_table": {"offset": FULL, "compressed": c.QCOW1_OFLAG_COMPRESSED},
 }
-"""The bits of each field of a table's entries, for whoever writes one, by the names of a dump."""
+"""The bits of each field of a table's entries, by the names of a dump; for writing entries."""
 
 RESERVED: Mapping[str, int] = {
     "l1_table": c.L1E_RESERVED_MASK,
@@ -171,7 +171,7 @@ def subclusters(bitmap: Entries) -> tuple[Entries, Entries]:
 def subclusters_invalid(bitmap: Entries, located: Flags) -> Flags:
     """Whether a bitmap contradicts itself or its entry (qcow2_get_subcluster_type).
 
-    Of a compressed cluster it is not looked at.
+    A compressed cluster's bitmap is ignored.
     """
     words: Any = bitmap
     alloc, zeros = subclusters(words)

@@ -1,4 +1,4 @@
-"""Table entries as views: one entry, or an array of them; `entry_rules` judges them.
+"""Table entries as objects: one entry, or an array of them; `entry_rules` judges them.
 
 In: entries as they stand in a table, and what an entry alone does not tell. Out: their fields, by
 `decoding`. Refuses: nothing: every 64-bit number is some entry.
@@ -42,7 +42,7 @@ class Frame(NamedTuple):
     size: int = 0
 
     def holds(self, offset: Words, length: Words) -> Flags:
-        """Whether the file has `length` bytes from these offsets on; so it is of a stream."""
+        """Whether the file has `length` bytes from these offsets on; of a stream: True."""
         if self.length is None:
             return offset >= 0
         # Not a sum, which wraps around in an array.
@@ -92,7 +92,7 @@ class L2Entries(Entries):
         words: The entries.
         bitmap: Their subcluster bitmaps; 0 without extended L2 entries.
         guest: Guest offset of each one's cluster.
-        frame: What they do not tell.
+        frame: What the entries alone do not tell.
     """
 
     RESERVED = c.L2E_STD_RESERVED_MASK  # of a standard entry

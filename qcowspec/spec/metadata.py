@@ -69,7 +69,7 @@ class Table:
 
 
 class Structures(Sequence[T]):
-    """Structures of one layout, kept as bytes and parsed when looked at.
+    """Structures of one layout, kept as bytes and parsed when they are used.
 
     A hostile image may claim 65,536 snapshots, or 262,144 header extensions: their bytes are kept,
     one after the other, and no object for any of them.
@@ -118,7 +118,7 @@ class Structures(Sequence[T]):
 
 
 class Names:
-    """Which names have been met; long ones are kept as a digest, so that memory stays bounded."""
+    """The names met so far; long ones are kept as a digest, so that memory stays bounded."""
 
     LONG = 64
 
@@ -158,7 +158,7 @@ class Reference(NamedTuple):
 
 
 class Leftover(NamedTuple):
-    """Bytes that stand where a structure should, or where nothing should.
+    """Bytes that stand where a structure should be, or nothing.
 
     Attributes:
         name: Their path in the image, such as ``header_extensions.unparsed``.
@@ -173,7 +173,7 @@ class Leftover(NamedTuple):
 
 @dataclass(frozen=True)  # slots would make the class twice, and start-up slower
 class Turn:
-    """Where a stage is, on its way through structures that repeat.
+    """How far a stage has come through structures that repeat.
 
     Attributes:
         index: How many structures it has passed.
@@ -200,7 +200,7 @@ class Metadata:
         salvage: bool = False,
     ) -> None:
         self.length = length  # bytes of the image file; None of a stream
-        self.format = format  # the driver that QEMU would take, by the probe or by the user's word
+        self.format = format  # the driver that QEMU would take, as probed or as the user states
         self.beginning = b""  # the bytes that decide the format, as far as the file has them
         self.probe: Qcow.Probe | None = None  # magic and version
         self.probe_part: Part[Any] | None = None  # the same as bytes
@@ -230,7 +230,7 @@ class Metadata:
         self.bitmaps: Structures[Qcow2.BitmapDirectoryEntry] = Structures()
         self.backing: Reference | None = None  # the backing file's name and format
         self.data_file: Reference | None = None  # the external data file's name
-        # Where the stages are, on their ways through structures that repeat; the innermost last.
+        # How far the stages have come through structures that repeat; the innermost last.
         self.turns: list[Turn] = []
         self.extension_types: set[int] = set()  # the types of header extension that were met
         self.slack = 0  # bytes of the first cluster that are not zero and belong to nothing
@@ -248,7 +248,7 @@ class Metadata:
         # entries are not judged.
         self.entries = entries
         # Whether some L2 tables were not read all the same: they are more than that, or a stream
-        # has gone by.
+        # has passed them.
         self.entries_left = False
         # Host offset where the last structure or cluster ends that lies past the end of the file,
         # as far as that was looked at; 0 where none does.
@@ -259,7 +259,7 @@ class Metadata:
 
     @property
     def turn(self) -> Turn:
-        """Where the stage at work is, on its way through structures that repeat."""
+        """How far the running stage has come through structures that repeat."""
         return self.turns[-1]
 
     @turn.setter
@@ -268,7 +268,7 @@ class Metadata:
 
     @contextmanager
     def at(self, turn: Turn) -> Iterator[None]:
-        """Where the stage at work is, as long as the context lasts."""
+        """Set `turn` for the time of the context."""
         self.turns.append(turn)
         try:
             yield
@@ -276,12 +276,12 @@ class Metadata:
             self.turns.pop()
 
     def holds(self, offset: int, length: int) -> bool:
-        """Whether the file has all of the bytes [offset, offset + length); so it is of a stream."""
+        """Whether the file has all of the bytes [offset, offset + length); of a stream: True."""
         return self.length is None or length <= 0 or offset + length <= self.length
 
     @property
     def version(self) -> int | None:
-        """The version that the header says."""
+        """The header's version."""
         return None if self.header is None else self.header.version
 
     @property

@@ -1,4 +1,4 @@
-"""Whose verdict is asked for, and which rules count for it.
+"""The profiles, and the rules for which each refuses an image.
 
 In: the name of a profile. Out: the rules whose breach makes it refuse an image. Refuses: a name
 that no profile has.
@@ -14,7 +14,7 @@ from qcow_parsers.catalogue import RULES, Before, Qemu, Rule
 from qcow_parsers.versions import CHANGES, MEASURED
 
 PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
-"""Whose verdict: QEMU's, librbd's reader's today and in 2021, the document's, an operator's."""
+"""QEMU, librbd's reader today and in 2021, the format's document, a cloud operator."""
 
 Version = tuple[float, ...]
 """The numbers of a release, such as (7, 2, 13)."""
@@ -64,8 +64,7 @@ def refused_by(profile: str) -> frozenset[str]:
 def refused_for_data() -> frozenset[str]:
     """The ids of the rules whose breach makes QEMU refuse an image only where it reads its data.
 
-    Of some, a structure that is read anyway shows that they are broken; the others are found when
-    the data are read.
+    Those that are judged when the image is opened: the others are found when the data are read.
     """
     return frozenset(
         rule.id
@@ -89,7 +88,7 @@ def refused_for_loading() -> frozenset[str]:
 def refused_for_check(profile: str) -> frozenset[str]:
     """The ids of the rules whose breach makes QEMU refuse to open an image for a check.
 
-    Among them are those that it meets only when the image is open, and gives up the check.
+    Among them are those that it meets when the image is open, and that end the check.
 
     Args:
         profile: ``qemu``, or ``qemu@7.2`` for a version of it.
@@ -118,7 +117,7 @@ def reported_by(profile: str) -> frozenset[str]:
 
 @cache
 def tolerated_by(profile: str) -> frozenset[str]:
-    """The ids of the rules whose breach a profile is warned of: QEMU's, the document's, its own."""
+    """The ids of the rules whose breach is a warning: QEMU's, the document's, the profile's own."""
     known = refused_by("qemu") | refused_by("spec") | reported_by(profile)
     return known - refused_by(profile)
 
@@ -188,7 +187,7 @@ def _counts(rule: Rule, name: str, version: Version) -> bool:
 
 
 def _stands(qemu: Qemu, version: Version) -> bool:
-    """Whether QEMU of a version has a rule."""
+    """Whether QEMU has a rule in a version."""
     since, until = qemu.since, qemu.until
     return (since is None or _has(version, since)) and (until is None or not _has(version, until))
 

@@ -22,27 +22,9 @@ from qcowspec.errors import BY_KIND, QcowError, Value
 from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.metadata import Format, Metadata, Turn
 from qcowspec.spec.predicates import FACTS, FUNCTIONS, PLACES
-from qcowspec.spec.profiles import (
-    PROFILES,
-    check_profile,
-    refused_by,
-    refused_for_loading,
-    refuses,
-)
+from qcowspec.spec.profiles import refused_by, refused_for_loading
 from qcowspec.spec.sentences import sentence
 from qcowspec.spec.structures import Field, Part, lay_open, layout_name, place
-
-__all__ = [
-    "BY_ID",
-    "KEPT_PER_RULE",
-    "PROFILES",
-    "Finding",
-    "Judge",
-    "check_profile",
-    "error_of",
-    "refuses",
-    "sentence",
-]
 
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 
@@ -101,22 +83,17 @@ def error_of(
 
     Args:
         rule: The rule's id.
-        value: What stands at fault.
+        value: The value at fault.
         offset: Where it stands in the image file, in bytes.
         field: Its path.
         path: The image, as the user named it.
         message: One sentence; the rule's own, with the value, where it is left out.
     """
     row = BY_ID[rule]
-    return BY_KIND[row.kind](
-        sentence(row, value) if message is None else message,
-        rule=rule,
-        stage=row.stage,
-        offset=offset,
-        field=field,
-        value=value,
-        path=path,
-    )
+    said = sentence(row, value) if message is None else message
+    error = Finding(rule, row.stage, row.kind, offset, field, value, said).error()
+    error.path = path
+    return error
 
 
 def holds(rule: Rule, parsed: object, image: Metadata) -> bool:
@@ -128,7 +105,7 @@ def holds(rule: Rule, parsed: object, image: Metadata) -> bool:
 
 
 class Judge:
-    """Holds structures against the rules that stand for them, and keeps what it finds.
+    """Applies the rules about structures to them, and keeps the findings.
 
     Attributes:
         findings: The broken rules, in the order in which they were found.
@@ -142,7 +119,7 @@ class Judge:
 
         Args:
             image: What is known of the image.
-            brief: Whether findings say no more than their rule, which takes a third of the time.
+            brief: Whether findings hold no more than their rule, which takes a third of the time.
         """
         self.image = image
         self.brief = brief
@@ -217,7 +194,7 @@ class Judge:
     def _entry_finding(
         self, rule: Rule, view: Any, index: int, named: Callable[[int], tuple[int, str]]
     ) -> Finding:
-        """What is broken about one entry; the word that the rule is about stands for it."""
+        """The finding about one entry; its value is the word that the rule is about."""
         offset, path = named(index)
         words = view.words
         if rule.field == BITMAP:
@@ -227,7 +204,7 @@ class Judge:
         return Finding(rule.id, rule.stage, rule.kind, offset, path, value, message, order)
 
     def judged(self) -> frozenset[str]:
-        """The ids of the rules that something was held against."""
+        """The ids of the rules that were applied to something."""
         known = self.image.format, self.image.version
         found: set[str] = set()
         for layout, after in self.met:
@@ -248,7 +225,7 @@ class Judge:
             self(part, self.image.header, after)
 
     def take_back(self, rule: str) -> None:
-        """Leave out the findings of a rule that turns out to hold."""
+        """Drop the findings of a rule that turns out to hold."""
         del self.counts[rule]
         self.findings[:] = [finding for finding in self.findings if finding.rule != rule]
 
@@ -301,7 +278,7 @@ class Judge:
 
 
 _LAST = (10_000_000,)
-"""Behind every place that QEMU has."""
+"""After every place in QEMU's order."""
 
 LOOP_STARTS: Mapping[str, int] = {
     loop: min(rule.qemu.order or 0 for rule in RULES if loop in rule.qemu.loops)
@@ -322,7 +299,7 @@ def _place(rule: Rule, image: Metadata) -> tuple[int, ...]:
 
 
 BITMAP = "alloc_bitmap"
-"""The field of an extended L2 entry that stands behind the entry itself."""
+"""The field of an extended L2 entry that follows the first word."""
 
 
 @cache
@@ -344,7 +321,7 @@ def _rules_on_entries(
 def met_when_located(layout: str, version: int) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     """The rules for which QEMU cannot locate data by an entry, in the order in which it meets them.
 
-    Those that it meets after are about the payload of a compressed cluster, and reading it.
+    Those after them are about the payload of a compressed cluster.
 
     Args:
         layout: ``qcow2::l2_entry``.
@@ -365,7 +342,7 @@ def _rules_on(
 ) -> tuple[tuple[Rule, Callable[[Any], bool], Holds | None], ...]:
     """The rules about a structure, in images of one version, that can be decided at one time.
 
-    Of a version that the format does not have nothing is known but that.
+    A version that the format does not have is judged by the probe's rules alone.
     """
     name = layout_name(layout)
     return tuple(

@@ -1,4 +1,4 @@
-"""A rule's message, with what stands in the image.
+"""A rule's message, with a value from an image.
 
 In: a rule, and a value from an image. Out: one sentence. Refuses: to print bytes from an image raw.
 """
@@ -15,14 +15,14 @@ def sentence(rule: Rule, value: Value, fact: Value = None) -> str:
 
     Args:
         rule: The rule.
-        value: What stands at fault; the row says whether a number is shown in hexadecimal.
-        fact: What the message states besides, where it does.
+        value: The value at fault; the row says whether a number is shown in hexadecimal.
+        fact: A second value, if the message states one.
     """
     return rule.message.format(value=_Shown(value), fact=_Shown(fact))
 
 
 class _Shown:
-    """A value as it stands in a sentence; bytes from an image are never printed raw."""
+    """A value as a message shows it; bytes from an image are never printed raw."""
 
     SHOWN = 64
 

@@ -35,7 +35,7 @@ class Part(NamedTuple, Generic[Layout]):
         name: Path of the structure in the image, such as ``snapshots[0]``.
         layout: The generated class that reads it.
         offset: Where it starts in the image file.
-        data: Its bytes; zeros stand for what lies past the end of the file, as QEMU reads it.
+        data: Its bytes; zeros past the end of the file, as QEMU reads it.
         arguments: The layout's parameters, such as cluster_bits.
     """
 
@@ -89,7 +89,7 @@ class Field:
             yield from child.walk()
 
     def at(self, path: str) -> Field:
-        """A field below this one, by its path; this one where the path is empty or leads nowhere.
+        """A field below this one, by its path; this one if the path is empty or leads nowhere.
 
         Args:
             path: Names joined by dots, such as ``additional_fields.compression_type``.
@@ -106,7 +106,7 @@ class Field:
 def lay_open(part: Part[Any]) -> Field:
     """Read a structure with the offset of every field.
 
-    A structure whose bytes end early is laid open as far as they go.
+    A structure whose bytes end early is read as far as they go.
     """
     layout: Any = attrgetter(part.layout.__qualname__)(positions)
     parsed = layout(*part.arguments, KaitaiStream(BytesIO(part.data)))
@@ -118,12 +118,12 @@ def lay_open(part: Part[Any]) -> Field:
 
 
 class Place(NamedTuple):
-    """Where something stands that a rule is about.
+    """Where a value that a rule is about stands.
 
     Attributes:
         offset: Where it starts in the image file, in bytes.
         field: Its path, as a dump has it, such as ``header.cluster_bits``.
-        value: What stands there; None where it is made of several fields.
+        value: The value there; None if it is made of several fields.
     """
 
     offset: HostOffset
@@ -137,7 +137,7 @@ def place(part: Part[Any], path: str = "", laid_open: Field | None = None) -> Pl
     Args:
         part: The structure.
         path: The field's path in it; the whole structure where it is empty.
-        laid_open: The structure laid open, where that is at hand.
+        laid_open: What `lay_open` returned for it, if that is at hand.
     """
     found = (lay_open(part) if laid_open is None else laid_open).at(path)
     return Place(found.offset, f"{part.name}.{path}" if path else part.name, found.value)

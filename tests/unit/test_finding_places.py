@@ -22,7 +22,8 @@ from qcowspec.report.paths import resolve
 from qcowspec.report.text import HEXADECIMAL
 from qcowspec.report.tree import structures
 from qcowspec.spec.predicates import FACTS
-from qcowspec.spec.rules import Finding, sentence
+from qcowspec.spec.rules import Finding
+from qcowspec.spec.sentences import sentence
 from tests.every import every
 
 DATA = Path(__file__).parents[1] / "data"

@@ -18,7 +18,7 @@ from qcowspec.report.catalogue import markdown, marks, page
 from qcowspec.report.text import HEXADECIMAL
 from qcowspec.spec.predicates import FACTS
 from qcowspec.spec.profiles import PROFILES, refused_by, reported_by, verdict
-from qcowspec.spec.rules import sentence
+from qcowspec.spec.sentences import sentence
 from tests.every import every
 
 DATA = Path(__file__).parents[1] / "data"

@@ -18,8 +18,8 @@ from qcowspec.image import Image, lay_open
 from qcowspec.spec.entry_rules import HOLDS
 from qcowspec.spec.predicates import FACTS, FUNCTIONS, READS
 from qcowspec.spec.predicates.binding import Reads
-from qcowspec.spec.profiles import NEWEST, Version, check_profile, refused_by
-from qcowspec.spec.rules import BY_ID, KEPT_PER_RULE, refuses
+from qcowspec.spec.profiles import NEWEST, Version, check_profile, refused_by, refuses
+from qcowspec.spec.rules import BY_ID, KEPT_PER_RULE
 from tools.generator.layouts import read_layouts
 from tools.generator.numbers import declarations
 
