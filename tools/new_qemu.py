@@ -18,6 +18,7 @@ from pathlib import Path
 
 from qcow_parsers.versions import MEASURED
 
+from qcowspec.spec.rules import BY_ID
 from tests.conformance import agreement, matrix
 from tests.conformance.matrix import Difference
 from tools import qemus
@@ -108,6 +109,8 @@ def _with_change(text: str, rule: str, change: str, key: str | None) -> str:
     row = re.compile(r"^qemu = \{ (.*) \}$", re.MULTILINE).search(text, at)
     assert row is not None, rule
     said = row[1]
+    if "before = " in said or "until = " in said:
+        return text  # one row tells of one change; `_remarks` names it
     if not key:
         said += f', until = "{change}"'
     else:
@@ -122,7 +125,12 @@ ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\"})
 
 
 def _remarks(found: list[Difference]) -> Iterator[str]:
-    """What a patch cannot say: refusals that no row expects."""
+    """What a patch cannot say: refusals that no row expects, and a rule's second change."""
+    for rule, key in _by_rule(found).items():
+        qemu = BY_ID[rule].qemu
+        if key is not None and (qemu.before or qemu.until):
+            says = f"says {key!r}" if key else "does not enforce it"
+            yield f"{rule} changes for the second time; this QEMU {says}"
     unexpected: dict[str, list[Difference]] = defaultdict(list)
     for each in found:
         if each.key is None:

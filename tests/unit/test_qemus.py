@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from tools import qemus
+from tests.conformance.matrix import Difference
+from tools import new_qemu, qemus
 
 STANZAS = """\
 Types: deb
@@ -147,3 +149,35 @@ def test_a_place_where_nothing_can_be_kept_is_one_line() -> None:
 
     assert done.returncode == 0
     assert done.stderr.splitlines() == ["nothing can be kept in /dev/null/qemus: Not a directory"]
+
+
+def test_what_a_new_qemu_changes_is_a_patch_that_git_applies(tmp_path: Path) -> None:
+    found = [
+        Difference("12.0.0", "a", "header/cluster-bits", "Cluster size", 0, "image: image"),
+        Difference(
+            "12.0.0",
+            "b",
+            "header/compression-type",
+            "type",
+            1,
+            'qemu-img: No "version" 9',
+        ),
+        Difference("12.0.0", "c", "header/size", None, 1, "qemu-img: unheard of"),
+    ]
+    text = "".join(new_qemu.patch(qemus.Qemu("12.0.0", tmp_path), found))
+
+    root = Path(__file__).parents[2]
+    for name in ("qemu.toml", "rules/header.toml"):
+        copy = tmp_path / "formats" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((root / "formats" / name).read_bytes())
+    subprocess.run(["git", "apply"], input=text, text=True, cwd=tmp_path, check=True)
+    versions = tomllib.loads((tmp_path / "formats/qemu.toml").read_text())
+    rules = tomllib.loads((tmp_path / "formats/rules/header.toml").read_text())["rule"]
+    rows = {row["id"]: row["qemu"] for row in rules}
+    assert "12.0.0" in [row["version"] for row in versions["measured"]]
+    assert versions["change"][-1]["id"] == "qemu-12.0"
+    assert rows["header/cluster-bits"]["until"] == "qemu-12.0"
+    assert rows["header/compression-type"]["key"] == 'No "version" 9'
+    assert rows["header/compression-type"]["before"]["change"] == "qemu-12.0"
+    assert {"5.2", "7.2", "10.0", "11.1"} <= new_qemu.KNOWN
