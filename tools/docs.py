@@ -1,4 +1,4 @@
-"""Writes the documents that are made from the specification.
+"""Writes the documents and tables that are made from the specification.
 
     python tools/docs.py [--check]
 
@@ -7,17 +7,27 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
-from qcowspec.report.catalogue import markdown
+from qcow_parsers.catalogue import RULES
+
+from qcowspec.report import catalogue, matrix
 
 DOCS = Path(__file__).parents[1] / "docs"
+TABLES = DOCS.parent / "generated"
 
 
 def documents() -> dict[Path, str]:
     """Each document and what it has to say."""
-    return {DOCS / "rules.md": "\n".join(markdown()) + "\n"}
+    return {
+        DOCS / "rules.md": "\n".join(catalogue.markdown()) + "\n",
+        DOCS / "matrix.md": "\n".join(matrix.markdown()) + "\n",
+        TABLES / "rules.tsv": "\n".join(matrix.tsv(RULES)) + "\n",
+        TABLES / "rules.json": json.dumps(matrix.as_json(RULES), indent=1, ensure_ascii=False)
+        + "\n",
+    }
 
 
 def stale() -> list[Path]:

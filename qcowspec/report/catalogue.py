@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from qcow_parsers.catalogue import RULES, Qemu, Rule
-from qcow_parsers.versions import CHANGES
+from qcow_parsers.versions import CHANGES, MEASURED
 
 from qcowspec.report.style import Style, plain_style
-from qcowspec.spec.profiles import PROFILES, between, refuses, verdict
+from qcowspec.spec.profiles import PROFILES, between, notices, refuses, verdict
 
 ID_WIDTH = 34
 
@@ -21,7 +21,8 @@ ID_WIDTH = 34
 def listing(rules: Iterable[Rule], style: Style = plain_style) -> Iterator[str]:
     """A line a rule: who refuses an image that breaks it, its id, what it says.
 
-    The marks: Q QEMU, S the format's document, L librbd, U an operator of untrusted images.
+    The marks: Q the newest QEMU that was measured, S the format's document, L librbd, U an operator
+    of untrusted images, u one who only reports it.
     """
     for rule in rules:
         yield f"{marks(rule)}  {style(f'{rule.id:<{ID_WIDTH}}', 'name')}  {rule.says}"
@@ -29,16 +30,9 @@ def listing(rules: Iterable[Rule], style: Style = plain_style) -> Iterator[str]:
 
 def marks(rule: Rule) -> str:
     """Who refuses an image that breaks the rule, a letter each."""
-    return "".join(letter if who else "·" for letter, who in _enforcers(rule).items())
-
-
-def _enforcers(rule: Rule) -> dict[str, bool]:
-    return {
-        "Q": rule.qemu.verdict == "rejects",
-        "S": rule.spec,
-        "L": refuses(rule, "librbd"),
-        "U": refuses(rule, "untrusted"),
-    }
+    operator = {"rejects": "U", "reports": "u", "accepts": "·"}[verdict(rule, "untrusted")]
+    who = {"Q": notices(rule, "qemu"), "S": rule.spec, "L": refuses(rule, "librbd")}
+    return "".join(letter if refused else "·" for letter, refused in who.items()) + operator
 
 
 def as_json(rule: Rule) -> dict[str, Any]:
@@ -104,9 +98,9 @@ def qemu_words(rule: Rule) -> str:
     if qemu.load is not None:
         words.append(f'and refuses to load the snapshot, saying "{qemu.load}"')
     if qemu.since:
-        words.append(f"since {_change(qemu.since)}")
+        words.append(f"since {change_words(qemu.since)}")
     if qemu.until:
-        words.append(f"until {_change(qemu.until)}")
+        words.append(f"until {change_words(qemu.until)}")
     return ", ".join(words) + _older_words(qemu)
 
 
@@ -115,7 +109,7 @@ def _older_words(qemu: Qemu) -> str:
     older = qemu.before
     if older is None:
         return ""
-    words = [f"before {_change(older.change)}"]
+    words = [f"before {change_words(older.change)}"]
     if older.key is not None:
         words.append(f'saying "{older.key}"')
     if older.when is not None:
@@ -123,7 +117,7 @@ def _older_words(qemu: Qemu) -> str:
     return "; " + ", ".join(words)
 
 
-def _change(change: str) -> str:
+def change_words(change: str) -> str:
     """When a change came: the releases, the newest first, and what was measured."""
     without, having = between(change)
     seen = [f"after {without}"] if without else []
@@ -206,9 +200,10 @@ def markdown() -> Iterator[str]:
     yield "Generated from `formats/rules` by `python tools/docs.py`; do not edit."
     yield ""
     yield (
-        f"{len(RULES)} rules. Who refuses an image that breaks one: **Q** QEMU, **S** the format's"
-        " document, **L** librbd's reader, **U** an operator of untrusted images."
-        " `qcowspec rules ID` explains one."
+        f"{len(RULES)} rules. Who refuses an image that breaks one: **Q** QEMU {MEASURED[-1]},"
+        " **S** the format's document, **L** librbd's reader, **U** an operator of untrusted images"
+        " (**u**: it is only reported). `qcowspec rules ID` explains one;"
+        " [the rules by version](matrix.md) has them for each QEMU that was measured."
     )
     stage = ""
     for rule in RULES:
@@ -222,8 +217,9 @@ def markdown() -> Iterator[str]:
                 "| --- | --- | --- | --- | --- |",
             )
         cells = rule.says, _judged_words(rule), qemu_words(rule)
-        yield f"| `{rule.id}` | {marks(rule)} | {' | '.join(map(_cell, cells))} |"
+        yield f"| `{rule.id}` | {marks(rule)} | {' | '.join(map(cell, cells))} |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text as it stands in a table of a document."""
     return " ".join(text.split()).replace("|", "\\|")

@@ -63,6 +63,13 @@ def test_it_is_the_wheel_that_runs(installed: Path) -> None:
     assert found == [str(site / name / "__init__.py") for name in ("qcowspec", "qcow_schemas")]
 
 
+@pytest.mark.parametrize("name", ["rules.tsv", "rules.json"])
+def test_the_rules_for_programs_are_in_it(name: str, installed: Path) -> None:
+    packed = installed.parent / "site/qcowspec/formats" / name
+
+    assert packed.read_bytes() == (ROOT / "generated" / name).read_bytes()
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -73,6 +80,7 @@ def test_it_is_the_wheel_that_runs(installed: Path) -> None:
         "map disk.qcow2",
         "convert disk.qcow2 disk.raw",
         "rules header/cluster-bits",
+        "rules --matrix",
         "mutate disk.qcow2 -n 1 -o mutants --rule header/cluster-bits",
     ],
 )

@@ -335,3 +335,9 @@ def test_a_manifest_without_an_end_is_none(tmp_path: Path) -> None:
 
     with pytest.raises(Unfit, match="is no kit's manifest"):
         scoring.cases(tmp_path)
+
+
+def test_a_score_names_the_version_of_qemu_that_judges() -> None:
+    said = scoring.Score(scoring.Criteria()).as_json()
+
+    assert (said["profile"], said["measured"]) == ("qemu@11.1.3", True)

@@ -19,6 +19,9 @@ from .versions import Versions
 
 PACKAGE = "qcow_parsers"
 SUMS = "SHA256SUMS"
+TABLES = frozenset({"rules.json", "rules.tsv"})
+"""The files of generated/ that tools/docs.py makes: they need the package that is made here."""
+
 _INPUTS = (
     "formats/kaitai/*.ksy",
     "formats/*.toml",
@@ -119,11 +122,12 @@ def _sums(root: Path, made: dict[str, str]) -> str:
 
 def present(generated: Path) -> dict[str, bytes]:
     """The files that are there, by their path below generated/; what Python caches is not ours."""
-    return {
-        path.relative_to(generated).as_posix(): path.read_bytes()
+    found = {
+        path.relative_to(generated).as_posix(): path
         for path in sorted(generated.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts and ".mypy_cache" not in path.parts
     }
+    return {name: path.read_bytes() for name, path in found.items() if name not in TABLES}
 
 
 def differences(made: dict[str, str], generated: Path) -> list[str]:

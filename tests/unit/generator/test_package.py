@@ -76,6 +76,19 @@ def test_what_is_stale_is_listed_by_both_measures(build: Build) -> None:
     ]
 
 
+def test_tables_of_the_rules_are_left_to_their_own_tool(build: Build) -> None:
+    root, made = build()
+    generated = root / "generated"
+    package.write(made, generated)
+    for name in package.TABLES:
+        (generated / name).touch()
+
+    assert package.differences(made, generated) == []
+    assert package.differences_by_sums(root) == []
+    assert package.write(made, generated) == []
+    assert {path.name for path in generated.glob("rules.*")} == package.TABLES
+
+
 def test_an_input_that_changed_shows_without_a_compiler(build: Build, edit: Edit) -> None:
     root, made = build()
     package.write(made, root / "generated")
