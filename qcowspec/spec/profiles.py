@@ -144,11 +144,6 @@ def refuses(rule: Rule, profile: str) -> bool:
     return rule.id in refused_by(profile)
 
 
-def has_rule(rule: Rule, profile: str) -> bool:
-    """Whether the QEMU of a profile refuses an image for a rule at some time, or reports it."""
-    return rule.qemu.verdict == "rejects" and _stands(rule.qemu, check_profile(profile)[1])
-
-
 def key_of(rule: Rule, profile: str) -> str:
     """What identifies the message with which the QEMU of a profile refuses an image."""
     older = _older(rule.qemu, check_profile(profile)[1])
