@@ -141,7 +141,7 @@ def _remarks(found: list[Difference]) -> Iterator[str]:
 
 def _other_images(qemu: qemus.Qemu) -> Iterator[str]:
     """What mutants, and images with one number at a limit, show besides."""
-    asked = agreement.qemu(qemu.program(), NEWEST)
+    asked = replace(qemu, judged_by=NEWEST)
     for report in (
         agreement.run(MUTANTS, SEED, asked=asked),
         agreement.run_limits(LIMITS, asked=asked),

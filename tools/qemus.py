@@ -39,8 +39,8 @@ PATIENCE = 600
 """Seconds that one call of apt may take."""
 
 
-class Missing(Exception):
-    """A suite's QEMU cannot be had; says why in one line."""
+class Missing(LookupError):
+    """A QEMU cannot be had, or does not run; says why in one line."""
 
 
 @dataclass(frozen=True)
@@ -93,28 +93,58 @@ def home() -> Path:
 def at_hand() -> tuple[Qemu, ...]:
     """Every QEMU that is here, oldest first; of its series the installed one serves."""
     found = {qemu.series: qemu for qemu in _fetched()}
-    installed = shutil.which("qemu-img")
-    if installed is not None:
-        qemu = Qemu(_version_of(installed), Path(installed).parent)
+    if shutil.which("qemu-img") is not None:
+        qemu = installed()
         found[qemu.series] = qemu
     return tuple(sorted(found.values(), key=lambda qemu: _numbers(qemu.version)))
 
 
-def choose(names: str) -> tuple[Qemu, ...]:
-    """The QEMUs of a list such as ``5.2,11.1``; ``all`` stands for every one that is here.
+@cache
+def installed() -> Qemu:
+    """The QEMU of this system.
 
     Raises:
-        LookupError: One of them is not here; says which are.
+        LookupError: There is none.
     """
+    program = shutil.which("qemu-img")
+    if program is None:
+        raise LookupError("qemu-img is not installed")
+    return of_program(program)
+
+
+def of_program(program: str | Path) -> Qemu:
+    """The QEMU of a `qemu-img`.
+
+    Raises:
+        Missing: It does not run.
+    """
+    return Qemu(_version_of(program), Path(program).absolute().parent)
+
+
+def choose(names: str) -> tuple[Qemu, ...]:
+    """The QEMUs of a list such as ``5.2,11.1``.
+
+    Args:
+        names: Versions; ``all`` stands for every one that is here, ``installed`` for the system's.
+            A name with a slash is the path of a `qemu-img`.
+
+    Raises:
+        LookupError: One of them is not here, or does not run; says which are.
+    """
+    return tuple(qemu for name in names.split(",") for qemu in _named(name))
+
+
+def _named(name: str) -> tuple[Qemu, ...]:
+    if "/" in name:
+        return (of_program(name),)
+    if name == "installed":
+        return (installed(),)
     here = {qemu.series: qemu for qemu in at_hand()}
-    if names == "all":
+    if name == "all":
         return tuple(here.values())
-    for name in names.split(","):
-        if series(name) not in here:
-            raise LookupError(
-                f"QEMU {name} is not here; there are {', '.join(here)}. Try tools/qemus."
-            )
-    return tuple(here[series(name)] for name in names.split(","))
+    if series(name) not in here:
+        raise LookupError(f"QEMU {name} is not here; there are {', '.join(here)}. Try tools/qemus.")
+    return (here[series(name)],)
 
 
 def _fetched() -> Iterator[Qemu]:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +49,7 @@ from qcowspec.spec.rules import BY_ID
 from tests.conformance import limits, mutations  # noqa: F401 - mutations registers them
 from tests.conformance.mutants import Base, Mutant, choose, mutant
 from tools import qemus
+from tools.qemus import Qemu
 
 DATA = Path(__file__).parents[1] / "data"
 DIFFERENCES = Path(__file__).with_name("differences.toml")
@@ -90,19 +90,6 @@ class Answer:
     says: str = ""
     key: str = ""
     broken: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Qemu:
-    """A QEMU that is asked.
-
-    Attributes:
-        program: Its `qemu-img`.
-        profile: The profile that speaks for it.
-    """
-
-    program: str
-    profile: str
 
 
 @dataclass(frozen=True)
@@ -192,22 +179,9 @@ class Report:
 # --- the two answers ------------------------------------------------------------------------------
 
 
-@cache
-def installed(program: str = "qemu-img") -> str:
-    """The version of a QEMU, such as ``7.2.22``: of the installed one, or by its `qemu-img`."""
-    words = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    found = re.search(r"version ([0-9.]+)", words.stdout)
-    assert found, words.stdout
-    return found[1]
-
-
-def qemu(program: str = "qemu-img", profile: str | None = None) -> Qemu:
-    """A QEMU with the profile of its version, where no other is named."""
-    return Qemu(program, profile or f"qemu@{installed(program)}")
-
-
-def ask_qemu(path: Path, image_format: str, program: str = "qemu-img") -> Answer:
-    """What `qemu-img info` says."""
+def ask_qemu(path: Path, image_format: str, asked: Qemu | None = None) -> Answer:
+    """What `qemu-img info` says; of the installed QEMU, where no other is given."""
+    program = (asked or qemus.installed()).program()
     command = [program, "info", "-U", "-f", image_format, path.name]
     try:
         done = subprocess.run(
@@ -228,7 +202,7 @@ def ask_qemu(path: Path, image_format: str, program: str = "qemu-img") -> Answer
 
 def ask_us(path: Path, image_format: str, profile: str | None = None) -> Answer:
     """What a profile says; that of the installed QEMU, where none is named."""
-    profile = profile or qemu().profile
+    profile = profile or qemus.installed().profile
     source = LocalFile(str(path))
     try:
         machine = Machine(thorough(profile), format=Format(image_format), length=source.length)
@@ -339,7 +313,7 @@ def compare_images(paths: Iterable[Path], asked: Qemu) -> list[Case]:
 
 def case(name: str, path: Path, image_format: str, asked: Qemu) -> Case:
     """Both answers on one image."""
-    theirs = ask_qemu(path, image_format, asked.program)
+    theirs = ask_qemu(path, image_format, asked)
     return Case(name, theirs, ask_us(path, image_format, asked.profile))
 
 
@@ -348,13 +322,13 @@ def run(mutants: int, seed: int, jobs: int = 1, asked: Qemu | None = None) -> Re
     names = len(bases())
     # Each portion is about few images, as each process keeps copies of those that it has seen.
     portions = [range(first, mutants, names) for first in range(min(names, mutants))]
-    return gather(partial(compare, seed=seed, asked=asked or qemu()), portions, jobs)
+    return gather(partial(compare, seed=seed, asked=asked or qemus.installed()), portions, jobs)
 
 
 def run_limits(images: int, jobs: int = 1, asked: Qemu | None = None) -> Report:
     """Compare both answers on about so many images with one number at a limit, of every field."""
     step = max(1, len(at_limits()) // images) * PORTIONS
-    work = partial(compare_limits, step=step, asked=asked or qemu())
+    work = partial(compare_limits, step=step, asked=asked or qemus.installed())
     return gather(work, range(0, step, step // PORTIONS), jobs)
 
 
@@ -362,7 +336,7 @@ def run_images(folder: Path, jobs: int = 1, asked: Qemu | None = None) -> Report
     """Compare both answers on every image in a folder and below it."""
     paths = sorted(p for p in folder.rglob("*.qcow*") if p.suffix in SUFFIXES)
     portions = [paths[first::PORTIONS] for first in range(PORTIONS)]
-    return gather(partial(compare_images, asked=asked or qemu()), portions, jobs)
+    return gather(partial(compare_images, asked=asked or qemus.installed()), portions, jobs)
 
 
 Portion = TypeVar("Portion")
@@ -394,7 +368,12 @@ def main() -> int:
     add("--mutants", type=int, default=None, help="how many (default: 1000)")
     add("--limits", type=int, default=0, help="images with one number at a limit (default: none)")
     add("--images", metavar="FOLDER", type=Path, help="these, and no mutants")
-    add("--qemu", metavar="WHICH", default="qemu-img", help="versions, `all`, or a qemu-img")
+    add(
+        "--qemu",
+        metavar="WHICH",
+        default="installed",
+        help="versions, `all`, or paths of a qemu-img",
+    )
     add("--profile", help="the profile to judge by (default: that of each version)")
     add("--seed", type=int, default=1, help="which mutants (default: 1)")
     add("--jobs", type=int, default=1, help="processes at work (default: 1)")
@@ -414,8 +393,13 @@ def main() -> int:
     if arguments.mutants is None:
         arguments.mutants = 0 if arguments.limits or arguments.images else 1000
     agreed = True
-    for asked in asked_of(arguments.qemu, arguments.profile):
-        print(f"== QEMU {installed(asked.program)}, profile {asked.profile}")  # noqa: T201
+    try:
+        chosen = qemus.choose(arguments.qemu)
+    except LookupError as error:
+        parser.error(str(error))
+    for qemu in chosen:
+        asked = replace(qemu, judged_by=arguments.profile)
+        print(f"== QEMU {asked}, profile {asked.profile}")  # noqa: T201
         for title, report in reports(arguments, asked):
             print(title, *report.lines(rules=arguments.rules), sep="\n", flush=True)  # noqa: T201
             agreed = agreed and report.verdicts == report.images
@@ -434,24 +418,6 @@ def reports(arguments: argparse.Namespace, asked: Qemu) -> Iterator[tuple[str, R
         yield "-- one number at a limit", run_limits(arguments.limits, jobs, asked)
     if arguments.images is not None:
         yield f"-- {arguments.images}", run_images(arguments.images, jobs, asked)
-
-
-def asked_of(which: str, profile: str | None) -> list[Qemu]:
-    """The QEMUs of a command line: versions, ``all``, or paths of a `qemu-img`.
-
-    Raises:
-        SystemExit: One of the versions is not here.
-    """
-    programs: list[str] = []
-    for name in which.split(","):
-        if name == "all" or re.fullmatch(r"[0-9.]+", name):
-            try:
-                programs += [each.program() for each in qemus.choose(name)]
-            except LookupError as error:
-                sys.exit(str(error))
-        else:
-            programs.append(name)
-    return [qemu(program, profile) for program in programs]
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ from qcowspec.fuzzing.vectors import base
 from qcowspec.image import lay_open
 from qcowspec.spec.rules import BY_ID
 from qcowspec.spec.units import align_up
-from tests.conformance.agreement import installed
 from tests.conformance.random_images import written
+from tools import qemus
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -173,7 +173,7 @@ def ours(path: Path | bytes) -> Answer:
         return Answer(1, None, str(error))
     with image:
         try:
-            report = check(image, profile=f"qemu@{installed()}")
+            report = check(image, profile=qemus.installed().profile)
         except qcowspec.QcowError as error:
             return Answer(1, None, f"Could not open: {error}")
     figures = report.figures

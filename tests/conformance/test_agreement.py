@@ -5,7 +5,7 @@ The long one is a command: `python -m tests.conformance.agreement --mutants 2000
 
 from __future__ import annotations
 
-import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,10 @@ def qemu(request: pytest.FixtureRequest) -> qemus.Qemu:
 @pytest.fixture(scope="module")
 def reports(qemu_img: Any, qemu: qemus.Qemu) -> list[agreement.Report]:
     """What came of mutants, and of images with one number at a limit."""
-    is_installed = qemu.program() == shutil.which("qemu-img")
-    asked = agreement.qemu(qemu.program())
+    is_installed = qemu == qemus.installed()
     return [
-        agreement.run(700 if is_installed else 200, SEED, asked=asked),
-        agreement.run_limits(300 if is_installed else 100, asked=asked),
+        agreement.run(700 if is_installed else 200, SEED, asked=qemu),
+        agreement.run_limits(300 if is_installed else 100, asked=qemu),
     ]
 
 
@@ -75,7 +74,7 @@ def test_a_folder_of_images_is_compared_with_any_qemu(qemu_img: Any, tmp_path: P
     data[20:24] = (22).to_bytes(4, "big")
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "bad.qcow2").write_bytes(data)
-    installed = agreement.qemu(shutil.which("qemu-img") or "", "spec")
+    installed = replace(qemus.installed(), judged_by="spec")
 
     found = agreement.run_images(tmp_path, asked=installed)
 
