@@ -11,7 +11,7 @@ import random
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -246,6 +246,13 @@ def essiv(cipher: bytes, hash: bytes, key_length: int) -> Luks1.Header:
     return luks(cipher=cipher, mode=b"cbc-essiv:" + hash, key_length=key_length)
 
 
+def by(
+    made: Callable[..., Any], field: str, holding: Iterable[Any], breaking: Iterable[Any]
+) -> tuple[list[Any], list[Any]]:
+    """Structures that differ by one field."""
+    return [made(**{field: n}) for n in holding], [made(**{field: n}) for n in breaking]
+
+
 COPIED, COMPRESSED = 1 << 63, 1 << 62
 
 EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
@@ -255,22 +262,15 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
     ("qcow1::header", "ok_magic"): ([v1()], [v1(magic=c.QCOW_MAGIC - 1)]),
     ("qcow1::header", "ok_version"): ([v1()], [v1(version=0), v1(version=2)]),
     ("qcow1::header", "ok_size_minimum"): ([v1(size=2)], [v1(size=1), v1(size=0)]),
-    ("qcow1::header", "ok_cluster_bits"): (
-        [v1(cluster_bits=9), v1(cluster_bits=16)],
-        [v1(cluster_bits=8), v1(cluster_bits=17), v1(cluster_bits=255)],
-    ),
-    ("qcow1::header", "ok_l2_bits"): (
-        [v1(l2_bits=6), v1(l2_bits=13)],
-        [v1(l2_bits=5), v1(l2_bits=14), v1(l2_bits=255)],
-    ),
+    ("qcow1::header", "ok_cluster_bits"): by(v1, "cluster_bits", (9, 16), (8, 17, 255)),
+    ("qcow1::header", "ok_l2_bits"): by(v1, "l2_bits", (6, 13), (5, 14, 255)),
     ("qcow1::header", "ok_crypt_method"): ([v1(crypt_method=1)], [v1(crypt_method=2)]),
     ("qcow1::header", "ok_size_maximum"): (
         [v1(size=LARGEST - SPAN1), v1(size=LARGEST, l2_bits=0)],
         [v1(size=LARGEST - SPAN1 + 1), v1(size=LARGEST)],
     ),
-    ("qcow1::header", "ok_l1_size"): (
-        [v1(size=c.QCOW1_MAX_L1_ENTRIES * SPAN1)],
-        [v1(size=c.QCOW1_MAX_L1_ENTRIES * SPAN1 + 1)],
+    ("qcow1::header", "ok_l1_size"): by(
+        v1, "size", (c.QCOW1_MAX_L1_ENTRIES * SPAN1,), (c.QCOW1_MAX_L1_ENTRIES * SPAN1 + 1,)
     ),
     ("qcow1::header", "ok_l1_read"): (
         [v1(size=c.QCOW1_MAX_READ_L1_ENTRIES * SPAN1), v1(size=2, l1_table_offset=MAX - 8)],
@@ -296,10 +296,7 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
     ("qcow1::l2_entry", "ok_cluster_read"): ([v1_l2(MAX - 4096)], [v1_l2(MAX - 4095)]),
     ("qcow2::header", "ok_magic"): ([v3()], [v3(magic=c.QCOW_MAGIC + 1)]),
     ("qcow2::header", "ok_version"): ([v3(), v3(version=2)], [v3(version=1), v3(version=4)]),
-    ("qcow2::header", "ok_cluster_bits"): (
-        [v3(cluster_bits=9), v3(cluster_bits=21)],
-        [v3(cluster_bits=8), v3(cluster_bits=22), v3(cluster_bits=0xFFFFFFFF)],
-    ),
+    ("qcow2::header", "ok_cluster_bits"): by(v3, "cluster_bits", (9, 21), (8, 22, 0xFFFFFFFF)),
     ("qcow2::header", "ok_header_length_minimum"): (
         [v3(header_length=104), v3(header_length=103, version=2)],
         [v3(header_length=103)],
@@ -308,10 +305,7 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [v3(header_length=CS), v3(header_length=CS + 1, version=2)],
         [v3(header_length=CS + 1)],
     ),
-    ("qcow2::header", "ok_header_length_multiple"): (
-        [v3(header_length=120)],
-        [v3(header_length=105)],
-    ),
+    ("qcow2::header", "ok_header_length_multiple"): by(v3, "header_length", (120,), (105,)),
     ("qcow2::header", "ok_backing_file_offset"): (
         [v3(backing_file_offset=CS), v3(backing_file_offset=CS + 1, cluster_bits=22)],
         [v3(backing_file_offset=CS + 1), v3(backing_file_offset=LARGEST)],
@@ -348,18 +342,13 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [v3(refcount_table_clusters=128), v3(refcount_table_clusters=4, cluster_bits=21)],
         [v3(refcount_table_clusters=129), v3(refcount_table_clusters=0xFFFFFFFF)],
     ),
-    ("qcow2::header", "ok_refcount_table_offset"): (
-        [v3(refcount_table_offset=0), v3(refcount_table_offset=(1 << 63) - 2 * CS)],
-        [v3(refcount_table_offset=CS + 1), v3(refcount_table_offset=(1 << 63) - CS)],
+    ("qcow2::header", "ok_refcount_table_offset"): by(
+        v3, "refcount_table_offset", (0, (1 << 63) - 2 * CS), (CS + 1, (1 << 63) - CS)
     ),
-    ("qcow2::header", "ok_refcount_table_read"): (
-        [v3(refcount_table_offset=MAX - CS)],
-        [v3(refcount_table_offset=MAX)],
+    ("qcow2::header", "ok_refcount_table_read"): by(
+        v3, "refcount_table_offset", (MAX - CS,), (MAX,)
     ),
-    ("qcow2::header", "ok_snapshots_count"): (
-        [v3(nb_snapshots=65536)],
-        [v3(nb_snapshots=65537)],
-    ),
+    ("qcow2::header", "ok_snapshots_count"): by(v3, "nb_snapshots", (65536,), (65537,)),
     ("qcow2::header", "ok_snapshots_offset"): (
         [v3(snapshots_offset=(1 << 63) - CS, nb_snapshots=1638)],
         [
@@ -409,10 +398,7 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [v3(autoclear_features=2), v3(backing_file_offset=512)],
         [v3(autoclear_features=2, backing_file_offset=512)],
     ),
-    ("qcow2::header", "ok_crypt_method"): (
-        [v3(crypt_method=1), v3(crypt_method=2)],
-        [v3(crypt_method=3), v3(crypt_method=0xFFFFFFFF)],
-    ),
+    ("qcow2::header", "ok_crypt_method"): by(v3, "crypt_method", (1, 2), (3, 0xFFFFFFFF)),
     ("qcow2::header", "ok_backing_file_size"): (
         [
             v3(backing_file_offset=512, backing_file_size=1023),
@@ -455,33 +441,23 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [extension(c.QCOW2_EXT_MAGIC_FEATURE_TABLE, 96), extension(1, 47)],
         [extension(c.QCOW2_EXT_MAGIC_FEATURE_TABLE, 95)],
     ),
-    ("qcow2::feature_name_entry", "ok_feature_name_type"): (
-        [feature(type=0), feature(type=1), feature(type=2)],
-        [feature(type=3), feature(type=255)],
-    ),
+    ("qcow2::feature_name_entry", "ok_feature_name_type"): by(feature, "type", (0, 1, 2), (3, 255)),
     ("qcow2::feature_name_entry", "ok_feature_name_bit"): ([feature(bit=63)], [feature(bit=64)]),
     ("qcow2::bitmaps_extension", "ok_reserved32"): ([bitmaps()], [bitmaps(reserved32=1)]),
     ("qcow2::bitmaps_extension", "ok_nb_bitmaps_minimum"): ([bitmaps()], [bitmaps(nb_bitmaps=0)]),
-    ("qcow2::bitmaps_extension", "ok_nb_bitmaps_maximum"): (
-        [bitmaps(nb_bitmaps=65535)],
-        [bitmaps(nb_bitmaps=65536)],
+    ("qcow2::bitmaps_extension", "ok_nb_bitmaps_maximum"): by(
+        bitmaps, "nb_bitmaps", (65535,), (65536,)
     ),
-    ("qcow2::bitmaps_extension", "ok_bitmap_directory_size"): (
-        [bitmaps(bitmap_directory_size=67107840)],
-        [bitmaps(bitmap_directory_size=67107841), bitmaps(bitmap_directory_size=LARGEST)],
+    ("qcow2::bitmaps_extension", "ok_bitmap_directory_size"): by(
+        bitmaps, "bitmap_directory_size", (67107840,), (67107841, LARGEST)
     ),
-    ("qcow2::bitmaps_extension", "ok_bitmap_directory_size_minimum"): (
-        [bitmaps(bitmap_directory_size=1)],
-        [bitmaps(bitmap_directory_size=0)],
+    ("qcow2::bitmaps_extension", "ok_bitmap_directory_size_minimum"): by(
+        bitmaps, "bitmap_directory_size", (1,), (0,)
     ),
-    ("qcow2::bitmaps_extension", "ok_bitmap_directory_read"): (
-        [bitmaps(bitmap_directory_offset=MAX - 32)],
-        [bitmaps(bitmap_directory_offset=MAX - 31), bitmaps(bitmap_directory_offset=LARGEST)],
+    ("qcow2::bitmaps_extension", "ok_bitmap_directory_read"): by(
+        bitmaps, "bitmap_directory_offset", (MAX - 32,), (MAX - 31, LARGEST)
     ),
-    ("qcow2::snapshot", "ok_extra_data_size"): (
-        [snapshot(extra_data_size=1024)],
-        [snapshot(extra_data_size=1025)],
-    ),
+    ("qcow2::snapshot", "ok_extra_data_size"): by(snapshot, "extra_data_size", (1024,), (1025,)),
     ("qcow2::snapshot", "ok_l1_size"): ([snapshot(l1_size=4194304)], [snapshot(l1_size=4194305)]),
     ("qcow2::bitmap_directory_entry", "ok_extra_data_size"): (
         [bitmap()],
@@ -491,9 +467,8 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [bitmap()],
         [bitmap(bitmap_table_size=0)],
     ),
-    ("qcow2::bitmap_directory_entry", "ok_bitmap_table_size_maximum"): (
-        [bitmap(bitmap_table_size=0x8000000)],
-        [bitmap(bitmap_table_size=0x8000001)],
+    ("qcow2::bitmap_directory_entry", "ok_bitmap_table_size_maximum"): by(
+        bitmap, "bitmap_table_size", (0x8000000,), (0x8000001,)
     ),
     ("qcow2::bitmap_directory_entry", "ok_bitmap_table_offset_present"): (
         [bitmap()],
@@ -507,20 +482,15 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [bitmap(bitmap_table_size=8192), bitmap(99, bitmap_table_size=0xFFFFFFFF)],
         [bitmap(bitmap_table_size=8193)],
     ),
-    ("qcow2::bitmap_directory_entry", "ok_granularity_bits"): (
-        [bitmap(granularity_bits=9), bitmap(granularity_bits=31)],
-        [bitmap(granularity_bits=8), bitmap(granularity_bits=32)],
+    ("qcow2::bitmap_directory_entry", "ok_granularity_bits"): by(
+        bitmap, "granularity_bits", (9, 31), (8, 32)
     ),
-    ("qcow2::bitmap_directory_entry", "ok_granularity_bits_maximum"): (
-        [bitmap(granularity_bits=63)],
-        [bitmap(granularity_bits=64)],
+    ("qcow2::bitmap_directory_entry", "ok_granularity_bits_maximum"): by(
+        bitmap, "granularity_bits", (63,), (64,)
     ),
     ("qcow2::bitmap_directory_entry", "ok_flags"): ([bitmap(flags=3)], [bitmap(flags=4)]),
     ("qcow2::bitmap_directory_entry", "ok_flags_reserved"): ([bitmap(flags=7)], [bitmap(flags=8)]),
-    ("qcow2::bitmap_directory_entry", "ok_name_size"): (
-        [bitmap(name_size=1023)],
-        [bitmap(name_size=1024)],
-    ),
+    ("qcow2::bitmap_directory_entry", "ok_name_size"): by(bitmap, "name_size", (1023,), (1024,)),
     ("qcow2::bitmap_directory_entry", "ok_name_size_minimum"): ([bitmap()], [bitmap(name_size=0)]),
     ("qcow2::bitmap_directory_entry", "ok_table_read"): (
         [bitmap(bitmap_table_offset=MAX - 8), bitmap(bitmap_table_offset=MAX, flags=1)],
@@ -597,23 +567,13 @@ EDGES |= {
         [probe(1), probe(2), probe(99)],
         [probe(0), probe(1, c.QCOW_MAGIC - 1)],
     ),
-    ("luks1::header", "ok_cipher_name_terminated"): (
-        [luks(cipher=b"a" * 31)],
-        [luks(cipher=b"a" * 32)],
-    ),
-    ("luks1::header", "ok_cipher_mode_terminated"): (
-        [luks(mode=b"a" * 31)],
-        [luks(mode=b"a" * 32)],
-    ),
-    ("luks1::header", "ok_hash_spec_terminated"): (
-        [luks(hash=b"a" * 31)],
-        [luks(hash=b"a" * 32)],
-    ),
+    ("luks1::header", "ok_cipher_name_terminated"): by(luks, "cipher", (b"a" * 31,), (b"a" * 32,)),
+    ("luks1::header", "ok_cipher_mode_terminated"): by(luks, "mode", (b"a" * 31,), (b"a" * 32,)),
+    ("luks1::header", "ok_hash_spec_terminated"): by(luks, "hash", (b"a" * 31,), (b"a" * 32,)),
     ("luks1::header", "ok_payload_offset"): ([luks()], [luks(payload=7)]),
     ("luks1::header", "ok_master_key_iterations"): ([luks()], [luks(iterations=0)]),
-    ("luks1::header", "ok_cipher_mode_format"): (
-        [luks(mode=b"xts-"), luks(mode=b"-")],
-        [luks(mode=b"xts"), luks(mode=b"xts\0-"), luks(mode=b"")],
+    ("luks1::header", "ok_cipher_mode_format"): by(
+        luks, "mode", (b"xts-", b"-"), (b"xts", b"xts\0-", b"")
     ),
     ("luks1::header", "ok_ivgen_hash"): (
         [luks(), luks(mode=b"xts"), luks(mode=b"a:b-plain"), luks(mode=b"cbc-essiv:sm3")],
@@ -646,10 +606,7 @@ EDGES |= {
         ],
     ),
     ("luks1::header", "ok_cipher_sm4"): ([luks()], [luks(cipher=b"sm4")]),
-    ("luks1::header", "ok_hash_spec"): (
-        [luks(hash=b"sm3"), luks(hash=b"md5\0rest")],
-        [luks(hash=b"SHA1"), luks(hash=b"")],
-    ),
+    ("luks1::header", "ok_hash_spec"): by(luks, "hash", (b"sm3", b"md5\0rest"), (b"SHA1", b"")),
     ("luks1::header", "ok_hash_sm3"): ([luks()], [luks(hash=b"sm3")]),
     ("luks1::header", "ok_ivgen"): (
         [luks(mode=each) for each in (b"-plain", b"-plain64:x", b"cbc-essiv")],
@@ -684,14 +641,8 @@ EDGES |= {
     ),
     ("luks1::key_slot", "ok_offset"): ([key_slot()], [key_slot(offset=7)]),
     ("qcow1::header", "ok_librbd_size_sectors"): ([v1(size=512)], [v1(size=513), v1(size=LARGEST)]),
-    ("qcow1::header", "ok_librbd_cluster_bits"): (
-        [v1(cluster_bits=9), v1(cluster_bits=21)],
-        [v1(cluster_bits=8), v1(cluster_bits=22)],
-    ),
-    ("qcow1::header", "ok_librbd_l2_bits"): (
-        [v1(l2_bits=6), v1(l2_bits=18)],
-        [v1(l2_bits=5), v1(l2_bits=19)],
-    ),
+    ("qcow1::header", "ok_librbd_cluster_bits"): by(v1, "cluster_bits", (9, 21), (8, 22)),
+    ("qcow1::header", "ok_librbd_l2_bits"): by(v1, "l2_bits", (6, 18), (5, 19)),
     ("qcow1::header", "ok_librbd_backing_file"): (
         [v1(backing_file_offset=48), v1(backing_file_size=1)],
         [v1(backing_file_offset=48, backing_file_size=1)],
@@ -707,19 +658,13 @@ EDGES |= {
     ("qcow1::header", "ok_unencrypted"): ([v1()], [v1(crypt_method=1), v1(crypt_method=3)]),
     ("qcow1::header", "ok_untrusted_version"): ([], [v1(), v1(version=2)]),
     ("qcow1::header", "ok_untrusted_size"): ([v1(size=1 << 46)], [v1(size=(1 << 46) + 1)]),
-    ("qcow1::header", "ok_untrusted_l1_size"): (
-        [v1(size=SPAN1 << 22)],
-        [v1(size=(SPAN1 << 22) + 1)],
-    ),
+    ("qcow1::header", "ok_untrusted_l1_size"): by(v1, "size", (SPAN1 << 22,), ((SPAN1 << 22) + 1,)),
     ("qcow1::header", "ok_untrusted_backing_file"): (
         [v1(backing_file_size=1)],
         [v1(backing_file_offset=48)],
     ),
     ("qcow1::backing_file_name", "ok_untrusted_protocol"): named(Qcow1.BackingFileName),
-    ("qcow2::header", "ok_corrupt"): (
-        [v3(incompatible_features=1)],
-        [v3(incompatible_features=2)],
-    ),
+    ("qcow2::header", "ok_corrupt"): by(v3, "incompatible_features", (1,), (2,)),
     ("qcow2::header", "ok_librbd_v1_version"): ([v3(version=1)], [v3(version=2), v3()]),
     ("qcow2::header", "ok_librbd_size_sectors"): ([v3(size=512)], [v3(size=513), v3(size=LARGEST)]),
     ("qcow2::header", "ok_librbd_compression"): (
@@ -776,10 +721,7 @@ EDGES |= {
         [pointer(MAX - 592)],
         [pointer(MAX - 591), pointer(LARGEST)],
     ),
-    ("qcow2::snapshot", "ok_extra_data_minimum"): (
-        [snapshot(extra_data_size=16)],
-        [snapshot(extra_data_size=15)],
-    ),
+    ("qcow2::snapshot", "ok_extra_data_minimum"): by(snapshot, "extra_data_size", (16,), (15,)),
     ("qcow2::snapshot", "ok_l1_table_read"): (
         [snapshot(l1_table_offset=MAX - 8)],
         [snapshot(l1_table_offset=MAX - 7), snapshot(l1_table_offset=LARGEST, l1_size=0)],
