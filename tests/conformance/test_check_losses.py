@@ -14,6 +14,7 @@ from qcowspec.check.findings import Fault
 from qcowspec.fuzzing.drafts import Draft
 from qcowspec.fuzzing.vectors import base
 from qcowspec.image import lay_open
+from tests import qemu
 from tests.command import run as ran
 
 CLUSTER, ENTRIES = 0x1000, 512
@@ -40,11 +41,8 @@ def notes(report: Report, rule: str) -> list[str]:
 def _disk(tmp_path: Path) -> Path:
     """A disk of 8 MiB in clusters of 4 KiB, all of it written: four full L2 tables."""
     path = tmp_path / "disk.qcow2"
-    for command in (
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", str(path), "8M"],
-        ["qemu-io", "-c", "write -q -P 7 0 8M", str(path)],
-    ):
-        subprocess.run(command, check=True, timeout=60)
+    qemu.create(path, "8M", options="cluster_size=4k")
+    qemu.write(path, "write -P 7 0 8M")
     return path
 
 
@@ -182,11 +180,8 @@ def test_a_wiped_l1_entry_leaves_a_leaked_cluster_that_holds_a_table(disk: Path)
 
 @pytest.mark.usefixtures("qemu_img")
 def test_a_snapshots_wiped_l2_table_is_told_of_that_snapshot(disk: Path) -> None:
-    for command in (
-        ["qemu-img", "snapshot", "-c", "one", str(disk)],
-        ["qemu-io", "-c", "write -q -P 8 2M 2M", str(disk)],
-    ):
-        subprocess.run(command, check=True, timeout=60)
+    qemu.run("qemu-img", "snapshot", "-c", "one", disk)
+    qemu.write(disk, "write -P 8 2M 2M")
     with lay_open(disk) as image:
         at = next(iter(image.metadata.snapshots)).l1_table_offset
     entry = struct.unpack(">Q", disk.read_bytes()[at + 8 : at + 16])[0]
@@ -226,17 +221,16 @@ def test_only_so_many_leaked_clusters_are_read(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.usefixtures("qemu_img")
 def test_an_image_cut_at_its_l1_table_is_not_clean(tmp_path: Path) -> None:
     path = tmp_path / "cut.qcow2"
-    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", str(path), "1M"]
-    subprocess.run(create, check=True)
-    subprocess.run(["qemu-io", "-c", "write -q -P 5 0 128k", str(path)], check=True)
+    qemu.create(path, "1M", options="cluster_size=4k")
+    qemu.write(path, "write -P 5 0 128k")
     place, _ = l1_entries(path)
     with path.open("r+b") as file:
         file.truncate(place)
 
     done = run(path)
 
-    theirs = subprocess.run(["qemu-img", "check", str(path)], capture_output=True, check=False)
-    assert (theirs.returncode, done.returncode) == (0, 2)
+    assert qemu.run("qemu-img", "check", path).returncode == 0
+    assert done.returncode == 2
     assert "No errors were found" not in done.stdout
     assert "; guest range 0x0 to 0xfffff may be lost\n" in done.stdout
 
@@ -290,14 +284,17 @@ def test_refcounts_past_the_end_that_nothing_explains_are_leaks(tmp_path: Path) 
 )
 @pytest.mark.parametrize("extended", ["off", "on"])
 def test_a_data_file_that_is_too_short_is_told_with_bytes_and_the_first(
-    tmp_path: Path, length: int, missing: int, first: int | None, extended: str
+    tmp_path: Path,
+    length: int,
+    missing: int,
+    first: int | None,
+    extended: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, data = tmp_path / "disk.qcow2", tmp_path / "d.raw"
-    options = f"data_file={data.name},extended_l2={extended}"
-    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, path.name, "1M"]
-    subprocess.run(create, check=True, cwd=tmp_path)
-    write = ["qemu-io", "-c", "write -q -P 5 0 1M", path.name]
-    subprocess.run(write, check=True, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    qemu.create(path, "1M", options=f"data_file={data.name},extended_l2={extended}")
+    qemu.write(path, "write -P 5 0 1M")
     with data.open("r+b") as file:
         file.truncate(length)
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from qcowspec.cli import qcowspec
+from tests import qemu
 from tests.conformance.conftest import EVERY_IMAGE
 from tests.conformance.random_images import written
 from tools.make_test_data import DATA
@@ -59,18 +60,17 @@ def copied(one: Path, folder: Path, name: str, random: Random) -> Path:
     command += ["-S", random.choice(["0", "4k", "64k"])]
     packed = ["-c"] if format_ != "raw" and "prealloc" not in options else []
     chosen = packed if random.random() < 0.3 else []
-    done = subprocess.run([*command, *chosen, str(one), str(path)], capture_output=True)
-    if done.returncode:  # some do not go with compression
-        subprocess.run([*command, str(one), str(path)], check=True)
+    if qemu.run(*command, *chosen, one, path, check=False).returncode:
+        qemu.run(*command, one, path)  # some do not go with compression
     if random.random() < 0.5:
         size = int(random.choice((1 << 20, 2560000)))
         verb = random.choice(["write -P 7", "write -z", "write -z -u", "discard", "write -P 0"])
         at = 512 * random.randrange(size // 512)
         line = f"{verb} {at} {512 * random.randrange(1, 50)}"
-        subprocess.run(["qemu-io", "-f", format_, "-c", line, str(path)], capture_output=True)
+        qemu.run("qemu-io", "-f", format_, "-c", line, path, check=False)
     if format_ != "qcow" and random.random() < 0.3:
         grown = f"+{512 * random.randrange(1, 3000)}"
-        subprocess.run(["qemu-img", "resize", "-q", "-f", format_, str(path), grown], check=False)
+        qemu.run("qemu-img", "resize", "-q", "-f", format_, path, grown, check=False)
         if format_ == "raw" and random.random() < 0.5:
             with path.open("ab") as file:
                 file.write(bytes([random.choice((0, 0, 7))]) * random.randrange(1, 600))
@@ -120,8 +120,8 @@ def test_every_image_is_strictly_itself(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_raw_file_of_odd_size(tmp_path: Path) -> None:
     for index, tail in enumerate((b"", b"\0" * 100, b"x" * 100, b"\0" * 511 + b"y")):
         (tmp_path / f"{index}.raw").write_bytes(b"a" * 1000 + tail)
-    command = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(tmp_path / "2.raw")]
-    subprocess.run([*command, str(tmp_path / "2.qcow2")], check=True)
+    words = ("qemu-img", "convert", "-f", "raw", "-O", "qcow2")
+    qemu.run(*words, tmp_path / "2.raw", tmp_path / "2.qcow2")
 
     names = ["0.raw", "1.raw", "2.raw", "3.raw", "2.qcow2"]
     for one in names:
@@ -171,8 +171,7 @@ def test_what_cannot_be_read_is_exit_status_3_or_4(what: str, status: int, tmp_p
 def test_terabytes_of_zeros_are_not_read(tmp_path: Path) -> None:
     one, other = tmp_path / "one.qcow2", tmp_path / "other.qcow2"
     for path, options in ((one, "cluster_size=2M,preallocation=metadata"), (other, "compat=0.10")):
-        command = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", options]
-        subprocess.run([*command, str(path), "1T"], check=True)
+        qemu.create(path, "1T", options=options)
     (tmp_path / "raw").touch()
     os.truncate(tmp_path / "raw", 1 << 40)
 

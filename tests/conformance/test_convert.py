@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qcowspec.cli import qcowspec
+from tests import qemu
 from tests.conformance.conftest import EVERY_IMAGE
 from tools.make_test_data import DATA, Image
 
@@ -63,11 +64,8 @@ def test_a_terabyte_of_nothing_is_a_sparse_file(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("qemu_img")
 def test_a_terabyte_of_metadata_takes_little_memory(tmp_path: Path) -> None:
     image, out = tmp_path / "big.qcow2", tmp_path / "out.raw"
-    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata"]
-    subprocess.run([*command, str(image), "1T"], check=True)
-    subprocess.run(
-        ["qemu-io", "-c", "write -P 7 512G 1M", str(image)], check=True, capture_output=True
-    )
+    qemu.create(image, "1T", options="preallocation=metadata")
+    qemu.write(image, "write -P 7 512G 1M")
     measured = (
         "import re, sys; from qcowspec.cli import qcowspec;"
         "qcowspec.main(sys.argv[1:], standalone_mode=False);"
@@ -127,8 +125,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("qemu_img")
 def test_opening_a_terabyte_costs_little_memory(tmp_path: Path) -> None:
     image = tmp_path / "big.qcow2"
-    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata"]
-    subprocess.run([*command, str(image), "1T"], check=True)
+    qemu.create(image, "1T", options="preallocation=metadata")
     measured = (
         "import re, sys, qcowspec\n"
         "STATUS = '/proc/self/status'\n"
@@ -168,9 +165,7 @@ def test_the_image_is_not_overwritten(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("strict", [[], ["-s"]], ids=["lax", "strict"])
 def test_compare_says_what_qemu_says(one: str, other: str, strict: list[str]) -> None:
-    theirs = subprocess.run(
-        ["qemu-img", "compare", *strict, one, other], capture_output=True, text=True
-    )
+    theirs = qemu.run("qemu-img", "compare", *strict, one, other, check=False)
     result = run("compare", *strict, "--allow", "same-dir", one, other)
 
     assert result.exit_code == theirs.returncode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from qcowspec.cli import qcowspec as cli
+from tests import qemu
 
 pytestmark = pytest.mark.usefixtures("qemu_img")
 
 SMALL, LARGE = "1T", "64T"
 
 Make = Callable[[str], Path]
-
-
-def run(*words: str | Path) -> None:
-    subprocess.run([*map(str, words)], check=True, capture_output=True)
 
 
 def calls(work: Callable[[], object]) -> int:
@@ -58,14 +54,14 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         path = tmp_path / f"{size}.qcow2"
         # Where a disk grows beyond its backing file, QEMU writes tables of zeros.
         first = size if request.param == "backed" else "64M"
-        run("qemu-img", "create", "-q", "-f", "qcow2", *FLAVOURS[request.param], path, first)
+        qemu.create(path, first, *FLAVOURS[request.param])
         if request.param == "zeros":
-            run("qemu-io", "-c", "write -z 0 64M", path)
+            qemu.write(path, "write -z 0 64M")
         if request.param == "extended":
-            run("qemu-io", "-c", "write 63M 1M", path)
-        run("qemu-img", "snapshot", "-c", "before", path)
-        run("qemu-img", "resize", "-q", path, size)
-        run("qemu-io", "-c", "write 512G 4k", path)
+            qemu.write(path, "write 63M 1M")
+        qemu.run("qemu-img", "snapshot", "-c", "before", path)
+        qemu.run("qemu-img", "resize", "-q", path, size)
+        qemu.write(path, "write 512G 4k")
         return path
 
     return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -14,6 +13,7 @@ from qcow_parsers import constants as c
 import qcowspec
 from qcowspec.cli import qcowspec as cli
 from qcowspec.spec.decoding import l1_offset
+from tests import qemu
 
 pytestmark = pytest.mark.usefixtures("qemu_img")
 
@@ -35,13 +35,9 @@ def image(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A disk of a few clusters of data, in a data file."""
     path = tmp_path / "disk.qcow2"
     options = f"data_file={tmp_path}/disk.data,{request.param}"
-    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", options, path, str(CLUSTERS << BITS))
-    run("qemu-io", "-c", f"write -P 7 0 {CLUSTERS << BITS}", path)
+    qemu.create(path, CLUSTERS << BITS, options=options)
+    qemu.write(path, f"write -P 7 0 {CLUSTERS << BITS}")
     return path
-
-
-def run(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*map(str, words)], capture_output=True)
 
 
 def patch(path: Path, cluster: int, entry: int, bitmap: int) -> None:
@@ -57,16 +53,16 @@ def patch(path: Path, cluster: int, entry: int, bitmap: int) -> None:
 
 def agrees(path: Path, tmp_path: Path) -> None:
     """Map and bytes are QEMU's, or both refuse."""
-    expected = run("qemu-img", "map", "--output=json", path)
-    since_8_2 = ["--compressed"] if b'"compressed"' in expected.stdout else []
+    expected = qemu.run("qemu-img", "map", "--output=json", path, check=False)
+    since_8_2 = ["--compressed"] if '"compressed"' in expected.stdout else []
     words = ["map", "--output", "json", *since_8_2, "--allow", "same-dir", str(path)]
     mine = CliRunner().invoke(cli, words)
     assert mine.exit_code == expected.returncode, mine.stderr
     if not expected.returncode:
-        assert mine.stdout_bytes == expected.stdout
+        assert mine.stdout == expected.stdout
 
     raw, copy = tmp_path / "theirs.raw", tmp_path / "ours.raw"
-    theirs = run("qemu-img", "convert", "-O", "raw", path, raw)
+    theirs = qemu.run("qemu-img", "convert", "-O", "raw", path, raw, check=False)
     words = ["convert", "-q", "--allow", "same-dir", str(path), str(copy)]
     ours = CliRunner().invoke(cli, words)
     assert ours.exit_code == theirs.returncode, ours.stderr
@@ -75,7 +71,7 @@ def agrees(path: Path, tmp_path: Path) -> None:
 
 
 def test_zeros_over_data_have_no_place_at_offset_0(image: Path, tmp_path: Path) -> None:
-    run("qemu-io", "-c", "write -z 0 128k", image)
+    qemu.write(image, "write -z 0 128k")
     agrees(image, tmp_path)
 
 
@@ -104,12 +100,12 @@ def test_entries_that_qemu_reads(image: Path, seed: int, tmp_path: Path) -> None
 
 
 def test_an_image_compared_with_its_flat_copy(image: Path, tmp_path: Path) -> None:
-    run("qemu-io", "-c", "write -z 0 128k", image)
+    qemu.write(image, "write -z 0 128k")
     flat = tmp_path / "flat.qcow2"
-    run("qemu-img", "convert", "-O", "qcow2", image, flat)
+    qemu.run("qemu-img", "convert", "-O", "qcow2", image, flat)
     words = ["compare", "-s", "--allow", "same-dir", str(image), str(flat)]
 
     assert (
         CliRunner().invoke(cli, words).exit_code
-        == run("qemu-img", "compare", "-s", image, flat).returncode
+        == qemu.run("qemu-img", "compare", "-s", image, flat, check=False).returncode
     )

@@ -8,7 +8,6 @@ bytes, and we refuse and name the format; where raw is stated, both read the sam
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from qcowspec.build import ImageSpec
 from qcowspec.cli import qcowspec as cli
 from qcowspec.errors import NotQcow, Refused, Unsupported
 from qcowspec.reader.foreign import DRIVERS, claimant
+from tests import qemu
 from tests.conformance.luks import created
 
 pytestmark = pytest.mark.usefixtures("qemu_img")
@@ -81,14 +81,9 @@ BEGINNINGS = {
 }
 
 
-def qemu(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = ["qemu-img", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
 def probed(path: Path) -> str:
     """The driver that QEMU's probe finds, as far as it says: of what does not open, its words."""
-    done = qemu(path.parent, "info", "--output=json", path.name)
+    done = qemu.run("qemu-img", "info", "--output=json", path, check=False)
     return str(json.loads(done.stdout)["format"]) if done.returncode == 0 else done.stderr
 
 
@@ -100,8 +95,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     assert created(["qemu-img", "create", "-q", *how, path, str(SIZE)]) == ""
     driver = how[how.index("-f") + 1]
     if driver != "luks" and request.param != "vmdk-streamed":
-        write = ["qemu-io", "-f", driver, "-c", "write -P 65 0 4k", path.name]
-        subprocess.run(write, cwd=tmp_path, check=True, capture_output=True)
+        qemu.write(path, "write -P 65 0 4k", format=driver)
     return path
 
 
@@ -118,7 +112,8 @@ def theirs(image: Path) -> bytes | None:
     out = image.with_name("theirs.raw")
     out.unlink(missing_ok=True)
     driver = "qcow" if image.suffix == ".qcow" else "qcow2"
-    done = qemu(image.parent, "convert", "-f", driver, "-O", "raw", image.name, out.name)
+    words = ("qemu-img", "convert", "-f", driver, "-O", "raw", image.name, out.name)
+    done = qemu.run(*words, cwd=image.parent, check=False)
     return None if done.returncode else out.read_bytes()
 
 
@@ -176,8 +171,7 @@ def test_it_is_named_where_an_image_is_wanted(disk: Path) -> None:
 @pytest.mark.parametrize("what", ["vmdk", "vpc"])
 def test_files_of_such_disks_that_are_raw_by_the_probe_are_read(what: str, tmp_path: Path) -> None:
     kind = {"vmdk": "monolithicFlat", "vpc": "fixed"}[what]
-    done = qemu(tmp_path, "create", "-q", "-f", what, "-o", f"subformat={kind}", "disk", "1M")
-    assert done.returncode == 0, done.stderr
+    qemu.create(tmp_path / "disk", "1M", options=f"subformat={kind}", format=what)
     base = next(p for p in tmp_path.iterdir() if p.stat().st_size >= SIZE)
     image = overlay(base)
 
@@ -255,9 +249,8 @@ NOT_READ = {
 def inner(tmp_path: Path) -> Path:
     """A qcow2 image whose disk is another than its own bytes."""
     path = tmp_path / "base"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64k"], check=True)
-    write = ["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 64k", str(path)]
-    subprocess.run(write, check=True, capture_output=True)
+    qemu.create(path, "64k")
+    qemu.write(path, "write -P 7 0 64k")
     return path
 
 
@@ -315,7 +308,7 @@ def test_a_qcow_image_that_is_a_vdi_image_too_is_read_where_its_format_is_stated
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "both.qcow"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow", path, "64M"], check=True)
+    qemu.create(path, "64M", format="qcow")
     data = bytearray(path.read_bytes())
     data[64:68] = b"\x7f\x10\xda\xbe"
     path.write_bytes(data)

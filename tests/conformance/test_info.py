@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from qcowspec.cli import qcowspec
 from qcowspec.report.info_text import size
+from tests import qemu
 from tests.conformance.conftest import EVERY_IMAGE
 from tests.conformance.luks import created
 from tests.conformance.random_images import mutated, seeds_once
@@ -104,9 +105,9 @@ def test_images_of_other_options(
 
 def test_snapshots_of_any_name(tmp_path: Path) -> None:
     path = tmp_path / "disk.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), "1M"], check=True)
+    qemu.create(path, "1M")
     for name in ("a", "ü" * 7, "sixteen letters.", "x" * 255, 'quote" \\u00fc \\', "😀"):
-        subprocess.run(["qemu-img", "snapshot", "-c", name, str(path)], check=True)
+        qemu.run("qemu-img", "snapshot", "-c", name, path)
 
     assert ours(path).stdout == theirs(path).stdout
     assert ours("--output=json", path).stdout == theirs("--output=json", path).stdout
@@ -114,8 +115,8 @@ def test_snapshots_of_any_name(tmp_path: Path) -> None:
 
 def test_names_end_at_a_zero_byte(tmp_path: Path) -> None:
     path = tmp_path / "disk.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), "1M"], check=True)
-    subprocess.run(["qemu-img", "snapshot", "-c", "before-after", str(path)], check=True)
+    qemu.create(path, "1M")
+    qemu.run("qemu-img", "snapshot", "-c", "before-after", path)
     path.write_bytes(path.read_bytes().replace(b"before-after", b"before\0after"))
 
     assert ours(path).stdout == theirs(path).stdout
@@ -134,8 +135,7 @@ def test_dates_are_local() -> None:
 def test_a_chain_that_comes_back_is_an_error_with_its_rule(tmp_path: Path) -> None:
     one, two, three = (tmp_path / f"{number}.qcow2" for number in (1, 2, 3))
     for path, behind in ((one, "2.qcow2"), (two, "./3.qcow2"), (three, "../x/2.qcow2")):
-        create = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", behind]
-        subprocess.run([*create, str(path), "1M"], check=True)
+        qemu.create(path, "1M", "-u", "-F", "qcow2", "-b", behind)
     (tmp_path.parent / "x").unlink(missing_ok=True)
     (tmp_path.parent / "x").symlink_to(tmp_path)
     result = ours("--backing-chain", "--allow", "any", one)

@@ -8,8 +8,6 @@ where ``CI`` is set.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,22 +17,10 @@ from qcowspec.fuzzing.kit.case import Case
 from qcowspec.fuzzing.kit.cases import everything
 from qcowspec.fuzzing.kit.expectations import BYTES, on_record
 from qcowspec.spec.rules import BY_ID
+from tests.qemu import answer
 
 CASES = [case for case in everything() if case.rule is None or on_record()[case.id].read]
-TIMEOUT = 60
 QEMU = "qemu@7.2"
-
-
-def run(folder: Path, *words: str) -> tuple[int, str]:
-    done = subprocess.run(
-        ["qemu-img", *words],
-        cwd=folder,
-        capture_output=True,
-        timeout=TIMEOUT,
-        check=False,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "backslashreplace")
 
 
 @pytest.fixture
@@ -54,7 +40,7 @@ def read(case: Case, folder: Path, *, secret: bool = True) -> tuple[str | None, 
     if secret and case.secret is not None:
         key = f"driver={case.format},file.filename={case.name},encrypt.key-secret=key"
         words = ["--object", f"secret,id=key,data={case.secret}", "--image-opts", "-O", "raw", key]
-    status, said = run(folder, "convert", *words, "out.raw")
+    status, said = answer(folder, "qemu-img", "convert", *words, "out.raw")
     if status:
         return None, said
     return sha256((folder / "out.raw").read_bytes()).hexdigest(), said
@@ -67,7 +53,7 @@ def test_qemu_makes_of_it_what_the_record_says(case: Case, folder: Path) -> None
     written(case, folder)
     status, said = 0, ""
     if not case.id.startswith("rules/"):
-        status, said = run(folder, "info", "-f", case.format, case.name)
+        status, said = answer(folder, "qemu-img", "info", "-f", case.format, case.name)
 
     assert ("rejects" if status else "accepts") == expected.verdict[QEMU], said
     if expected.read is not None and case.differs is None:

@@ -17,6 +17,7 @@ from qcowspec.errors import Invalid, Unsupported
 from qcowspec.mapping import Kind
 from qcowspec.spec.decoding import l1_offset
 from qcowspec.spec.rules import BY_ID
+from tests import qemu
 from tests.conformance.conftest import EVERY_IMAGE
 from tests.conformance.random_images import mutated, seeds_once, written
 from tools.make_test_data import DATA, Image
@@ -99,8 +100,7 @@ def test_a_disk_for_a_look_at_its_tables_gives_no_ciphertext(image: Image) -> No
 def test_a_backing_file_that_is_encrypted_needs_no_passphrase_either(tmp_path: Path) -> None:
     path = tmp_path / "overlay.qcow2"
     backing = ["-b", str(DATA / "v3-luks.qcow2"), "-F", "qcow2"]
-    command = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", *backing, str(path), "1M"]
-    subprocess.run(command, check=True)
+    qemu.create(path, "1M", "-u", *backing)
 
     result = ours("--output", "json", "--allow", "any", path)
 
@@ -206,13 +206,9 @@ def test_chains_of_any_mix(formats: tuple[str, ...], seed: int, tmp_path: Path) 
 def striped(path: Path, backing: Path | None, *, options: str, every: int) -> None:
     """An image with every other piece written."""
     words = [] if backing is None else ["-b", backing.name, "-F", backing.suffix[1:]]
-    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, *words, str(path), "1M"]
-    subprocess.run(create, check=True)
-    lines = [
-        ("-c", f"write -P 7 {at} {every}") for at in range(every, (1 << 20) - every, 2 * every)
-    ]
-    command = ["qemu-io", *(word for line in lines for word in line), str(path)]
-    subprocess.run(command, check=True, capture_output=True)
+    qemu.create(path, "1M", *words, options=options)
+    starts = range(every, (1 << 20) - every, 2 * every)
+    qemu.write(path, *(f"write -P 7 {at} {every}" for at in starts))
 
 
 def test_stripes_over_stripes(tmp_path: Path) -> None:
@@ -327,11 +323,8 @@ def test_of_two_faults_of_an_entry_a_read_names_the_one_that_qemu_meets_first(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "two.qcow2"
-    subprocess.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "extended_l2=on", str(path), "1M"],
-        check=True,
-    )
-    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write 0 64k", str(path)], check=True)
+    qemu.create(path, "1M", options="extended_l2=on")
+    qemu.write(path, "write 0 64k")
     with qcowspec_open(path) as image:
         assert image.l1_table is not None
         table = l1_offset(image.l1_table.values()[0])
@@ -343,12 +336,7 @@ def test_of_two_faults_of_an_entry_a_read_names_the_one_that_qemu_meets_first(
     with qcowspec_open(path) as image, pytest.raises(Invalid) as caught:
         image.pread(2048, 2048)  # not the subcluster that is at fault
 
-    said = subprocess.run(
-        ["qemu-io", "-f", "qcow2", "-c", "read 2k 2k", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    said = qemu.run("qemu-io", "-f", "qcow2", "-c", "read 2k 2k", path, check=False)
     broken, other = BY_ID["l2/subcluster-bitmap"].qemu, BY_ID["l2/cluster-offset"].qemu
     assert caught.value.rule == "l2/subcluster-bitmap"
     assert broken.key is not None

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,16 +15,13 @@ import qcowspec
 from qcowspec.guest.losses import Loss
 from tests.command import run
 from tests.conformance.luks import created
+from tests.qemu import run as qemu
 
 CLUSTER = 4096
 SIZE = 64 * CLUSTER
 L2 = struct.Struct(">Q")
 
 Broken = Callable[[bytearray], None]
-
-
-def qemu(*words: object) -> None:
-    subprocess.run([str(word) for word in words], check=True, capture_output=True)
 
 
 def make(path: Path, *options: str, size: int = SIZE, format_: str = "qcow2") -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from qcowspec.build.description import Kind
 from qcowspec.errors import Invalid
 from qcowspec.fuzzing import strategies as qcow
 from qcowspec.spec import decoding
+from tests.qemu import answer
 
 if shutil.which("qemu-img") is None and os.environ.get("CI"):
     pytest.fail("qemu-img is missing", pytrace=False)
@@ -35,12 +35,6 @@ FEWER = settings(max_examples=max(25, settings().max_examples // 5))
 """Each example starts a handful of processes."""
 
 BACKING = b"base.raw"
-
-
-def run(*command: str | Path, folder: Path) -> tuple[int, str]:
-    # A data file's name counts from where QEMU was started.
-    done = subprocess.run(command, capture_output=True, check=False, cwd=folder)
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "backslashreplace")
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +134,10 @@ def test_qemu_opens_a_built_image_and_finds_no_fault(spec: ImageSpec, folder: Pa
 
 def faultless(spec: ImageSpec, folder: Path) -> None:
     path = written(spec, folder)
-    status, said = run("qemu-img", "info", path, folder=folder)
+    status, said = answer(folder, "qemu-img", "info", path)  # where names of data files begin
     assert status == 0, said
 
-    status, said = run("qemu-img", "check", "-f", driver(spec), path, folder=folder)
+    status, said = answer(folder, "qemu-img", "check", "-f", driver(spec), path)
     assert status == (NO_CHECK if spec.version == c.QCOW_VERSION else 0), said
     assert "ERROR" not in said
     assert "Leaked" not in said
@@ -163,7 +157,7 @@ def test_qemu_reads_the_clusters_as_they_were_described(spec: ImageSpec, folder:
         for offset, byte in enumerate(first_sector(cluster)):
             reads += ["-c", f"read -P {byte} {start + offset} 1"]
     if reads:
-        status, said = run("qemu-io", "-r", "-f", driver(spec), *reads, path, folder=folder)
+        status, said = answer(folder, "qemu-io", "-r", "-f", driver(spec), *reads, path)
 
         assert status == 0, said
         assert "Pattern verification failed" not in said

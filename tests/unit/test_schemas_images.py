@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from qcow_schemas import (
 )
 
 from tests.conformance.luks import created
+from tests.qemu import run as qemu
 
 QEMU_IMG = shutil.which("qemu-img")
 if QEMU_IMG is None and os.environ.get("CI"):
@@ -40,37 +40,31 @@ needs_qemu = pytest.mark.skipif(QEMU_IMG is None, reason="qemu-img is missing")
 SECRET = ["--object", "secret,id=s,data=secret"]
 
 
-def run(*command: str | Path) -> str:
-    return subprocess.run(
-        [str(c) for c in command], check=True, capture_output=True, text=True
-    ).stdout
-
-
 def plain(path: Path, *options: str) -> None:
-    run("qemu-img", "create", "-q", *options, path, "1M")
+    qemu("qemu-img", "create", "-q", *options, path, "1M")
     format_name = "qcow" if "qcow" in options else "qcow2"
-    run("qemu-io", "-f", format_name, "-c", "write -P 65 128k 100k", path)
+    qemu("qemu-io", "-f", format_name, "-c", "write -P 65 128k 100k", path)
 
 
 def compressed(path: Path, *options: str) -> None:
     # Not `convert -c`: qemu-img 7.2 ends with status 1 when it writes version 1 so.
-    run("qemu-img", "create", "-q", *options, path, "1M")
+    qemu("qemu-img", "create", "-q", *options, path, "1M")
     format_name, cluster = ("qcow", "4k") if "qcow" in options else ("qcow2", "64k")
-    run("qemu-io", "-f", format_name, "-c", f"write -c -P 65 128k {cluster}", path)
+    qemu("qemu-io", "-f", format_name, "-c", f"write -c -P 65 128k {cluster}", path)
 
 
 def snapshotted(path: Path, *options: str) -> None:
     plain(path, *options)
     for name in ("first", "second one"):
-        run("qemu-img", "snapshot", "-c", name, path)
-        run("qemu-io", "-f", "qcow2", "-c", "write -P 66 0 64k", path)
+        qemu("qemu-img", "snapshot", "-c", name, path)
+        qemu("qemu-io", "-f", "qcow2", "-c", "write -P 66 0 64k", path)
 
 
 def bitmapped(path: Path, *options: str) -> None:
     plain(path, *options)
     for name in ("bitmap0", "a longer name"):
-        run("qemu-img", "bitmap", "--add", path, name)
-    run("qemu-io", "-f", "qcow2", "-c", "write -P 67 256k 64k", path)
+        qemu("qemu-img", "bitmap", "--add", path, name)
+    qemu("qemu-io", "-f", "qcow2", "-c", "write -P 67 256k 64k", path)
 
 
 def backed(path: Path, *options: str) -> None:
@@ -199,7 +193,7 @@ def test_every_structure_of_an_image_builds_the_same_bytes(
 @pytest.mark.parametrize("name", IMAGES)
 def test_header_says_what_qemu_img_says(name: str, image: Callable[[str], Path]) -> None:
     path = image(name)
-    info = json.loads(run("qemu-img", "info", "--output=json", path))
+    info = json.loads(qemu("qemu-img", "info", "--output=json", path).stdout)
     data = path.read_bytes()
     schema = qcow1_header if probe.parse(data).version == 1 else qcow2_header
     header = schema.parse(data)
@@ -220,7 +214,7 @@ def found(data: bytes, *schemas: Schema) -> list[Any]:
 @needs_qemu
 def test_snapshots_say_what_qemu_img_says(image: Callable[[str], Path]) -> None:
     path = image("v3 snapshots")
-    listed = json.loads(run("qemu-img", "info", "--output=json", path))["snapshots"]
+    listed = json.loads(qemu("qemu-img", "info", "--output=json", path).stdout)["snapshots"]
     header = qcow2_header.parse(data := path.read_bytes())
     table = snapshot_table(header.nb_snapshots).parse(data[header.snapshots_offset :])
     assert [
@@ -232,7 +226,7 @@ def test_snapshots_say_what_qemu_img_says(image: Callable[[str], Path]) -> None:
 @needs_qemu
 def test_bitmaps_say_what_qemu_img_says(image: Callable[[str], Path]) -> None:
     path = image("v3 bitmaps")
-    info = json.loads(run("qemu-img", "info", "--output=json", path))
+    info = json.loads(qemu("qemu-img", "info", "--output=json", path).stdout)
     listed = info["format-specific"]["data"]["bitmaps"]
     (extensions,) = found(path.read_bytes(), header_extensions)
     (bitmaps,) = [e.data for e in extensions.entries if e.magic == 0x23852875]
@@ -247,7 +241,7 @@ def test_bitmaps_say_what_qemu_img_says(image: Callable[[str], Path]) -> None:
 @needs_qemu
 def test_luks_header_says_what_qemu_img_says(image: Callable[[str], Path]) -> None:
     path = image("v3 luks")
-    info = json.loads(run("qemu-img", "info", "--output=json", path))
+    info = json.loads(qemu("qemu-img", "info", "--output=json", path).stdout)
     expected = info["format-specific"]["data"]["encrypt"]
     (header,) = found(path.read_bytes(), luks1_header)
     assert {
