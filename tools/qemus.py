@@ -112,6 +112,19 @@ def installed() -> Qemu:
     return of_program(program)
 
 
+@contextmanager
+def by_name(qemu: Qemu) -> Iterator[None]:
+    """Take a QEMU for the installed one: its programs run by their names alone."""
+    before = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = f"{qemu.folder}{os.pathsep}{before}"
+    installed.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+        installed.cache_clear()
+
+
 def of_program(program: str | Path) -> Qemu:
     """The QEMU of a `qemu-img`.
 

@@ -16,10 +16,12 @@ import pytest
 import qcowspec
 from qcowspec.mapping import Kind
 from tests.conformance.conftest import EVERY_IMAGE, QemuImg
-from tests.conformance.reading.answers import every_state
+from tests.conformance.reading import answers
+from tests.conformance.reading.answers import Answer, by_version, every_state, judged
 from tests.conformance.reading.chains import chain, sequences
 from tests.conformance.reading.mutants import mutant, seeds
 from tests.conformance.reading.scripts import Flavour, flavours, written
+from tools import qemus
 from tools.make_test_data import DATA, Image
 
 PASSPHRASE = "qcowspec"  # noqa: S105 - of the test images
@@ -135,6 +137,52 @@ def test_mutants_read_as_qemu_reads_them(tmp_path: Path) -> None:
 
     assert faults(found) == []
     assert {"read", "refused"} <= {what for what, _ in found}
+
+
+OTHERS = [q for q in qemus.at_hand() if q.program() != shutil.which("qemu-img")]
+
+
+@pytest.mark.usefixtures("qemu_img")
+@pytest.mark.parametrize("qemu", OTHERS, ids=str)
+def test_mutants_read_as_another_qemu_reads_them(qemu: qemus.Qemu, tmp_path: Path) -> None:
+    """Few: more is `python -m tests.conformance.reading --mutants 300 --qemu all`."""
+    with qemus.by_name(qemu):
+        sources = seeds(tmp_path, 4)
+        found = [mutant(sources, 1, number) for number in range(25)]
+    assert faults(found) == []
+    assert {"read", "refused"} <= {what for what, _ in found}
+
+
+READS = Answer(Path("image.raw"))
+"""A reader's answer that has bytes."""
+
+
+@pytest.mark.usefixtures("qemu_img")
+@pytest.mark.parametrize(
+    ("version", "theirs", "ours", "outcome"),
+    [
+        ("9.0", READS, Answer(None, rule="encryption/crypto-present"), "newer"),
+        ("10.0", READS, Answer(None, rule="encryption/crypto-present"), None),
+        ("9.0", READS, Answer(None, rule="header/untrusted-size"), None),
+    ],
+)
+def test_a_newer_qemus_rule_is_no_difference(
+    version: str,
+    theirs: Answer,
+    ours: Answer,
+    outcome: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(qemus, "installed", lambda: qemus.Qemu(version, Path()))
+
+    found = by_version(Path("image.qcow2"), "qcow2", theirs, ours)
+
+    assert (found and found[0]) == outcome
+
+
+@pytest.mark.parametrize("words", answers.WITHOUT_ZSTD)
+def test_what_a_qemu_was_not_built_for_is_no_difference(words: str) -> None:
+    assert judged(Answer(None, f"qemu-img: {words}"), READS) == ("unbuilt", "")
 
 
 @pytest.mark.usefixtures("_beside")

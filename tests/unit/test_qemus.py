@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,14 @@ deb [arch=amd64 signed-by=/some.gpg] http://mirror.example/debian stable main co
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("QCOWSPEC_QEMUS", str(tmp_path / "qemus"))
-    qemus.at_hand.cache_clear()
-    return tmp_path / "qemus"
+    kept = qemus.at_hand, qemus.installed
+    for found in kept:
+        found.cache_clear()
+    yield tmp_path / "qemus"
+    for found in kept:
+        found.cache_clear()
 
 
 def sources(folder: Path, name: str, text: str) -> Path:
@@ -105,6 +110,21 @@ def test_the_installed_one_serves_for_its_series(
     assert qemus.choose("all") == qemus.at_hand()
     with pytest.raises(LookupError, match=r"QEMU 8\.0 is not here; there are 5\.2, 7\.2, 10\.0"):
         qemus.choose("5.2,8.0")
+
+
+def test_one_that_is_put_on_the_path_runs_by_its_name(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    fetched(own_home, "9.9.1")
+    [qemu] = qemus.at_hand()
+
+    with qemus.by_name(qemu):
+        inside = qemus.installed()
+
+    assert inside == qemu
+    with pytest.raises(LookupError, match="is not installed"):
+        qemus.installed()
 
 
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt is not here")

@@ -18,14 +18,18 @@ from pathlib import Path
 from types import FrameType
 
 import qcowspec
+from qcowspec.spec.profiles import key_of, notices
+from qcowspec.spec.rules import BY_ID
 from qcowspec.transfer.convert import convert
+from tools import qemus
 
 TIMEOUT = 30
 """Seconds after which QEMU is taken to have no answer, and we to hang."""
 
 PIECE = 8 << 20
 
-ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
+WITHOUT_ZSTD = ("unknown compression type: 1", "Invalid parameter 'zstd'")
+"""What a QEMU that was built without zstd prints of an image that needs it: Debian's 5.2 is one."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def theirs(image: Path, format: str, output: Path, snapshot: str | None = None) 
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
-            env=ENGLISH,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
             errors="backslashreplace",
         )
     except subprocess.TimeoutExpired:
@@ -164,7 +168,7 @@ def _seek(file: int, at: int, whence: int, size: int) -> int:
 def compared(
     image: Path, format: str, snapshot: str | None = None, *, own_size: bool = False
 ) -> tuple[str, str]:
-    """One disk: ``read``, ``refused``, ``unanswered``, or ``differs``, and how.
+    """One disk: an outcome of `judged`, or ``unanswered``; and how.
 
     Args:
         image: The image.
@@ -180,22 +184,55 @@ def compared(
             expected = theirs(image, format, left, snapshot)
         if expected is None:
             return "unanswered", ""
-        return judged(expected, ours(image, format, right, snapshot, like_qemu=not own_size))
+        got = ours(image, format, right, snapshot, like_qemu=not own_size)
+        found = judged(expected, got)
+        if found[0] == "differs":
+            found = by_version(image, format, expected, got) or found
     except Hangs:
         return "differs", "we hang"
+    else:
+        return found
     finally:
         left.unlink(missing_ok=True)
         right.unlink(missing_ok=True)
 
 
 def judged(expected: Answer, got: Answer) -> tuple[str, str]:
-    """What became of one disk: QEMU's answer, and ours; see `compared`."""
+    """What became of one disk, by QEMU's answer and ours.
+
+    Returns:
+        ``read``: the bytes are equal; ``refused``: neither reads it; ``unbuilt``: this QEMU was
+        built without zstd; or ``differs``. And the rule, or what differs.
+    """
+    if any(words in expected.error for words in WITHOUT_ZSTD):
+        return "unbuilt", ""
     what = differ(expected, got)
     if not what and got.raw is None and (got.rule is None or got.offset is None):
         what = "a refusal without rule or offset"
     if what:
         return "differs", f"{what}: QEMU {expected.error or 'bytes'}; ours {got.error or 'bytes'}"
     return ("refused", got.rule or "") if got.raw is None else ("read", "")
+
+
+def by_version(image: Path, format: str, expected: Answer, got: Answer) -> tuple[str, str] | None:
+    """What became of a disk that only one of both reads, where the profile of this QEMU says why.
+
+    Our reader opens what the newest QEMU opens.
+
+    Returns:
+        ``refused``, and the rule for which this version refuses the image; or ``newer``, and the
+        rule for which only newer versions do; None where the profile does not say why.
+    """
+    profile = qemus.installed().profile
+    if expected.raw is not None and got.rule is not None:
+        rule = BY_ID[got.rule]
+        is_newer = notices(rule, "qemu") is not None and notices(rule, profile) is None
+        return ("newer", rule.id) if is_newer else None
+    if expected.raw is None and got.raw is not None:
+        errors = qcowspec.validate(image, profile=profile, format=format, allow="same-dir").errors
+        key = key_of(BY_ID[errors[0].rule], profile) if errors else ""
+        return ("refused", errors[0].rule) if key and key in expected.error else None
+    return None
 
 
 def snapshots(image: Path) -> list[str]:
