@@ -14,6 +14,7 @@ from qcowspec.errors import Invalid, QcowError
 from qcowspec.reader import opening
 from qcowspec.reader.looked import Looked, looked
 from qcowspec.reader.machine import Machine, State
+from qcowspec.reader.verdict import FOUND, look_at_data_file
 from qcowspec.sources import Target, open_source
 from qcowspec.sources.gate import Deny, Gate, gate_of
 from qcowspec.sources.source import Source
@@ -290,9 +291,11 @@ class Image:
             opening.check_loadable(self.machine, index, self.source.name)
         return metadata.snapshots[index]
 
-    def check_opened(self) -> None:
-        """Refuse an image that QEMU refuses; see `open`."""
-        opening.check_opened(self.machine, self.source.name)
+    def check_opened(self, profile: str = "qemu") -> None:
+        """Refuse an image that QEMU, or a version such as ``qemu@7.2``, refuses; see `open`."""
+        if FOUND in refused_by(profile):
+            look_at_data_file(self.judge, self.source.name, self.gate)
+        opening.check_opened(self.machine, self.source.name, profile)
 
     def check_unchanged(self) -> None:
         """Refuse an image file on this machine that was written to since it was opened.

@@ -32,4 +32,11 @@ CHANGES: Final[Mapping[str, Change]] = {
     "sm4": Change("sm4", ("9.0",), "LUKS knows the cipher SM4.", ("?",)),
     "sm3": Change("sm3", ("9.2",), "LUKS knows the hash SM3.", ("?",)),
     "crypto-header": Change("crypto-header", ("10.0",), "A LUKS image without its header extension is refused; before, QEMU followed a null pointer.", ("?",)),
+    "snapshot-size-column": Change("snapshot-size-column", ("6.0",), "In a list of snapshots, VM SIZE has a column of 8 characters, TAG one of 16; before, 7 and 17.", ("commit 26513a0174, block: Fix VM size column width in bdrv_snapshot_dump()",)),
+    "dirty-flag": Change("dirty-flag", ("6.1",), "info shows the dirty bit; before, an image was never dirty.", ("commit 38b4409647, qcow2: set bdi->is_dirty",)),
+    "map-present": Change("map-present", ("6.1",), "map's JSON has the key `present`, and ranges that differ in it are apart.", ("commit 8417e1378c, qemu-img: Make unallocated part of backing chain obvious in map",)),
+    "block-graph": Change("block-graph", ("8.0",), "info describes the files that are open for the image: `children`, or Child node.", ("commit c04d0ab026, qemu-img: Let info print block graph",)),
+    "map-compressed": Change("map-compressed", ("8.2",), "map's JSON has the key `compressed`, and ranges that differ in it are apart.", ("commit 52b10c9c0c, qemu-img: map: report compressed data blocks",)),
+    "detached-header": Change("detached-header", ("9.0",), "info says whether a LUKS header is detached.", ("commit 0bd779e27e, crypto: Introduce 'detached-header' field in QCryptoBlockInfoLUKS",)),
+    "snapshot-columns": Change("snapshot-columns", ("9.0",), "A list of snapshots has other columns: blanks between all, hours of four digits, -- for no count.", ("commit 52df1a5b61, qemu-img: Fix Column Width and Improve Formatting in snapshot list",)),
 }

@@ -133,7 +133,7 @@ def qcow_layer(
     data = source
     if bool(getattr(header, "has_data_file", False)):
         try:
-            data = _data_file(metadata, source, gate, given)
+            data = open_data_file(metadata, source, gate, given)
         except QcowError as error:
             if not is_salvage:
                 raise
@@ -147,8 +147,13 @@ def lost_layer(above: Layer, error: QcowError) -> Layer:
     return Layer(source.name, RAW, source, source, LostWalk(above.size, error))
 
 
-def _data_file(metadata: Metadata, source: Source, gate: Gate, given: str) -> Source:
-    """The external data file; it is never probed: all of it is data."""
+def open_data_file(metadata: Metadata, source: Source, gate: Gate, given: str) -> Source:
+    """Open an image's external data file; it is never probed: all of it is data.
+
+    Raises:
+        Refused: The gate does not open it.
+        Unsupported: It has no name, or cannot be opened.
+    """
     reference = metadata.data_file
     if reference is None:
         raise Unsupported("names no external data file, and has one", path=source.name)

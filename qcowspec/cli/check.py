@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
+from qcowspec.cli.like import LIKE, NEWEST, like_option
 from qcowspec.cli.options import (
     PERMISSIONS,
     color_option,
@@ -38,7 +39,8 @@ Examples:
   qcowspec check --output json disk.qcow2        qemu-img's keys, and the findings
   qcowspec check --deep --strict upload.qcow2    inflate all; fail on any finding
 
-The figures are those of `qemu-img check`. What it does not look at is reported separately: overlaps
+The figures are those of `qemu-img check` of QEMU {NEWEST}. {LIKE}
+What qemu-img does not look at is reported separately: overlaps
 that the refcounts hide, clusters that two parts of the disk share, tables that may be lost where
 clusters are leaked, broken compressed clusters (--deep), a backing chain that loops (--allow).
 These findings change the exit status only with --strict, with one exception: if the image file, or
@@ -52,6 +54,7 @@ Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
 @output_option()
+@like_option
 @format_option()
 @guest_options
 @click.option("--explain", is_flag=True, help="Name the owners of each cluster at fault.")
@@ -67,6 +70,7 @@ Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad
 def command(
     image: Target,
     as_json: bool,
+    like: str | None,
     format_: str | None,
     allow: tuple[str, ...],
     secret: str | None,
@@ -83,6 +87,7 @@ def command(
     """Compare an image's references with its refcounts, as qemu-img check does."""
     from qcowspec.check import check, every
     from qcowspec.image import lay_open
+    from qcowspec.reader.verdict import FOUND
     from qcowspec.report.check import write_json, write_text
 
     if repair is not None:
@@ -91,7 +96,9 @@ def command(
         )
     options: dict[str, Any] = {"explain": explain, "deep": deep, "chain": bool(allow)}
     with lay_open(image, format=format_, allow=allow, secret=key_of(secret)) as opened:
-        name = opened.source.name
+        name, whose = opened.source.name, like or "qemu"
+        if FOUND in opened.judge.counts:  # no data file is looked for
+            opened.judge.take_back(FOUND)
         if not share:
             opened.source.refuse_writers()
         table = opened.l1_table
@@ -101,7 +108,9 @@ def command(
             def progress(what: str, done: int, of: int) -> None:
                 bar.at(SAYS[what], done, of)
 
-            report = check(opened, shown=KEPT if all_ else limit, progress=progress, **options)
+            report = check(
+                opened, shown=KEPT if all_ else limit, progress=progress, profile=whose, **options
+            )
         again = partial(every, opened, **options) if all_ else None
         if not quiet:
             with pieces() as out:

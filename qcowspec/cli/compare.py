@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
+from qcowspec.cli.like import LIKE, NEWEST, OLDEST, like_option
 from qcowspec.cli.losses import say_past_end
 from qcowspec.cli.options import PERMISSIONS, format_option, guest_options
 from qcowspec.cli.output import fail, write
@@ -34,6 +35,8 @@ Examples:
   qcowspec compare --strict --allow same-dir overlay.qcow2 flat.qcow2
 
 {PERMISSIONS}
+Words and exit status are those of `qemu-img compare`, which are the same in all QEMUs that were
+measured, {OLDEST} to {NEWEST}. {LIKE}
 A file that no format of QEMU claims is taken for a raw disk. Without --strict, disks of different
 sizes are the same if the longer one ends with zeros.
 
@@ -50,6 +53,7 @@ table cannot be read or breaks a rule; 4 bytes cannot be read.
 @guest_options
 @format_option(raw=True)
 @format_option("-F", "--other-format", raw=True)
+@like_option
 @click.option("-s", "--strict", is_flag=True, help="Compare sizes and allocation too.")
 @click.option("--no-missing", is_flag=True, help="Fail if bytes lie past the end of a file.")
 @click.option("-p", "--progress", is_flag=True, help="Show a progress bar.")
@@ -62,6 +66,7 @@ def command(
     share: bool,
     format_: str | None,
     other_format: str | None,
+    like: str | None,
     strict: bool,
     no_missing: bool,
     progress: bool,
@@ -70,10 +75,10 @@ def command(
     """Check whether the guest sees the same bytes in two images."""
     from qcowspec.transfer.disks import any_disk
 
-    key = key_of(secret)
+    options: Any = {"allow": allow, "secret": key_of(secret), "profile": like or "qemu"}
     with (
-        any_disk(one, format=format_, allow=allow, secret=key) as left,
-        any_disk(other, format=other_format, allow=allow, secret=key) as right,
+        any_disk(one, format=format_, **options) as left,
+        any_disk(other, format=other_format, **options) as right,
     ):
         open_files(left, share=share)
         open_files(right, share=share)

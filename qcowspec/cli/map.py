@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
+from qcowspec.cli.like import LIKE, NEWEST, USUAL, like_option
 from qcowspec.cli.losses import write_losses
 from qcowspec.cli.options import PERMISSIONS, format_option, guest_options, output_option
 from qcowspec.cli.output import FAILED, write
 from qcowspec.cli.reading import open_files, opened
 from qcowspec.cli.sizes import size
 from qcowspec.sources import Target
+from qcowspec.spec.profiles import OUTPUT, has
 
 if TYPE_CHECKING:
     from qcowspec.guest import Disk
@@ -35,7 +37,9 @@ Examples:
   qcowspec map --salvage broken.qcow2
 
 {PERMISSIONS}
-The JSON is that of qemu-img map, version 7.2; --compressed adds the key that 8.2 has. An encrypted
+Text and JSON are those of qemu-img map of QEMU {USUAL}, for every image that {NEWEST} opens.
+--compressed adds the key that 8.2 has. {LIKE}
+An encrypted
 image needs no passphrase, unless --exact reads its bytes; one that is given has to be right.
 --salvage maps what is left of a broken image, also of one that QEMU does not open: ranges that are
 lost are shown as such, by the key "lost" in JSON, and stderr has the list with the reasons. No
@@ -47,6 +51,7 @@ Exit status: 0; 1 the image cannot be read, or with --salvage, something is lost
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
+@like_option
 @output_option("A table of the ranges that have data, or all ranges as JSON.")
 @click.option(
     "-s", "--start-offset", type=size, default="0", metavar="SIZE", help="Begin at this offset."
@@ -61,6 +66,7 @@ Exit status: 0; 1 the image cannot be read, or with --salvage, something is lost
 @format_option()
 def command(
     image: Target,
+    like: str | None,
     as_json: bool,
     start_offset: int,
     max_length: int | None,
@@ -82,11 +88,15 @@ def command(
         raise click.UsageError("--exact goes with --since")
     if salvage and since is not None:
         raise click.UsageError("--salvage does not go with --since")
-    with opened(image, format_, allow, secret, salvage=salvage) as source:
+    with opened(image, format_, allow, secret, like=like, salvage=salvage) as source:
         disk = source.disk(snapshot, keyless=not exact, salvage=salvage)
         open_files(disk, share=share)
         losses = _losses(disk, start_offset, max_length) if salvage else None
-        status = block_status(disk, start_offset, max_length, compressed=compressed or not as_json)
+        present = not as_json or has(like or OUTPUT, "map-present")
+        compressed = compressed or not as_json or has(like or OUTPUT, "map-compressed")
+        status = block_status(
+            disk, start_offset, max_length, present=present, compressed=compressed
+        )
         if losses is not None:
             status = with_losses(status, losses)
         if since is not None:
@@ -98,7 +108,15 @@ def command(
             status = within(status, ranges)
         if as_json:
             empty_at = start_offset if since is None else None
-            write(report.as_json(status, empty_at=empty_at, compressed=compressed, lost=salvage))
+            write(
+                report.as_json(
+                    status,
+                    empty_at=empty_at,
+                    present=present,
+                    compressed=compressed,
+                    lost=salvage,
+                )
+            )
         else:
             write(report.as_text(status, report.file_names(disk.layers), zeros=since is not None))
         if not share:

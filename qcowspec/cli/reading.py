@@ -25,9 +25,12 @@ def opened(
     secret: str | None,
     *,
     like_qemu: bool = False,
+    like: str | None = None,
     salvage: bool = False,
 ) -> Image | RawImage:
     """Open an image as the options, or its source spec, say; in a salvage, however broken.
+
+    An image that the QEMU of `like` refuses is refused, but not in a salvage.
 
     Raises:
         QcowError: It cannot be opened, or the passphrase cannot be read.
@@ -44,7 +47,10 @@ def opened(
         return lay_open(
             image, format=format_, allow=allow, secret=key, like_qemu=like_qemu, salvage=True
         )
-    return open_image(image, format=format_, allow=allow, secret=key, like_qemu=like_qemu)
+    found = open_image(image, format=format_, allow=allow, secret=key, like_qemu=like_qemu)
+    if like is not None:
+        found.check_opened(like)
+    return found
 
 
 def key_of(where: str | None) -> bytes | None:

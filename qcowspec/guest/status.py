@@ -88,6 +88,7 @@ def block_status(
     length: int | None = None,
     *,
     holes: bool = True,
+    present: bool = True,
     compressed: bool = True,
 ) -> Iterator[Status]:
     """The status of a range as far as the disk goes, a bounded number of stretches at a time.
@@ -99,7 +100,8 @@ def block_status(
         offset: Where the range starts, in bytes.
         length: Its bytes; None for all that follow.
         holes: Look for holes in raw files, and in images with preallocated metadata.
-        compressed: Set `Flag.COMPRESSED`, as QEMU does since 8.2.
+        present: Set `Flag.PRESENT`; QEMU's change ``map-present``.
+        compressed: Set `Flag.COMPRESSED`; its change ``map-compressed``.
 
     Raises:
         Invalid: A table entry on the way breaks a rule.
@@ -110,7 +112,10 @@ def block_status(
     end = disk.size if length is None else min(disk.size, offset + length)
     if offset >= end:
         return
-    walk = _Walk(disk.layers, holes=holes, compressed=compressed, sound=disk.losses is None)
+    kept = np.uint8(
+        0xFF - (0 if present else Flag.PRESENT) - (0 if compressed else Flag.COMPRESSED)
+    )
+    walk = _Walk(disk.layers, holes=holes, kept=kept, sound=disk.losses is None)
     yield from join_batches(walk.walk(0, offset, end))
 
 
@@ -162,11 +167,12 @@ def with_losses(batches: Iterable[Status], losses: Iterable[Loss]) -> Iterator[S
 class _Walk:
     """Computes the status of a range, layer by layer."""
 
-    def __init__(self, layers: list[Layer], *, holes: bool, compressed: bool, sound: bool) -> None:
+    def __init__(self, layers: list[Layer], *, holes: bool, kept: np.uint8, sound: bool) -> None:
         self._layers = layers
         self._sound = sound  # if not, refcounts may be anything
         self._holes = holes
-        self._flags = _FLAGS if compressed else _FLAGS & ~np.uint8(Flag.COMPRESSED)
+        self._kept = kept  # the flags that are set
+        self._flags = _FLAGS & kept
         self._looks: dict[int, bool] = {}
 
     def walk(self, depth: int, start: int, end: int) -> Iterator[Status]:
@@ -235,7 +241,7 @@ class _Walk:
         wanted = (status.flags & Flag.DATA != 0) & (status.offsets != NOWHERE)
         if not wanted.any():
             return status
-        return _with_holes(status, wanted, layer)
+        return _with_holes(status, wanted, layer, self._kept)
 
     def _asks(self, depth: int) -> bool:
         """Whether the holes of a layer's file are looked up."""
@@ -273,14 +279,16 @@ _FLAGS[Kind.UNALLOCATED] = Flag.ZERO
 _FLAGS[Kind.LOST] = Flag.ZERO | Flag.PRESENT | Flag.LOST
 
 
-def _with_holes(status: Status, wanted: npt.NDArray[np.bool_], layer: Layer) -> Status:
+def _with_holes(
+    status: Status, wanted: npt.NDArray[np.bool_], layer: Layer, kept: np.uint8
+) -> Status:
     """Stretches cut where their file has holes, and the holes marked as zeros."""
     rows, ahead, lengths, hole = split_at_holes(layer.data, status.offsets, status.lengths, wanted)
     found = status.parts(rows, status.starts[rows] + ahead, lengths)
     # A hole of a raw file is not data; one in an image's data is both (block/io.c:
     # BDRV_BLOCK_RECURSE).
     zero = Flag.ZERO | Flag.PRESENT | (Flag(0) if layer.metadata is None else Flag.DATA)
-    found.flags[hole] = zero
+    found.flags[hole] = np.uint8(zero) & kept
     return found.joined()
 
 

@@ -63,8 +63,13 @@ async def laid_open_async(source: AsyncSource, format: str | None, elsewhere: El
     return machine
 
 
-def check_opened(machine: Machine, name: str) -> None:
+def check_opened(machine: Machine, name: str, profile: str = "qemu") -> None:
     """Refuse an image that QEMU refuses.
+
+    Args:
+        machine: What opening read.
+        name: The image.
+        profile: ``qemu``, or ``qemu@7.2`` for a version of it.
 
     Raises:
         Malformed, Invalid, Unsupported: The first rule, in QEMU's order, that the image breaks.
@@ -78,7 +83,7 @@ def check_opened(machine: Machine, name: str) -> None:
             offset=SIGNATURES[VDI][0],
             path=name,
         )
-    _refuse(machine.judge.first("qemu"), name)
+    _refuse(machine.judge.first(profile), name)
 
 
 def check_readable(machine: Machine, name: str) -> None:

@@ -1,8 +1,10 @@
 """What ``qemu-img info`` prints about an image, under its keys.
 
-In: an opened image, or a raw backing file. Out: plain data, in QEMU's order. Refuses: nothing.
+In: an opened image, or a raw backing file. Out: plain data, in QEMU's order. Refuses: a data file
+that the gate does not open, where QEMU opens it.
 
-No second file is opened and no key is needed: all of it is in the image's own metadata.
+No key is needed, and no second file but for a QEMU without the change ``data-file-later``: all of
+it is in the image's own metadata.
 
 Source: block/qapi.c: bdrv_query_image_info; block/qcow2.c: qcow2_get_specific_info;
 block/qcow2-bitmap.c: qcow2_get_bitmap_info_list; crypto/block-luks.c: qcrypto_block_luks_get_info.
@@ -14,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from qcow_parsers import constants as c
 
+from qcowspec.chain.layers import open_data_file
 from qcowspec.image import Image
 from qcowspec.report.names import full_name
+from qcowspec.sources.local import LocalFile
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata
+from qcowspec.spec.profiles import OUTPUT, has
 from qcowspec.spec.units import BITS_PER_BYTE, align_up
 
 if TYPE_CHECKING:
@@ -47,17 +52,24 @@ ENCRYPTIONS = {
 """QEMU's names of the header's numbers."""
 
 
-def described(image: Image, name: str) -> Plain:
+def described(image: Image, name: str, like: str = OUTPUT, *, given: str | None = None) -> Plain:
     """An image.
 
     Args:
         image: The image; it breaks no rule for which QEMU refuses it.
         name: Its file name, as it is to be shown.
+        like: Whose description: ``qemu``, or ``qemu@10.0`` for a version of it.
+        given: Its name before links were followed; None for the name that it was opened by.
+
+    Raises:
+        Refused: This QEMU counts the data file's size as well, and the gate does not open it.
+        Unsupported: The data file cannot be opened.
+        ValueError: There is no such profile.
     """
     header, reference = image.header, image.backing
     if reference is not None and not reference.name:
         reference = None
-    data: Plain = {}
+    data = _children(image.source, name, like)
     if reference is not None and reference.format:
         data["backing-filename-format"] = text(reference.format)
     if len(image.snapshots):
@@ -66,9 +78,16 @@ def described(image: Image, name: str) -> Plain:
     data["filename"] = name
     data["cluster-size"] = image.geometry.cluster_size
     data["format"] = str(image.format)
-    data |= _actual_size(image.source)
+    files = [image.source]
+    if image.has_data_file and not has(like, "data-file-later"):
+        files.append(
+            open_data_file(image.metadata, image.source, image.gate, given or image.source.place)
+        )
+    data |= _actual_size(*files)
+    for file in files[1:]:
+        file.close()
     if image.format is Format.QCOW2:
-        data["format-specific"] = {"type": "qcow2", "data": _specific(image)}
+        data["format-specific"] = {"type": "qcow2", "data": _specific(image, like)}
     if reference is not None:
         full = full_name(name, reference.name)
         data["full-backing-filename"] = text(reference.name) if full is None else full
@@ -76,13 +95,14 @@ def described(image: Image, name: str) -> Plain:
         data["encrypted"] = True
     if reference is not None:
         data["backing-filename"] = text(reference.name)
-    data["dirty-flag"] = bool(getattr(header, "has_dirty", False))
+    data["dirty-flag"] = has(like, "dirty-flag") and bool(getattr(header, "has_dirty", False))
     return data
 
 
-def described_raw(source: Source, name: str) -> Plain:
+def described_raw(source: Source, name: str, like: str = OUTPUT) -> Plain:
     """A raw file, whose size QEMU rounds up to a sector."""
     return {
+        **_children(source, name, like),
         "virtual-size": align_up(source.length, c.BDRV_SECTOR_SIZE),
         "filename": name,
         "format": "raw",
@@ -96,10 +116,36 @@ def text(data: bytes) -> str:
     return data.partition(b"\0")[0].decode("utf-8", "replace")
 
 
-def _actual_size(source: Source) -> Plain:
-    """What the file takes on its disk; nothing where the source does not know."""
-    allocated = source.allocated()
-    return {} if allocated is None else {"actual-size": allocated}
+def _children(source: Source, name: str, like: str) -> Plain:
+    """The file that an image is in, as a node of QEMU's block graph; its name is the image's."""
+    if not has(like, "block-graph"):
+        return {}
+    driver = _driver(source)
+    info: Plain = {
+        "children": [],
+        "virtual-size": align_up(source.length, c.BDRV_SECTOR_SIZE),
+        "filename": name,
+        "format": driver,
+        **_actual_size(source),
+    }
+    if isinstance(source, LocalFile):
+        info |= {"format-specific": {"type": driver, "data": {}}, "dirty-flag": False}
+    return {"children": [{"name": "file", "info": info}]}
+
+
+def _driver(source: Source) -> str:
+    """QEMU's name of what reads a file; of a URL its scheme."""
+    if isinstance(source, LocalFile):
+        return "host_device" if source.is_device else "file"
+    scheme, is_url, _ = source.name.partition("://")
+    return scheme if is_url else "file"
+
+
+def _actual_size(*files: Source) -> Plain:
+    """What files take on their disk; nothing where a source does not know."""
+    sizes = [file.allocated() for file in files]
+    known = [size for size in sizes if size is not None]
+    return {"actual-size": sum(known)} if len(known) == len(sizes) else {}
 
 
 def _snapshot(entry: Qcow2.Snapshot) -> Plain:
@@ -123,7 +169,7 @@ def _signed(number: int) -> int:
     return number - WORD if number >= WORD // 2 else number
 
 
-def _specific(image: Image) -> Plain:
+def _specific(image: Image, like: str) -> Plain:
     """What only versions 2 and 3 have."""
     metadata, header = image.metadata, image.metadata.qcow2_header
     modern = header.version > c.QCOW2_MIN_VERSION
@@ -137,7 +183,7 @@ def _specific(image: Image) -> Plain:
     if modern and metadata.data_file is not None:
         data["data-file"] = text(metadata.data_file.name)
     if int(header.crypt_method):
-        data["encrypt"] = _encryption(metadata)
+        data["encrypt"] = _encryption(metadata, like)
     if modern:
         if header.has_data_file:
             data["data-file-raw"] = bool(header.has_data_file_raw)
@@ -156,15 +202,17 @@ def _bitmap(entry: Qcow2.BitmapDirectoryEntry) -> Plain:
     }
 
 
-def _encryption(metadata: Metadata) -> Plain:
+def _encryption(metadata: Metadata, like: str) -> Plain:
     method = ENCRYPTIONS[int(metadata.qcow2_header.crypt_method)]
     luks = metadata.luks
     if luks is None:
         return {"format": method}
     mode, _, rest = text(luks.cipher_mode).partition("-")
     generator, _, hashed = rest.partition(":")
-    data: Plain = {
-        "ivgen-alg": generator,
+    data: Plain = {"ivgen-alg": generator}
+    if has(like, "detached-header"):
+        data["detached-header"] = False
+    data |= {
         "hash-alg": text(luks.hash_spec),
         "cipher-alg": _cipher(text(luks.cipher_name), luks.master_key_len, mode),
         "uuid": text(luks.uuid),

@@ -16,10 +16,16 @@ from qcowspec.report.info import Plain, described, described_raw
 from qcowspec.report.names import full_name
 from qcowspec.sources.gate import Gate
 from qcowspec.sources.source import Source
+from qcowspec.spec.profiles import OUTPUT
 
 
-def chain(image: Image, gate: Gate) -> Iterator[Plain]:
+def chain(image: Image, gate: Gate, like: str = OUTPUT) -> Iterator[Plain]:
     """The image, its backing file, that file's, and so on.
+
+    Args:
+        image: The image.
+        gate: Decides which files are opened.
+        like: See `qcowspec.report.info.described`.
 
     Raises:
         Refused: The gate does not open a file.
@@ -30,7 +36,7 @@ def chain(image: Image, gate: Gate) -> Iterator[Plain]:
     """
     name = image.source.name
     given, met = image.source.place, [name]
-    yield described(image, name)
+    yield described(image, name, like)
     here = image
     try:
         while (found := open_backing(here.metadata, here.source, given, met, gate)) is not None:
@@ -42,17 +48,18 @@ def chain(image: Image, gate: Gate) -> Iterator[Plain]:
                 here.close()
                 here = image
             if found.machine is None:
-                yield _raw(found.source, name)
+                yield _raw(found.source, name, like)
                 return
             here = Image(found.source, found.machine)
-            yield described(here, name)
+            here.gate = gate
+            yield described(here, name, like, given=given)
     finally:
         if here is not image:
             here.close()
 
 
-def _raw(source: Source, name: str) -> Plain:
+def _raw(source: Source, name: str, like: str) -> Plain:
     try:
-        return described_raw(source, name)
+        return described_raw(source, name, like)
     finally:
         source.close()

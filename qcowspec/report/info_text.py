@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from qcowspec.report.info import ID_ROOM, NAME_ROOM, SECOND, WORD, Plain
 from qcowspec.report.words import duration, printable
+from qcowspec.spec.profiles import OUTPUT, has
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -29,16 +30,21 @@ def as_json(data: Plain | list[Plain]) -> str:
     import re
 
     lines = json.dumps(data, indent=4)
-    # QEMU ends an empty list on a line of its own, and its escapes have capital letters.
-    lines = re.sub(r'^( *)("[a-z-]+": )\[\]', r"\1\2[\n\1]", lines, flags=re.MULTILINE)
+    # QEMU ends an empty list or object on a line of its own, and its escapes have capital letters.
+    lines = re.sub(r'^( *)("[a-z-]+": )(\[|\{)(\]|\})', r"\1\2\3\n\1\4", lines, flags=re.MULTILINE)
     return re.sub(ESCAPE, lambda found: found[1] + found[2].upper(), lines) + "\n"
 
 
-def as_text(descriptions: Iterable[Plain]) -> Iterator[str]:
-    """The descriptions, with an empty line between them."""
+def as_text(descriptions: Iterable[Plain], like: str = OUTPUT) -> Iterator[str]:
+    """The descriptions, with an empty line between them.
+
+    Args:
+        descriptions: What `qcowspec.report.info` says of images.
+        like: Whose text; the same as for the descriptions.
+    """
     before = ""
     for data in descriptions:
-        yield before + "".join(f"{printable(line)}\n" for line in _lines(data))
+        yield before + "".join(f"{printable(line)}\n" for line in _lines(data, like))
         before = "\n"
 
 
@@ -48,12 +54,8 @@ def size(count: int) -> str:
     return f"{count / (1 << 10 * unit):.3g} {UNITS[unit]}"
 
 
-def _lines(data: Plain) -> Iterator[str]:
-    yield f"image: {data['filename']}"
-    yield f"file format: {data['format']}"
-    yield f"virtual size: {size(data['virtual-size'])} ({data['virtual-size']} bytes)"
-    actual = data.get("actual-size")
-    yield f"disk size: {'unavailable' if actual is None else size(actual)}"
+def _lines(data: Plain, like: str) -> Iterator[str]:
+    yield from _sizes(data, "image", "file format", "virtual size")
     if data.get("encrypted"):
         yield "encrypted: yes"
     if "cluster-size" in data:
@@ -67,22 +69,68 @@ def _lines(data: Plain) -> Iterator[str]:
             yield f"backing file format: {data['backing-filename-format']}"
     if "snapshots" in data:
         yield "Snapshot list:"
-        yield from snapshot_lines(data["snapshots"])
+        yield from snapshot_lines(data["snapshots"], like)
     if "format-specific" in data:
         yield "Format specific information:"
         yield from _tree(data["format-specific"]["data"], 1)
+    for child in data.get("children", ()):
+        yield f"Child node '/{child['name']}':"
+        for line in _sizes(child["info"], "filename", "protocol type", "file length"):
+            yield f"    {line}"
 
 
-def snapshot_lines(snapshots: Iterable[Plain]) -> Iterator[str]:
+def _sizes(data: Plain, name: str, form: str, length: str) -> Iterator[str]:
+    """The first lines of a node, of which an image and its file have the same, by other words."""
+    yield f"{name}: {data['filename']}"
+    yield f"{form}: {data['format']}"
+    yield f"{length}: {size(data['virtual-size'])} ({data['virtual-size']} bytes)"
+    actual = data.get("actual-size")
+    yield f"disk size: {'unavailable' if actual is None else size(actual)}"
+
+
+class _Columns(NamedTuple):
+    """How a list of snapshots is laid out.
+
+    Attributes:
+        id, tag, vm_size: Widths of the first three columns; blanks are between them.
+        rest: The format of the others: date, clock, instruction count.
+        titles: The titles that changed: of the third and of the fifth column.
+        hours: Digits that the hours of a clock have at least.
+        uncounted: What stands for no instruction count.
+    """
+
+    id: int
+    tag: int
+    vm_size: int
+    rest: str
+    titles: tuple[str, str]
+    hours: int
+    uncounted: str
+
+
+def _columns(like: str) -> _Columns:
+    if has(like, "snapshot-columns"):
+        return _Columns(7, 16, 8, " {:>19} {:>15} {:>10}", ("VM_SIZE", "VM_CLOCK"), 4, "--")
+    tag, vm_size = (16, 8) if has(like, "snapshot-size-column") else (17, 7)
+    return _Columns(9, tag, vm_size, "{:>20}{:>13}{:>11}", ("VM SIZE", "VM CLOCK"), 2, "")
+
+
+def snapshot_lines(snapshots: Iterable[Plain], like: str = OUTPUT) -> Iterator[str]:
     """A table of snapshots, with its heading; times are local, as QEMU's are."""
-    yield f"{'ID':<10}{'TAG':<17}{'VM SIZE':>8}{'DATE':>20}{'VM CLOCK':>13}{'ICOUNT':>11}"
+    columns = _columns(like)
+    width = columns.vm_size
+    sized, clocked = columns.titles
+    yield f"{'ID':<{columns.id}} {'TAG':<{columns.tag}} {sized:>{width}}" + columns.rest.format(
+        "DATE", clocked, "ICOUNT"
+    )
     for data in snapshots:
-        clock = duration(data["vm-clock-sec"] * SECOND + data["vm-clock-nsec"])
+        clock = duration(data["vm-clock-sec"] * SECOND + data["vm-clock-nsec"], columns.hours)
         date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(data["date-sec"]))
         yield (
-            f"{_padded(data['id'], 9, ID_ROOM)} {_padded(data['name'], 16, NAME_ROOM)}"
-            f" {size(data['vm-state-size'] % WORD):>8}{date:>20}{clock:>13}"
-            f"{data.get('icount', ''):>11}"
+            f"{_padded(data['id'], columns.id, ID_ROOM)} "
+            f"{_padded(data['name'], columns.tag, NAME_ROOM)} "
+            f"{size(data['vm-state-size'] % WORD):>{width}}"
+            + columns.rest.format(date, clock, data.get("icount", columns.uncounted))
         )
 
 

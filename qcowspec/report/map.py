@@ -9,7 +9,7 @@ Source: qemu-img.c: img_map, dump_map_entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ def as_json(
     batches: Iterable[Status],
     *,
     empty_at: int | None = None,
+    present: bool = True,
     compressed: bool = False,
     lost: bool = False,
 ) -> Iterator[str]:
@@ -41,16 +42,28 @@ def as_json(
         batches: What `block_status` gives.
         empty_at: Where the range starts: qemu-img shows one entry of no bytes for an empty range.
             None for an empty array.
-        compressed: Write the key ``compressed`` too, as qemu-img does since version 8.2.
-        lost: Write the key ``lost`` too, which is ours.
+        present: Write the key ``present``: QEMU's change ``map-present``.
+        compressed: Write the key ``compressed``: its change ``map-compressed``.
+        lost: Write the key ``lost``, which is ours.
     """
+    keys = {
+        name: flag
+        for name, flag, is_written in (
+            ("present", Flag.PRESENT, present),
+            ("zero", Flag.ZERO, True),
+            ("data", Flag.DATA, True),
+            ("compressed", Flag.COMPRESSED, compressed),
+            ("lost", Flag.LOST, lost),
+        )
+        if is_written
+    }
     yield "["
     before = ""
     for batch in _portions(batches):
-        yield before + _entries(batch, compressed=compressed, lost=lost)
+        yield before + _entries(batch, keys)
         before = ",\n"
     if not before and empty_at is not None:
-        yield _template(0, 0, placed=False, compressed=compressed, lost=lost) % (empty_at, 0)
+        yield _template(keys, 0, 0, placed=False) % (empty_at, 0)
     yield "]\n"
 
 
@@ -107,15 +120,13 @@ def _portions(batches: Iterable[Status]) -> Iterator[Status]:
             yield batch.take(slice(first, first + AT_ONCE))
 
 
-def _entries(batch: Status, *, compressed: bool, lost: bool) -> str:
+def _entries(batch: Status, keys: Mapping[str, Flag]) -> str:
     """Entries with commas between them: one text for each kind of entry, filled in all at once."""
     placed = batch.offsets != NOWHERE
     kinds = batch.depths.astype(np.int64) << 8 | batch.flags.astype(np.int64) << 1 | placed
     unique, which = np.unique(kinds, return_inverse=True)
     templates = [
-        _template(
-            kind >> 8, kind >> 1 & 0x7F, placed=bool(kind & 1), compressed=compressed, lost=lost
-        )
+        _template(keys, kind >> 8, kind >> 1 & 0x7F, placed=bool(kind & 1))
         for kind in unique.tolist()
     ]
     text = ",\n".join(map(templates.__getitem__, which.tolist()))
@@ -125,18 +136,10 @@ def _entries(batch: Status, *, compressed: bool, lost: bool) -> str:
     return text % tuple(numbers[chosen].tolist())
 
 
-def _template(depth: int, flags: int, *, placed: bool, compressed: bool, lost: bool) -> str:
-    def flagged(flag: Flag) -> str:
-        return "true" if flags & flag else "false"
-
-    text = (
-        f'{{ "start": %d, "length": %d, "depth": {depth}, "present": {flagged(Flag.PRESENT)},'
-        f' "zero": {flagged(Flag.ZERO)}, "data": {flagged(Flag.DATA)}'
-    )
-    if compressed:
-        text += f', "compressed": {flagged(Flag.COMPRESSED)}'
-    if lost:
-        text += f', "lost": {flagged(Flag.LOST)}'
+def _template(keys: Mapping[str, Flag], depth: int, flags: int, *, placed: bool) -> str:
+    text = f'{{ "start": %d, "length": %d, "depth": {depth}'
+    for key, flag in keys.items():
+        text += f', "{key}": {"true" if flags & flag else "false"}'
     return text + (', "offset": %d}' if placed else "}")
 
 

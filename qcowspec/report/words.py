@@ -77,10 +77,10 @@ def moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def duration(nanoseconds: int) -> str:
-    """Nanoseconds as hours, minutes and seconds, the way qemu-img shows a VM clock."""
+def duration(nanoseconds: int, digits: int = 2) -> str:
+    """Nanoseconds as hours, of so many digits at least, minutes and seconds: a VM clock."""
     milliseconds = nanoseconds // 1_000_000
     seconds, milliseconds = divmod(milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
+    return f"{hours:0{digits}}:{minutes:02}:{seconds:02}.{milliseconds:03}"

@@ -45,6 +45,11 @@ class LocalFile(Source):
         return plain_path(self.name)
 
     @property
+    def is_device(self) -> bool:
+        """Whether it is a block device."""
+        return stat.S_ISBLK(os.fstat(self._fd).st_mode)
+
+    @property
     def version(self) -> tuple[int, int, int] | None:
         """Which file it is, and as of when: device, inode, nanoseconds of its last change."""
         found = os.fstat(self._fd)

@@ -19,6 +19,9 @@ PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
 Version = tuple[float, ...]
 """The numbers of a release, such as (7, 2, 13)."""
 
+OUTPUT = "qemu@7.2"
+"""The QEMU whose output `info` and `map` give where no other is asked for."""
+
 NEWEST: Version = tuple(map(int, MEASURED[-1].split(".")))
 """The version that the profile ``qemu`` speaks for: the newest that was measured."""
 
@@ -185,6 +188,11 @@ def _stands(qemu: Qemu, version: Version) -> bool:
     """Whether QEMU has a rule in a version."""
     since, until = qemu.since, qemu.until
     return (since is None or _has(version, since)) and (until is None or not _has(version, until))
+
+
+def has(profile: str, change: str) -> bool:
+    """Whether the QEMU of a profile has a change: see `qcow_parsers.versions.CHANGES`."""
+    return _has(check_profile(profile)[1], change)
 
 
 def _has(version: Version, change: str) -> bool:

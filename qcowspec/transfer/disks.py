@@ -24,6 +24,7 @@ def any_disk(
     format: str | None = None,
     allow: Iterable[str] = (),
     secret: bytes | None = None,
+    profile: str = "qemu",
 ) -> Iterator[Disk]:
     """A disk, with all its files open.
 
@@ -33,6 +34,7 @@ def any_disk(
             driver of QEMU's claims it.
         allow: Which second files may be opened.
         secret: The passphrase of an encrypted image.
+        profile: Another QEMU that has to open an image too: ``qemu@7.2``.
 
     Raises:
         Unsupported: The file's format is not stated, and QEMU's probe finds one not read here.
@@ -48,6 +50,7 @@ def any_disk(
         image = None
     if image is not None:
         with image:
+            image.check_opened(profile)
             disk = image.disk()
             disk.open_all()
             yield disk
