@@ -142,6 +142,12 @@ def qemu_img() -> QemuImg:
     return QemuImg()
 
 
+@pytest.fixture
+def _beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the images' folder: names are shown as they are given, and data files found by theirs."""
+    monkeypatch.chdir(DATA)
+
+
 # --- The dump -------------------------------------------------------------------------------------
 
 

@@ -11,8 +11,6 @@ those that do not are those of differences.toml, 1 they are not, 2 bad usage.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -29,12 +27,10 @@ from qcowspec.fuzzing.judging import judge
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS, Vector
 from qcowspec.spec.profiles import key_of, notices
 from qcowspec.spec.rules import BY_ID
+from tests.qemu import answer
 from tools import qemus
 
 DIFFERENCES = Path(__file__).with_name("differences.toml")
-
-TIMEOUT = 60
-"""Seconds: longer than QEMU takes for any of them."""
 
 NAME, BESIDE = "image", "data.raw"
 """The image's file name, and that of the data file which the bases name."""
@@ -91,24 +87,11 @@ class Difference:
         return self.said.partition("\n")[0]
 
 
-def run(folder: Path, *command: str) -> tuple[int, str]:
-    """Run a program of QEMU's; its exit status, negative where it died, and all that it says."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        timeout=TIMEOUT,
-        check=False,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "backslashreplace")
-
-
 def opened(vector: Vector, qemu: qemus.Qemu, folder: Path) -> Iterator[Difference]:
     """Whether `qemu-img info` opens a vector, and if not, with which message."""
     data, driver = vectors.image(vector), vectors.format_of(vector)
     (folder / NAME).write_bytes(data)
-    status, said = run(folder, qemu.program(), "info", "-f", driver, NAME)
+    status, said = answer(folder, qemu.program(), "info", "-f", driver, NAME)
     ours = judge(data, driver)
     expected, first = ours.verdict(qemu.profile), ours.first(qemu.profile)
     key = None if first is None else key_of(BY_ID[first], qemu.profile)
@@ -123,7 +106,7 @@ def met_later(vector: Vector, qemu: qemus.Qemu, folder: Path) -> Iterator[Differ
     (folder / NAME).write_bytes(vectors.image(vector))
     if vector.stage == "l2":  # what the tables say shows only where there is a data file
         (folder / BESIDE).write_bytes(bytes(DISK))
-    status, said = run(folder, *looks(rule, vectors.format_of(vector), qemu))
+    status, said = answer(folder, *looks(rule, vectors.format_of(vector), qemu))
     key = key_of(rule, qemu.profile)
     expected = vector.breaks and notices(rule, qemu.profile) is not None
     if (key in said) != expected:

@@ -15,17 +15,13 @@ from tests import qemu
 from tests.conformance.conftest import EVERY_IMAGE
 from tools.make_test_data import DATA, Image
 
+pytestmark = pytest.mark.usefixtures("_beside")
+
 SMALL = [image for image in EVERY_IMAGE if image.name != "v3-1tib.qcow2"]
 
 
 def run(*words: str | Path, **environment: str) -> Result:
     return CliRunner().invoke(qcowspec, [str(word) for word in words], env=environment)
-
-
-@pytest.fixture(autouse=True)
-def _beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """QEMU looks data files up in its working directory."""
-    monkeypatch.chdir(DATA)
 
 
 def by_qemu(image: Image, out: Path) -> bytes:

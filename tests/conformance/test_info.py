@@ -26,12 +26,6 @@ BY_JSON = "v3-backing-json.qcow2"
 """The file behind it is named by a json: description: we show the path that was opened."""
 
 
-@pytest.fixture
-def _beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are shown as they are given."""
-    monkeypatch.chdir(DATA)
-
-
 def ours(*words: str | Path) -> Result:
     result = CliRunner().invoke(qcowspec, ["info", *map(str, words)])
     assert not isinstance(result.exception, Exception), repr(result.exception)

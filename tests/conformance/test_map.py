@@ -27,12 +27,6 @@ pytestmark = pytest.mark.usefixtures("qemu_img", "_beside")
 GIVES_UP = "File contains external, encrypted or compressed clusters."
 
 
-@pytest.fixture
-def _beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """QEMU looks data files up in its working directory."""
-    monkeypatch.chdir(DATA)
-
-
 def ours(*words: str | Path, key: str | None = None) -> Result:
     secret = [] if key is None else ["--secret", "env:KEY"]
     command = ["map", "--allow", "same-dir", *secret, *map(str, words)]

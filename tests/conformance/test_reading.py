@@ -38,12 +38,6 @@ def snapshots(path: Path) -> list[str | None]:
         return [None, *(found.id_str.decode() for found in image.snapshots)]
 
 
-@pytest.fixture
-def _beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """QEMU looks data files up in its working directory."""
-    monkeypatch.chdir(DATA)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the images, beside which something may be written."""

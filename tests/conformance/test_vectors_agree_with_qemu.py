@@ -19,7 +19,8 @@ from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.vectors import Vector
 from qcowspec.spec.rules import BY_ID
 from tests.conformance import matrix
-from tests.conformance.matrix import ALL, LATER, NAME, run
+from tests.conformance.matrix import ALL, LATER, NAME
+from tests.qemu import answer
 from tools import qemus
 
 
@@ -78,7 +79,7 @@ def test_a_snapshot_that_qemu_does_not_load_is_not_read(vector: Vector, tmp_path
         for name in [snapshot.id_str.decode() for snapshot in image.snapshots]:
             # Where QEMU does not load what it finds by the id alone, it looks for a name.
             words = ("-l", f"snapshot.id={name}", "-O", "raw", NAME, "out")
-            status, said = run(tmp_path, "qemu-img", "convert", *words)
+            status, said = answer(tmp_path, "qemu-img", "convert", *words)
             try:
                 image.pread(0, 1, snapshot=name)
             except qcowspec.QcowError as error:
