@@ -118,7 +118,8 @@ def check(
         explain: Whether the owners of the clusters at fault are named.
         deep: Whether compressed clusters are inflated.
         chain: Whether the backing chain is followed, through the image's gate.
-        profile: Which QEMU decides what is opened: ``qemu``, or ``qemu@7.2``.
+        profile: Whose check it is: ``qemu``, or ``qemu@7.2``. It decides what is opened, and what
+            counts; the findings have what it does not look at as well.
         progress: Shows how far it is; see `qcowspec.check.findings.Progress`.
 
     Raises:
@@ -126,7 +127,7 @@ def check(
         Refused, Unreadable: The chain is followed, and cannot be.
     """
     _refuse(image, profile)
-    report = _run(image, Findings(shown), explain, deep, chain, progress or silent)
+    report = _run(image, Findings(shown, profile=profile), explain, deep, chain, progress or silent)
     if sentence := truncated(image.metadata):
         report.ahead = (sentence,)
     return report

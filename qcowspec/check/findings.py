@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from qcow_parsers.catalogue import Check, Effect, Rule
 
 from qcowspec.check.figures import OK
+from qcowspec.spec.profiles import notices
 from qcowspec.spec.rules import BY_ID
 
 SHOWN = 8
@@ -151,7 +152,12 @@ class Findings:
     """
 
     def __init__(
-        self, shown: int | None = SHOWN, *, rule: str | None = None, sink: Sink | None = None
+        self,
+        shown: int | None = SHOWN,
+        *,
+        rule: str | None = None,
+        sink: Sink | None = None,
+        profile: str = "qemu",
     ) -> None:
         """Keep at most `shown` places a rule; all of them for None.
 
@@ -159,8 +165,10 @@ class Findings:
             shown: See `Findings`.
             rule: A rule whose faults are not kept, but handed to `sink`.
             sink: Takes them.
+            profile: Whose check it is; a rule that came later is beyond that QEMU.
         """
         self.shown, self.step = shown, 0
+        self._profile = profile
         self._groups: dict[str, Group] = {}
         self._rule, self._sink, self._held = rule, sink, list[Fault]()
 
@@ -178,7 +186,10 @@ class Findings:
         if group is None:
             row = BY_ID[rule]
             assert row.check is not None, rule
-            group = self._groups[rule] = Group(row, row.check)
+            check = row.check
+            if row.qemu.since is not None and notices(row, self._profile) is None:
+                check = check._replace(effect="beyond-qemu", exit=None)
+            group = self._groups[rule] = Group(row, check)
         group.count += count
         if rule == self._rule:
             self._hand_on(faults)

@@ -93,6 +93,18 @@ def test_an_image_that_the_version_does_not_open_is_refused(tmp_path: Path) -> N
         assert "[encryption/luks-hash-sm3]" in done.stderr
 
 
+def test_a_rule_that_came_later_is_beyond_the_check_of_an_older_version(tmp_path: Path) -> None:
+    image = tmp_path / "reserved.qcow2"
+    vector = next(v for v in vectors.everything() if v.id == "l2/reserved/bit-1")
+    image.write_bytes(vectors.image(vector))
+    older = run("check", "--output=json", "--like", "qemu@5.2", image)
+    usual = run("check", "--output=json", image)
+
+    found = json.loads(older.stdout)["beyond-qemu"], json.loads(usual.stdout)["findings"]
+    assert (older.returncode, usual.returncode) == (0, 2)
+    assert [[group["rule"] for group in groups] for groups in found] == [["l2/reserved"]] * 2
+
+
 SNAPSHOT = {
     "id": "1",
     "name": "tag",
