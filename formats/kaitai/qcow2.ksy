@@ -998,6 +998,13 @@ types:
         doc: |
           The bitmap directory ends within BDRV_MAX_LENGTH. Not asked of one
           that is too large.
+      ok_bitmap_directory_read_signed:
+        value: >-
+          not ok_bitmap_directory_size
+          or bitmap_directory_offset <= QCOW2_MAX_TABLE_END - bitmap_directory_size
+        doc: |
+          The same as QEMU before 6.0 has it: the bitmap directory ends at or
+          below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
   crypto_extension:
     doc: Header extension that points at the encryption header, 16 bytes.
     doc-ref:
@@ -1024,6 +1031,12 @@ types:
         doc: |
           The LUKS header, QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends
           within BDRV_MAX_LENGTH.
+      ok_luks_read_signed:
+        value: offset <= QCOW2_MAX_TABLE_END - QCRYPTO_BLOCK_LUKS_HEADER_SIZE
+        doc: |
+          The same as QEMU before 6.0 has it: the LUKS header,
+          QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends at or below
+          INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
   l1_table:
     doc: An L1 table, in pages, so that a big one opens at once.
     doc-ref: 'docs/interop/qcow2: Cluster mapping'

@@ -928,6 +928,17 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_bitmap_directory_read', None)
 
         @property
+        def ok_bitmap_directory_read_signed(self):
+            """The same as QEMU before 6.0 has it: the bitmap directory ends at or
+            below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+            """
+            if hasattr(self, '_m_ok_bitmap_directory_read_signed'):
+                return self._m_ok_bitmap_directory_read_signed
+
+            self._m_ok_bitmap_directory_read_signed =  (((not (self.ok_bitmap_directory_size))) or (self.bitmap_directory_offset <= 9223372036854775807 - self.bitmap_directory_size))
+            return getattr(self, '_m_ok_bitmap_directory_read_signed', None)
+
+        @property
         def ok_bitmap_directory_size(self):
             """The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE
             bytes.
@@ -1023,6 +1034,18 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_luks_read = self.offset <= 9223372035781033984 - 592
             return getattr(self, '_m_ok_luks_read', None)
+
+        @property
+        def ok_luks_read_signed(self):
+            """The same as QEMU before 6.0 has it: the LUKS header,
+            QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends at or below
+            INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+            """
+            if hasattr(self, '_m_ok_luks_read_signed'):
+                return self._m_ok_luks_read_signed
+
+            self._m_ok_luks_read_signed = self.offset <= 9223372036854775807 - 592
+            return getattr(self, '_m_ok_luks_read_signed', None)
 
 
     class DataFile(KaitaiStruct):

@@ -872,6 +872,11 @@ class Qcow2(KaitaiStruct):
             """The bitmap directory ends within BDRV_MAX_LENGTH. Not asked of one
             that is too large.
             """
+        @property
+        def ok_bitmap_directory_read_signed(self) -> bool:
+            """The same as QEMU before 6.0 has it: the bitmap directory ends at or
+            below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+            """
 
     class CryptoExtension(KaitaiStruct):
         """Header extension that points at the encryption header, 16 bytes.
@@ -905,6 +910,12 @@ class Qcow2(KaitaiStruct):
         def ok_luks_read(self) -> bool:
             """The LUKS header, QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends
             within BDRV_MAX_LENGTH.
+            """
+        @property
+        def ok_luks_read_signed(self) -> bool:
+            """The same as QEMU before 6.0 has it: the LUKS header,
+            QCRYPTO_BLOCK_LUKS_HEADER_SIZE (592 bytes), ends at or below
+            INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
             """
 
     class L1Table(KaitaiStruct):

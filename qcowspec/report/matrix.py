@@ -11,7 +11,7 @@ from textwrap import wrap
 from typing import Any
 
 from qcow_parsers.catalogue import RULES, Rule
-from qcow_parsers.versions import CHANGES, DISTRIBUTIONS, MEASURED
+from qcow_parsers.versions import CHANGES, DISTRIBUTIONS, MEASURED, PROPOSED
 
 from qcowspec.report.catalogue import WHEN, cell, change_words, marks
 from qcowspec.report.style import Style, plain_style
@@ -122,6 +122,15 @@ def markdown() -> Iterator[str]:
             (f"`{each.id}`", change_words(each.id), each.says, "; ".join(each.source))
             for each in CHANGES.values()
         ),
+    )
+    yield ""
+    yield "## Proposed"
+    yield ""
+    yield "Sent to QEMU's list, and in no release: no rule and no profile knows it."
+    yield ""
+    yield from _markdown_table(
+        ("what", "says", "source"),
+        ((f"`{each.id}`", each.says, "; ".join(each.source)) for each in PROPOSED),
     )
     yield ""
     yield PROGRAMS

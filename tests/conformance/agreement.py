@@ -60,10 +60,13 @@ SUFFIXES = {".qcow", ".qcow2"}
 TIMEOUT = 60
 """Seconds after which QEMU is taken to have no answer."""
 
-SEGMENTATION_FAULT = -11
-DIES_OF = {SEGMENTATION_FAULT: "encryption/crypto-followed"}
-"""Signals that stand for a rule: before 10.0, `info` followed the null pointer of a LUKS image
-without its extension."""
+SEGMENTATION_FAULT, ABORT = -11, -6
+DIES_OF = {
+    SEGMENTATION_FAULT: ("encryption/crypto-followed",),
+    ABORT: ("l1/v1-read-signed", "backing/v1-file-offset-signed"),
+}
+"""Signals that stand for rules: before 10.0, `info` followed the null pointer of a LUKS image
+without its extension; before 6.0, a request from below 2^63 to above failed an assertion."""
 
 ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
 """The keys of the rules are the words of QEMU and of the C library, untranslated."""
@@ -193,10 +196,9 @@ def ask_qemu(path: Path, image_format: str, asked: Qemu | None = None) -> Answer
     if OUT_OF_MEMORY in message:
         return Answer(accepted=None)
     if done.returncode < 0:
-        rule = DIES_OF.get(done.returncode)
-        message = f"died of signal {-done.returncode}: {message}"
-        if rule is not None:
-            message += f" [{BY_ID[rule].qemu.key}]"
+        rules = DIES_OF.get(done.returncode, ())
+        keys = "".join(f" [{BY_ID[rule].qemu.key}]" for rule in rules)
+        message = f"died of signal {-done.returncode}: {message}{keys}"
     return Answer(accepted=done.returncode == 0, says=message)
 
 

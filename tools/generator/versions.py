@@ -4,6 +4,7 @@ Comes in: the rows. Goes out: the text of ``qcow_parsers/versions.py``. Refuses:
 whole, a change that stands twice, versions out of order.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import rows
@@ -17,6 +18,8 @@ _CHANGE = {
     "says": Key(rows.text),
     "source": Key(rows.text_or_texts),
 }
+
+_PROPOSED = {key: _CHANGE[key] for key in ("id", "says", "source")}
 
 _TEXT = '''\
 {header}
@@ -35,6 +38,14 @@ class Change(NamedTuple):
     source: tuple[str, ...]
 
 
+class Proposed(NamedTuple):
+    """An addition to the format that was sent to QEMU's list and is in no release."""
+
+    id: str
+    says: str
+    source: tuple[str, ...]
+
+
 MEASURED: Final[tuple[str, ...]] = {measured}
 """Oldest first. Each was asked about every vector, every case of the kit, images with one number at
 a limit and mutants."""
@@ -45,6 +56,8 @@ DISTRIBUTIONS: Final[Mapping[str, str]] = {distributions}
 CHANGES: Final[Mapping[str, Change]] = {{
 {changes}
 }}
+
+PROPOSED: Final[tuple[Proposed, ...]] = ({proposed})
 '''
 
 
@@ -53,12 +66,15 @@ class Versions:
 
     def __init__(self, formats: Path) -> None:
         complaints = Complaints()
-        found = rows.tables(formats / "qemu.toml", "measured", "change")
+        found = rows.tables(formats / "qemu.toml", "measured", "change", "proposed")
         self.measured, self.changes = found["measured"], found["change"]
+        self.proposed = found["proposed"]
         for row in self.measured:
             complaints.row(f"qemu.toml: measured {row.get('version')}", row, _VERSION)
         for row in self.changes:
             complaints.row(f"qemu.toml: change {row.get('id')}", row, _CHANGE)
+        for row in self.proposed:
+            complaints.row(f"qemu.toml: proposed {row.get('id')}", row, _PROPOSED)
         complaints.unique("qemu.toml", "change", self.ids)
         complaints.settle()
         order = rows.releases([row["version"] for row in self.measured])
@@ -77,13 +93,18 @@ class Versions:
             header=header,
             measured=literal(tuple(row["version"] for row in self.measured)),
             distributions={row["version"]: row["distribution"] for row in self.measured},
-            changes="\n".join(map(_change, self.changes)),
+            changes="\n".join(f"    {literal(row['id'])}: {_change(row)}," for row in self.changes),
+            proposed="".join(f"Proposed({_values(row, _PROPOSED)}), " for row in self.proposed),
         )
 
 
 def _change(row: Row) -> str:
-    values = (literal(_several(row[key]) if key in _SEVERAL else row[key]) for key in _CHANGE)
-    return f"    {literal(row['id'])}: Change({', '.join(values)}),"
+    return f"Change({_values(row, _CHANGE)})"
+
+
+def _values(row: Row, keys: Iterable[str]) -> str:
+    """The values of a row in the order of its keys."""
+    return ", ".join(literal(_several(row[k]) if k in _SEVERAL else row[k]) for k in keys)
 
 
 _SEVERAL = ("releases", "source")

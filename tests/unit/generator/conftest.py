@@ -141,6 +141,11 @@ QEMU = """
     releases = ["8.2.6", "9.1"]
     says = "It is later."
     source = "a commit"
+
+    [[proposed]]
+    id = "zoned"
+    says = "A bit."
+    source = ["a mail", "another"]
 """
 RULES = """
     [[rule]]

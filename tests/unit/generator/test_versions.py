@@ -17,6 +17,8 @@ def test_rows_become_a_module(formats: Path, load: Callable[[str], ModuleType]) 
     assert module.DISTRIBUTIONS["10.0.13"] == "Debian 13"
     (change,) = module.CHANGES.values()
     assert change == module.Change("later", ("8.2.6", "9.1"), "It is later.", ("a commit",))
+    (proposed,) = module.PROPOSED
+    assert proposed == module.Proposed("zoned", "A bit.", ("a mail", "another"))
 
 
 @pytest.mark.parametrize(
