@@ -25,7 +25,7 @@ from qcowspec.fuzzing.campaign.outcomes import Outcome
 from qcowspec.fuzzing.campaign.targets import Target
 from qcowspec.fuzzing.kit import readers, scoring
 from qcowspec.fuzzing.kit.case import SECRET
-from qcowspec.fuzzing.kit.expectations import PROFILES
+from qcowspec.fuzzing.kit.expectations import JUDGES
 from qcowspec.fuzzing.kit.scoring import ALL, RIGHT, Criteria, Row
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.spec import rules
@@ -163,6 +163,10 @@ class Reader:
         """Nothing is open."""
 
 
+DISTINCT = tuple({refused_by(each): each for each in reversed(JUDGES)}.values())[::-1]
+"""The profiles of the kit, without each version of QEMU that has the rules of a newer one."""
+
+
 def caught(rule: str, kit: Path, rows: Sequence[Row]) -> Caught | None:
     """How a kit sees that our validator, or our reader, lacks a rule; None if it does not.
 
@@ -189,7 +193,7 @@ def _runs(rule: str) -> Iterator[tuple[Criteria, Target]]:
         yield Criteria(reads=True, format_given=True), Reader(rule)
         yield Criteria(reads=True, format_given=True, unlocks=True), Reader(rule, SECRET)
         return
-    profiles = sorted(PROFILES, key=lambda profile: rule not in refused_by(profile))
+    profiles = sorted(DISTINCT, key=lambda profile: rule not in refused_by(profile))
     for names in (None, ALL):
         for profile in profiles:
             yield Criteria(profile, format_given=True, names=names), Validator(rule, profile)

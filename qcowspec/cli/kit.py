@@ -76,6 +76,7 @@ Examples:
   qcowspec kit run --reads stdout --target './reader {}' --only 'reading/*' kit
   qcowspec kit run --preset dissect --json -j 2 kit > score.json
   qcowspec kit run --names all --target 'qcowspec validate --json -f {format} {}' kit
+  qcowspec kit run --profile qemu@7.2 --target './reader {}' kit
 
 {} stands for the image's path, {format} for its format, {out} for the raw file that a reader has to
 write, {secret} for the passphrase of encrypted images. Without {format} the reader is judged by
@@ -167,7 +168,7 @@ def _scored(
     kit = Path(folder) if folder is not None else scratch / "kit"
     if folder is None:
         making.make(kit)
-    rows = scoring.cases(kit, only)
+    rows = scoring.judged_by(criteria.profile, scoring.cases(kit, only))
     if not rows:
         raise Unfit(f"{kit} has no such case")
     score = scoring.Score(criteria)

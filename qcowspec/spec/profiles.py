@@ -16,6 +16,9 @@ from qcow_parsers.versions import CHANGES, MEASURED
 PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
 """QEMU, librbd's reader today and in 2021, the format's document, a cloud operator."""
 
+VERSIONS = tuple(f"qemu@{'.'.join(each.split('.')[:2])}" for each in reversed(MEASURED))
+"""The profile of each measured QEMU's series, newest first."""
+
 Version = tuple[float, ...]
 """The numbers of a release, such as (7, 2, 13)."""
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import validate  # type: ignore[import-untyped]
 from qcow_parsers.catalogue import RULES
+from qcow_parsers.versions import MEASURED
 
 from qcowspec.cli import qcowspec
 from qcowspec.fuzzing.campaign.naming import named
@@ -19,9 +20,10 @@ from qcowspec.fuzzing.campaign.outcomes import Outcome
 from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.case import Case
 from qcowspec.fuzzing.kit.cases import STREAM, everything
-from qcowspec.fuzzing.kit.expectations import digest, on_record
+from qcowspec.fuzzing.kit.expectations import JUDGES, RECORD, as_text, digest, on_record
 from qcowspec.fuzzing.kit.scoring import Criteria
 from qcowspec.fuzzing.places import Unfit
+from qcowspec.spec.profiles import VERSIONS, refused_by
 
 ROOT = Path(__file__).parents[2]
 CASES = tuple(everything())
@@ -87,6 +89,26 @@ def test_every_rule_has_a_case_that_breaks_it_and_one_that_does_not() -> None:
     }
 
 
+def test_a_version_of_qemu_is_on_record_where_it_differs_from_the_newest() -> None:
+    record = json.loads(RECORD.read_text())
+
+    for row in record.values():
+        for said in (row["verdict"], row.get("reason", {})):
+            same = [each for each in VERSIONS if each in said and said[each] == said.get("qemu")]
+            assert same == []
+    assert as_text(on_record()) == RECORD.read_text()
+    assert {tuple(each.verdict) for each in on_record().values()} == {JUDGES}
+
+
+def test_a_verdict_is_that_of_the_broken_rules_that_count() -> None:
+    """And so the verdict of a version that is not on record follows from them."""
+    for case, each in on_record().items():
+        rejects = {judge for judge in JUDGES if refused_by(judge) & set(each.rules)}
+
+        assert {judge for judge in JUDGES if each.verdict[judge] == "rejects"} == rejects, case
+        assert set(each.reason) == rejects, case
+
+
 def test_images_are_those_on_record() -> None:
     small = [case for case in CASES if on_record()[case.id].length < 1 << 20]
     drawn = random.Random(7).sample(small, MANY)
@@ -100,7 +122,10 @@ def test_the_manifest_is_as_its_schema_says() -> None:
     schema = json.loads((ROOT / "docs" / "kit.schema.json").read_text())
     rows = [making.row(case, on_record()[case.id]) for case in CASES]
 
-    validate({"schema": making.SCHEMA, "cases": rows}, schema)
+    manifest = {"schema": making.SCHEMA, "measured": making.versions(), "cases": rows}
+    validate(manifest, schema)
+    assert set(making.versions().values()) == set(MEASURED)
+    assert making.versions()["qemu"] == MEASURED[-1]
 
 
 def test_files_are_those_of_the_manifest(kit: Path) -> None:
@@ -166,6 +191,7 @@ def test_a_command_gives_its_bytes_where_it_says(reads: str, command: str, kit: 
         ["--target", "true"],
         ["--target", "true {}", "--only", "nothing"],
         ["--target", "true {}", "-p", "odd"],
+        ["--target", "true {}", "-p", "qemu@odd"],
         ["--target", "true {}", "--reads", "{out}"],
         [],
     ],
@@ -221,6 +247,45 @@ def test_our_validator_names_what_the_kit_names(kit: Path) -> None:
     result = run(kit, *only, "-p", "spec", "--names", "all", "-j", "2", "--target", target)
 
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("profile", "full", "basis"),
+    [
+        ("qemu@5.2", "qemu@5.2.0", "measured with 5.2.0"),
+        ("qemu@7.2.22", "qemu@7.2.22", "measured with 7.2.22"),
+        ("qemu@5.2.99", "qemu@5.2.99", "not measured: 5.2.0 of its series was"),
+        (
+            "qemu@6.1",
+            "qemu@6.1",
+            "not measured: between 5.2.0 and 7.2.22, by the releases that QEMU's changes name",
+        ),
+    ],
+)
+def test_a_reader_is_scored_by_any_version_of_qemu(
+    profile: str, full: str, basis: str, kit: Path
+) -> None:
+    target = "python:qcowspec.fuzzing.kit.readers:name {format} " + profile
+    line = ("-p", profile, "--only", "rules/*", "--names", "all", "--target", target)
+
+    score = json.loads(run(kit, *line, "--json").stdout)
+    printed = run(kit, *line)
+
+    assert (score["profile"], score["basis"], score["findings"]) == (full, basis, [])
+    assert printed.exit_code == 0
+    assert (f"{full} was {basis}\n" in printed.stdout) == (not score["measured"])
+
+
+def test_a_version_makes_the_difference(kit: Path) -> None:
+    """5.2 reads an L1 table of version 1 anywhere below 2^63."""
+    only = ("--only", "rules/l1/v1-read*", "--target")
+    target = "python:qcowspec.fuzzing.kit.readers:name {format} qemu@5.2"
+
+    older = run(kit, "-p", "qemu@5.2", *only, target)
+    newer = run(kit, "-p", "qemu@6.1", *only, target)
+
+    assert (older.exit_code, newer.exit_code) == (0, 1)
+    assert "accepted " in newer.stdout
 
 
 def test_a_reader_that_names_has_to_be_told_the_format(kit: Path) -> None:
@@ -301,6 +366,38 @@ LOCKED = {
 )
 def test_marks(criteria: Criteria, outcome: Outcome, mark: str) -> None:
     assert criteria.mark(LOCKED, outcome) == mark
+
+
+def test_a_version_between_is_judged_by_the_broken_rules() -> None:
+    row = NAMED | {"probed": NAMED["verdict"], "broken": ["backing/data-file-found"]}
+
+    [older] = scoring.judged_by("qemu@8.1", [row])
+    [newer] = scoring.judged_by("qemu@9.1", [row])
+
+    assert (older["verdict"]["qemu@8.1"], older["probed"]["qemu@8.1"]) == ("rejects", "rejects")
+    assert older["rules"]["qemu@8.1"] == ["backing/data-file-found"]
+    assert (newer["verdict"]["qemu@9.1"], newer["rules"]["qemu@9.1"]) == ("accepts", [])
+
+
+@pytest.mark.parametrize(("profile", "read"), [("qemu@5.2", None), ("qemu@7.2", "fails")])
+def test_a_disk_is_not_asked_for_where_a_version_lacks_the_rule(
+    profile: str, read: str | None
+) -> None:
+    row = FAILS | {"probed": FAILS["verdict"], "why": "l2/v1-table-read"}
+
+    [found] = scoring.judged_by(profile, [row])
+
+    assert found["read"] == read
+
+
+def test_where_the_probe_finds_another_format_a_version_between_has_no_verdict() -> None:
+    row = NAMED | {"probed": {"qemu": "accepts"}}
+
+    [found] = scoring.judged_by("qemu@8.1", [row])
+
+    assert Criteria("qemu@8.1", format_given=True).answer(found) == "accepts"
+    with pytest.raises(Unfit, match=r"no verdicts of qemu@8\.1"):
+        Criteria("qemu@8.1").answer(found)
 
 
 CASE = {

@@ -20,9 +20,8 @@ from qcow_parsers.catalogue import RULES
 from qcowspec.cli import qcowspec
 from qcowspec.fuzzing.kit import making, scoring
 from qcowspec.fuzzing.kit.case import SECRET
-from qcowspec.fuzzing.kit.expectations import PROFILES
 from qcowspec.fuzzing.kit.scoring import ALL, Criteria, Row, Score, marks
-from tests.planted import ELSEWHERE, Reader, Validator, caught, planted
+from tests.planted import DISTINCT, ELSEWHERE, Reader, Validator, caught, planted
 
 SLOW = {
     "bitmaps/count-maximum",
@@ -60,7 +59,7 @@ def test_a_missing_rule_is_caught(rule: str, kit: Path, rows: Sequence[Row]) -> 
     assert caught(rule, kit, rows) is not None
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", DISTINCT)
 def test_a_validator_that_lacks_nothing_is_right(
     profile: str, kit: Path, rows: Sequence[Row]
 ) -> None:

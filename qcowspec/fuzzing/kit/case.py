@@ -34,7 +34,7 @@ class Case:
         aes: Whether its data are encrypted by AES without LUKS.
         fails: Why reading it must fail, though it opens; None if reading must not fail.
         asked: Whether the bytes of its disk are tested.
-        differs: How QEMU 7.2 differs, and why.
+        differs: How every measured QEMU differs, and why.
     """
 
     id: str

@@ -18,19 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from qcowspec.errors import QcowError
-from qcowspec.fuzzing.judging import Judgement, disk_sha256, judge
+from qcowspec.fuzzing.judging import QEMU, Judgement, disk_sha256, judge
 from qcowspec.fuzzing.kit.case import Case
-from qcowspec.fuzzing.vectors import ACCEPTS
+from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.image import open as open_image
 from qcowspec.reader.verdict import look_at_data_file
 from qcowspec.sources.gate import gate_of
+from qcowspec.spec.profiles import PROFILES, VERSIONS
 
 RECORD = Path(__file__).with_name("expected.json")
 
-PROFILES = ("qemu", "qemu@7.2", "qemu@5.2", "librbd", "librbd-v1", "spec", "untrusted")
-"""The profiles on record; the kit was compared with QEMU 7.2, and 5.2 is the oldest profile."""
+JUDGES = (QEMU, *VERSIONS, *(profile for profile in PROFILES if profile != QEMU))
+"""The profiles of the record: each measured QEMU's is one."""
 
 BYTES, FAILS = "bytes", "fails"
+
+BY_PROFILE = ("verdict", "probed", "reason")
+"""What an expectation has by profile."""
 
 LARGEST_DISK = 64 << 20
 """Bytes of the largest disk that is read."""
@@ -44,7 +48,7 @@ class Expectation:
         length: Bytes of the image file.
         sha256: SHA-256 of the image file.
         files: The other files, by name: bytes and SHA-256.
-        verdict: Whether each profile ``accepts`` or ``rejects`` it, given its format.
+        verdict: Whether each of `JUDGES` ``accepts`` or ``rejects`` it, given its format.
         probed: The same for a reader that probes, if it differs.
         reason: The rule that each profile reports, if it rejects.
         rules: All broken rules that count for one of the profiles.
@@ -81,12 +85,32 @@ def as_text(record: Mapping[str, Expectation]) -> str:
 
 
 def _row(expected: Expectation) -> dict[str, Any]:
-    return {name: value for name, value in asdict(expected).items() if value not in (None, {}, ())}
+    """A case's row: a version of QEMU stands in it only where it differs from the newest."""
+    row = asdict(expected)
+    for name in BY_PROFILE:
+        newest = row[name].get(QEMU)
+        row[name] = {
+            profile: value
+            for profile, value in row[name].items()
+            if profile not in VERSIONS or value != newest
+        }
+    return {name: value for name, value in row.items() if value not in (None, {}, ())}
 
 
 def _from_row(row: dict[str, Any]) -> Expectation:
     files = {name: (length, digest) for name, (length, digest) in row.get("files", {}).items()}
-    return Expectation(**row | {"files": files, "rules": tuple(row.get("rules", ()))})
+    full = {name: _with_versions(row[name]) for name in BY_PROFILE if name in row}
+    if "reason" in full:
+        rejected = full["verdict"]
+        full["reason"] = {p: r for p, r in full["reason"].items() if rejected[p] == REJECTS}
+    return Expectation(**row | full | {"files": files, "rules": tuple(row.get("rules", ()))})
+
+
+def _with_versions(said: Mapping[str, str]) -> dict[str, str]:
+    """What each of `JUDGES` says, by a row's words."""
+    newest = dict.fromkeys(VERSIONS, said[QEMU]) if QEMU in said else {}
+    full = {**newest, **said}
+    return {profile: full[profile] for profile in JUDGES if profile in full}
 
 
 def digest(data: bytes) -> str:
@@ -105,12 +129,12 @@ def expect(case: Case, folder: Path) -> Expectation:
     told, probed = judge(data, case.format), judge(data)
     for each in (told, probed):
         look_at_data_file(each.judge, str(folder / case.name), gate_of("same-dir"))
-    verdict = told.verdicts(PROFILES)
-    found = probed.verdicts(PROFILES)
+    verdict = told.verdicts(JUDGES)
+    found = probed.verdicts(JUDGES)
     read, size, guest, why = None, None, None, None
-    if case.asked and verdict["qemu"] == ACCEPTS:
+    if case.asked and verdict[QEMU] == ACCEPTS:
         read, size, guest, why = _read(case, folder / case.name)
-        if why not in (case.rule, *told.broken(PROFILES)):
+        if why not in (case.rule, *told.broken(JUDGES)):
             why = None
     return Expectation(
         length=len(data),
@@ -119,7 +143,7 @@ def expect(case: Case, folder: Path) -> Expectation:
         verdict=verdict,
         probed={} if found == verdict else found,
         reason=_reasons(told),
-        rules=told.broken(PROFILES),
+        rules=told.broken(JUDGES),
         read=read,
         size=size,
         guest=guest,
@@ -128,7 +152,7 @@ def expect(case: Case, folder: Path) -> Expectation:
 
 
 def _reasons(found: Judgement) -> dict[str, str]:
-    reasons = {profile: found.first(profile) for profile in PROFILES}
+    reasons = {profile: found.first(profile) for profile in JUDGES}
     return {profile: rule for profile, rule in reasons.items() if rule is not None}
 
 

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qcowspec.fuzzing.judging import counting_for
+from qcowspec.fuzzing.judging import QEMU, counting_for
 from qcowspec.fuzzing.kit.case import Case
 from qcowspec.fuzzing.kit.cases import everything
 from qcowspec.fuzzing.kit.expectations import FAILS, Expectation, digest, on_record
 from qcowspec.fuzzing.places import Unfit
+from qcowspec.spec.profiles import VERSIONS, measured
 from qcowspec.transfer.files import write_bytes
 
 MANIFEST = "manifest.json"
@@ -41,10 +42,15 @@ def make(folder: Path, done: Callable[[], None] = lambda: None) -> list[dict[str
             raise Unfit(f"{case.id} is not on record; run python tools/kit.py")
         rows.append(_written(case, expected, folder))
         done()
-    manifest = {"schema": SCHEMA, "cases": rows}
+    manifest = {"schema": SCHEMA, "measured": versions(), "cases": rows}
     text = (json.dumps(manifest, indent=1, sort_keys=False) + "\n").encode()
     write_bytes(str(folder / MANIFEST), text)
     return rows
+
+
+def versions() -> dict[str, str | None]:
+    """The measured version of QEMU that each of its profiles stands for."""
+    return {profile: measured(profile) for profile in (QEMU, *VERSIONS)}
 
 
 def _written(case: Case, expected: Expectation, folder: Path) -> dict[str, Any]:

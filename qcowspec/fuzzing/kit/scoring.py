@@ -18,6 +18,8 @@ from pathlib import Path, PurePosixPath
 from queue import SimpleQueue
 from typing import Any
 
+from qcow_parsers.catalogue import RULES
+
 from qcowspec.errors import reason_of
 from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
 from qcowspec.fuzzing.campaign.targets import FORMAT, Target
@@ -26,6 +28,7 @@ from qcowspec.fuzzing.kit.making import MANIFEST, SCHEMA
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.report.verdicts import basis
+from qcowspec.spec.profiles import VERSIONS, full_name, notices, refused_by
 
 KEY = "{secret}"
 """Placeholder in a command for the passphrase of encrypted images."""
@@ -233,6 +236,44 @@ def cases(folder: Path, only: Sequence[str] = ()) -> list[Row]:
         if not _is_case(row):
             raise Unfit(f"{path}: cases[{index}] is no case as docs/kit.schema.json has them")
     return [r for r in rows if not only or any(fnmatchcase(r["id"], each) for each in only)]
+
+
+def judged_by(profile: str, rows: Sequence[Row]) -> list[Row]:
+    """The cases with the right answers of any version of QEMU.
+
+    A version that was measured has those of its series. For any other, and in a kit that is older
+    than the measurement, the broken rules that count for it decide. A disk that cannot be read for
+    a rule that the version lacks is not asked for. Other profiles change nothing.
+    """
+    if not profile.startswith("qemu@"):
+        return list(rows)
+    try:
+        same = next((each for each in VERSIONS if full_name(each) == full_name(profile)), profile)
+        counting = refused_by(profile)
+    except ValueError:
+        return list(rows)
+    lacks = {rule.id for rule in RULES if notices(rule, profile) is None}
+    judged = (_judged_by(profile, same, counting, row) for row in rows)
+    return [{**row, "read": None} if row.get("why") in lacks else row for row in judged]
+
+
+def _judged_by(profile: str, same: str, counting: frozenset[str], row: Row) -> Row:
+    verdict, probed, rules = row["verdict"], row["probed"], row.get("rules")
+    if profile in verdict or not isinstance(rules, dict):
+        return row
+    if same in verdict:
+        keys = ("verdict", "probed", "rules")
+        return {**row, **{key: {**row[key], profile: row[key][same]} for key in keys}}
+    named = [rule for rule in row["broken"] if rule in counting]
+    answer = {profile: REJECTS if named else ACCEPTS}
+    # The rules are those of an image whose format is given.
+    found = {**probed, **answer} if probed == verdict else probed
+    return {
+        **row,
+        "verdict": {**verdict, **answer},
+        "probed": found,
+        "rules": {**rules, profile: named},
+    }
 
 
 def _is_case(row: Any) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from qcowspec.fuzzing.campaign.outcomes import FAULTS
 from qcowspec.fuzzing.kit.scoring import RIGHT, Score
+from qcowspec.report.verdicts import basis
 
 COLUMNS = ("asked", "right", "accepted", "rejected", "wrong bytes", "misnamed", "faults")
 
@@ -25,6 +26,9 @@ def lines(score: Score, *, findings: bool = True) -> Iterator[str]:
     rules = score.by("rule")
     whole = sum(set(count) == {RIGHT} for count in rules.values())
     yield f"rules: {whole} of {len(rules)} held in every case\n"
+    judge = basis(score.criteria.profile)
+    if judge["measured"] is False:
+        yield f"{judge['profile']} was {judge['basis']}\n"
     if not findings:
         return
     for mark in score.findings:
