@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qcow_parsers import constants as c
 
-from qcowspec.check.arrays import Numbers, Words
+from qcowspec.check.arrays import Flags, Numbers, Words
 from qcowspec.check.findings import Fault, Findings, Owned, Progress, Sink, silent
 from qcowspec.check.layout import Layout
 from qcowspec.sources.batches import read_tables
@@ -40,6 +40,7 @@ class Entries:
         table: Which table each is of, by its number in the layout's `tables`.
         index: Which entry of the table.
         values: The entries.
+        subclusters: Their subcluster bitmaps; 0 without extended L2 entries.
         done: Tables that were read so far.
         total: All tables.
     """
@@ -47,21 +48,24 @@ class Entries:
     table: Numbers
     index: Numbers
     values: Words
+    subclusters: Words
     done: int
     total: int
 
 
-def entries(layout: Layout) -> Iterator[Entries]:
-    """The entries of all L2 tables, each table once."""
+def entries(layout: Layout, chosen: Flags | None = None) -> Iterator[Entries]:
+    """The entries of all L2 tables, or of those that are chosen, each table once."""
     geometry, tables = layout.geometry, layout.tables
-    here = np.flatnonzero(tables.offsets < np.uint64(layout.source.length))
+    held = tables.offsets < np.uint64(layout.source.length)
+    here = np.flatnonzero(held if chosen is None else held & chosen)
     words = geometry.l2_entry_size // c.L2E_SIZE_NORMAL
     size = geometry.l2_table_size
     for part, rows in read_tables(layout.source, tables.offsets[here], size, batch=BATCH):
-        values = rows.view(">u8").reshape(len(rows), -1, words)[:, :, 0]
-        row, index = np.nonzero(values)
+        values = rows.view(">u8").reshape(len(rows), -1, words)
+        row, index = np.nonzero(values[:, :, 0])
         used = values[row, index].astype(np.uint64)
-        yield Entries(here[part][row], index, used, part.stop, len(here))
+        bits = used[:, 1] if words > 1 else np.zeros_like(used[:, 0])
+        yield Entries(here[part][row], index, used[:, 0], bits, part.stop, len(here))
 
 
 class Wanted:

@@ -107,6 +107,11 @@ class Names:
         table = self._first(place)
         return 0 if table is None else (place - table.offset) // c.L1E_SIZE
 
+    def prefix(self, place: int) -> str:
+        """What the paths of the table begin with that has the entry at a host offset."""
+        table = self._first(place)
+        return "" if table is None else table.prefix
+
     def guest(self, place: int, index: int = 0) -> int:
         """Guest offset of what the entry at a host offset maps, or one of its L2 table's."""
         return self.index(place) * self.geometry.l2_span + index * self.geometry.cluster_size

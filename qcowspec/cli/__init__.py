@@ -29,6 +29,7 @@ COMMANDS = {
     "info": "Describe an image: sizes, features, snapshots, bitmaps, backing file.",
     "map": "List the ranges of the disk, and where the bytes of each are.",
     "check": "Compare references with refcounts, and find overlaps.",
+    "usage": "Account for every byte of the file, and find bytes that no reader looks at.",
     "convert": "Write what the guest sees to a raw file.",
     "compare": "Check whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",

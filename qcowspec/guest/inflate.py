@@ -81,6 +81,30 @@ FIRST = 1 << 10
 """Bytes that hold the first block's codes, and the first symbol: 286 + 30 lengths of 14 bits."""
 
 
+def stream_end(payload: Payload, size: int, *, zstd: bool) -> int:
+    """How many bytes of a payload are looked at; all of one that does not inflate.
+
+    Args:
+        payload: The bytes that the L2 entry claims.
+        size: Bytes of a cluster.
+        zstd: Whether it is zstd frames, and not a deflate stream.
+    """
+    if zstd:
+        import zstandard
+
+        try:
+            return _frame_by_frame(zstandard.ZstdDecompressor(), payload, size)[1]
+        except (NotInflatable, zstandard.ZstdError):
+            return len(payload)
+    stream = zlib.decompressobj(WINDOW)
+    try:
+        if len(stream.decompress(payload, size)) < size:
+            return len(payload)
+    except zlib.error:
+        return len(payload)
+    return len(payload) - len(stream.unconsumed_tail) - len(stream.unused_data)
+
+
 _of_thread = threading.local()  # a decompressor of zstandard serves one thread at a time
 
 
@@ -104,7 +128,7 @@ def zstandard_frames(payload: Payload, size: int) -> bytes:
         if zstandard.frame_content_size(payload) == size:
             data: bytes = decompressor.decompress(payload, allow_extra_data=True)
             return data
-        return _frame_by_frame(decompressor, payload, size)
+        return _frame_by_frame(decompressor, payload, size)[0]
     except zstandard.ZstdError as error:
         raise _kind_of_damage(payload)(str(error)) from error
 
@@ -122,8 +146,14 @@ def _kind_of_damage(payload: Payload) -> type[NotInflatable]:
     return NotInflatable
 
 
-def _frame_by_frame(decompressor: zstandard.ZstdDecompressor, payload: Payload, size: int) -> bytes:
-    """The same for several frames, and for those that do not state their content's size."""
+def _frame_by_frame(
+    decompressor: zstandard.ZstdDecompressor, payload: Payload, size: int
+) -> tuple[bytes, int]:
+    """The same for several frames, and for those that do not state their content's size.
+
+    Returns:
+        The cluster, and where the last frame ends in the payload.
+    """
     import zstandard
 
     view, at, left = memoryview(payload), 0, size
@@ -151,7 +181,7 @@ def _frame_by_frame(decompressor: zstandard.ZstdDecompressor, payload: Payload, 
         piece = decompressor.decompress(frame, max_output_size=left)
         pieces.append(piece)
         left -= len(piece)
-    return b"".join(pieces)
+    return b"".join(pieces), at
 
 
 # --- Where a zstd frame ends (RFC 8878, section 3.1) ----------------------------------------------

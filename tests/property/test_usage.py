@@ -1,0 +1,116 @@
+"""Every byte of an image file is in one tile of `usage`, whatever the image is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from qcowspec.check import owners
+from qcowspec.check.tiles import Kind
+from qcowspec.check.usage import Tile, Usage
+from qcowspec.errors import QcowError
+from qcowspec.fuzzing import vectors
+from qcowspec.fuzzing.mutations import mutate
+from qcowspec.fuzzing.places import Places
+from qcowspec.image import Image, lay_open
+from qcowspec.spec.metadata import Format
+from tests.every import every
+from tests.property.real_images import IMAGES, SMALL_IMAGES
+
+BASES = [path for path in SMALL_IMAGES if path.stat().st_size < 64 << 10]
+
+UNREFERENCED = {Kind.LEAKED, Kind.FREE, Kind.TAIL}
+
+
+def tiles(image: Image, *, deep: bool = False) -> list[Tile]:
+    """All tiles of an image, and nothing where there is none to be had."""
+    try:
+        return list(Usage(image, deep=deep))
+    except QcowError:
+        return []
+
+
+def assert_tiled(image: Image, found: list[Tile]) -> None:
+    """The tiles lie side by side, and none is empty."""
+    edges = [0, *(tile.end for tile in found)]
+    assert [tile.offset for tile in found] == edges[:-1]
+    assert all(tile.length > 0 for tile in found)
+    assert edges[-1] == image.source.length
+    kinds = [(tile.kind, tile.also) for tile in found]
+    assert all(one != other for one, other in pairwise(kinds))
+
+
+def assert_owned(image: Image, found: list[Tile]) -> None:
+    """The clusters that nothing references are those of `owners`, which counts as QEMU does."""
+    if image.format is Format.QCOW:
+        return
+    size, length = image.geometry.cluster_size, image.source.length
+    named = np.zeros(image.geometry.clusters(length), bool)
+    for tile in found:
+        if tile.kind not in UNREFERENCED:
+            named[tile.offset // size : (tile.end - 1) // size + 1] = True
+    owned = owners(image)[: len(named)] != 0
+
+    assert np.flatnonzero(named & ~owned).tolist() == []
+    # What ends a whole cluster past the end of the file is not counted, nor a LUKS header's ends.
+    assert np.flatnonzero(owned & ~named).tolist() == []
+
+
+@every("path", IMAGES, ids=lambda path: path.name)
+def test_tiles_of_real_images(path: Path) -> None:
+    with lay_open(path) as image:
+        found = tiles(image, deep=True)
+        data = path.read_bytes()
+
+        assert_tiled(image, found)
+        assert_owned(image, found)
+        for tile in found:
+            if tile.kind.is_cavity:
+                part = data[tile.offset : tile.end]
+                assert tile.nonzero == len(part) - part.count(0)
+            assert tile.also == ()
+
+
+def mutants() -> Iterator[tuple[str, bytes]]:
+    for path in BASES:
+        seed = Places(path.read_bytes())
+        for number in range(MUTANTS):
+            made = mutate(seed, Random(number), most=3)
+            yield f"{path.name}-{number}", made.data
+
+
+MUTANTS = 12
+
+LONG = {"snapshots/count/65536"}
+"""Vectors that take ten seconds."""
+
+
+def broken() -> Iterator[tuple[str, bytes]]:
+    """Vectors and mutants."""
+    for vector in vectors.everything():
+        if vector.id not in LONG:
+            yield vector.id, vectors.image(vector)
+    yield from mutants()
+
+
+def test_tiles_of_vectors_and_mutants() -> None:
+    tiled = 0
+    for name, data in broken():
+        try:
+            image = lay_open(data)
+        except QcowError:
+            continue
+        with image:
+            found = tiles(image)
+            tiled += bool(found)
+            try:
+                if found:
+                    assert_tiled(image, found)
+            except AssertionError as error:
+                raise AssertionError(name) from error
+
+    assert tiled > 500
