@@ -174,8 +174,9 @@ class Qcow2Claims(Claimant):
         first, count = claims.start // size, self.geometry.clusters(claims.end - claims.start)
         stored = np.zeros(count, layout.stored.dtype)
         layout.stored.load(first, stored)
-        held = (first + np.flatnonzero(stored)) * size
-        claims.add(Kind.LEAKED, held, held + size)
+        held = np.concatenate([[False], stored != 0, [False]])
+        edges = (first + np.flatnonzero(held[1:] != held[:-1])) * size
+        claims.add(Kind.LEAKED, edges[::2], edges[1::2])
         for structure in self._structures:
             claims.add(*structure)
         offsets = layout.tables.offsets.astype(np.int64)

@@ -109,9 +109,11 @@ class Tiles:
 
     def __iter__(self) -> Iterator[tuple[int, int, Kind, tuple[Kind, ...]]]:
         """Start, end, kind, and the kinds that overlap it with no right to."""
-        columns = (self.starts.tolist(), self.ends.tolist(), self.masks.tolist())
-        for start, end, mask in zip(*columns, strict=True):
-            yield start, end, *meaning(mask)
+        for first in range(0, len(self.starts), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            columns = (side[some].tolist() for side in (self.starts, self.ends, self.masks))
+            for start, end, mask in zip(*columns, strict=True):
+                yield start, end, *meaning(mask)
 
 
 @cache
@@ -179,6 +181,9 @@ class Claims:
         starts, ends = (np.concatenate(side) for side in zip(*held, strict=True))
         return union(starts, ends)
 
+
+AT_ONCE = 1 << 14
+"""Tiles that become Python's numbers together."""
 
 HELD = 1 << 21
 """Ranges of one kind that are held before those that touch are joined."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import pytest
 
-from qcowspec.check import owners
+from qcowspec.check import owners, usage
+from qcowspec.check.ownership import overlapping
 from qcowspec.check.tiles import Kind
 from qcowspec.check.usage import Tile, Usage
 from qcowspec.errors import QcowError
@@ -19,7 +21,7 @@ from qcowspec.fuzzing.places import Places
 from qcowspec.image import Image, lay_open
 from qcowspec.spec.metadata import Format
 from tests.every import every
-from tests.property.real_images import IMAGES, SMALL_IMAGES
+from tests.property.real_images import DATA, IMAGES, SMALL_IMAGES
 
 BASES = [path for path in SMALL_IMAGES if path.stat().st_size < 64 << 10]
 
@@ -56,8 +58,13 @@ def assert_owned(image: Image, found: list[Tile]) -> None:
     owned = owners(image)[: len(named)] != 0
 
     assert np.flatnonzero(named & ~owned).tolist() == []
-    # What ends a whole cluster past the end of the file is not counted, nor a LUKS header's ends.
     assert np.flatnonzero(owned & ~named).tolist() == []
+
+
+def assert_overlaps(image: Image, found: list[Tile]) -> None:
+    """What `check` calls an overlap is one; it does not look at what ends past the file's end."""
+    if image.format is Format.QCOW2 and overlapping(owners(image)).any():
+        assert any(tile.also for tile in found)
 
 
 @every("path", IMAGES, ids=lambda path: path.name)
@@ -110,7 +117,44 @@ def test_tiles_of_vectors_and_mutants() -> None:
             try:
                 if found:
                     assert_tiled(image, found)
+                    assert_overlaps(image, found)
             except AssertionError as error:
                 raise AssertionError(name) from error
 
     assert tiled > 500
+
+
+def test_stretches_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles do not depend on how many clusters are looked at together."""
+    for name in ("showcase.qcow2", "v3-extended-l2.qcow2", "v3-vmstate.qcow2", "v1-backing.qcow"):
+        with lay_open(DATA / name) as image:
+            whole = tiles(image, deep=True)
+            with monkeypatch.context() as patch:
+                patch.setattr(usage, "STRETCH", 2)
+
+                assert tiles(image, deep=True) == whole
+
+
+def test_compressed_clusters_are_counted_to_the_end_of_their_stream() -> None:
+    """Without inflating, all that the entries claim counts as payload."""
+    with lay_open(DATA / "v2-compressed.qcow2") as image:
+        claimed, inflated = Usage(image), Usage(image, deep=True)
+        assert_tiled(image, list(claimed))
+        assert_tiled(image, list(inflated))
+
+    more = claimed.totals[Kind.COMPRESSED].length - inflated.totals[Kind.COMPRESSED].length
+    assert more > 0
+    assert inflated.cavities.length - claimed.cavities.length == more
+
+
+def test_hidden_bytes_are_found() -> None:
+    """Bytes that are planted in a cavity are counted there, and located."""
+    data = bytearray((DATA / "v3-leaks.qcow2").read_bytes())
+    with lay_open(bytes(data)) as image:
+        before = Usage(image, deep=True)
+        gap = next(tile for tile in before if tile.kind is Kind.TABLE_PADDING)
+    data[gap.offset + 3] = data[gap.end - 1] = 0xFF
+    with lay_open(bytes(data)) as image:
+        after = [tile for tile in Usage(image, deep=True) if tile.offset == gap.offset]
+
+    assert [(t.nonzero, t.first, t.last) for t in after] == [(2, gap.offset + 3, gap.end - 1)]
