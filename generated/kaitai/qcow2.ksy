@@ -999,10 +999,11 @@ types:
         doc: |
           The bitmap directory ends within BDRV_MAX_LENGTH. Not asked of one
           that is too large.
-      ok_bitmap_directory_read_signed:
+      ok_directory_read_signed:
         value: >-
           not ok_bitmap_directory_size
-          or bitmap_directory_offset <= 9223372036854775807 - bitmap_directory_size
+          or bitmap_directory_offset
+          <= 9223372036854775807 - bitmap_directory_size
         doc: |
           The same as QEMU before 6.0 has it: the bitmap directory ends at or
           below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.

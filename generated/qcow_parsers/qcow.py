@@ -3,8 +3,8 @@
 
 import kaitaistruct
 from kaitaistruct import KaitaiStruct, KaitaiStream, BytesIO
-from . import qcow1
 from . import qcow2
+from . import qcow1
 from enum import IntEnum
 
 

@@ -928,17 +928,6 @@ class Qcow2(KaitaiStruct):
             return getattr(self, '_m_ok_bitmap_directory_read', None)
 
         @property
-        def ok_bitmap_directory_read_signed(self):
-            """The same as QEMU before 6.0 has it: the bitmap directory ends at or
-            below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
-            """
-            if hasattr(self, '_m_ok_bitmap_directory_read_signed'):
-                return self._m_ok_bitmap_directory_read_signed
-
-            self._m_ok_bitmap_directory_read_signed =  (((not (self.ok_bitmap_directory_size))) or (self.bitmap_directory_offset <= 9223372036854775807 - self.bitmap_directory_size))
-            return getattr(self, '_m_ok_bitmap_directory_read_signed', None)
-
-        @property
         def ok_bitmap_directory_size(self):
             """The bitmap directory has at most QCOW2_MAX_BITMAP_DIRECTORY_SIZE
             bytes.
@@ -957,6 +946,17 @@ class Qcow2(KaitaiStruct):
 
             self._m_ok_bitmap_directory_size_minimum = self.bitmap_directory_size > 0
             return getattr(self, '_m_ok_bitmap_directory_size_minimum', None)
+
+        @property
+        def ok_directory_read_signed(self):
+            """The same as QEMU before 6.0 has it: the bitmap directory ends at or
+            below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
+            """
+            if hasattr(self, '_m_ok_directory_read_signed'):
+                return self._m_ok_directory_read_signed
+
+            self._m_ok_directory_read_signed =  (((not (self.ok_bitmap_directory_size))) or (self.bitmap_directory_offset <= 9223372036854775807 - self.bitmap_directory_size))
+            return getattr(self, '_m_ok_directory_read_signed', None)
 
         @property
         def ok_nb_bitmaps_maximum(self):

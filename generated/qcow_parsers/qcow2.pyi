@@ -873,7 +873,7 @@ class Qcow2(KaitaiStruct):
             that is too large.
             """
         @property
-        def ok_bitmap_directory_read_signed(self) -> bool:
+        def ok_directory_read_signed(self) -> bool:
             """The same as QEMU before 6.0 has it: the bitmap directory ends at or
             below INT64_MAX, which is QCOW2_MAX_TABLE_END as well.
             """

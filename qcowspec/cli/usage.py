@@ -8,7 +8,7 @@ import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.options import format_option, json_option, share_option
-from qcowspec.cli.output import write
+from qcowspec.cli.output import warn_of_end, write
 from qcowspec.cli.progress import Bar
 from qcowspec.report.words import printable
 from qcowspec.sources import Target
@@ -69,5 +69,7 @@ def command(
                 write(report.as_text(usage, printable(name), ranges=ranges))
         if not share:
             opened.check_unchanged()
+        sys.stdout.flush()
+        warn_of_end(name, opened.metadata)
     if strict and usage.cavities.nonzero:
         sys.exit(HIDDEN)

@@ -457,6 +457,9 @@ EDGES: dict[tuple[str, str], tuple[list[Any], list[Any]]] = {
     ("qcow2::bitmaps_extension", "ok_bitmap_directory_read"): by(
         bitmaps, "bitmap_directory_offset", (MAX - 32,), (MAX - 31, LARGEST)
     ),
+    ("qcow2::bitmaps_extension", "ok_directory_read_signed"): by(
+        bitmaps, "bitmap_directory_offset", (END - 32,), (END - 31, LARGEST)
+    ),
     ("qcow2::snapshot", "ok_extra_data_size"): by(snapshot, "extra_data_size", (1024,), (1025,)),
     ("qcow2::snapshot", "ok_l1_size"): ([snapshot(l1_size=4194304)], [snapshot(l1_size=4194305)]),
     ("qcow2::bitmap_directory_entry", "ok_extra_data_size"): (
@@ -720,6 +723,10 @@ EDGES |= {
     ("qcow2::crypto_extension", "ok_luks_read"): (
         [pointer(MAX - 592)],
         [pointer(MAX - 591), pointer(LARGEST)],
+    ),
+    ("qcow2::crypto_extension", "ok_luks_read_signed"): (
+        [pointer(END - 592)],
+        [pointer(END - 591), pointer(LARGEST)],
     ),
     ("qcow2::snapshot", "ok_extra_data_minimum"): by(snapshot, "extra_data_size", (16,), (15,)),
     ("qcow2::snapshot", "ok_l1_table_read"): (
