@@ -87,7 +87,7 @@ def refusal(judge: Judge, profile: str = "qemu") -> Finding | None:
     return judge.first_among(refused_for_check(profile))
 
 
-def _refuse(image: Image, profile: str = "qemu") -> None:
+def refuse(image: Image, profile: str = "qemu") -> None:
     """Refuse an image for `refusal`'s reason.
 
     Raises:
@@ -126,7 +126,7 @@ def check(
         Malformed, Invalid, Unsupported: A rule is broken for which QEMU does not check the image.
         Refused, Unreadable: The chain is followed, and cannot be.
     """
-    _refuse(image, profile)
+    refuse(image, profile)
     report = _run(image, Findings(shown, profile=profile), explain, deep, chain, progress or silent)
     if sentence := truncated(image.metadata):
         report.ahead = (sentence,)
@@ -243,7 +243,7 @@ def owners(image: Image, first: int = 0, count: int | None = None) -> OwnerMap:
     from qcowspec.check.qcow2 import owner_map
     from qcowspec.check.regions import Aborted
 
-    _refuse(image)
+    refuse(image)
     if image.format is Format.QCOW:
         raise ValueError("an image of version 1 has no clusters in the file")
     total = image.geometry.clusters(align_up(image.source.length, c.BDRV_SECTOR_SIZE))

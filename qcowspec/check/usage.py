@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qcowspec.check import _refuse
+from qcowspec.check import refuse
 from qcowspec.check.claims import Claimant, Qcow1Claims, Qcow2Claims
 from qcowspec.check.findings import Findings, Progress, silent
 from qcowspec.check.layout import Layout
@@ -98,7 +98,7 @@ class Usage:
         Raises:
             Malformed, Invalid, Unsupported: A rule is broken for which QEMU does not check it.
         """
-        _refuse(image)
+        refuse(image)
         self._image, self.deep, self._progress = image, deep, progress
         self.length = image.source.length
         self.totals: dict[Kind, Total] = defaultdict(Total)

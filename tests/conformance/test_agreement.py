@@ -20,7 +20,7 @@ SHARE = 0.998
 """Of the images that QEMU rejects, at least so many are rejected for the same reason."""
 
 
-@pytest.fixture(scope="module", params=qemus.at_hand(), ids=str)
+@pytest.fixture(scope="module", params=qemus.compared(), ids=str)
 def qemu(request: pytest.FixtureRequest) -> qemus.Qemu:
     """Each QEMU that is here; tools/test has fetched those that can be had."""
     found: qemus.Qemu = request.param

@@ -8,7 +8,6 @@ where ``CI`` is set.
 
 from __future__ import annotations
 
-import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from tests.qemu import answer
 from tools import qemus
 
 CASES = [case for case in everything() if case.rule is None or on_record()[case.id].read]
-OTHERS = [each for each in qemus.at_hand() if each.program() != shutil.which("qemu-img")]
+OTHERS = qemus.others()
 DIFFERENT = [
     case
     for case in everything()

@@ -25,7 +25,7 @@ SOME = (
 
 @pytest.mark.usefixtures("qemu_img")
 def test_what_is_printed_is_what_each_qemu_prints() -> None:
-    answers = list(asked(qemus.at_hand(), SOME))
+    answers = list(asked(qemus.compared(), SOME))
 
     assert [f"{which}: {how}" for which, what, how in answers if what != "equal"] == []
-    assert len(answers) == (10 * len(SOME) - 4) * len(qemus.at_hand())
+    assert len(answers) == (10 * len(SOME) - 4) * len(qemus.compared())

@@ -133,7 +133,7 @@ def test_mutants_read_as_qemu_reads_them(tmp_path: Path) -> None:
     assert {"read", "refused"} <= {what for what, _ in found}
 
 
-OTHERS = [q for q in qemus.at_hand() if q.program() != shutil.which("qemu-img")]
+OTHERS = qemus.others()
 
 
 @pytest.mark.usefixtures("qemu_img")

@@ -112,6 +112,19 @@ def test_the_installed_one_serves_for_its_series(
         qemus.choose("5.2,8.0")
 
 
+def test_the_tests_compare_with_the_installed_one_and_with_those_that_were_measured(
+    own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("5.2.0", "10.0.9", "10.0.13", "99.0.1"):
+        fetched(own_home, version)
+    fetched(tmp_path / "installed", "8.2.4")
+    monkeypatch.setenv("PATH", f"{tmp_path}/installed/8.2.4:{os.environ['PATH']}")
+
+    assert [qemu.version for qemu in qemus.at_hand()] == ["5.2.0", "8.2.4", "10.0.13", "99.0.1"]
+    assert [qemu.version for qemu in qemus.compared()] == ["5.2.0", "8.2.4", "10.0.13"]
+    assert [qemu.version for qemu in qemus.others()] == ["5.2.0", "10.0.13"]
+
+
 def test_one_that_is_put_on_the_path_runs_by_its_name(
     own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
