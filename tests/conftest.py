@@ -1,7 +1,7 @@
 """Servers that tests of any folder ask for: started once, when the first of them does.
 
-What is imported is never garbage, so tests that collect garbage need not look through it. Memory
-that is free goes back to the system after each file: many threads leave much of it.
+What is imported, and what a file leaves, is never garbage: tests that collect garbage do not look
+through it. Free memory goes back to the system after each file, as many threads leave much of it.
 
 Refused: to pass without nginx where ``CI`` is set; elsewhere its absence is a visible skip.
 """
@@ -26,15 +26,22 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
 def pytest_collection_finish() -> None:
-    """Set aside what stays until the end."""
-    gc.collect()
-    gc.freeze()
+    """Set aside what is imported."""
+    set_aside()
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Give back free memory after the last test of a file."""
+    """Set aside what a file has left, after its last test."""
+    if nextitem is None or nextitem.path != item.path:
+        set_aside()
+
+
+def set_aside() -> None:
+    """Have no later collection look at what is there, and give free memory back to the system."""
+    gc.collect()
+    gc.freeze()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU C library
-    if trim is not None and (nextitem is None or nextitem.path != item.path):
+    if trim is not None:
         trim(0)
 
 
