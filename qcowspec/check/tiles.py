@@ -1,7 +1,7 @@
 """What each byte of the image file is, as runs that lie side by side.
 
-In: ranges of a stretch of the file, and what they are; they may overlap. Out: `Tiles`, which cover
-the stretch with no gap and no overlap. Refuses: nothing.
+In: ranges of a stretch of the file, and what they are; they may overlap. Out: arrays of tiles,
+which cover the stretch with no gap and no overlap. Refuses: nothing.
 
 Where ranges of different kinds overlap, the tile is of the first in the order of `Kind`, and the
 others are noted.
@@ -9,7 +9,6 @@ others are noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import IntEnum
 from functools import cache
 
@@ -95,27 +94,6 @@ UNCLAIMED = {Kind.LEAKED, Kind.FREE, Kind.TAIL}
 """Kinds of what nothing references: noted of no byte that something does."""
 
 
-class Tiles:
-    """Tiles of a stretch of the file, one after the other.
-
-    Attributes:
-        starts: Host offsets, in bytes, shape (n,), rising.
-        ends: Where each ends: where the next one starts.
-        masks: What covers each.
-    """
-
-    def __init__(self, starts: Numbers, ends: Numbers, masks: Masks) -> None:
-        self.starts, self.ends, self.masks = starts, ends, masks
-
-    def __iter__(self) -> Iterator[tuple[int, int, Kind, tuple[Kind, ...]]]:
-        """Start, end, kind, and the kinds that overlap it with no right to."""
-        for first in range(0, len(self.starts), AT_ONCE):
-            some = slice(first, first + AT_ONCE)
-            columns = (side[some].tolist() for side in (self.starts, self.ends, self.masks))
-            for start, end, mask in zip(*columns, strict=True):
-                yield start, end, *meaning(mask)
-
-
 @cache
 def meaning(mask: int) -> tuple[Kind, tuple[Kind, ...]]:
     """The kind of a tile that some kinds cover, and those of them that have no right to."""
@@ -129,6 +107,41 @@ def meaning(mask: int) -> tuple[Kind, tuple[Kind, ...]]:
         if first in states and kinds.issuperset(states):
             first = kind
     return first, also
+
+
+class Meanings:
+    """Every meaning that the tiles of a file have, by number.
+
+    Attributes:
+        each: The kind, and the kinds that overlap it with no right to.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.each: list[tuple[Kind, tuple[Kind, ...]]] = []
+        self._masks, self._number = np.zeros(0, np.uint32), np.zeros(0, np.int64)
+
+    def of(self, masks: Masks) -> Numbers:
+        """The numbers of the meanings of some tiles."""
+        if not len(masks):
+            return np.zeros(0, np.int64)
+        if not len(self._masks) or not (self._masks[self._find(masks)] == masks).all():
+            self._learn(masks)
+        return self._number[self._find(masks)]
+
+    def kinds(self, numbers: Numbers) -> npt.NDArray[np.uint8]:
+        """The kinds of some tiles, by the numbers of their meanings."""
+        return np.array([kind for kind, _ in self.each], np.uint8)[numbers]
+
+    def _find(self, masks: Masks) -> Numbers:
+        return np.minimum(np.searchsorted(self._masks, masks), len(self._masks) - 1)
+
+    def _learn(self, masks: Masks) -> None:
+        number = {one: index for index, one in enumerate(self.each)}
+        self._masks = np.union1d(self._masks, masks)
+        found = map(meaning, self._masks.tolist())
+        self._number = np.array([number.setdefault(one, len(number)) for one in found], np.int64)
+        self.each = list(number)
 
 
 class Claims:
@@ -159,8 +172,13 @@ class Claims:
         """Add one range."""
         self.add(kind, np.array([start], np.int64), np.array([end], np.int64))
 
-    def tiles(self) -> Tiles:
-        """The tiles of the stretch; every byte of it has to be claimed."""
+    def tiles(self) -> tuple[Numbers, Numbers, Masks]:
+        """The tiles of the stretch; every byte of it has to be claimed.
+
+        Returns:
+            Their host offsets, rising; where each ends, which is where the next one starts; and
+            what covers each.
+        """
         runs = {kind: self._union(kind) for kind in sorted(self._held)}
         edges = np.unique(np.concatenate([side for run in runs.values() for side in run]))
         masks = np.zeros(len(edges) - 1, np.uint32)
@@ -172,7 +190,7 @@ class Claims:
             masks |= inside << np.uint32(kind)
         firsts = np.flatnonzero(np.concatenate([[True], masks[1:] != masks[:-1]]))
         starts = edges[firsts]
-        return Tiles(starts, np.append(starts[1:], edges[-1]), masks[firsts])
+        return starts, np.append(starts[1:], edges[-1]), masks[firsts]
 
     def _union(self, kind: Kind) -> tuple[Numbers, Numbers]:
         held = self._held[kind]
@@ -181,9 +199,6 @@ class Claims:
         starts, ends = (np.concatenate(side) for side in zip(*held, strict=True))
         return union(starts, ends)
 
-
-AT_ONCE = 1 << 14
-"""Tiles that become Python's numbers together."""
 
 HELD = 1 << 21
 """Ranges of one kind that are held before those that touch are joined."""

@@ -9,7 +9,8 @@ an image that QEMU does not open for a check, as `owners` does.
             print(tile.offset, tile.length, tile.kind.word)
         usage.totals[Kind.LEAKED].length
 
-The tables are walked once for each stretch of the file, so that memory is bounded: by a stretch's
+`Usage.arrays` gives the same tiles as arrays, for images with millions of them. The tables of the
+image are walked once for each stretch of the file, so that memory is bounded: by a stretch's
 clusters, and not by the disk.
 """
 
@@ -20,23 +21,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from qcowspec.check import refuse
+from qcowspec.check.arrays import Numbers
 from qcowspec.check.claims import Claimant, Qcow1Claims, Qcow2Claims
 from qcowspec.check.findings import Findings, Progress, silent
+from qcowspec.check.hidden import NOT_READ, Hidden, nonzero
 from qcowspec.check.layout import Layout
 from qcowspec.check.regions import Aborted
-from qcowspec.check.tiles import Claims, Kind
+from qcowspec.check.tiles import Claims, Kind, Masks, Meanings
 from qcowspec.errors import Invalid
 from qcowspec.image import Image
-from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format
 
 STRETCH = 1 << 22
 """Clusters of the file whose tiles are made together."""
 
-PIECE = 1 << 20
-"""Bytes of a cavity that are read at once."""
+AT_ONCE = 1 << 20
+"""Tiles of a batch, at most."""
 
 
 @dataclass(slots=True)
@@ -65,6 +68,28 @@ class Tile:
     def end(self) -> int:
         """Host offset of the byte after the last."""
         return self.offset + self.length
+
+
+@dataclass(slots=True)
+class Batch:
+    """Neighbouring tiles, in the order of the file: one element of each array a tile, shape (n,).
+
+    Attributes:
+        starts: Host offsets of their first bytes.
+        lengths: Bytes.
+        kinds: What they are: values of `Kind`.
+        meanings: What they are, and what else claims them: numbers of `Usage.meanings`.
+        hidden: What was found in the cavities; None where they were not read.
+    """
+
+    starts: Numbers
+    lengths: Numbers
+    kinds: npt.NDArray[np.uint8]
+    meanings: Numbers
+    hidden: Hidden | None = None
+
+    def __len__(self) -> int:
+        return len(self.starts)
 
 
 @dataclass(slots=True)
@@ -103,6 +128,7 @@ class Usage:
         self.length = image.source.length
         self.totals: dict[Kind, Total] = defaultdict(Total)
         self.overlaps: dict[tuple[Kind, Kind], int] = defaultdict(int)
+        self._meanings = Meanings()
 
     @property
     def cavities(self) -> Total:
@@ -111,6 +137,11 @@ class Usage:
         columns = ([one.length, one.tiles, one.nonzero] for one in found)
         return Total(*map(sum, zip(*columns, strict=True))) if found else Total()
 
+    @property
+    def meanings(self) -> list[tuple[Kind, tuple[Kind, ...]]]:
+        """By number: the kind of a tile, and what else claims it, though it has no right to."""
+        return self._meanings.each
+
     def __iter__(self) -> Iterator[Tile]:
         """The tiles, in the order of the file.
 
@@ -118,32 +149,86 @@ class Usage:
             Invalid: The image's structures are broken so that QEMU gives a check up.
             Unreadable: The source failed.
         """
+        for batch in self.arrays():
+            for first in range(0, len(batch), OBJECTS):
+                some = slice(first, first + OBJECTS)
+                columns = [side[some].tolist() for side in (batch.starts, batch.lengths)]
+                found = [self.meanings[number] for number in batch.meanings[some].tolist()]
+                if batch.hidden is None:
+                    for start, length, (kind, also) in zip(*columns, found, strict=True):
+                        yield Tile(start, length, kind, also)
+                    continue
+                hidden = (side[some].tolist() for side in batch.hidden)
+                for start, length, (kind, also), count, low, high in zip(
+                    *columns, found, *hidden, strict=True
+                ):
+                    yield Tile(
+                        start, length, kind, also, None if count == NOT_READ else count, low, high
+                    )
+
+    def arrays(self) -> Iterator[Batch]:
+        """The same tiles as arrays, some of them at a time; two neighbours differ.
+
+        Raises:
+            Invalid: The image's structures are broken so that QEMU gives a check up.
+            Unreadable: The source failed.
+        """
         self.totals.clear()
         self.overlaps.clear()
-        for tile in self._joined():
-            if self.deep and tile.kind.is_cavity:
-                tile.nonzero, tile.first, tile.last = nonzero(self._image.source, tile)
-            total = self.totals[tile.kind]
-            total.length += tile.length
-            total.tiles += 1
-            total.nonzero += tile.nonzero or 0
-            for other in tile.also:
-                self.overlaps[tile.kind, other] += tile.length
-            yield tile
+        self._meanings = Meanings()
+        for starts, ends, meanings in self._joined():
+            kinds = self._meanings.kinds(meanings)
+            batch = Batch(starts, ends - starts, kinds, meanings)
+            if self.deep:
+                batch.hidden = nonzero(
+                    self._image.source, starts, ends, kinds >= Kind.HEADER_PADDING
+                )
+            self._sum(batch)
+            yield batch
 
-    def _joined(self) -> Iterator[Tile]:
-        """The tiles; those that a stretch's end cuts are one."""
-        held: Tile | None = None
-        for claims in self._stretches():
-            for start, end, kind, also in claims.tiles():
-                if held is not None and (held.kind, held.also) == (kind, also):
-                    held.length += end - start
-                    continue
-                if held is not None:
-                    yield held
-                held = Tile(start, end - start, kind, also)
+    def _sum(self, batch: Batch) -> None:
+        """Add a batch to the totals."""
+        count = len(self.meanings)
+        tiles = np.bincount(batch.meanings, minlength=count)
+        lengths, found = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        np.add.at(lengths, batch.meanings, batch.lengths)
+        if batch.hidden is not None:
+            np.add.at(found, batch.meanings, np.maximum(batch.hidden.counts, 0))
+        for number in np.flatnonzero(tiles).tolist():
+            kind, also = self.meanings[number]
+            total = self.totals[kind]
+            total.length += int(lengths[number])
+            total.tiles += int(tiles[number])
+            total.nonzero += int(found[number])
+            for other in also:
+                self.overlaps[kind, other] += int(lengths[number])
+
+    def _joined(self) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
+        """Starts, ends and meanings of tiles; neighbours of one meaning are one tile."""
+        held: tuple[Numbers, Numbers, Numbers] | None = None
+        for starts, ends, masks in self._pieces():
+            meanings = self._meanings.of(masks)
+            if held is not None:  # the last tile, which this piece may carry on
+                starts = np.append(held[0], starts)
+                ends = np.append(held[1], ends)
+                meanings = np.append(held[2], meanings)
+            edges = np.flatnonzero(meanings[1:] != meanings[:-1])
+            starts = starts[np.append(0, edges + 1)]
+            ends = np.append(starts[1:], ends[-1])
+            meanings = meanings[np.append(edges, len(meanings) - 1)]
+            held = starts[-1:], ends[-1:], meanings[-1:]
+            if len(starts) > 1:
+                yield starts[:-1], ends[:-1], meanings[:-1]
         if held is not None:
             yield held
+
+    def _pieces(self) -> Iterator[tuple[Numbers, Numbers, Masks]]:
+        """Tiles of all stretches, not too many at a time."""
+        for claims in self._stretches():
+            starts, ends, masks = claims.tiles()
+            for first in range(0, len(starts), AT_ONCE):
+                some = slice(first, first + AT_ONCE)
+                yield starts[some], ends[some], masks[some]
 
     def _stretches(self) -> Iterator[Claims]:
         claimant, length = self._claimant(), self.length
@@ -165,19 +250,5 @@ class Usage:
         return Qcow2Claims(layout, deep=self.deep)
 
 
-def nonzero(source: Source, tile: Tile) -> tuple[int, int, int]:
-    """How many bytes of a tile are not zero, and where the first and the last are; holes are."""
-    count = first = last = 0
-    at = tile.offset
-    while (at := source.next_data(at)) < tile.end:
-        end = min(source.next_hole(at), tile.end)
-        while at < end:
-            data = source.read_once(at, min(PIECE, end - at))
-            if not data:
-                return count, first, last  # the file has shrunk
-            found = np.flatnonzero(np.frombuffer(data, np.uint8))
-            if len(found):
-                first = first if count else at + int(found[0])
-                count, last = count + len(found), at + int(found[-1])
-            at += len(data)
-    return count, first, last
+OBJECTS = 1 << 12
+"""Tiles that become objects together."""

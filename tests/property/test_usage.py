@@ -158,3 +158,29 @@ def test_hidden_bytes_are_found() -> None:
         after = [tile for tile in Usage(image, deep=True) if tile.offset == gap.offset]
 
     assert [(t.nonzero, t.first, t.last) for t in after] == [(2, gap.offset + 3, gap.end - 1)]
+
+
+@pytest.mark.parametrize("deep", [False, True], ids=["tables", "deep"])
+@pytest.mark.parametrize("at_once", [1, 3, 1 << 20])
+def test_arrays_say_what_the_tiles_say(
+    deep: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come at a time."""
+    monkeypatch.setattr(usage, "AT_ONCE", at_once)
+    with lay_open(DATA / "showcase.qcow2") as image:
+        found, asked = tiles(image, deep=deep), Usage(image, deep=deep)
+        rows = list[Tile]()
+        for batch in asked.arrays():
+            columns = [batch.starts.tolist(), batch.lengths.tolist(), batch.kinds.tolist()]
+            columns += [batch.meanings.tolist()]
+            hidden = batch.hidden or [[None] * len(batch), [0] * len(batch), [0] * len(batch)]
+            for start, length, kind, meaning, count, first, last in zip(
+                *columns, *hidden, strict=True
+            ):
+                assert asked.meanings[meaning][0] == kind
+                nonzero = None if count in (None, -1) else count
+                also = asked.meanings[meaning][1]
+                rows.append(Tile(start, length, Kind(kind), also, nonzero, first, last))
+
+        assert rows == found
+        assert sum(total.length for total in asked.totals.values()) == image.source.length

@@ -46,4 +46,4 @@ def test_python_examples_run() -> None:
 
     for block in blocks:
         subprocess.run([sys.executable, "-c", block], cwd=DATA, check=True)
-    assert len(blocks) == 1
+    assert len(blocks) == 2
