@@ -25,6 +25,7 @@ from qcowspec.errors import shown
 
 COMMANDS = {
     "dump": "Show every structure of an image: offset, bytes and meaning.",
+    "explain": "Explain one byte: what has it, what it means, who references it.",
     "validate": "Judge images: one verdict each, with the rules that are broken.",
     "info": "Describe an image: sizes, features, snapshots, bitmaps, backing file.",
     "map": "List the ranges of the disk, and where the bytes of each are.",

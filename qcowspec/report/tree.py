@@ -32,7 +32,7 @@ def structures(image: Image, *, whole: bool) -> Iterator[Node]:
     for part in metadata.extensions.parts:
         yield structure(image, part)
     if metadata.backing is not None:
-        yield _backing_file_name(image)
+        yield backing_file_name(image)
     for luks in metadata.luks_headers.values():
         yield structure(image, luks)
     yield from tables.active(image, whole=whole)
@@ -46,8 +46,8 @@ def structures(image: Image, *, whole: bool) -> Iterator[Node]:
         yield tables.bitmap_table(image, index)
     for part in metadata.unfit:
         yield structure(image, part)
-    for leftover in metadata.leftovers:
-        yield _leftover(image, leftover)
+    for left in metadata.leftovers:
+        yield leftover(image, left)
 
 
 def structure(image: Image, part: Part[Any]) -> Node:
@@ -75,14 +75,15 @@ def _node(field: Field, layout: str, part: Part[Any], image: Image) -> Node:
     )
 
 
-def _leftover(image: Image, leftover: Leftover) -> Node:
+def leftover(image: Image, left: Leftover) -> Node:
     """Bytes that belong to no structure, as far as the file holds them."""
-    raw = image.source.read_at(leftover.offset, leftover.length)
+    raw = image.source.read_at(left.offset, left.length)
     says = "belongs to no structure"
-    return Node(leftover.name, leftover.offset, len(raw), raw=raw, value=raw, meaning=says)
+    return Node(left.name, left.offset, len(raw), raw=raw, value=raw, meaning=says)
 
 
-def _backing_file_name(image: Image) -> Node:
+def backing_file_name(image: Image) -> Node:
+    """The name of the backing file, in an image that has one."""
     backing = image.metadata.backing
     assert backing is not None
     raw = image.source.read_at(backing.offset, backing.length)

@@ -183,6 +183,31 @@ def l2_offset(entry: Entries) -> Entries:
     return _masked(entry, c.L2E_OFFSET_MASK)
 
 
+def l2_may_touch(stored: Any, cluster: int, cluster_bits: int) -> Flags:
+    """Which v2/v3 L2 entries may have bytes in a cluster of the file; too many rather than too few.
+
+    Args:
+        stored: The entries as they stand in the file, shape (...), dtype ``uint64``: big-endian
+            numbers taken for native ones, which saves the swap of millions of them.
+        cluster: Its number.
+        cluster_bits: Binary logarithm of the cluster size.
+    """
+    aligned = c.L2E_OFFSET_MASK & -(1 << cluster_bits)
+    placed = stored & _as_stored(aligned)
+    found = placed == _as_stored(cluster << cluster_bits & aligned)
+    if cluster:  # an unaligned one reaches into the next cluster
+        found |= placed == _as_stored(cluster - 1 << cluster_bits & aligned)
+    found |= stored & _as_stored(c.QCOW_OFLAG_COMPRESSED) != 0
+    return found
+
+
+def _as_stored(word: int) -> Any:
+    """A word whose native bytes are its big-endian ones."""
+    import numpy as np
+
+    return np.frombuffer(word.to_bytes(8, "big"), np.uint64)[0]
+
+
 def compressed_offset(entry: Entries, cluster_bits: int) -> Entries:
     """Host offset, to the byte, of a v2/v3 compressed cluster."""
     return _masked(entry, (1 << compressed_shift(cluster_bits)) - 1)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from qcowspec.cli import qcowspec
+from tests.command import run
 from tools.docs import DOCS, stale
 
 DATA = DOCS.parent / "tests" / "data"
@@ -45,3 +46,21 @@ def test_examples_of_mutate_show_real_output(
     assert (
         json.loads(manifest) == json.loads(Path("tables/manifest.json").read_text())["mutants"][0]
     )
+
+
+EXPLAINED = re.findall(
+    r"```\n\$ qcowspec (explain .*)\n((?:.*\n)*?)```", (DOCS / "explain.md").read_text()
+)
+
+
+@pytest.mark.parametrize(("line", "shown"), EXPLAINED, ids=[line for line, _ in EXPLAINED])
+def test_examples_of_explain_show_real_output(
+    line: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(DATA)
+
+    assert run(*line.split()).stdout == shown
+
+
+def test_there_are_examples_of_explain() -> None:
+    assert len(EXPLAINED) == 4

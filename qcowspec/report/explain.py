@@ -1,0 +1,210 @@
+"""What a byte of the image file is: its structures, its cluster's owners, the rules about it.
+
+In: an opened image, and a host offset. Out: one document of plain data, of schema `SCHEMA`, which
+`explain_text` shows to people. Refuses: nothing: what cannot be known is said.
+
+All of it is put together from what others know: structures and meanings are the dump's, references
+and refcounts the check's, and where the guest sees the byte the map's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qcowspec.check.owners import NAMED, Cluster, Reference, cluster_at
+from qcowspec.check.ownership import words
+from qcowspec.errors import QcowError
+from qcowspec.image import Image
+from qcowspec.mapping import Kind, walk_of
+from qcowspec.report import document
+from qcowspec.report.explain_rules import rules_on
+from qcowspec.report.explain_structures import Inside, around
+from qcowspec.report.words import plural
+from qcowspec.spec.units import BITS_PER_BYTE
+
+SCHEMA = "qcowspec.explain/1"
+"""Changes its number when a key changes its meaning or goes away; new keys may come."""
+
+SHOWN = 16
+"""Bytes that are shown from the offset on."""
+
+SEEN = 16
+"""References for which it is looked up where the guest sees the byte."""
+
+Plain = dict[str, Any]
+
+
+def explain(image: Image, offset: int) -> Plain:
+    """What a byte of the image file is.
+
+    Args:
+        image: The image, laid open.
+        offset: The byte's host offset, below 2^63.
+    """
+    data = image.source.read_at(offset, SHOWN)
+    inside = around(image, offset)
+    cluster, why = _cluster(image, offset)
+    said = document.head(image) | {
+        "schema": SCHEMA,
+        "offset": offset,
+        "byte": data[0] if data else None,
+        "bytes": data.hex(),
+        "is": _summary(image, offset, inside, cluster),
+        "inside": [_inside(one, offset) for one in inside],
+        "cluster": None if cluster is None else _about_cluster(cluster, offset),
+        "why_no_cluster": why,
+        "guest": [] if cluster is None else _guest(image, cluster, offset),
+        "rules": _rules(image, inside),
+    }
+    said.pop("state")
+    return said
+
+
+def _cluster(image: Image, offset: int) -> tuple[Cluster | None, str | None]:
+    """The cluster of a byte; else why nothing is known of it."""
+    if offset >= image.source.length:
+        return None, "past the end of the file"
+    try:
+        return cluster_at(image, offset), None
+    except QcowError as error:
+        return None, f"the references are not known, as QEMU refuses the image: {error}"
+
+
+# --- structures -----------------------------------------------------------------------------------
+
+
+def _inside(inside: Inside, offset: int) -> Plain:
+    levels = []
+    for level in inside.levels:
+        data: Plain = {"name": level.name, "offset": level.offset, "length": level.length}
+        if level.layout is not None:
+            data["layout"] = level.layout
+        if level.meaning:
+            data["meaning"] = level.meaning
+        if level.raw is not None and not level.children:
+            data["raw"], data["value"] = level.raw.hex(), document.plain(level.value)
+            if isinstance(level.value, int):
+                data["bits"] = _bits(level.offset, level.length, offset)
+        levels.append(data)
+    said: Plain = {"path": inside.path, "levels": levels}
+    if inside.rows:
+        said["entries"] = [document.row(row) for row in inside.rows]
+        width = inside.rows[0].bits // BITS_PER_BYTE
+        if width:
+            said["entries"][0]["bits"] = _bits(inside.rows[0].offset, width, offset)
+    return said
+
+
+def _bits(start: int, length: int, offset: int) -> list[int]:
+    """The highest and the lowest bit that a byte is of a big-endian number."""
+    low = (start + length - 1 - offset) * BITS_PER_BYTE
+    return [low + BITS_PER_BYTE - 1, low]
+
+
+# --- the cluster ----------------------------------------------------------------------------------
+
+
+def _about_cluster(cluster: Cluster, offset: int) -> Plain:
+    place = cluster.place
+    return {
+        "offset": cluster.offset,
+        "refcount": cluster.refcount,
+        "refcount_at": None
+        if place is None
+        else {"path": place.path, "offset": place.offset, "note": place.note or None},
+        "references": cluster.count,
+        "complete": not cluster.left and cluster.count <= NAMED,
+        "tables_searched": cluster.searched,
+        "tables_left": cluster.left,
+        "guest_left": max(0, len(_mapping(cluster)) - SEEN),
+        "owners": [
+            {
+                "owner": words(one.owner)[0],
+                "path": one.path,
+                "by": one.by,
+                "state": one.state,
+                "guest": one.guest,
+                "has_byte": one.has(offset),
+            }
+            for one in cluster.references
+        ],
+    }
+
+
+def _mapping(cluster: Cluster) -> list[Reference]:
+    return [each for each in cluster.references if each.guest is not None]
+
+
+def _guest(image: Image, cluster: Cluster, offset: int) -> list[Plain]:
+    """Where the guest sees a byte, by the map of each state that has its cluster."""
+    found = []
+    for one in _mapping(cluster)[:SEEN]:
+        try:
+            said = _seen(image, one, offset)
+        except QcowError as error:
+            said = {"offset": one.guest, "kind": None, "why": str(error)}
+        found.append({"state": one.state, "by": one.by} | said)
+    return found
+
+
+def _seen(image: Image, one: Reference, offset: int) -> Plain:
+    """The guest byte, or the guest cluster whose payload has the byte."""
+    assert one.guest is not None
+    snapshot = None
+    if one.state is not None:
+        snapshot = image.snapshots[int(one.state.partition("[")[2].rstrip("]"))]
+    walk = walk_of(image.metadata, image.source, snapshot=snapshot)
+    where = one.guest
+    if words(one.owner)[0] != "compressed":
+        where += offset - one.start
+    if where >= walk.size:
+        return {"offset": where, "kind": "past-the-disk"}
+    run = walk.run_at(where, where + 1)
+    said: Plain = {"offset": where, "kind": run.kind.name.lower()}
+    if run.kind is Kind.COMPRESSED:
+        said["length"] = walk.cluster_size
+    return said
+
+
+def _rules(image: Image, inside: list[Inside]) -> list[Plain]:
+    return [
+        {"rule": said.rule.id, "on": one.path, "state": said.state, "says": said.rule.says}
+        | ({"message": said.message} if said.message else {})
+        for one in inside
+        for said in rules_on(image, one)
+    ]
+
+
+# --- in one sentence ------------------------------------------------------------------------------
+
+
+def _summary(image: Image, offset: int, inside: list[Inside], cluster: Cluster | None) -> str:
+    """What the byte belongs to, as one clause."""
+    if offset >= image.source.length:
+        there = f": {inside[0].path} would be there, and reads as zeros" if inside else ""
+        return "past the end of the file" + there
+    if inside:
+        return " and ".join(one.path for one in inside)
+    if cluster is None:
+        return "no structure that was read has it"
+    own = [one for one in cluster.references if one.has(offset)]
+    for one in own:
+        if one.guest is not None:
+            packed = words(one.owner)[0] == "compressed"
+            return "compressed guest data" if packed else "guest data"
+    for one in own:
+        name = words(one.owner)[0]
+        if name == "header":
+            return "the header's cluster, outside every structure"
+        return "bitmap data" if name == "bitmap-data" else f"part of {one.path}, not shown by dump"
+    if cluster.references:
+        return f"the unused rest of the cluster of {cluster.references[0].path}"
+    if cluster.left:
+        return f"not known: {plural(cluster.left, 'L2 table')} were not searched"
+    if cluster.place is None:
+        return "no structure and no cluster of the disk has it"
+    if cluster.refcount is None:
+        return "nothing references its cluster, whose refcount cannot be read"
+    if cluster.refcount:
+        return f"leaked: nothing references its cluster, whose refcount is {cluster.refcount}"
+    return "free: nothing references its cluster, and its refcount is 0"
