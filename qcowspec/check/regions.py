@@ -148,9 +148,13 @@ def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Tab
     if header.has_data_file and header.nb_snapshots:
         count = header_field(metadata, "nb_snapshots")
         findings.add("snapshots/data-file", 1, count.faults(length))
+    judged: Qcow2.Snapshot | None = None
+    broken: list[Rule | None] = []
     for index, entry in enumerate(metadata.snapshots):
         part = partial(metadata.snapshots.part, index)
-        broken = [_first_broken(rules, entry, metadata) for rules in (EXTRA_DATA, L1_TABLE)]
+        if entry is not judged:  # equal neighbours are one object
+            broken = [_first_broken(rules, entry, metadata) for rules in (EXTRA_DATA, L1_TABLE)]
+            judged = entry
         if broken[-1] is None:
             prefix, pointer = f"snapshots[{index}].", Pointer(part, L1_OFFSET, table)
             own = L1Table(prefix, entry.l1_table_offset, entry.l1_size, False, pointer)

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from qcowspec.check.owners import NAMED, Cluster, Reference, cluster_at
 from qcowspec.check.ownership import words
+from qcowspec.check.references import Cluster, Reference, cluster_at
 from qcowspec.errors import QcowError
 from qcowspec.image import Image
 from qcowspec.mapping import Kind, walk_of
 from qcowspec.report import document
 from qcowspec.report.explain_rules import rules_on
-from qcowspec.report.explain_structures import Inside, around
+from qcowspec.report.explain_structures import Cuts, Inside, around
 from qcowspec.report.words import plural
 from qcowspec.spec.units import BITS_PER_BYTE
 
@@ -41,9 +41,11 @@ def explain(image: Image, offset: int) -> Plain:
         image: The image, laid open.
         offset: The byte's host offset, below 2^63.
     """
-    data = image.source.read_at(offset, SHOWN)
-    inside = around(image, offset)
+    data, cuts = image.source.read_at(offset, SHOWN), Cuts()
+    inside = around(image, offset, cuts)
     cluster, why = _cluster(image, offset)
+    if cluster is not None:
+        cuts |= _cuts(cluster)
     said = document.head(image) | {
         "schema": SCHEMA,
         "offset": offset,
@@ -55,9 +57,26 @@ def explain(image: Image, offset: int) -> Plain:
         "why_no_cluster": why,
         "guest": [] if cluster is None else _guest(image, cluster, offset),
         "rules": _rules(image, inside),
+        "complete": cluster is not None and not cuts,
+        "cuts": [{"bound": bound, "says": says} for bound, says in cuts.items()],
     }
     said.pop("state")
     return said
+
+
+def _cuts(cluster: Cluster) -> Cuts:
+    """What a bound left out of the search for references."""
+    places, total = len(_mapping(cluster)), cluster.searched + cluster.left
+    left = {
+        "l2-tables": (cluster.left, f"{total:,} L2 tables were not searched for references"),
+        "snapshots-l1": (
+            cluster.l1_left,
+            "the snapshots' L1 tables were not searched for references",
+        ),
+        "references": (cluster.count - len(cluster.references), "the references are not named"),
+        "guest": (places - SEEN, f"{places} guest clusters were not looked up"),
+    }
+    return {bound: f"{count:,} of {says}" for bound, (count, says) in left.items() if count > 0}
 
 
 def _cluster(image: Image, offset: int) -> tuple[Cluster | None, str | None]:
@@ -113,10 +132,6 @@ def _about_cluster(cluster: Cluster, offset: int) -> Plain:
         if place is None
         else {"path": place.path, "offset": place.offset, "note": place.note or None},
         "references": cluster.count,
-        "complete": not cluster.left and cluster.count <= NAMED,
-        "tables_searched": cluster.searched,
-        "tables_left": cluster.left,
-        "guest_left": max(0, len(_mapping(cluster)) - SEEN),
         "owners": [
             {
                 "owner": words(one.owner)[0],
@@ -199,8 +214,10 @@ def _summary(image: Image, offset: int, inside: list[Inside], cluster: Cluster |
         return "bitmap data" if name == "bitmap-data" else f"part of {one.path}, not shown by dump"
     if cluster.references:
         return f"the unused rest of the cluster of {cluster.references[0].path}"
+    if cluster.l1_left:
+        return f"not known: {plural(cluster.l1_left, 'L1 table')} not searched"
     if cluster.left:
-        return f"not known: {plural(cluster.left, 'L2 table')} were not searched"
+        return f"not known: {plural(cluster.left, 'L2 table')} not searched"
     if cluster.place is None:
         return "no structure and no cluster of the disk has it"
     if cluster.refcount is None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qcow_parsers import constants as c
@@ -25,9 +25,12 @@ from qcowspec.report.paths import UnknownPath, resolve
 from qcowspec.report.words import plural
 from qcowspec.sources.source import Source
 from qcowspec.spec import decoding
-from qcowspec.spec.metadata import Format, Metadata, Table
+from qcowspec.spec.metadata import Format, Metadata, Structures, Table
 from qcowspec.spec.structures import Part
 from qcowspec.spec.units import BITS_PER_BYTE, MAX_L1_ENTRIES, HostOffset
+
+if TYPE_CHECKING:
+    from qcow_parsers import Qcow2
 
 NAMED = 16
 """Structures of one byte that are shown at most: those of hostile images lie on each other."""
@@ -37,6 +40,10 @@ L1_READ = 64 << 20
 
 TABLES = 1 << 10
 """Snapshots, and bitmaps, whose tables are looked at, at most of each."""
+
+
+Cuts = dict[str, str]
+"""What a bound left out: by the bound's name, a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,32 +120,44 @@ class Inside:
         return ".".join(level.name for level in self.levels)
 
 
-def around(image: Image, offset: int) -> list[Inside]:
-    """The structures that have a byte, as the dump has them, in its order."""
-    found = []
-    for inside in chain(_structures(image, offset), _tables(image, offset)):
-        found.append(inside)
-        if len(found) == NAMED:
-            break
-    return found
+def around(image: Image, offset: int, cuts: Cuts | None = None) -> list[Inside]:
+    """The structures that have a byte, as the dump has them, in its order.
+
+    Args:
+        image: The image.
+        offset: The byte's host offset.
+        cuts: Where it is noted what a bound left out.
+    """
+    found = chain(_structures(image, offset), _tables(image, offset, cuts))
+    shown = list(islice(found, NAMED))
+    if cuts is not None and next(found, None) is not None:
+        cuts["structures"] = (
+            f"more than {NAMED} structures have this byte; the others are not shown"
+        )
+    return shown
 
 
 # --- structures -----------------------------------------------------------------------------------
 
 
-def _parts(image: Image) -> Iterator[Part[Any]]:
+def _parts(image: Image, offset: int | None = None) -> Iterator[Part[Any]]:
+    """The structures as bytes; of those that may be many, the ones that have a byte."""
     metadata = image.metadata
     if metadata.header_part is not None:
         yield metadata.header_part
-    yield from metadata.extensions.parts
+    lists: tuple[Structures[Any], ...] = metadata.extensions, metadata.snapshots, metadata.bitmaps
+    extensions, snapshots, bitmaps = (
+        each.parts if offset is None else each.at(offset) for each in lists
+    )
+    yield from extensions
     yield from metadata.luks_headers.values()
-    yield from metadata.snapshots.parts
-    yield from metadata.bitmaps.parts
+    yield from snapshots
+    yield from bitmaps
     yield from metadata.unfit
 
 
 def _structures(image: Image, offset: int) -> Iterator[Inside]:
-    for part in _parts(image):
+    for part in _parts(image, offset):
         if part.offset <= offset < part.offset + len(part.data):
             yield Inside(list(_levels(tree.structure(image, part), offset)), part=part)
     backing = image.metadata.backing
@@ -161,19 +180,19 @@ def _levels(node: Node, offset: int) -> Iterator[Node]:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _tables(image: Image, offset: int) -> Iterator[Inside]:
+def _tables(image: Image, offset: int, cuts: Cuts | None) -> Iterator[Inside]:
     if image.metadata.geometry is None:
         return
-    for table in _near(image, offset):
+    for table in _near(image, offset, {} if cuts is None else cuts):
         if table.has(offset):
             count = plural(table.count, "entry")
             node = Node(table.path, table.offset, table.length, table.layout, meaning=count)
             yield Inside([node], table, tuple(table.rows_of(image.source, offset)))
 
 
-def _near(image: Image, offset: int) -> Iterator[Span]:
+def _near(image: Image, offset: int, cuts: Cuts) -> Iterator[Span]:
     """Tables that may have a byte."""
-    for prefix, table in l1_tables(image):
+    for prefix, table in l1_tables(image, cuts):
         yield l1_span(image.metadata, table)
         yield from _l2_near(image, prefix, table, offset)
     if (blocks := image.refcount_table) is not None:
@@ -182,6 +201,8 @@ def _near(image: Image, offset: int) -> Iterator[Span]:
         for index, at in _around(decoding.refcount_block_offset(places), offset, size):
             if at % size == 0:
                 yield block_span(image, index, at)
+    if (left := len(image.bitmaps) - TABLES) > 0:
+        cuts["bitmaps"] = f"the tables of {plural(left, 'bitmap')} were not looked at"
     for index in range(min(len(image.bitmaps), TABLES)):
         yield bitmap_span(image, index)
 
@@ -207,21 +228,26 @@ def _around(places: Any, offset: int, length: int) -> Iterator[tuple[int, int]]:
             yield index, at
 
 
-def l1_tables(image: Image) -> Iterator[tuple[str, Table]]:
+def l1_tables(image: Image, cuts: Cuts) -> Iterator[tuple[str, Table]]:
     """The L1 tables, the active one first, each with what the paths of its L2 tables begin with."""
     if image.l1_table is not None:
         yield "", image.l1_table
-    left = L1_READ
-    for index, snapshot in enumerate(islice(image.snapshots, TABLES)):
-        left -= min(snapshot.l1_size, MAX_L1_ENTRIES) * c.L1E_SIZE
-        if left < 0:
+    room = L1_READ
+    for index, snapshot in enumerate(image.snapshots):
+        room -= min(snapshot.l1_size, MAX_L1_ENTRIES) * c.L1E_SIZE
+        if room < 0 or index == TABLES:
+            left = plural(len(image.snapshots) - index, "snapshot")
+            cuts["snapshots"] = f"the tables of {left} were not looked at"
             return
-        yield f"snapshots[{index}].", snapshot_l1(image, index)
+        yield f"snapshots[{index}].", _l1_of(image, index, snapshot)
 
 
 def snapshot_l1(image: Image, index: int) -> Table:
     """The L1 table of a snapshot."""
-    snapshot = image.snapshots[index]
+    return _l1_of(image, index, image.snapshots[index])
+
+
+def _l1_of(image: Image, index: int, snapshot: Qcow2.Snapshot) -> Table:
     count, at = min(snapshot.l1_size, MAX_L1_ENTRIES), HostOffset(snapshot.l1_table_offset)
     data = image.source.read_at(at, count * c.L1E_SIZE)
     return Table(f"snapshots[{index}].l1_table", at, count, data)

@@ -34,9 +34,9 @@ def host_lines(said: Plain, style: Style = plain_style) -> Iterator[str]:
         yield from _cluster(said["cluster"])
     for seen in said["guest"]:
         yield _line("guest", _seen(seen))
-    if said["cluster"] is not None and (left := said["cluster"]["guest_left"]):
-        yield _line("", f"and {plural(left, 'place')} more that were not looked up")
     yield from _rules(said["rules"], style)
+    for number, cut in enumerate(said["cuts"]):
+        yield _line("" if number else "incomplete", cut["says"])
 
 
 def _line(word: str, says: str) -> str:
@@ -75,9 +75,6 @@ def _cluster(cluster: Plain) -> Iterator[str]:
         refcount = "cannot be read" if cluster["refcount"] is None else cluster["refcount"]
         says = f"{cluster['offset']:#x}, refcount {refcount} at {place['path']}"
         yield _line("cluster", says + (f" ({place['note']})" if place["note"] else ""))
-    if cluster["tables_left"]:
-        left, done = plural(cluster["tables_left"], "L2 table"), cluster["tables_searched"]
-        yield _line("", f"{left} of {cluster['tables_left'] + done:,} not searched")
     for owner in cluster["owners"][:OWNERS_SHOWN]:
         says = owner["path"] + (
             f", located by {owner['by']}" if owner["by"] != owner["path"] else ""

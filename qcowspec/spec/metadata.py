@@ -104,6 +104,26 @@ class Structures(Sequence[T]):
         """All of them as bytes, each made when it is looked at."""
         return map(self.part, range(len(self)))
 
+    def at(self, offset: int) -> Iterator[Part[T]]:
+        """Those that have a byte of the image file, as bytes; no other is looked at."""
+        import numpy as np
+
+        ends, starts = (np.array(each, np.uint64) for each in (self._ends, self._offsets))
+        lengths, wanted = np.diff(ends, prepend=np.uint64(0)), np.uint64(offset)
+        # Not a sum, which wraps around in an array.
+        has = (starts <= wanted) & (wanted - np.minimum(starts, wanted) < lengths)
+        return map(self.part, np.flatnonzero(has).tolist())
+
+    def __iter__(self) -> Iterator[T]:
+        """All of them, parsed; neighbours of equal bytes are one object."""
+        start, last = 0, None
+        for index, end in enumerate(self._ends):
+            data = self._kept[start:end]
+            if last is None or data != last[0]:
+                last = data, self[index]
+            yield last[1]
+            start = end
+
     def __len__(self) -> int:
         return len(self._ends)
 

@@ -6,17 +6,19 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from qcowspec.check import owners as owner_map
-from qcowspec.check.owners import cluster_at
+from qcowspec.check import references
 from qcowspec.check.ownership import Owner, words
 from qcowspec.errors import QcowError
 from qcowspec.image import Image, lay_open
 from qcowspec.mapping import Kind
-from qcowspec.report import tree
+from qcowspec.report import explain as explanation
+from qcowspec.report import explain_structures, tree
 from qcowspec.report.document import row
 from qcowspec.report.explain import explain
 from qcowspec.report.explain_guest import explain_guest
@@ -273,10 +275,47 @@ def test_text_and_json_agree_on_the_path() -> None:
     assert json.loads(run(*words, "--json").stdout)["is"] == "l2_tables[0][1]"
 
 
-def test_many_tables_are_searched_as_far_as_is_said() -> None:
-    with lay_open(DATA / "v3-1tib.qcow2") as image:
-        whole = cluster_at(image, 0x50000)
-        part = cluster_at(image, 0x50000, searched=1)
+# --- what bounds leave out ------------------------------------------------------------------------
 
-    assert whole.left == 0
-    assert (part.searched, part.searched + part.left) == (1, whole.searched)
+CUTS = [
+    ("v3-1tib.qcow2", 0x50000, references, "SEARCHED", "l2-tables"),
+    ("showcase.qcow2", 0x50010, references, "L1_READ", "snapshots-l1"),
+    ("showcase.qcow2", 0x50010, references, "NAMED", "references"),
+    ("showcase.qcow2", 0x50010, explanation, "SEEN", "guest"),
+    ("showcase.qcow2", 0x50010, explain_structures, "L1_READ", "snapshots"),
+    ("showcase.qcow2", 0x50010, explain_structures, "TABLES", "snapshots"),
+    ("showcase.qcow2", 0x50010, explain_structures, "TABLES", "bitmaps"),
+    ("showcase.qcow2", 0xB0008, explain_structures, "NAMED", "structures"),
+]
+
+
+@pytest.mark.parametrize(("name", "offset", "module", "bound", "cut"), CUTS)
+def test_nothing_is_complete_that_a_bound_cut(
+    name: str,
+    offset: int,
+    module: ModuleType,
+    bound: str,
+    cut: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with lay_open(DATA / name) as image:
+        assert explain(image, offset)["complete"]
+        monkeypatch.setattr(module, bound, 0)
+        said = explain(image, offset)
+
+    assert not said["complete"]
+    assert cut in {each["bound"] for each in said["cuts"]}
+    lines = list(host_lines(said))
+    for each in said["cuts"]:
+        assert any(line.endswith(each["says"]) for line in lines)
+
+
+def test_what_is_refused_is_not_complete() -> None:
+    data = bytearray(SHOWCASE.read_bytes())
+    data[0:4] = b"QFI\xfb"
+    data[72 + 7] |= 0x80
+    with lay_open(bytes(data)) as image:
+        said = explain(image, 0)
+
+    assert (said["cluster"], said["complete"]) == (None, False)
+    assert said["why_no_cluster"]

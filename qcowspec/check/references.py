@@ -1,7 +1,8 @@
 """Who references one byte's cluster, without an owner map of the whole file.
 
 In: an opened image and a host offset. Out: `Cluster`: the references, and the refcount. Refuses:
-an image that a check refuses; and to read more L2 tables than `SEARCHED`, which it reports.
+an image that a check refuses; and to read more tables than `SEARCHED` and `L1_READ`: how
+many were left out is counted.
 
 Of the L2 tables only the entries that may be of that cluster are decoded: the disk of 1 TiB that
 takes a check a second has its owner in a tenth of that.
@@ -9,9 +10,11 @@ takes a check a second has its owner in a tenth of that.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from qcow_parsers import constants as c
@@ -89,6 +92,7 @@ class Cluster:
         count: How many references were found.
         searched: L2 tables that were searched.
         left: L2 tables that were not.
+        l1_left: L1 tables of snapshots that were not, and are counted nowhere else.
     """
 
     offset: int
@@ -98,15 +102,20 @@ class Cluster:
     count: int = 0
     searched: int = 0
     left: int = 0
+    l1_left: int = 0
+
+    def add(self, count: int, references: Iterator[Reference]) -> None:
+        """Count references, and name those that there is room for: no other is made."""
+        self.count += count
+        self.references += islice(references, max(0, NAMED - len(self.references)))
 
 
-def cluster_at(image: Image, offset: int, *, searched: int = SEARCHED) -> Cluster:
+def cluster_at(image: Image, offset: int) -> Cluster:
     """The cluster of a byte, and who references it.
 
     Args:
         image: The image.
         offset: Host offset of the byte.
-        searched: Bytes of L2 tables that are read at most.
 
     Raises:
         Malformed, Invalid, Unsupported: The image breaks a rule for which QEMU does not check it.
@@ -114,7 +123,7 @@ def cluster_at(image: Image, offset: int, *, searched: int = SEARCHED) -> Cluste
     """
     refuse(image)
     if image.format is Format.QCOW:
-        return _v1_cluster(image, offset, searched)
+        return _v1_cluster(image, offset)
     try:
         layout = Layout(image.metadata, image.source, Findings(0))
     except Aborted as reason:
@@ -126,74 +135,113 @@ def cluster_at(image: Image, offset: int, *, searched: int = SEARCHED) -> Cluste
         int(refcounts[0]) if known[0] else None,
         layout.places.of(number),
     )
-    most = max(1, searched // layout.geometry.l2_table_size)
+    most = max(1, SEARCHED // layout.geometry.l2_table_size)
     held = layout.tables.offsets < np.uint64(layout.source.length)
     here = np.flatnonzero(held)
     found.searched, found.left = min(most, len(here)), max(0, len(here) - most)
     if image.has_data_file:
         found.searched = found.left = 0
-    for reference in _references(layout, number, here[: found.searched]):
-        found.count += 1
-        if len(found.references) < NAMED:
-            found.references.append(reference)
+    _structures(layout, number, found)
+    _bitmap_data(layout, number, found)
+    _l2_tables(layout, number, found)
+    _mapped(layout, number, here[: found.searched], found)
     return found
 
 
-def _references(layout: Layout, cluster: int, tables: Numbers) -> Iterator[Reference]:
-    yield from _structures(layout, cluster)
-    size = layout.geometry.cluster_size
-    start = cluster << layout.geometry.cluster_bits
-    offsets = layout.tables.offsets
-    low = np.searchsorted(offsets, np.uint64(max(0, start - size + 1)))
-    high = np.searchsorted(offsets, np.uint64(start + size))
-    for table, index, l1 in _locators(layout, np.arange(low, high)):
-        owner = Owner.L2_TABLE if l1.active else Owner.SNAPSHOT_L2_TABLE
-        path, by = (f"{l1.prefix}{name}[{index}]" for name in ("l2_tables", "l1_table"))
-        yield Reference(owner, path, by, int(offsets[table]), size)
-    yield from _mapped(layout, cluster, tables)
-
-
-def _structures(layout: Layout, cluster: int) -> Iterator[Reference]:
-    """References of all but the L1 and L2 tables."""
+def _structures(layout: Layout, cluster: int, found: Cluster) -> None:
+    """References of all but the L1, L2 and bitmap tables."""
     size = layout.geometry.cluster_size
     start = cluster << layout.geometry.cluster_bits
     for region in layout.regions:
         touches = region.offset < start + size and region.offset + region.length > start
         if region.length > 0 and touches:
             by = region.pointer.place(layout.source.length).path
-            yield Reference(region.owner, region.path, by, region.offset, region.length)
+            one = Reference(region.owner, region.path, by, region.offset, region.length)
+            found.add(1, iter([one]))
     blocks = layout.stored.offsets
-    for index in np.flatnonzero(blocks >> np.uint64(layout.geometry.cluster_bits) == cluster):
-        if at := int(blocks[index]):
-            path, by = f"refcount_blocks[{index}]", f"refcount_table[{index}]"
-            yield Reference(Owner.REFCOUNT_BLOCK, path, by, at, size)
+    here = blocks >> np.uint64(layout.geometry.cluster_bits) == cluster
+    hit = np.flatnonzero(here & (blocks != 0))
+    names = ((f"refcount_blocks[{index}]", f"refcount_table[{index}]", index) for index in hit)
+    found.add(
+        len(hit),
+        (
+            Reference(Owner.REFCOUNT_BLOCK, path, by, int(blocks[index]), size)
+            for path, by, index in names
+        ),
+    )
+
+
+def _bitmap_data(layout: Layout, cluster: int, found: Cluster) -> None:
+    """References of bitmap tables."""
+    size, bits = layout.geometry.cluster_size, layout.geometry.cluster_bits
     for some in layout.bitmaps:
-        for entry in np.flatnonzero(some.offsets >> layout.geometry.cluster_bits == cluster):
-            if at := int(some.offsets[entry]):
-                path = some.path(int(entry))
-                yield Reference(Owner.BITMAP_DATA, path, path, at, size)
+        hit = np.flatnonzero((some.offsets >> bits == cluster) & (some.offsets != 0))
+        paths = ((some.path(int(entry)), int(some.offsets[entry])) for entry in hit)
+        found.add(
+            len(hit),
+            (Reference(Owner.BITMAP_DATA, path, path, at, size) for path, at in paths),
+        )
 
 
-def _mapped(layout: Layout, cluster: int, tables: Numbers) -> Iterator[Reference]:
+def _l2_tables(layout: Layout, cluster: int, found: Cluster) -> None:
+    """References of L1 entries: of each state that has the table."""
+    size, offsets = layout.geometry.cluster_size, layout.tables.offsets
+    start = cluster << layout.geometry.cluster_bits
+    low = np.searchsorted(offsets, np.uint64(max(0, start - size + 1)))
+    high = np.searchsorted(offsets, np.uint64(start + size))
+    for tables, places, l1 in _locators(layout, np.arange(low, high), found):
+        owner = Owner.L2_TABLE if l1.active else Owner.SNAPSHOT_L2_TABLE
+        above, below = f"{l1.prefix}l1_table", f"{l1.prefix}l2_tables"
+        pairs = zip(offsets[tables].tolist(), places.tolist(), strict=True)
+        references = (
+            Reference(owner, f"{below}[{index}]", f"{above}[{index}]", at, size)
+            for at, index in pairs
+        )
+        found.add(len(tables), references)
+
+
+class Hit(NamedTuple):
+    """An L2 entry that has bytes in the cluster."""
+
+    entry: int
+    host: int
+    length: int
+    compressed: bool
+
+
+def _mapped(layout: Layout, cluster: int, tables: Numbers, found: Cluster) -> None:
     """References of L2 entries: of each state that has the table."""
     geometry = layout.geometry
     size, start = geometry.cluster_size, cluster << geometry.cluster_bits
-    hits: dict[int, list[tuple[int, int, int, bool]]] = {}
+    hits, named = defaultdict[int, list[Hit]](list), 0
+    counts = np.zeros(len(layout.tables), np.int64)
     for table_of, index_of, values in _near(layout, cluster, tables):
         decoded = L2Entries(values, Frame(geometry))
         host, compressed = decoded.host.astype(np.int64), decoded.compressed
         length = np.where(compressed, decoded.csize.astype(np.int64), size)
         touches = (host != 0) & (host < start + size) & (host + length > start)
-        for one in np.flatnonzero(touches).tolist():
-            hit = int(index_of[one]), int(host[one]), int(length[one]), bool(compressed[one])
-            hits.setdefault(int(table_of[one]), []).append(hit)
-    for table, number, l1 in _locators(layout, np.array(sorted(hits), np.int64)):
-        for index, host_offset, held, is_compressed in hits[table]:
-            guest = number * geometry.l2_span + index * size
-            path = f"{l1.prefix}l2_tables[{number}][{index}]"
+        np.add.at(counts, table_of[touches], 1)
+        for one in np.flatnonzero(touches)[: NAMED - named].tolist():
+            hit = Hit(int(index_of[one]), int(host[one]), int(length[one]), bool(compressed[one]))
+            hits[int(table_of[one])].append(hit)
+            named += 1
+
+    def of_table(number: int, each: list[Hit], l1: L1Table) -> Iterator[Reference]:
+        for hit in each:
+            guest = number * geometry.l2_span + hit.entry * size
+            path = f"{l1.prefix}l2_tables[{number}][{hit.entry}]"
             owner = Owner.DATA if l1.active else Owner.SNAPSHOT_DATA
-            owner = Owner.COMPRESSED if is_compressed else owner
-            yield Reference(owner, path, path, host_offset, held, guest)
+            owner = Owner.COMPRESSED if hit.compressed else owner
+            yield Reference(owner, path, path, hit.host, hit.length, guest)
+
+    for where, places, l1 in _locators(layout, np.flatnonzero(counts), found):
+        named_of = zip(where.tolist(), places.tolist(), strict=True)
+        found.add(
+            int(counts[where].sum()),
+            chain.from_iterable(
+                of_table(number, hits.get(table, []), l1) for table, number in named_of
+            ),
+        )
 
 
 def _near(
@@ -211,72 +259,86 @@ def _near(
             yield tables[part][row], index, values
 
 
-def _locators(layout: Layout, tables: Numbers) -> Iterator[tuple[int, int, L1Table]]:
-    """For L2 tables, each L1 entry that locates one: the table, the entry's index, its L1 table."""
+def _locators(
+    layout: Layout, tables: Numbers, found: Cluster
+) -> Iterator[tuple[Numbers, Numbers, L1Table]]:
+    """For L2 tables, the L1 entries that locate them: tables, the entries, their L1 table."""
     if not len(tables):
         return
     wanted, read = layout.tables.offsets[tables], 0
-    for one in layout.names.tables:
+    for number, one in enumerate(layout.names.tables):
         read += one.count * c.L1E_SIZE
         if read > L1_READ and not one.active:
+            found.l1_left = len(layout.names.tables) - number
             return
         active = layout.metadata.l1_table if one.active else None
         for at, entries in l1_words(layout.source, active, one.offset, one.end):
             offsets = decoding.l1_offset(entries)
             where = np.searchsorted(wanted, offsets)
             where[where == len(wanted)] = 0
-            for entry in np.flatnonzero(wanted[where] == offsets).tolist():
-                index = (at - one.offset) // c.L1E_SIZE + entry
-                yield int(tables[where[entry]]), index, one
+            hit = np.flatnonzero(wanted[where] == offsets)
+            if len(hit):
+                yield tables[where[hit]], (at - one.offset) // c.L1E_SIZE + hit, one
 
 
 # --- version 1 ------------------------------------------------------------------------------------
 
 
-def _v1_cluster(image: Image, offset: int, searched: int) -> Cluster:
+def _v1_cluster(image: Image, offset: int) -> Cluster:
     """What has one byte of an image of version 1."""
     table, size = image.l1_table, image.geometry.l2_table_size
     assert table is not None
-    found, left = Cluster(offset, None, None), searched
+    found, left = Cluster(offset, None, None), SEARCHED
     table_end, header_end = table.offset + table.length, c.QCOW1_HEADER_SIZE
-    if offset < header_end:
-        found.references.append(Reference(Owner.HEADER, "header", "header.magic", 0, header_end))
-    if table.offset <= offset < table_end:
-        by = "header.l1_table_offset"
-        one = Reference(Owner.L1_TABLE, "l1_table", by, table.offset, table.length)
-        found.references.append(one)
+    by = "header.l1_table_offset"
+    structures = (
+        Reference(Owner.HEADER, "header", "header.magic", 0, header_end),
+        Reference(Owner.L1_TABLE, "l1_table", by, table.offset, table.length),
+    )
+    for one in structures:
+        if one.has(offset):
+            found.add(1, iter([one]))
     for at, entries in read_words(image.source, table.offset, table_end):
         first = (at - table.offset) // c.QCOW1_TABLE_ENTRY_SIZE
         used = np.flatnonzero((entries != 0) & (entries < np.uint64(image.source.length)))
         held = used[: max(0, left // size)]
         left -= len(held) * size
         found.searched, found.left = found.searched + len(held), found.left + len(used) - len(held)
-        for reference in _v1_tables(image, offset, first + held, entries[held]):
-            found.count += 1
-            if len(found.references) < NAMED:
-                found.references.append(reference)
-    found.count = max(found.count, len(found.references))
+        _v1_tables(image, offset, first + held, entries[held], found)
     return found
 
 
-def _v1_tables(image: Image, offset: int, places: Numbers, tables: Words) -> Iterator[Reference]:
+def _v1_tables(image: Image, offset: int, places: Numbers, tables: Words, found: Cluster) -> None:
     """The L2 tables, and their entries, that have a byte."""
     geometry = image.geometry
-    size = geometry.l2_table_size
-    for index, start in zip(places.tolist(), tables.tolist(), strict=True):
-        if start <= offset < start + size:
-            path, by = f"l2_tables[{index}]", f"l1_table[{index}]"
-            yield Reference(Owner.L2_TABLE, path, by, start, size)
+    size, starts = geometry.l2_table_size, tables.astype(np.int64)
+
+    has = np.flatnonzero((starts <= offset) & (offset - starts < size))
+    paths = ((places[at], int(starts[at])) for at in has)
+    found.add(
+        len(has),
+        (
+            Reference(Owner.L2_TABLE, f"l2_tables[{index}]", f"l1_table[{index}]", at, size)
+            for index, at in paths
+        ),
+    )
     for part, rows in read_tables(image.source, tables, size, batch=BATCH):
         values = rows.view(">u8").astype(np.uint64)
         decoded = Qcow1L2Entries(values, Frame(geometry))
         start, compressed = decoded.host.astype(np.int64), decoded.compressed
         length = np.where(compressed, decoded.csize.astype(np.int64), geometry.cluster_size)
-        hit = (values != 0) & (start <= offset) & (offset - start < length)
-        for row, entry in zip(*(each.tolist() for each in np.nonzero(hit)), strict=True):
-            number = int(places[part][row])
-            path = f"l2_tables[{number}][{entry}]"
-            owner = Owner.COMPRESSED if compressed[row, entry] else Owner.DATA
-            guest = number * geometry.l2_span + entry * geometry.cluster_size
-            at, held = int(start[row, entry]), int(length[row, entry])
-            yield Reference(owner, path, path, at, held, guest)
+        row, entry = np.nonzero((values != 0) & (start <= offset) & (offset - start < length))
+        columns = places[part][row], entry, start[row, entry], length[row, entry]
+        some = [column[:NAMED].tolist() for column in (*columns, compressed[row, entry])]
+        references = (
+            Reference(
+                Owner.COMPRESSED if packed else Owner.DATA,
+                path := f"l2_tables[{number}][{index}]",
+                path,
+                at,
+                held,
+                number * geometry.l2_span + index * geometry.cluster_size,
+            )
+            for number, index, at, held, packed in zip(*some, strict=True)
+        )
+        found.add(len(row), references)
