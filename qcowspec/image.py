@@ -14,8 +14,9 @@ from qcowspec.errors import Invalid, QcowError
 from qcowspec.reader import opening
 from qcowspec.reader.looked import Looked, looked
 from qcowspec.reader.machine import Machine, State
+from qcowspec.reader.opening import SnapshotKey, Wanted
 from qcowspec.reader.verdict import FOUND, look_at_data_file
-from qcowspec.sources import Target, open_source
+from qcowspec.sources import FileName, Target, open_source
 from qcowspec.sources.gate import Deny, Gate, gate_of
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata, Reference, Structures, Table
@@ -46,7 +47,7 @@ class Image:
         self.gate: Gate = Deny()
         self.secret: bytes | None = None
         self.like_qemu = False
-        self._disks: dict[tuple[str | None, bool, bool], tuple[Chain, Disk]] = {}
+        self._disks: dict[tuple[Wanted, bool, bool], tuple[Chain, Disk]] = {}
         self.state: State = machine.state
         self.metadata: Metadata = machine.image
         self.judge = machine.judge
@@ -137,12 +138,13 @@ class Image:
     # --- the guest's bytes ------------------------------------------------------------------------
 
     def disk(
-        self, snapshot: str | None = None, *, keyless: bool = False, salvage: bool = False
+        self, snapshot: Wanted = None, *, keyless: bool = False, salvage: bool = False
     ) -> Disk:
         """The virtual disk, to read from.
 
         Args:
-            snapshot: The id or the name of an internal snapshot; None for the active state.
+            snapshot: The id or the name of an internal snapshot, or its `SnapshotKey`; None for
+                the active state.
             keyless: For a look at the tables, which are never encrypted: without a passphrase the
                 disk is opened all the same, and fails where encrypted data are asked for.
             salvage: Open the disk however broken the image is, as far as its header and its L1
@@ -163,7 +165,7 @@ class Image:
             known = self._disks[key] = self._opened(snapshot, keyless=keyless, salvage=salvage)
         return known[1]
 
-    def _opened(self, snapshot: str | None, *, keyless: bool, salvage: bool) -> tuple[Chain, Disk]:
+    def _opened(self, snapshot: Wanted, *, keyless: bool, salvage: bool) -> tuple[Chain, Disk]:
         from qcowspec.chain import Chain
         from qcowspec.chain.layers import qcow_layer
         from qcowspec.chain.salvage import Tolerant, located
@@ -279,7 +281,7 @@ class Image:
         """
         return self.snapshots[opening.snapshot_index(self.metadata, wanted, self.source.name)]
 
-    def _state(self, metadata: Metadata, wanted: str) -> Qcow2.Snapshot:
+    def _state(self, metadata: Metadata, wanted: str | SnapshotKey) -> Qcow2.Snapshot:
         """The same, for a snapshot whose state is to be read; a salvage reads any.
 
         Raises:
@@ -384,7 +386,8 @@ def lay_open(
 
         tables = Tolerant(source)
     try:
-        machine = opening.laid_open(tables, format, entries=entries, salvage=salvage)
+        stated = target.format if isinstance(target, FileName) else None
+        machine = opening.laid_open(tables, format or stated, entries=entries, salvage=salvage)
     except BaseException:
         source.close()
         raise

@@ -17,6 +17,7 @@ from qcowspec.sources.gate import Deny
 
 if TYPE_CHECKING:
     from qcowspec.mapping.spans import Ranges
+    from qcowspec.reader.opening import Wanted
 
 
 class RawImage:
@@ -33,7 +34,7 @@ class RawImage:
         self._disk = Disk(Chain(raw_layer(self.source), Deny()))
 
     def disk(
-        self, snapshot: str | None = None, *, keyless: bool = False, salvage: bool = False
+        self, snapshot: Wanted = None, *, keyless: bool = False, salvage: bool = False
     ) -> Disk:
         """The virtual disk, which needs no passphrase; see `Image.disk`.
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "validate": "Judge images: one verdict each, with the rules that are broken.",
     "info": "Describe an image: sizes, features, snapshots, bitmaps, backing file.",
     "map": "List the ranges of the disk, and where the bytes of each are.",
+    "snapshot": "List the internal snapshots.",
     "check": "Compare references with refcounts, and find overlaps.",
     "usage": "Account for every byte of the file, and find bytes that no reader looks at.",
     "convert": "Write what the guest sees to a raw file.",
@@ -89,6 +90,17 @@ class Commands(click.Group):
         command: click.Command = import_module(f"qcowspec.cli.{name}").command
         self.failed = getattr(command, "failed", USAGE)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click; for a command that does not exist, say what to use instead."""
+        word = args[0]
+        if word not in COMMANDS and not word.startswith("-"):
+            from qcowspec.cli.habits import instead_of
+
+            ctx.fail(instead_of(word, COMMANDS))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""

@@ -15,7 +15,7 @@ from qcowspec.cli.options import (
     color_option,
     format_option,
     guest_options,
-    output_option,
+    json_option,
 )
 from qcowspec.cli.output import FAILED, pieces, say
 from qcowspec.cli.progress import Bar
@@ -53,7 +53,7 @@ Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
-@output_option()
+@json_option()
 @like_option
 @format_option()
 @guest_options
@@ -64,7 +64,6 @@ Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad
     "--limit", type=click.IntRange(0), default=8, help="Places listed of each rule, at most."
 )
 @click.option("--all", "all_", is_flag=True, help="List every place.")
-@click.option("-r", "--repair", metavar="leaks|all", hidden=True)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit status is the result.")
 @color_option
 def command(
@@ -73,14 +72,13 @@ def command(
     like: str | None,
     format_: str | None,
     allow: tuple[str, ...],
-    secret: str | None,
+    secret: str | bytes | None,
     share: bool,
     explain: bool,
     deep: bool,
     strict: bool,
     limit: int,
     all_: bool,
-    repair: str | None,
     quiet: bool,
     style: Style,
 ) -> None:
@@ -90,10 +88,6 @@ def command(
     from qcowspec.reader.verdict import FOUND
     from qcowspec.report.check import write_json, write_text
 
-    if repair is not None:
-        raise click.UsageError(
-            "check never writes to an image. To repair one: qemu-img check -r leaks|all, on a copy"
-        )
     options: dict[str, Any] = {"explain": explain, "deep": deep, "chain": bool(allow)}
     with lay_open(image, format=format_, allow=allow, secret=key_of(secret)) as opened:
         name, whose = opened.source.name, like or "qemu"

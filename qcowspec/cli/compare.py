@@ -51,8 +51,8 @@ table cannot be read or breaks a rule; 4 bytes cannot be read.
 @click.argument("one", type=IMAGE, metavar="IMAGE1")
 @click.argument("other", type=IMAGE, metavar="IMAGE2")
 @guest_options
-@format_option(raw=True)
-@format_option("-F", "--other-format", raw=True)
+@format_option("-f", "--format", "--a-format", "format_", raw=True)
+@format_option("-F", "--other-format", "--b-format", "other_format", raw=True)
 @like_option
 @click.option("-s", "--strict", is_flag=True, help="Compare sizes and allocation too.")
 @click.option("--no-missing", is_flag=True, help="Fail if bytes lie past the end of a file.")
@@ -62,7 +62,7 @@ def command(
     one: Target,
     other: Target,
     allow: tuple[str, ...],
-    secret: str | None,
+    secret: str | bytes | None,
     share: bool,
     format_: str | None,
     other_format: str | None,

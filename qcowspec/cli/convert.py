@@ -7,19 +7,31 @@ import sys
 
 import click
 
+from qcowspec.cli.habits import snapshot_of
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.losses import say_past_end, write_losses
 from qcowspec.cli.options import (
     PERMISSIONS,
+    RAW,
     files,
     format_option,
     guest_options,
-    output_option,
+    json_option,
 )
 from qcowspec.cli.output import FAILED, STANDARD, is_stdout, target_of, unwritable
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import open_files, opened
+from qcowspec.cli.sizes import size
+from qcowspec.reader.opening import SnapshotKey
 from qcowspec.sources import Target
+
+
+def _only_raw(_context: click.Context, _option: click.Parameter, format_: str) -> str:
+    if format_ != RAW:
+        raise click.UsageError(
+            f"convert writes raw only; for another format: qemu-img convert -O {format_}"
+        )
+    return format_
 
 
 @click.command(
@@ -64,24 +76,55 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
 @click.argument("output", metavar="OUT", shell_complete=files)
-@click.option("-l", "--snapshot", metavar="ID|NAME", help="Read an internal snapshot.")
+@click.option(
+    "-l",
+    "--snapshot",
+    metavar="ID|NAME",
+    callback=snapshot_of,
+    help="Read an internal snapshot; snapshot.id=ID and snapshot.name=NAME as for qemu-img.",
+)
 @guest_options
-@format_option(raw=True)
+@format_option("-f", "--format", "--source-format", "format_", raw=True)
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
-@click.option("-m", "--threads", type=click.IntRange(1, 64), help="Threads that read and decode.")
+@click.option(
+    "-O",
+    "--target-format",
+    expose_value=False,
+    metavar="raw",
+    default="raw",
+    callback=_only_raw,
+    help="Format of OUT, which is raw.",
+)
+@click.option(
+    "-m",
+    "--threads",
+    "--parallel",
+    "threads",
+    type=click.IntRange(1, 64),
+    help="Threads that read and decode.",
+)
 @click.option("--salvage", is_flag=True, help="Read around what is broken, and list what is lost.")
 @click.option("--strict", is_flag=True, help="Fail if bytes lie past the end of a file.")
-@output_option("With --salvage, list what is lost as text, or as JSON.")
+@json_option("With --salvage, list what is lost as text, or as JSON.")
 @click.option(
     "--resume", is_flag=True, help="Keep what was written if interrupted, and continue from there."
+)
+@click.option(
+    "-S",
+    "--sparse-size",
+    "sparse",
+    type=size,
+    default="4k",
+    metavar="SIZE",
+    help="0 allocates all of OUT; otherwise blocks of 4 KiB of zeros are left out.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
 def command(
     image: Target,
     output: str,
-    snapshot: str | None,
+    snapshot: str | SnapshotKey | None,
     allow: tuple[str, ...],
-    secret: str | None,
+    secret: str | bytes | None,
     share: bool,
     format_: str | None,
     like_qemu: bool,
@@ -91,6 +134,7 @@ def command(
     as_json: bool,
     resume: bool,
     quiet: bool,
+    sparse: int,
 ) -> None:
     """Write what the guest sees to a sparse raw file; OUT may be - for standard output.
 
@@ -119,6 +163,7 @@ def command(
                     progress=bar.add,
                     resume=about if resume else None,
                     share=share,
+                    sparse=sparse > 0,
                 )
     except Unwritable as error:
         unwritable(output, error, FAILED)

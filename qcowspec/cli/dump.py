@@ -42,7 +42,7 @@ the image cannot be read, or is not a QCOW image.
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
 @format_option()
-@json_option
+@json_option()
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print YAML with the same keys.")
 @click.option("--tables", is_flag=True, help="Show every entry of every table.")
 @click.option("--hex", "hexadecimal", is_flag=True, help="Show the bytes of each field.")

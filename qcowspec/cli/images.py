@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qcowspec.cli.habits import IMAGE_OPTIONS, KEY, options
 from qcowspec.cli.options import files
 from qcowspec.cli.output import UNREADABLE, fail
 from qcowspec.errors import QcowError
@@ -49,6 +50,7 @@ class Command(click.Command):
     ) -> None:
         super().__init__(*words, **named)
         self.failed, self.unread = failed, unread
+        self.params.extend(options(self.name or ""))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click; a source spec that is wrong is bad usage."""
@@ -149,6 +151,11 @@ class Image(Type):
             return value.spec
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return] # converted before
+        if ctx is not None and ctx.meta.get(IMAGE_OPTIONS):
+            from qcowspec.sources.image_options import file_of
+
+            file, ctx.meta[KEY] = file_of(value)
+            return file
         return named(value)
 
     def shell_complete(

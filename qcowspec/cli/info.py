@@ -6,7 +6,7 @@ import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.like import LIKE, NEWEST, USUAL, like_option
-from qcowspec.cli.options import allow_option, format_option, output_option, share_option
+from qcowspec.cli.options import allow_option, format_option, json_option, share_option
 from qcowspec.cli.output import FAILED, warn_of_end, write
 from qcowspec.sources import Target
 from qcowspec.spec.profiles import OUTPUT
@@ -33,7 +33,7 @@ Exit status: 0; 1 an image cannot be read, or QEMU would refuse it; 2 bad usage.
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
-@output_option()
+@json_option()
 @like_option
 @click.option("--backing-chain", is_flag=True, help="Describe the image's backing files as well.")
 @allow_option()

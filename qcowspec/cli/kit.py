@@ -108,7 +108,7 @@ Exit status: 0 all is right; 1 something is not; 2 the reader cannot be run, or 
     metavar="PATTERN",
     help="Run the cases whose IDs match; * as in a shell.",
 )
-@json_option
+@json_option()
 @click.option("-q", "--quiet", is_flag=True, help="Print the table, but not each finding.")
 def run(
     folder: str | None,

@@ -10,7 +10,7 @@ import click
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.like import LIKE, NEWEST, USUAL, like_option
 from qcowspec.cli.losses import write_losses
-from qcowspec.cli.options import PERMISSIONS, format_option, guest_options, output_option
+from qcowspec.cli.options import PERMISSIONS, format_option, guest_options, json_option
 from qcowspec.cli.output import FAILED, write
 from qcowspec.cli.reading import open_files, opened
 from qcowspec.cli.sizes import size
@@ -52,7 +52,7 @@ Exit status: 0; 1 the image cannot be read, or with --salvage, something is lost
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
 @like_option
-@output_option("A table of the ranges that have data, or all ranges as JSON.")
+@json_option("A table of the ranges that have data, or all ranges as JSON.")
 @click.option(
     "-s", "--start-offset", type=size, default="0", metavar="SIZE", help="Begin at this offset."
 )
@@ -76,7 +76,7 @@ def command(
     salvage: bool,
     compressed: bool,
     allow: tuple[str, ...],
-    secret: str | None,
+    secret: str | bytes | None,
     share: bool,
     format_: str | None,
 ) -> None:

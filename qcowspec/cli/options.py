@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qcowspec.cli.habits import KEY, OBJECTS
 from qcowspec.cli.output import styler
 
 if TYPE_CHECKING:
@@ -70,16 +71,35 @@ def format_option(*names: str, raw: bool = False) -> Option:
     )
 
 
-def output_option(help: str = "Text for people, or JSON.") -> Option:
-    """Text or JSON: whether it is JSON."""
-    return click.option(
-        "--output",
-        "as_json",
-        type=click.Choice(["human", "json"]),
-        default="human",
-        callback=lambda _, __, chosen: chosen == "json",
-        help=help,
-    )
+def json_option(help: str = "Print JSON; --output json does the same.") -> Option:
+    """Whether JSON is printed: ``--json``, or ``--output json`` as qemu-img has it."""
+
+    def add(command: Any) -> Any:
+        output = click.option(
+            "--output",
+            "output_format",
+            type=click.Choice(["human", "json"]),
+            hidden=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_note_json,
+        )
+        flag = click.option("--json", "as_json", is_flag=True, help=help, callback=_is_json)
+        return output(flag(command))
+
+    return add
+
+
+def _note_json(context: click.Context, _option: click.Parameter, chosen: str | None) -> None:
+    context.meta[JSON] = chosen == "json"
+
+
+def _is_json(context: click.Context, _option: click.Parameter, chosen: bool) -> bool:
+    return chosen or context.meta.get(JSON, False)
+
+
+JSON = "qcowspec.json"
+"""Key of click's `meta`: whether ``--output json`` was given."""
 
 
 def allow_option(help: str = "Open these second files.") -> Option:
@@ -107,10 +127,24 @@ through links and .. first; what counts is where the file really is.
 """
 """What the help says of --allow."""
 
+
+def _secret(context: click.Context, _option: click.Parameter, where: str | None) -> Any:
+    """Where the passphrase is; or itself, if ``--object`` and ``--image-opts`` gave it."""
+    key = context.meta.get(KEY)
+    if where is not None or key is None:
+        return where
+    objects = context.meta.get(OBJECTS, {})
+    if key not in objects:
+        raise click.UsageError(f"there is no --object secret with the id {key!r}")
+    return objects[key]
+
+
 secret_option = click.option(
-    "--secret", metavar="file:PATH|env:NAME|-", help="The passphrase of an encrypted image."
+    "--secret",
+    metavar="file:PATH|env:NAME|-",
+    callback=_secret,
+    help="The passphrase of an encrypted image.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 color_option = click.option(
     "--color",
     "style",

@@ -22,7 +22,7 @@ def opened(
     image: Target,
     format_: str | None,
     allow: tuple[str, ...],
-    secret: str | None,
+    secret: str | bytes | None,
     *,
     like_qemu: bool = False,
     like: str | None = None,
@@ -53,10 +53,10 @@ def opened(
     return found
 
 
-def key_of(where: str | None) -> bytes | None:
-    """Read the passphrase from the place that --secret names."""
-    if where is None:
-        return None
+def key_of(where: str | bytes | None) -> bytes | None:
+    """Read the passphrase from the place that --secret names; bytes are one already."""
+    if where is None or isinstance(where, bytes):
+        return where
     from qcowspec.crypto.secret import read_secret
 
     try:

@@ -41,7 +41,7 @@ Exit status: 0; 2 no rule has this ID, or bad usage.
     "--matrix", "by_version", is_flag=True, help="Print the verdict of each QEMU that was measured."
 )
 @click.option("--tsv", "as_tsv", is_flag=True, help="Print a row a rule, separated by tabs.")
-@json_option
+@json_option()
 @color_option
 def command(
     ids: tuple[str, ...], by_version: bool, as_tsv: bool, as_json: bool, style: Style

@@ -37,7 +37,7 @@ structures that QEMU's check does not follow, or bad usage.
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
-@json_option
+@json_option()
 @format_option()
 @click.option("--deep", is_flag=True, help="Read all cavities, and inflate compressed clusters.")
 @click.option("--ranges", is_flag=True, help="List the cavities that are not zero; as --deep.")

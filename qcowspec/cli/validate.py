@@ -16,6 +16,7 @@ from qcowspec.cli.options import (
     allow_option,
     color_option,
     format_option,
+    json_option,
     profiles,
 )
 from qcowspec.cli.output import UNREADABLE, say, write
@@ -65,7 +66,7 @@ Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or 
     help=f"Profile to judge by: {', '.join(PROFILES)}.",
 )
 @format_option()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@json_option("Print one JSON object a line; --output json does the same.")
 @click.option("-r", "--recursive", is_flag=True, help="Judge every file below a directory.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes to use.")
 @allow_option("Open the data file.")

@@ -7,6 +7,7 @@ QEMU refuses, with the error of the rule that QEMU reports first.
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from qcow_parsers import constants as c
 
@@ -138,18 +139,37 @@ def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow
     )
 
 
-def snapshot_index(image: Metadata, wanted: str, name: str) -> int:
-    """The index of a snapshot, looked up by its id, then by its name, as QEMU does.
+class SnapshotKey(NamedTuple):
+    """A snapshot by its ID alone, its name alone, or both."""
+
+    id_str: str | None = None
+    name: str | None = None
+
+
+Wanted = str | SnapshotKey | None
+"""A snapshot as the user names it; None for the active state."""
+
+
+def snapshot_index(image: Metadata, wanted: str | SnapshotKey, name: str) -> int:
+    """The index of a snapshot; a text is looked for among the IDs, then among the names, as QEMU.
 
     Raises:
         Invalid: The image, whose name is `name`, has no such snapshot.
     """
-    key = os.fsencode(wanted)
-    for field in ("id_str", "name"):
+    keys = [wanted] if isinstance(wanted, SnapshotKey) else [SnapshotKey(wanted), (None, wanted)]
+    for id_str, tag in keys:
         for index, found in enumerate(image.snapshots):
-            if getattr(found, field) == key:
+            if id_str is not None and found.id_str != os.fsencode(id_str):
+                continue
+            if tag is None or found.name == os.fsencode(tag):
                 return index
-    raise Invalid(f"has no snapshot {wanted!r}", path=name)
+    says = repr(wanted) if isinstance(wanted, str) else f"with {' and '.join(_parts(wanted))}"
+    raise Invalid(f"has no snapshot {says}", path=name)
+
+
+def _parts(key: SnapshotKey) -> list[str]:
+    words = {"ID": key.id_str, "name": key.name}
+    return [f"the {word} {value!r}" for word, value in words.items() if value is not None]
 
 
 def passphrase(secret: str | bytes | None) -> bytes | None:

@@ -73,7 +73,7 @@ def described(image: Image, name: str, like: str = OUTPUT, *, given: str | None 
     if reference is not None and reference.format:
         data["backing-filename-format"] = text(reference.format)
     if len(image.snapshots):
-        data["snapshots"] = [_snapshot(found) for found in image.snapshots]
+        data["snapshots"] = snapshots(image)
     data["virtual-size"] = image.size
     data["filename"] = name
     data["cluster-size"] = image.geometry.cluster_size
@@ -97,6 +97,11 @@ def described(image: Image, name: str, like: str = OUTPUT, *, given: str | None 
         data["backing-filename"] = text(reference.name)
     data["dirty-flag"] = has(like, "dirty-flag") and bool(getattr(header, "has_dirty", False))
     return data
+
+
+def snapshots(image: Image) -> list[Plain]:
+    """The internal snapshots."""
+    return [_snapshot(found) for found in image.snapshots]
 
 
 def described_raw(source: Source, name: str, like: str = OUTPUT) -> Plain:

@@ -10,7 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from qcowspec.sources.gate import is_url
+from qcowspec.errors import Unsupported
+from qcowspec.sources.gate import RAW, is_url
 from qcowspec.sources.names import STANDARD_INPUT, FileName, Url, named
 from qcowspec.sources.source import Source
 
@@ -43,6 +44,8 @@ def open_source(target: Target, *, raw: bool = False) -> Source:
     if isinstance(target, os.PathLike):
         from qcowspec.sources.local import LocalFile
 
+        if isinstance(target, FileName) and target.format == RAW and not raw:
+            raise Unsupported("is stated to be raw: it has no structures", path=target.text)
         return LocalFile(os.fspath(target))
     if isinstance(target, Mapping):
         from qcowspec.sources.specs import open_spec
@@ -87,13 +90,18 @@ def open_sibling(source: Source, target: str) -> Source:
 
 
 def stated_format(target: Target) -> str | None:
-    """The format that a source spec states: ``qcow`` or ``raw``; None of anything else.
+    """The format that a target states; None where it states none.
+
+    A source spec states ``qcow``, which is any version, or ``raw``; a `FileName` may state
+    ``qcow``, ``qcow2`` or ``raw``.
 
     Raises:
         Invalid: The spec is no JSON object.
     """
     if isinstance(target, str):
         target = named(target)
+    if isinstance(target, FileName):
+        return target.format
     if isinstance(target, Mapping):
         from qcowspec.sources import specs
 

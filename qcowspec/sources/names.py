@@ -23,9 +23,15 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """A path, whatever it looks like; its text is kept as given."""
+    """A path, whatever it looks like; its text is kept as given.
+
+    Attributes:
+        text: The path.
+        format: The format that the user states with it: ``qcow``, ``qcow2`` or ``raw``.
+    """
 
     text: str
+    format: str | None = None
 
     def __fspath__(self) -> str:
         return self.text

@@ -39,6 +39,7 @@ def convert(
     progress: Progress | None = None,
     resume: Mapping[str, Any] | None = None,
     share: bool = False,
+    sparse: bool = True,
 ) -> Losses:
     """Write a disk's bytes to a raw file, or to a target that is written in order.
 
@@ -52,6 +53,7 @@ def convert(
         resume: Continue what an interrupted call has written, if the image and these options (a
             snapshot's name, …) are the same; and keep what is written if this one is interrupted.
         share: Accept that other programs write to the files meanwhile.
+        sparse: Leave blocks of zeros out of a regular file; otherwise all of it is allocated.
 
     Returns:
         The ranges that lie past the end of a file; in a salvage, all losses.
@@ -83,6 +85,8 @@ def convert(
         if not share:
             disk.check_unchanged()
         report(disk.size)
+        if not sparse and isinstance(file, SparseFile):
+            file.allocate()
         file.finish()
     return losses
 

@@ -41,11 +41,12 @@ def any_disk(
         QcowError: What opening an image raises.
     """
     target = named(target) if isinstance(target, str) else target
-    is_raw = RAW in (format, stated_format(target))
+    stated = format or stated_format(target)
+    is_raw = stated == RAW
     try:
         image = None if is_raw else open_image(target, format=format, allow=allow, secret=secret)
     except NotQcow:
-        if format is not None:
+        if stated is not None:
             raise
         image = None
     if image is not None:

@@ -150,6 +150,19 @@ class SparseFile:
                 raise
             self._may_reserve = False
 
+    def allocate(self) -> None:
+        """Give every byte a place on the disk; zeros too.
+
+        Raises:
+            Unwritable: The file system is full.
+        """
+        size = os.fstat(self._fd).st_size
+        try:
+            if size:
+                os.posix_fallocate(self._fd, 0, size)
+        except OSError as error:
+            raise Unwritable(reason_of(error)) from error
+
     def finish(self) -> None:
         """Rename it to its final name, or copy its bytes to the file there.
 
