@@ -52,7 +52,7 @@ cannot be read.
 @click.option("--snapshot", metavar="ID|NAME", help="With --guest, of an internal snapshot.")
 @guest_options
 @format_option()
-@json_option
+@json_option()
 @color_option
 def command(
     image: Target,
