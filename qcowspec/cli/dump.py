@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from qcowspec.cli import explain
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.options import color_option, format_option, json_option
 from qcowspec.cli.output import write
@@ -31,13 +32,14 @@ Examples:
   qcowspec dump disk.qcow2
   qcowspec dump --tables disk.qcow2 | less -R
   qcowspec dump --path header.cluster_bits disk.qcow2
+  qcowspec dump --at 0x50010 disk.qcow2
   qcowspec dump --json disk.qcow2 | jq '.structures[].name'
 
 The rules about L2 entries are checked too, for the tables that are read. Refcounts are not compared
 with references; `qcowspec check` does that.
 
 Exit status: 0 no rule that was checked is broken; 1 some are, and all that can be read is shown; 2
-the image cannot be read, or is not a QCOW image.
+the image cannot be read, or is not a QCOW image. With --at: as `qcowspec explain`.
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
@@ -49,6 +51,11 @@ the image cannot be read, or is not a QCOW image.
 @click.option(
     "--path", metavar="PATH", help="Show one structure or value, such as header.cluster_bits."
 )
+@click.option(
+    "--at",
+    metavar="OFFSET",
+    help="Explain one byte, as `qcowspec explain` does: 0x50010, 4k, a path.",
+)
 @color_option
 def command(
     image: Target,
@@ -58,6 +65,7 @@ def command(
     tables: bool,
     hexadecimal: bool,
     path: str | None,
+    at: str | None,
     style: Style,
 ) -> None:
     """Show every structure of an image.
@@ -67,6 +75,13 @@ def command(
     """
     if as_json and as_yaml:
         raise click.UsageError("--json and --yaml exclude each other")
+    if at is not None:
+        if as_yaml or tables or hexadecimal or path is not None:
+            raise click.UsageError("--at goes with --json and --format only")
+        with lay_open(image, format=format_) as opened:
+            said, lines, nothing = explain.byte_at(opened, at, style)
+        explain.show(said, lines, as_json=as_json)
+        sys.exit(explain.NOTHING if nothing else 0)
     with lay_open(image, format=format_, entries=ALL_ENTRIES if tables else BYTES_READ) as opened:
         nodes = tree.structures(opened, whole=tables or path is not None)
         if path is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -38,8 +40,9 @@ Examples:
   qcowspec explain --guest 0 --snapshot monday --allow same-dir overlay.qcow2
 
 OFFSET is a number of bytes in the image file (4096, 0x1000, 4k), or a path as `qcowspec dump` shows
-it. For a byte of the image file nothing but the image is read. A rule is reported as it holds
-there, as broken, or as not looked at: `qcowspec check` and `qcowspec validate` look at more.
+it; `qcowspec dump --at OFFSET` is the same. For a byte of the image file nothing but the image is
+read. A rule is reported as it holds there, as broken, or as not looked at: `qcowspec check` and
+`qcowspec validate` look at more.
 
 {PERMISSIONS}
 Exit status: 0; 1 the offset is past the end of the file or of the disk; 2 bad usage, or the image
@@ -67,9 +70,8 @@ def command(
     style: Style,
 ) -> None:
     """Explain one byte: what has it, what it means, who references it, where the guest sees it."""
-    from qcowspec.report.explain import explain
     from qcowspec.report.explain_guest import explain_guest
-    from qcowspec.report.explain_text import guest_lines, host_lines
+    from qcowspec.report.explain_text import guest_lines
 
     if (offset is None) == (guest is None):
         raise click.UsageError("give an OFFSET, or --guest with one")
@@ -82,15 +84,37 @@ def command(
             said = explain_guest(opened, guest, snapshot)
             lines, nothing = guest_lines(said, style), guest >= said["size"]
         else:
-            said = explain(opened, _offset(opened, offset or ""))
-            lines, nothing = host_lines(said, style), said["byte"] is None
+            said, lines, nothing = byte_at(opened, offset or "", style)
         if not share:
             opened.check_unchanged()
+    show(said, lines, as_json=as_json)
+    sys.exit(NOTHING if nothing else 0)
+
+
+def byte_at(image: Image, word: str, style: Style) -> tuple[dict[str, Any], Iterator[str], bool]:
+    """A byte of the image file.
+
+    Args:
+        image: The image.
+        word: Its offset, or a path.
+        style: How lines look.
+
+    Returns:
+        What it is, as a document and as lines, and whether nothing is there.
+    """
+    from qcowspec.report.explain import explain
+    from qcowspec.report.explain_text import host_lines
+
+    said = explain(image, _offset(image, word))
+    return said, host_lines(said, style), said["byte"] is None
+
+
+def show(said: dict[str, Any], lines: Iterator[str], *, as_json: bool) -> None:
+    """Print a document as JSON, or its lines."""
     if as_json:
         write([json.dumps(said, indent=2) + "\n"])
     else:
         write(f"{line}\n" for line in lines)
-    sys.exit(NOTHING if nothing else 0)
 
 
 def _offset(image: Image, word: str) -> int:

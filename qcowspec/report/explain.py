@@ -17,6 +17,7 @@ from qcowspec.errors import QcowError
 from qcowspec.image import Image
 from qcowspec.mapping import Kind, walk_of
 from qcowspec.report import document
+from qcowspec.report import explain_bits as bits
 from qcowspec.report.explain_rules import rules_on
 from qcowspec.report.explain_structures import Cuts, Inside, around
 from qcowspec.report.words import plural
@@ -52,7 +53,7 @@ def explain(image: Image, offset: int) -> Plain:
         "byte": data[0] if data else None,
         "bytes": data.hex(),
         "is": _summary(image, offset, inside, cluster),
-        "inside": [_inside(one, offset) for one in inside],
+        "inside": [_inside(image, one, offset) for one in inside],
         "cluster": None if cluster is None else _about_cluster(cluster, offset),
         "why_no_cluster": why,
         "guest": [] if cluster is None else _guest(image, cluster, offset),
@@ -92,9 +93,9 @@ def _cluster(image: Image, offset: int) -> tuple[Cluster | None, str | None]:
 # --- structures -----------------------------------------------------------------------------------
 
 
-def _inside(inside: Inside, offset: int) -> Plain:
+def _inside(image: Image, inside: Inside, offset: int) -> Plain:
     levels = []
-    for level in inside.levels:
+    for depth, level in enumerate(inside.levels):
         data: Plain = {"name": level.name, "offset": level.offset, "length": level.length}
         if level.layout is not None:
             data["layout"] = level.layout
@@ -103,21 +104,19 @@ def _inside(inside: Inside, offset: int) -> Plain:
         if level.raw is not None and not level.children:
             data["raw"], data["value"] = level.raw.hex(), document.plain(level.value)
             if isinstance(level.value, int):
-                data["bits"] = _bits(level.offset, level.length, offset)
+                data["bits"] = bits.span(level.offset, level.length, offset)
+                if named := bits.of_field(image, inside.levels[depth - 1], level, offset):
+                    data["named_bits"] = named
         levels.append(data)
     said: Plain = {"path": inside.path, "levels": levels}
     if inside.rows:
         said["entries"] = [document.row(row) for row in inside.rows]
-        width = inside.rows[0].bits // BITS_PER_BYTE
-        if width:
-            said["entries"][0]["bits"] = _bits(inside.rows[0].offset, width, offset)
+        first, entry = inside.rows[0], said["entries"][0]
+        if width := first.bits // BITS_PER_BYTE:
+            entry["bits"] = bits.span(first.offset, width, offset)
+            if named := bits.of_entry(image, inside, first, offset):
+                entry["named_bits"] = named
     return said
-
-
-def _bits(start: int, length: int, offset: int) -> list[int]:
-    """The highest and the lowest bit that a byte is of a big-endian number."""
-    low = (start + length - 1 - offset) * BITS_PER_BYTE
-    return [low + BITS_PER_BYTE - 1, low]
 
 
 # --- the cluster ----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from qcowspec.image import Image
 from qcowspec.mapping import Kind, Walk, walk_of
 from qcowspec.reader import opening
 from qcowspec.report import document
-from qcowspec.report.explain import SCHEMA, Plain
+from qcowspec.report.explain import SCHEMA, Plain, explain
 from qcowspec.report.explain_structures import Span, l1_span, l2_span, snapshot_l1
 from qcowspec.report.nodes import Row
 from qcowspec.sources.source import Source
@@ -54,6 +54,7 @@ def explain_guest(image: Image, offset: int, snapshot: str | None) -> Plain:
         "snapshot": None if index is None else f"snapshots[{index}]",
         "size": walk.size,
         "layers": [],
+        "host": None,
         "byte": None,
         "why_no_byte": "past the end of the disk",
     }
@@ -62,6 +63,8 @@ def explain_guest(image: Image, offset: int, snapshot: str | None) -> Plain:
         return said
     layer = _layer(image.metadata, image.source, walk, (prefix, table), offset)
     said["layers"].append({"depth": 0, "file": _name(image.source.name)} | layer)
+    if layer["host_offset"] is not None and not layer["data_file"]:
+        said["host"] = _host(image, layer["host_offset"])
     try:
         disk = image.disk(snapshot, keyless=True)
         if layer["kind"] == "backing":
@@ -70,6 +73,25 @@ def explain_guest(image: Image, offset: int, snapshot: str | None) -> Plain:
     except QcowError as error:
         said["why_no_byte"] = str(error)
     return said
+
+
+def _host(image: Image, offset: int) -> Plain:
+    """The byte of the image file where the way down ends, in brief."""
+    said = explain(image, offset)
+    cluster = said["cluster"] or {"refcount": None, "references": None, "owners": []}
+    return {
+        "offset": offset,
+        "is": said["is"],
+        "inside": [inside["path"] for inside in said["inside"]],
+        "refcount": cluster["refcount"],
+        "references": cluster["references"],
+        "owners": [owner["path"] for owner in cluster["owners"][:OWNERS_SHOWN]],
+        **{key: said[key] for key in ("why_no_cluster", "complete", "cuts")},
+    }
+
+
+OWNERS_SHOWN = 16
+"""References of the host byte's cluster that are named; all are counted."""
 
 
 def _below(disk: Disk, offset: int) -> list[Plain]:

@@ -52,6 +52,7 @@ def _inside(inside: Plain) -> Iterator[str]:
     last = inside["levels"][-1]
     if isinstance(last.get("value"), int):
         yield _line("value", f"{last['value']:#x} ({last['value']}){_bits(last)}{_meaning(last)}")
+        yield from _named_bits(last)
     elif last.get("meaning") and not inside.get("entries"):
         yield _line("value", last["meaning"])
     for entry in inside.get("entries", ()):
@@ -59,6 +60,20 @@ def _inside(inside: Plain) -> Iterator[str]:
             "entry", f"[{entry['index']}] at {entry['offset']:#x}: 0x{entry['raw']}{_bits(entry)}"
         )
         yield _line("", entry["meaning"])
+        yield from _named_bits(entry)
+
+
+def _named_bits(data: Plain) -> Iterator[str]:
+    """The bits of the byte by name, a flag or a field a line."""
+    for number, part in enumerate(data.get("named_bits", ())):
+        high, low = part["bits"]
+        one, value = high == low, part["value"]
+        says = (
+            f"{high}: {part['name']} = {value}"
+            if one
+            else (f"{high} to {low}: {part['name']} = {value:#x}")
+        )
+        yield _line("" if number else "bits", says)
 
 
 def _bits(data: Plain) -> str:
@@ -125,10 +140,28 @@ def guest_lines(said: Plain, style: Style = plain_style) -> Iterator[str]:
     for layer in said["layers"]:
         yield _line("layer", f"{layer['depth']}: {layer['file']}")
         yield from _way(layer)
+    if said["host"] is not None:
+        yield from _host(said["host"])
     if said["byte"] is not None:
         yield _line("byte", f"{said['byte']:#04x}")
     elif said["layers"]:
         yield _line("byte", f"not known: {said['why_no_byte']}")
+
+
+def _host(host: Plain) -> Iterator[str]:
+    """The host byte in brief."""
+    yield _line("host", f"{host['offset']:#x}: {host['is']}")
+    if host["why_no_cluster"]:
+        yield _line("cluster", host["why_no_cluster"])
+        return
+    refcount = "" if host["refcount"] is None else f"refcount {host['refcount']}, "
+    yield _line("cluster", refcount + plural(host["references"], "reference"))
+    for owner in host["owners"]:
+        yield _line("owner", owner)
+    if (left := host["references"] - len(host["owners"])) > 0:
+        yield _line("", f"and {plural(left, 'reference')} more")
+    for number, cut in enumerate(host["cuts"]):
+        yield _line("" if number else "incomplete", cut["says"])
 
 
 def _way(layer: Plain) -> Iterator[str]:

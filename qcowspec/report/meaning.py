@@ -9,6 +9,7 @@ The names of feature bits are the image's own, where its feature name table has 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from qcow_parsers import constants as c
@@ -122,17 +123,20 @@ def _count(noun: str) -> Words:
 
 def _features(word: str) -> Words:
     def to_words(value: int, image: Metadata) -> str:
-        return ", ".join(_feature_name(word, bit, image) for bit in _bits(value)) or "none"
+        return _set_bits(value, partial(_feature_name, word, image=image))
 
     return to_words
 
 
-def _feature_name(word: str, bit: int, image: Metadata) -> str:
+def _set_bits(value: int, name_of: Callable[[int], str | None]) -> str:
+    return ", ".join(name_of(bit) or f"bit {bit}, unknown" for bit in _bits(value)) or "none"
+
+
+def _feature_name(word: str, bit: int, image: Metadata) -> str | None:
     own = image.feature_names.get((FEATURE_TYPES[word], bit))
     if own is not None:
         return words.quoted(own)
-    known = (row.name for row in c.FEATURES if (row.type, row.bit) == (word, bit))
-    return next(known, f"bit {bit}, unknown")
+    return next((row.name for row in c.FEATURES if (row.type, row.bit) == (word, bit)), None)
 
 
 def _bits(value: int) -> list[int]:
@@ -140,12 +144,34 @@ def _bits(value: int) -> list[int]:
 
 
 def _bitmap_flags(value: int, image: Metadata) -> str:
-    names = {flag.bit_length() - 1: flag.name for flag in c.Qcow2BitmapFlags}
-    names_of_bits = (
-        (names.get(bit) or "").removeprefix("BME_FLAG_").lower() or f"bit {bit}, unknown"
-        for bit in _bits(value)
-    )
-    return ", ".join(names_of_bits) or "none"
+    return _set_bits(value, partial(_bitmap_flag, image=image))
+
+
+def _bitmap_flag(bit: int, image: Metadata) -> str | None:
+    named = (flag.name or "" for flag in c.Qcow2BitmapFlags if flag.bit_length() - 1 == bit)
+    return next((name.removeprefix("BME_FLAG_").lower() for name in named), None)
+
+
+BITS: dict[str, Callable[[int, Metadata], str | None]] = {
+    "header.incompatible_features": partial(_feature_name, "incompatible"),
+    "header.compatible_features": partial(_feature_name, "compatible"),
+    "header.autoclear_features": partial(_feature_name, "autoclear"),
+    "bitmap_directory_entry.flags": _bitmap_flag,
+}
+"""What a bit of a field is called; None if it has no name. By the field's layout and name."""
+
+
+def bit_names(layout: str, name: str, bits: range, image: Metadata) -> dict[int, str | None]:
+    """What some bits of a field are called; empty if the field is no set of flags.
+
+    Args:
+        layout: The layout of the structure that it belongs to, such as ``qcow2::header``.
+        name: The field's name.
+        bits: The bits.
+        image: What is known of the image.
+    """
+    name_of = BITS.get(f"{layout.rpartition('::')[2]}.{name}")
+    return {} if name_of is None else {bit: name_of(bit, image) for bit in bits}
 
 
 def _offset(value: int, image: Metadata) -> str:

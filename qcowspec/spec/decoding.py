@@ -135,6 +135,37 @@ FIELDS: Mapping[str, Mapping[str, int]] = {
 }
 """The bits of each field of a table's entries, by the names of a dump; for writing entries."""
 
+
+def parts(layout: str, entry: int, cluster_bits: int) -> dict[str, int]:
+    """The bits of each field of one entry, as `FIELDS`, of a compressed cluster's entry too.
+
+    Args:
+        layout: A table that `FIELDS` has.
+        entry: The entry; which fields it has depends on its flag `compressed`.
+        cluster_bits: Binary logarithm of the cluster size.
+
+    Returns:
+        Masks that have no bit in common; bits in none of them are reserved.
+    """
+    masks = dict(FIELDS[layout])
+    packed = masks.get("compressed", 0)
+    if entry & packed:
+        v1 = layout.startswith("qcow1")
+        shift = (v1_compressed_shift if v1 else compressed_shift)(cluster_bits)
+        copied, low = masks.get("copied", 0), (1 << shift) - 1
+        masks = {"coffset": low, "csize": FULL & ~(low | packed | copied), "compressed": packed}
+        masks |= {"copied": copied} if copied else {}
+    elif masks.get("offset") == FULL:
+        masks["offset"] = FULL & ~packed
+    return masks
+
+
+SUBCLUSTERS: Mapping[str, int] = {
+    "l2_bitmap, reads as zeros": c.QCOW_OFLAG_SUB_ZERO_RANGE,
+    "l2_bitmap, allocated": c.QCOW_OFLAG_SUB_ALLOC_RANGE,
+}
+"""The same of the second word of an extended L2 entry."""
+
 RESERVED: Mapping[str, int] = {
     "l1_table": c.L1E_RESERVED_MASK,
     "l2_tables": c.L2E_STD_RESERVED_MASK,

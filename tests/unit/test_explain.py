@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,6 +27,8 @@ from qcowspec.report.explain_guest import explain_guest
 from qcowspec.report.explain_structures import around, offset_of
 from qcowspec.report.explain_text import guest_lines, host_lines
 from qcowspec.report.nodes import Node
+from qcowspec.spec import decoding
+from qcowspec.spec.entries import KINDS, Frame
 from tests.command import run
 from tests.every import every
 
@@ -273,6 +277,108 @@ def test_text_and_json_agree_on_the_path() -> None:
 
     assert run(*words).stdout.startswith("byte 0xb0008 (720,904): l2_tables[0][1]\n")
     assert json.loads(run(*words, "--json").stdout)["is"] == "l2_tables[0][1]"
+
+
+# --- bits -----------------------------------------------------------------------------------------
+
+
+def bits_at(image: Path, path: str, byte: int = 0) -> list[tuple[str, int, int, int]]:
+    """The named bits of one byte: name, highest bit, lowest bit, value."""
+    with lay_open(image) as opened:
+        inside = explain(opened, offset_of(opened, path) + byte)["inside"][0]
+    named = (inside.get("entries") or inside["levels"][-1:])[0].get("named_bits", [])
+    return [(each["name"], *each["bits"], each["value"]) for each in named]
+
+
+FLAGS = [
+    ("showcase.qcow2", "l1_table[0]", 0, [("copied", 63, 63, 1), ("reserved", 62, 56, 0)]),
+    (
+        "showcase.qcow2",
+        "l2_tables[0][1]",
+        0,
+        [("copied", 63, 63, 0), ("compressed", 62, 62, 1), ("csize", 61, 56, 7)],
+    ),
+    ("showcase.qcow2", "l2_tables[0][1]", 5, [("coffset", 23, 16, 5)]),
+    ("showcase.qcow2", "l2_tables[0][2]", 7, [("reserved", 7, 1, 0), ("zero", 0, 0, 1)]),
+    (
+        "v3-extended-l2.qcow2",
+        "l2_tables[0][0]",
+        0,
+        [("copied", 127, 127, 1), ("compressed", 126, 126, 0), ("reserved", 125, 120, 0)],
+    ),
+    (
+        "v3-extended-l2.qcow2",
+        "l2_tables[0][0]",
+        11,
+        [("l2_bitmap, reads as zeros", 39, 32, 0x10)],
+    ),
+    ("showcase.qcow2", "refcount_table[0]", 7, [("reserved", 7, 0, 0)]),
+    ("showcase.qcow2", "refcount_blocks[0][0]", 0, []),
+    ("showcase.qcow2", "header.cluster_bits", 0, []),
+    (
+        "showcase.qcow2",
+        "header.incompatible_features",
+        7,
+        [
+            ("extended L2 entries", 4, 4, 0),
+            ("compression type", 3, 3, 0),
+            ("external data file", 2, 2, 0),
+            ("corrupt bit", 1, 1, 0),
+            ("dirty bit", 0, 0, 0),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "byte", "expected"), FLAGS)
+def test_bits_are_named(name: str, path: str, byte: int, expected: list[Any]) -> None:
+    found = bits_at(DATA / name, path, byte)
+
+    assert [(f.strip('"'), *rest) for f, *rest in found] == expected
+
+
+@every("layout", [name for name in decoding.FIELDS if name.endswith("l2_table")])
+def test_the_bits_of_entries_are_those_that_the_decoder_reads(layout: str) -> None:
+    """Masks have no bit in common, and what they cut out is what the views say."""
+    chance, view = random.Random(layout), KINDS[layout.replace("table", "entry")]
+    with lay_open(DATA / ("v1-backing.qcow" if "qcow1" in layout else "showcase.qcow2")) as image:
+        geometry = image.geometry
+    for _ in range(500):
+        word = chance.getrandbits(64)
+        masks = decoding.parts(layout, word, geometry.cluster_bits)
+        decoded = view(word, Frame(geometry))
+        place = "coffset" if decoded.compressed else "offset"
+
+        assert sum(masks.values()) == reduce(or_, masks.values())
+        assert bool(word & masks["compressed"]) == bool(decoded.compressed)
+        assert word & masks[place] == getattr(decoded, place)
+        if "qcow1" not in layout:
+            assert bool(word & masks["copied"]) == bool(decoded.copied)
+            unnamed = decoding.FULL & ~sum(masks.values())
+            assert decoded.compressed or unnamed == view.RESERVED
+
+
+def test_dump_at_is_explain() -> None:
+    for word in ("0xb0008", "l2_tables[0][1]", "1T"):
+        for options in ((), ("--json",)):
+            one = run("explain", SHOWCASE, word, *options)
+            other = run("dump", "--at", word, SHOWCASE, *options)
+
+            assert (other.returncode, other.stdout) == (one.returncode, one.stdout)
+
+
+@pytest.mark.parametrize("option", ["--yaml", "--tables", "--hex"])
+def test_dump_at_takes_no_option_that_it_ignores(option: str) -> None:
+    assert run("dump", "--at", "0", option, SHOWCASE).returncode == 2
+
+
+def test_the_host_byte_of_a_guest_byte_is_explained() -> None:
+    with lay_open(SHOWCASE) as image:
+        host = explain_guest(image, 0x10000, None)["host"]
+
+    assert (host["offset"], host["is"]) == (0x50000, "compressed guest data")
+    assert (host["refcount"], host["references"]) == (3, 3)
+    assert host["owners"][0] == "l2_tables[0][1]"
 
 
 # --- what bounds leave out ------------------------------------------------------------------------
