@@ -19,11 +19,12 @@ from qcowspec.check.arrays import Flags, Numbers, Words
 from qcowspec.check.explain import BATCH, entries
 from qcowspec.check.layout import Layout
 from qcowspec.check.ownership import Owner
-from qcowspec.check.tiles import Claims, Kind, union
+from qcowspec.check.tiles import CHUNK, Claims, Kind, union
 from qcowspec.guest.inflate import stream_end
 from qcowspec.guest.layers import INFLATING
 from qcowspec.sources.batches import read_tables, read_words
 from qcowspec.sources.source import Source
+from qcowspec.spec import decoding
 from qcowspec.spec.decoding import EVERY_SUBCLUSTER
 from qcowspec.spec.entries import Frame, L2Entries, Qcow1L1Entries, Qcow1L2Entries
 from qcowspec.spec.metadata import Metadata
@@ -169,14 +170,14 @@ class Qcow2Claims(Claimant):
     def fill(self, claims: Claims) -> None:
         """See `Claimant`."""
         layout, size = self._layout, self.size
-        claims.add_one(Kind.FREE, claims.start, claims.end)
+        claims.masks[:] = 1 << Kind.FREE
         claims.add_one(Kind.TAIL, self.length & -size, self.length)
-        first, count = claims.start // size, self.geometry.clusters(claims.end - claims.start)
-        stored = np.zeros(count, layout.stored.dtype)
-        layout.stored.load(first, stored)
-        held = np.concatenate([[False], stored != 0, [False]])
-        edges = (first + np.flatnonzero(held[1:] != held[:-1])) * size
-        claims.add(Kind.LEAKED, edges[::2], edges[1::2])
+        first = claims.start // size
+        for start in range(0, len(claims.masks), CHUNK):
+            masks = claims.masks[start : start + CHUNK]
+            stored = np.zeros(len(masks), layout.stored.dtype)
+            layout.stored.load(first + start, stored)
+            masks[stored != 0] |= np.uint32(1 << Kind.LEAKED)
         for structure in self._structures:
             claims.add(*structure)
         offsets = layout.tables.offsets.astype(np.int64)
@@ -197,8 +198,49 @@ class Qcow2Claims(Claimant):
 
     def _entries(self, claims: Claims) -> None:
         """Claim what L2 entries locate."""
-        reach = (self._low < claims.end) & (self._high > claims.start) if self._again else None
-        for batch in entries(self._layout, reach):
+        geometry, offsets = self.geometry, self._layout.tables.offsets
+        here = offsets < np.uint64(self.length)
+        if self._again:
+            here &= (self._low < claims.end) & (self._high > claims.start)
+        tables = np.flatnonzero(here)
+        mixed = list[Numbers]()
+        size = geometry.l2_table_size
+        for part, rows in read_tables(self.source, offsets[tables], size, batch=BATCH):
+            if not self._plain(claims, tables[part], rows.view(">u8").astype(np.uint64)):
+                mixed.append(tables[part])
+        if mixed:
+            chosen = np.zeros(len(offsets), bool)
+            chosen[np.concatenate(mixed)] = True
+            self._mixed(claims, chosen)
+
+    def _plain(self, claims: Claims, tables: Numbers, values: Words) -> bool:
+        """Claim what tables locate of nothing but data in aligned clusters, if these are such."""
+        size = self.size
+        if self.geometry.has_extended_l2 or not self._inside[tables].all():
+            return False
+        if int(np.bitwise_or.reduce(values, axis=None)) & ~decoding.l2_plain(size):
+            return False
+        for kind, chosen in ((Kind.DATA, self._active), (Kind.SNAPSHOT_DATA, self._inactive)):
+            rows = chosen[tables]
+            flat = (values if rows.all() else values[rows]).reshape(-1)
+            if not flat.all():
+                flat = flat[flat != 0]
+            offsets = decoding.l2_offset(flat)
+            if not offsets.all():
+                offsets = offsets[offsets != 0]
+            if not len(offsets):
+                continue
+            clusters = (offsets >> np.uint64(self.geometry.cluster_bits)).view(np.int64)
+            if not self._again:
+                low, high = int(clusters.min()) * size, (int(clusters.max()) + 1) * size
+                self._low[tables] = np.minimum(self._low[tables], low)
+                self._high[tables] = np.maximum(self._high[tables], high)
+            claims.add_clusters(kind, clusters)
+        return True
+
+    def _mixed(self, claims: Claims, chosen: Flags) -> None:
+        """Claim what the entries of some tables locate, one by one."""
+        for batch in entries(self._layout, chosen):
             table, bitmap = batch.table, batch.subclusters
             view = L2Entries(batch.values, Frame(self.geometry), 0, bitmap)
             if not self._again:
@@ -307,6 +349,8 @@ class Qcow2Claims(Claimant):
         # A table that several states have is of use as far as any of them reaches.
         self._disk = np.where(shared, largest, own_disk)
         self._vm_start = -(-own_disk // span) * span
+        # Every cluster that it maps is of the disk, as a whole.
+        self._inside = self._base + span <= self._disk
         self._vm_end = self._vm_start + np.where(shared, largest_state, own_state)
 
 
@@ -324,7 +368,7 @@ class Qcow1Claims(Claimant):
     def fill(self, claims: Claims) -> None:
         """See `Claimant`."""
         metadata, geometry = self._metadata, self.geometry
-        claims.add_one(Kind.FREE, claims.start, claims.end)
+        claims.masks[:] = 1 << Kind.FREE
         claims.add_one(Kind.HEADER, 0, c.QCOW1_HEADER_SIZE)
         if metadata.backing is not None:
             start = metadata.backing.offset

@@ -9,6 +9,7 @@ others are noted.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 from functools import cache
 
@@ -144,53 +145,112 @@ class Meanings:
         self.each = list(number)
 
 
-class Claims:
-    """Ranges of a stretch of the file, by kind; parts of them outside the stretch are left out."""
+class Full(Exception):
+    """The ranges of a stretch are too many to be held together: a shorter one has fewer."""
 
-    def __init__(self, start: int, end: int) -> None:
-        """Begin with none, for the host offsets from `start` to `end`."""
-        self.start, self.end = start, end
+
+class Claims:
+    """What claims the bytes of a stretch of the file, by kind; what lies outside is left out.
+
+    Whole clusters of the file are bits in an array, which costs four bytes a cluster, however many
+    claim it in whatever order. Other ranges are kept as they are.
+    """
+
+    def __init__(self, start: int, end: int, cluster_bits: int) -> None:
+        """Begin with none.
+
+        Args:
+            start: Host offset of the stretch, of a whole cluster.
+            end: Host offset of its end.
+            cluster_bits: Binary logarithm of the cluster size.
+        """
+        self.start, self.end, self._bits = start, end, cluster_bits
+        self._size, self._first = 1 << cluster_bits, start >> cluster_bits
+        count = -(-(end - start) >> cluster_bits)
+        self.masks = np.zeros(count, np.uint32)
         self._held: dict[Kind, list[tuple[Numbers, Numbers]]] = {}
         self._count: dict[Kind, int] = {}
 
     def add(self, kind: Kind, starts: Numbers, ends: Numbers) -> None:
-        """Add ranges of one kind, in any order; those that overlap or touch are one."""
-        starts, ends = np.maximum(starts, self.start), np.minimum(ends, self.end)
-        kept = starts < ends
-        if not kept.any():
+        """Add ranges of one kind, in any order; those that overlap or touch are one.
+
+        Raises:
+            Full: There are too many.
+        """
+        whole = ((starts & self._size - 1) == 0) & (ends - starts == self._size)
+        if whole.all():
+            self.add_clusters(kind, starts >> self._bits)
             return
-        run = union(starts[kept], ends[kept])
-        held = self._held.setdefault(kind, [])
-        held.append(run)
-        count = self._count[kind] = self._count.get(kind, 0) + len(run[0])
-        if count > HELD and len(held) > 1:
-            merged = self._held[kind] = [self._union(kind)]
-            # What does not join is left alone until as much again was added.
-            self._count[kind] = min(len(merged[0][0]), HELD // 2)
+        self.add_clusters(kind, starts[whole] >> self._bits)
+        starts = np.maximum(starts[~whole], self.start)
+        ends = np.minimum(ends[~whole], self.end)
+        kept = starts < ends
+        if kept.any():
+            self._keep(kind, *union(starts[kept], ends[kept]))
 
     def add_one(self, kind: Kind, start: int, end: int) -> None:
         """Add one range."""
         self.add(kind, np.array([start], np.int64), np.array([end], np.int64))
 
-    def tiles(self) -> tuple[Numbers, Numbers, Masks]:
-        """The tiles of the stretch; every byte of it has to be claimed.
+    def add_clusters(self, kind: Kind, clusters: Numbers) -> None:
+        """Add clusters by their numbers, in any order."""
+        if not len(clusters):
+            return
+        low, high = int(clusters.min()) - self._first, int(clusters.max()) - self._first
+        if low < 0 or high >= len(self.masks):
+            clusters = clusters[
+                (clusters >= self._first) & (clusters < self._first + len(self.masks))
+            ]
+        elif high - low + 1 == len(clusters) and bool((np.diff(clusters) == 1).all()):
+            self.masks[low : high + 1] |= np.uint32(1 << kind)
+            return
+        self.masks[clusters - self._first] |= np.uint32(1 << kind)
 
-        Returns:
+    def tiles(self) -> Iterator[tuple[Numbers, Numbers, Masks]]:
+        """The tiles of the stretch, some at a time; every byte of it has to be claimed.
+
+        Yields:
             Their host offsets, rising; where each ends, which is where the next one starts; and
-            what covers each.
+            what covers each. Neighbours may have the same.
         """
         runs = {kind: self._union(kind) for kind in sorted(self._held)}
-        edges = np.unique(np.concatenate([side for run in runs.values() for side in run]))
-        masks = np.zeros(len(edges) - 1, np.uint32)
+        for first in range(0, len(self.masks), CHUNK):
+            masks = self.masks[first : first + CHUNK]
+            start = self.start + (first << self._bits)
+            end = min(start + (len(masks) << self._bits), self.end)
+            edges = np.flatnonzero(np.concatenate([[True], masks[1:] != masks[:-1]]))
+            here = {kind: _between(run, start, end) for kind, run in runs.items()}
+            here = {kind: run for kind, run in here.items() if len(run[0])}
+            offsets = start + (edges << self._bits)
+            if not here:
+                yield offsets, np.append(offsets[1:], end), masks[edges]
+                continue
+            sides = [side for run in here.values() for side in run]
+            offsets = np.unique(np.concatenate([offsets, *sides, [end]]))
+            yield offsets[:-1], offsets[1:], self._covering(offsets, masks, here)
+
+    def _covering(
+        self, edges: Numbers, clusters: Masks, runs: dict[Kind, tuple[Numbers, Numbers]]
+    ) -> Masks:
+        """What covers the bytes between some edges."""
+        masks: Masks = clusters[edges[:-1] - edges[0] >> self._bits]
         for kind, (starts, ends) in runs.items():
             steps = np.zeros(len(edges), np.int8)
             steps[np.searchsorted(edges, starts)] = 1
             steps[np.searchsorted(edges, ends)] = -1
             inside = np.cumsum(steps[:-1], dtype=np.int8).astype(np.uint32)
             masks |= inside << np.uint32(kind)
-        firsts = np.flatnonzero(np.concatenate([[True], masks[1:] != masks[:-1]]))
-        starts = edges[firsts]
-        return starts, np.append(starts[1:], edges[-1]), masks[firsts]
+        return masks
+
+    def _keep(self, kind: Kind, starts: Numbers, ends: Numbers) -> None:
+        held = self._held.setdefault(kind, [])
+        held.append((starts, ends))
+        count = self._count[kind] = self._count.get(kind, 0) + len(starts)
+        if count > HELD:
+            merged = self._held[kind] = [self._union(kind)]
+            self._count[kind] = len(merged[0][0])
+            if self._count[kind] > HELD // 2 and len(self.masks) > 1:
+                raise Full
 
     def _union(self, kind: Kind) -> tuple[Numbers, Numbers]:
         held = self._held[kind]
@@ -200,8 +260,18 @@ class Claims:
         return union(starts, ends)
 
 
+CHUNK = 1 << 18
+"""Clusters whose tiles are made together."""
+
 HELD = 1 << 21
 """Ranges of one kind that are held before those that touch are joined."""
+
+
+def _between(run: tuple[Numbers, Numbers], start: int, end: int) -> tuple[Numbers, Numbers]:
+    """The parts of ranges, rising and apart, that lie between two offsets."""
+    starts, ends = run
+    some = slice(np.searchsorted(ends, start, side="right"), np.searchsorted(starts, end))
+    return np.maximum(starts[some], start), np.minimum(ends[some], end)
 
 
 def union(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:

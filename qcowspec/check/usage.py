@@ -30,13 +30,13 @@ from qcowspec.check.findings import Findings, Progress, silent
 from qcowspec.check.hidden import NOT_READ, Hidden, nonzero
 from qcowspec.check.layout import Layout
 from qcowspec.check.regions import Aborted
-from qcowspec.check.tiles import Claims, Kind, Masks, Meanings
+from qcowspec.check.tiles import Claims, Full, Kind, Masks, Meanings
 from qcowspec.errors import Invalid
 from qcowspec.image import Image
 from qcowspec.spec.metadata import Format
 
-STRETCH = 1 << 22
-"""Clusters of the file whose tiles are made together."""
+STRETCH = 20 << 20
+"""Clusters of the file that are claimed together, at most."""
 
 AT_ONCE = 1 << 20
 """Tiles of a batch, at most."""
@@ -225,19 +225,25 @@ class Usage:
     def _pieces(self) -> Iterator[tuple[Numbers, Numbers, Masks]]:
         """Tiles of all stretches, not too many at a time."""
         for claims in self._stretches():
-            starts, ends, masks = claims.tiles()
-            for first in range(0, len(starts), AT_ONCE):
-                some = slice(first, first + AT_ONCE)
-                yield starts[some], ends[some], masks[some]
+            for starts, ends, masks in claims.tiles():
+                for first in range(0, len(starts), AT_ONCE):
+                    some = slice(first, first + AT_ONCE)
+                    yield starts[some], ends[some], masks[some]
 
     def _stretches(self) -> Iterator[Claims]:
         claimant, length = self._claimant(), self.length
-        step = STRETCH << self._image.geometry.cluster_bits
-        for start in range(0, length, step):
+        bits = self._image.geometry.cluster_bits
+        start, clusters = 0, STRETCH
+        while start < length:
             self._progress("usage", start, length)
-            claims = Claims(start, min(start + step, length))
-            claimant.fill(claims)
+            claims = Claims(start, min(start + (clusters << bits), length), bits)
+            try:
+                claimant.fill(claims)
+            except Full:
+                clusters = max(1, len(claims.masks) // 2)
+                continue
             yield claims
+            start, clusters = claims.end, min(2 * clusters, STRETCH)
 
     def _claimant(self) -> Claimant:
         image, path = self._image, self._image.source.name

@@ -125,13 +125,16 @@ def test_tiles_of_vectors_and_mutants() -> None:
 
 
 def test_stretches_join(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles do not depend on how many clusters are looked at together."""
+    """Tiles do not depend on how many clusters, or ranges, are looked at together."""
     for name in ("showcase.qcow2", "v3-extended-l2.qcow2", "v3-vmstate.qcow2", "v1-backing.qcow"):
         with lay_open(DATA / name) as image:
             whole = tiles(image, deep=True)
             with monkeypatch.context() as patch:
                 patch.setattr(usage, "STRETCH", 2)
-
+                assert tiles(image, deep=True) == whole
+            with monkeypatch.context() as patch:
+                patch.setattr("qcowspec.check.tiles.HELD", 3)
+                patch.setattr("qcowspec.check.tiles.CHUNK", 2)
                 assert tiles(image, deep=True) == whole
 
 
