@@ -312,8 +312,7 @@ class Qcow2Claims(Claimant):
         metadata = self._layout.metadata
         size = metadata.qcow2_header.size
         snapshots = list[tuple[int, int]]()
-        for part in metadata.snapshots.parts:
-            entry = part.parse()
+        for part, entry in zip(metadata.snapshots.parts, metadata.snapshots, strict=True):
             snapshots.append((part.offset, part.offset + entry.unpadded_size))
             own = size if entry.disk_size is None else entry.disk_size
             self._states.append((own, entry.effective_vm_state_size))

@@ -9,14 +9,13 @@ qcow2_do_read_snapshots; block/qcow.c: qcow_open.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from qcow_parsers import Qcow2
 from qcow_parsers import constants as c
 
 from qcowspec.reader.needs import Reading, Window
-from qcowspec.spec.metadata import Format, Metadata, Names, Table, Turn
+from qcowspec.spec.metadata import Format, Metadata, Names, Table, Turn, parsed
 from qcowspec.spec.rules import Judge
 from qcowspec.spec.structures import Part
 from qcowspec.spec.units import MAX_L1_ENTRIES, HostOffset
@@ -96,7 +95,7 @@ def read_entry(
     room = end - blank.offset
     data = yield from window.read_zero_filled(blank.offset, min(ORDINARY, room))
     layout: Any = blank.layout  # mypy takes its objects for unhashable
-    entry: Entry = _parsed(layout, blank.arguments, data)
+    entry: Entry = parsed(layout, blank.arguments, data)
     # Larger extra data breaks a rule, whose finding needs no more than the entry's beginning.
     length = max(fixed, min(entry.entry_size, ENTRY_LIMIT, room))
     if length > len(data):
@@ -104,12 +103,6 @@ def read_entry(
         entry = Part(blank.name, blank.layout, blank.offset, data, blank.arguments).parse()
     part = Part(blank.name, blank.layout, blank.offset, data[:length], blank.arguments)
     return part, entry
-
-
-@lru_cache(maxsize=64)
-def _parsed(layout: Any, arguments: tuple[int | bool, ...], data: bytes) -> Any:
-    """An entry, parsed once for all that are equal: a hostile table has 65,536 of zeros."""
-    return Part("entry", layout, HostOffset(0), data, arguments).parse()
 
 
 ORDINARY = 256

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
 
 from qcowspec.spec.structures import Part
@@ -133,8 +134,17 @@ class Structures(Sequence[T]):
     def __getitem__(self, index: slice) -> list[T]: ...
     def __getitem__(self, index: int | slice) -> T | list[T]:
         if isinstance(index, slice):
-            return [self.part(i).parse() for i in range(*index.indices(len(self)))]
-        return self.part(index).parse()
+            return [self[i] for i in range(*index.indices(len(self)))]
+        part = self.part(index)
+        layout: Any = part.layout  # mypy takes its objects for unhashable
+        found: T = parsed(layout, part.arguments, part.data)
+        return found
+
+
+@lru_cache(maxsize=64)
+def parsed(layout: Any, arguments: tuple[int | bool, ...], data: bytes) -> Any:
+    """A structure, parsed once for all that are equal: a hostile table has 65,536 of zeros."""
+    return Part("structure", layout, HostOffset(0), data, arguments).parse()
 
 
 class Names:
