@@ -10,9 +10,9 @@ import numpy as np
 from qcow_parsers import constants as c
 
 from qcowspec.check.findings import Fault, Findings
-from qcowspec.check.l1 import Names, l2_tables
+from qcowspec.check.l1 import NOTHING, Names, l2_tables
 from qcowspec.check.places import RefcountPlaces
-from qcowspec.check.regions import WORK, Aborted, BitmapTables, l1_tables, regions
+from qcowspec.check.regions import WORK, Aborted, BitmapTables, GiveUp, give_up, l1_tables, regions
 from qcowspec.check.stored import StoredRefcounts
 from qcowspec.sources.batches import word_at
 from qcowspec.sources.source import Source
@@ -41,8 +41,16 @@ class Layout:
         tables: The L2 tables, each once.
     """
 
-    def __init__(self, metadata: Metadata, source: Source, findings: Findings) -> None:
+    def __init__(
+        self, metadata: Metadata, source: Source, findings: Findings, lost: GiveUp = give_up
+    ) -> None:
         """Collect them.
+
+        Args:
+            metadata: The image.
+            source: The image file.
+            findings: Where broken rules go.
+            lost: Takes the reason why a structure is left out; ends the check if it is not given.
 
         Raises:
             Aborted: QEMU gives the check up.
@@ -55,17 +63,21 @@ class Layout:
         self.clusters = self.geometry.clusters(self.length)
         if self.clusters > INT_MAX:
             raise Aborted("the file has more clusters than QEMU counts")
-        refcounts = metadata.refcount_table or Table("refcount_table", HostOffset(0), 0, b"")
-        self.stored = StoredRefcounts(source, self.geometry, refcounts)
+        refcounts, geometry = metadata.refcount_table, self.geometry
+        if refcounts is None:  # then their width may be one that no refcount has
+            refcounts = Table("refcount_table", HostOffset(0), 0, b"")
+            geometry = geometry._replace(refcount_order=0)
+        self.stored = StoredRefcounts(source, geometry, refcounts)
         self.places = RefcountPlaces(self.stored, metadata, source.length)
-        l1 = l1_tables(metadata, findings, source.length)
-        self.regions = list(regions(metadata, l1, self.length))
-        self.bitmaps = BitmapTables(metadata, source)
+        l1 = l1_tables(metadata, findings, source.length, lost)
+        self.regions = list(regions(metadata, l1, self.length, lost))
+        self.bitmaps = BitmapTables(metadata, source, lost)
         self.names = Names(l1, self.geometry)
         self.tables = l2_tables(source, metadata.l1_table, self.names, findings)
         held = int((self.tables.offsets < np.uint64(source.length)).sum())
         if held * self.geometry.l2_table_size > max(WORK, source.length):
-            raise Aborted("the L2 tables lie on each other, more often than is looked at")
+            lost(Aborted("the L2 tables lie on each other, more often than is looked at"))
+            self.tables = NOTHING
 
     @property
     def limit(self) -> int:

@@ -8,7 +8,7 @@ Source: block/qcow2-refcount.c: calculate_refcounts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -59,6 +59,15 @@ class Aborted(Exception):
         """
         where = "" if offset is None else f"at {offset:#x}: "
         super().__init__(where + says + ("" if rule is None else f" [{rule}]"))
+
+
+GiveUp = Callable[[Aborted], None]
+"""What is done where QEMU gives up; if it returns, that structure is left out."""
+
+
+def give_up(reason: Aborted) -> None:
+    """End as QEMU's check does."""
+    raise reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +140,25 @@ def _first_broken(rules: Iterable[str], entry: Qcow2.Snapshot, metadata: Metadat
     return next((rule for rule in asked if not holds(rule, entry, metadata)), None)
 
 
-def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Table]:
+def l1_tables(
+    metadata: Metadata, findings: Findings, length: int, lost: GiveUp = give_up
+) -> list[L1Table]:
     """The L1 tables that QEMU walks; of a snapshot only if its entry breaks no rule about it.
 
     Args:
         metadata: The image.
         findings: Where broken rules go.
         length: Bytes of the image file.
+        lost: Takes the reason why one of them cannot be read.
 
     Raises:
         Aborted: QEMU cannot read one of them.
     """
     header, table = metadata.qcow2_header, header_field(metadata, "snapshots_offset")
     active = header_field(metadata, "l1_table_offset")
-    tables = [L1Table("", header.l1_table_offset, header.l1_size, True, active)]
+    tables = list[L1Table]()
+    if metadata.l1_table is not None:  # else nobody knows where it ends
+        tables.append(L1Table("", header.l1_table_offset, header.l1_size, True, active))
     if header.has_data_file and header.nb_snapshots:
         count = header_field(metadata, "nb_snapshots")
         findings.add("snapshots/data-file", 1, count.faults(length))
@@ -161,24 +175,30 @@ def l1_tables(metadata: Metadata, findings: Findings, length: int) -> list[L1Tab
             tables.append(own)
         for rule in filter(None, broken):
             findings.add(rule.id, 1, Pointer(part, rule.field or "", table).faults(length))
+    kept = list[L1Table]()
     for one in tables:
         if one.count and not readable(one.offset, one.count * c.L1E_SIZE):
             place = one.pointer.place(length)
             says = f"{one.prefix}l1_table ends at an offset that no file has"
-            raise Aborted(says, place.offset)
-    return [one for one in tables if one.count]
+            lost(Aborted(says, place.offset))
+        elif one.count:
+            kept.append(one)
+    return kept
 
 
 L1_OFFSET = "l1_table_offset"
 
 
-def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> Iterator[Region]:
+def regions(
+    metadata: Metadata, tables: list[L1Table], length_of_file: int, lost: GiveUp = give_up
+) -> Iterator[Region]:
     """Every structure of one piece, in the order in which QEMU counts them.
 
     Args:
         metadata: The image.
         tables: Its L1 tables.
         length_of_file: Bytes of the image file, in whole sectors.
+        lost: Takes the reason why one is left out.
 
     Raises:
         Aborted: QEMU would count clusters until its memory is full.
@@ -195,10 +215,11 @@ def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> I
         offset, pointer = header.snapshots_offset, field(metadata, "snapshots_offset")
         length = last.offset + last.parse().unpadded_size - offset
         yield Region("snapshots", Owner.SNAPSHOT_TABLE, offset, length, pointer)
-    offset, length = header.refcount_table_offset, header.refcount_table_bytes
-    pointer = field(metadata, "refcount_table_offset")
-    yield Region("refcount_table", Owner.REFCOUNT_TABLE, offset, length, pointer)
-    yield from _luks_header(metadata, length_of_file)
+    if metadata.refcount_table is not None:
+        offset, length = header.refcount_table_offset, header.refcount_table_bytes
+        pointer = field(metadata, "refcount_table_offset")
+        yield Region("refcount_table", Owner.REFCOUNT_TABLE, offset, length, pointer)
+    yield from _luks_header(metadata, length_of_file, lost)
     extension = metadata.bitmaps_extension
     if extension is None or not bitmaps(metadata):
         return
@@ -210,7 +231,7 @@ def regions(metadata: Metadata, tables: list[L1Table], length_of_file: int) -> I
         yield Region(path, Owner.BITMAP_TABLE, offset, length, _bitmap_table(metadata, index))
 
 
-def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
+def _luks_header(metadata: Metadata, length_of_file: int, lost: GiveUp) -> Iterator[Region]:
     luks, part = metadata.crypto_extension, metadata.crypto_part
     if luks is None or part is None:
         return
@@ -218,7 +239,8 @@ def _luks_header(metadata: Metadata, length_of_file: int) -> Iterator[Region]:
     past = luks.offset + luks.length - length_of_file
     if past > c.QCOW2_MAX_TABLE_END >= luks.length:
         place = Pointer(lambda: part, "length").place(length_of_file)
-        raise Aborted("the LUKS header ends at an offset that no file has", place.offset)
+        lost(Aborted("the LUKS header ends at an offset that no file has", place.offset))
+        return
     if luks.length <= c.QCOW2_MAX_TABLE_END:  # beyond, QEMU takes it for less than nothing
         pointer = Pointer(lambda: part, "offset")
         yield Region("luks_header", Owner.LUKS_HEADER, luks.offset, luks.length, pointer)
@@ -270,14 +292,19 @@ class BitmapEntries(NamedTuple):
 class BitmapTables:
     """The entries of all bitmap tables, judged and read once; of a hostile image, at each walk."""
 
-    def __init__(self, metadata: Metadata, source: Source) -> None:
+    def __init__(self, metadata: Metadata, source: Source, lost: GiveUp = give_up) -> None:
         """Read them.
+
+        Args:
+            metadata: The image.
+            source: The image file.
+            lost: Takes the reason why the rest of a table is left out.
 
         Raises:
             Aborted: An entry breaks a rule, or QEMU cannot read a table; opening does not look at
                 the table of a bitmap that is in use.
         """
-        self._metadata, self._source = metadata, source
+        self._metadata, self._source, self._lost = metadata, source, lost
         self._kept, count = list[BitmapEntries](), 0
         for some in self._read():
             count += len(some.offsets)
@@ -297,10 +324,13 @@ class BitmapTables:
             if not readable(start, length):
                 place = _bitmap_table(self._metadata, index).place(source.length)
                 says = f"bitmaps[{index}].bitmap_table ends at an offset that no file has"
-                raise Aborted(says, place.offset)
+                self._lost(Aborted(says, place.offset))
+                continue
             room -= min(length, max(0, source.length - start))
             if room < 0:
-                raise Aborted("the bitmap tables lie on each other, more often than is looked at")
+                says = "the bitmap tables lie on each other, more often than is looked at"
+                self._lost(Aborted(says))
+                return
             for at, values in read_words(source, start, start + length):
                 entries = BitmapTableEntries(values, Frame(geometry))
                 offsets = entries.offset.astype(np.int64)
@@ -312,5 +342,6 @@ class BitmapTables:
                     rule = "bitmaps/reserved" if reserved[first] else "bitmaps/cluster-offset"
                     says = f"{some.path(first)} is {int(values[first]):#x}"
                     says += ", where QEMU gives the check up"
-                    raise Aborted(says, at + first * width, rule)
+                    self._lost(Aborted(says, at + first * width, rule))
+                    break
                 yield some

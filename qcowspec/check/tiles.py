@@ -65,6 +65,8 @@ class Kind(IntEnum):
     """What nothing references of an incomplete last cluster."""
     FREE = 28
     """Clusters that nothing references, without a refcount; of version 1, all unused bytes."""
+    NOT_FOLLOWED = 29
+    """Bytes that nothing claims, of an image whose structures cannot all be followed."""
 
     @property
     def word(self) -> str:
@@ -74,7 +76,7 @@ class Kind(IntEnum):
     @property
     def is_cavity(self) -> bool:
         """Whether no reader looks at its bytes."""
-        return self >= Kind.HEADER_PADDING
+        return Kind.HEADER_PADDING <= self < Kind.NOT_FOLLOWED
 
 
 SHARED = {
@@ -91,7 +93,7 @@ FAMILIES = (
 )
 """Kinds that may have the same bytes: states share them, and payloads share sectors."""
 
-UNCLAIMED = {Kind.LEAKED, Kind.FREE, Kind.TAIL}
+UNCLAIMED = {Kind.LEAKED, Kind.FREE, Kind.TAIL, Kind.NOT_FOLLOWED}
 """Kinds of what nothing references: noted of no byte that something does."""
 
 
@@ -145,6 +147,12 @@ class Meanings:
         self.each = list(number)
 
 
+UNSURE = {
+    Kind.COMPRESSED_PADDING, Kind.BEYOND_DISK, Kind.PREALLOCATED, Kind.LEAKED, Kind.TAIL
+}  # fmt: skip
+"""Kinds of what others may use: nobody knows while some structures are not followed."""
+
+
 class Full(Exception):
     """The ranges of a stretch are too many to be held together: a shorter one has fewer."""
 
@@ -156,18 +164,21 @@ class Claims:
     claim it in whatever order. Other ranges are kept as they are.
     """
 
-    def __init__(self, start: int, end: int, cluster_bits: int) -> None:
-        """Begin with none.
+    def __init__(self, start: int, end: int, cluster_bits: int, *, followed: bool = True) -> None:
+        """Begin with none: all is free, or not followed.
 
         Args:
             start: Host offset of the stretch, of a whole cluster.
             end: Host offset of its end.
             cluster_bits: Binary logarithm of the cluster size.
+            followed: Whether all structures of the image are followed.
         """
+        self._unsure: set[Kind] = set() if followed else UNSURE
+        base = Kind.FREE if followed else Kind.NOT_FOLLOWED
         self.start, self.end, self._bits = start, end, cluster_bits
         self._size, self._first = 1 << cluster_bits, start >> cluster_bits
         count = -(-(end - start) >> cluster_bits)
-        self.masks = np.zeros(count, np.uint32)
+        self.masks = np.full(count, 1 << base, np.uint32)
         self._held: dict[Kind, list[tuple[Numbers, Numbers]]] = {}
         self._count: dict[Kind, int] = {}
 
@@ -177,6 +188,8 @@ class Claims:
         Raises:
             Full: There are too many.
         """
+        if kind in self._unsure:
+            return
         whole = ((starts & self._size - 1) == 0) & (ends - starts == self._size)
         if whole.all():
             self.add_clusters(kind, starts >> self._bits)

@@ -1,7 +1,7 @@
 """Every byte of the image file accounted for: what owns it, and which bytes no reader looks at.
 
-In: an opened image. Out: `Tile`s, from the file's first byte to its last, and their sums. Refuses:
-an image that QEMU does not open for a check, as `owners` does.
+In: an opened image, however broken. Out: `Tile`s, from the file's first byte to its last, and their
+sums. Refuses: nothing whose header can be read.
 
     with qcowspec.open("disk.qcow2") as image:
         usage = Usage(image)
@@ -19,17 +19,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from qcowspec.check import refuse
 from qcowspec.check.arrays import Numbers
-from qcowspec.check.claims import Claimant, Qcow1Claims, Qcow2Claims
-from qcowspec.check.findings import Findings, Progress, silent
+from qcowspec.check.claims import Claimant, HeaderClaims
+from qcowspec.check.claims_qcow1 import Qcow1Claims
+from qcowspec.check.claims_qcow2 import Qcow2Claims
+from qcowspec.check.findings import Progress, silent
+from qcowspec.check.followed import Followed, follow
 from qcowspec.check.hidden import NOT_READ, Hidden, nonzero
-from qcowspec.check.layout import Layout
-from qcowspec.check.regions import Aborted
 from qcowspec.check.tiles import Claims, Full, Kind, Masks, Meanings
 from qcowspec.errors import Invalid
 from qcowspec.image import Image
@@ -121,9 +122,10 @@ class Usage:
             progress: Shows how far it is; see `qcowspec.check.findings.Progress`.
 
         Raises:
-            Malformed, Invalid, Unsupported: A rule is broken for which QEMU does not check it.
+            Invalid: It has no header that can be read.
         """
-        refuse(image)
+        if image.metadata.header_part is None:
+            raise Invalid("has no header that can be read", path=image.source.name)
         self._image, self.deep, self._progress = image, deep, progress
         self.length = image.source.length
         self.totals: dict[Kind, Total] = defaultdict(Total)
@@ -138,6 +140,18 @@ class Usage:
         return Total(*map(sum, zip(*columns, strict=True))) if found else Total()
 
     @property
+    def not_followed(self) -> list[str]:
+        """What of the image could not be followed and why, a few words each; empty for a whole one.
+
+        If there is any, what nothing claims is `Kind.NOT_FOLLOWED`: it is not known to be free.
+        """
+        return self._followed.why
+
+    @cached_property
+    def _followed(self) -> Followed:
+        return follow(self._image)
+
+    @property
     def meanings(self) -> list[tuple[Kind, tuple[Kind, ...]]]:
         """By number: the kind of a tile, and what else claims it, though it has no right to."""
         return self._meanings.each
@@ -146,7 +160,6 @@ class Usage:
         """The tiles, in the order of the file.
 
         Raises:
-            Invalid: The image's structures are broken so that QEMU gives a check up.
             Unreadable: The source failed.
         """
         for batch in self.arrays():
@@ -170,7 +183,6 @@ class Usage:
         """The same tiles as arrays, some of them at a time; two neighbours differ.
 
         Raises:
-            Invalid: The image's structures are broken so that QEMU gives a check up.
             Unreadable: The source failed.
         """
         self.totals.clear()
@@ -232,11 +244,14 @@ class Usage:
 
     def _stretches(self) -> Iterator[Claims]:
         claimant, length = self._claimant(), self.length
-        bits = self._image.geometry.cluster_bits
+        geometry, followed = self._image.metadata.geometry, not self._followed.why
+        bits = 0 if geometry is None else geometry.cluster_bits
+        if self._followed.layout is None:  # a file of any length, whose tables locate no clusters
+            bits = max(bits, (length // STRETCH).bit_length())
         start, clusters = 0, STRETCH
         while start < length:
             self._progress("usage", start, length)
-            claims = Claims(start, min(start + (clusters << bits), length), bits)
+            claims = Claims(start, min(start + (clusters << bits), length), bits, followed=followed)
             try:
                 claimant.fill(claims)
             except Full:
@@ -246,15 +261,17 @@ class Usage:
             start, clusters = claims.end, min(2 * clusters, STRETCH)
 
     def _claimant(self) -> Claimant:
-        image, path = self._image, self._image.source.name
+        image, followed = self._image, self._followed
+        assert image.metadata.header_part is not None
+        if followed.header_only:
+            return HeaderClaims(len(image.metadata.header_part.data))
         if image.format is Format.QCOW:
             return Qcow1Claims(image.metadata, image.source, deep=self.deep)
-        try:
-            layout = Layout(image.metadata, image.source, Findings(0))
-        except Aborted as reason:
-            raise Invalid(f"has structures that are not followed: {reason}", path=path) from reason
-        return Qcow2Claims(layout, deep=self.deep)
+        return Qcow2Claims(followed, deep=self.deep)
 
+
+CAVITY = np.array([kind.is_cavity for kind in Kind])
+"""By kind."""
 
 OBJECTS = 1 << 12
 """Tiles that become objects together."""

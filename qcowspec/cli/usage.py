@@ -16,6 +16,9 @@ from qcowspec.sources import Target
 HIDDEN = 1
 """Exit status with --strict of an image that hides bytes that are not zero."""
 
+NOT_FOLLOWED = 3
+"""Exit status where some structures were not followed."""
+
 
 @click.command(
     "usage",
@@ -32,8 +35,11 @@ Every byte of the image file is counted once. Cavities are what no reader looks 
 after compressed payloads, clusters that are set aside, leaked or free. No second file and no
 passphrase are needed.
 
-Exit status: 0; 1 with --strict, bytes of cavities are not zero; 2 the image cannot be read, has
-structures that QEMU's check does not follow, or bad usage.
+An image with structures that cannot be followed is answered as far as they go: what nobody followed
+counts as not-followed, and is no cavity.
+
+Exit status: 0; 1 with --strict, bytes of cavities are not zero; 2 the image cannot be read, or bad
+usage; 3 some structures were not followed.
 """,
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
@@ -73,3 +79,5 @@ def command(
         warn_of_end(name, opened.metadata)
     if strict and usage.cavities.nonzero:
         sys.exit(HIDDEN)
+    if usage.not_followed:
+        sys.exit(NOT_FOLLOWED)

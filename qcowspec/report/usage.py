@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from qcowspec.check.arrays import Numbers
+from qcowspec.check.followed import sentence
 from qcowspec.check.hidden import NOT_READ
 from qcowspec.check.tiles import Kind
 from qcowspec.check.usage import Batch, Total, Usage
-from qcowspec.report.words import plural, size
+from qcowspec.report.words import plural, printable, size
 
 SHOWN = 100_000
 """Ranges that are listed as text, at most."""
@@ -52,6 +53,8 @@ def as_text(usage: Usage, name: str, *, ranges: bool = False) -> Iterator[str]:
     if usage.deep:
         yield f", {cavities.nonzero:,} of them not zero"
     yield ".\n"
+    if usage.not_followed:
+        yield printable(sentence(usage.not_followed)) + "\n"
     yield from hidden
     if more > len(hidden):
         yield f"  and {more - len(hidden):,} more; --json has them all\n"
@@ -72,6 +75,7 @@ def as_json(usage: Usage, name: str) -> Iterator[str]:
             for kind in Kind
             if kind in usage.totals
         },
+        "not_followed": usage.not_followed,
         "cavities": _total(usage, cavities, counted=True),
         "overlaps": [
             {"kind": kind.word, "also": other.word, "bytes": count}

@@ -17,6 +17,7 @@ DATA = ROOT / "tests" / "data"
 PAGE = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
 
 EXAMPLES = re.findall(r"```\n\$ qcowspec usage (.*)\n((?:.*\n)*?)```", PAGE)
+CUT = r"\$ head -c (\d+) (\S+) > (\S+)\n\$ qcowspec usage \S+\n([^`]*)\$ echo \$\?\n(\d)\n"
 STATUS = "$ echo $?\n"
 
 
@@ -31,6 +32,21 @@ def test_examples_show_real_output(
     said, _, status = shown.partition(STATUS)
     assert done.stdout == said
     assert done.returncode == int(status or 0)
+
+
+def test_the_example_of_a_cut_file_shows_real_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = re.search(CUT, PAGE)
+    assert found is not None
+    length, name, cut, shown, status = found.groups()
+    (tmp_path / cut).write_bytes((DATA / name).read_bytes()[: int(length)])
+    monkeypatch.chdir(tmp_path)
+
+    done = run("usage", cut)
+
+    assert done.stdout + done.stderr == shown
+    assert done.returncode == int(status)
 
 
 def test_there_are_examples() -> None:
