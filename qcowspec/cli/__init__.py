@@ -33,6 +33,7 @@ COMMANDS = {
     "check": "Compare references with refcounts, and find overlaps.",
     "usage": "Account for every byte of the file, and find bytes that no reader looks at.",
     "convert": "Write what the guest sees to a raw file.",
+    "measure": "Calculate how large a new image of a disk would be.",
     "compare": "Check whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",
     "mutate": "Make broken images from sound ones, with a record of what is broken.",

@@ -17,11 +17,11 @@ from qcowspec.cli.options import (
     format_option,
     guest_options,
     json_option,
+    size,
 )
 from qcowspec.cli.output import FAILED, STANDARD, is_stdout, target_of, unwritable
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import open_files, opened
-from qcowspec.cli.sizes import size
 from qcowspec.reader.opening import SnapshotKey
 from qcowspec.sources import Target
 

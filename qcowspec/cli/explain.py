@@ -16,13 +16,14 @@ from qcowspec.cli.options import (
     format_option,
     guest_options,
     json_option,
+    size,
 )
 from qcowspec.cli.output import write
 from qcowspec.cli.reading import key_of
-from qcowspec.cli.sizes import SIZE, size
 from qcowspec.image import Image, lay_open
 from qcowspec.report.style import Style
 from qcowspec.sources import Target
+from qcowspec.spec.sizes import SIZE
 
 NOTHING = 1
 """Exit status past the end of the file, or of the disk."""

@@ -10,10 +10,9 @@ import click
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.like import LIKE, NEWEST, USUAL, like_option
 from qcowspec.cli.losses import write_losses
-from qcowspec.cli.options import PERMISSIONS, format_option, guest_options, json_option
+from qcowspec.cli.options import PERMISSIONS, format_option, guest_options, json_option, size
 from qcowspec.cli.output import FAILED, write
 from qcowspec.cli.reading import open_files, opened
-from qcowspec.cli.sizes import size
 from qcowspec.sources import Target
 from qcowspec.spec.profiles import OUTPUT, has
 

@@ -12,6 +12,7 @@ import click
 
 from qcowspec.cli.habits import KEY, OBJECTS
 from qcowspec.cli.output import styler
+from qcowspec.spec import sizes
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -105,6 +106,14 @@ JSON = "qcowspec.json"
 def allow_option(help: str = "Open these second files.") -> Option:
     """Which files may be opened besides the image."""
     return click.option("--allow", multiple=True, metavar="same-dir|any|DIR", help=help)
+
+
+def size(word: str) -> int:
+    """A number of bytes; the ``type`` of an option."""
+    try:
+        return sizes.size(word)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def share_option(help: str) -> Option:

@@ -1,4 +1,4 @@
-"""Sizes on the command line, as qemu-img takes them: 4096, 64k, 1.5G, 0x10000.
+"""Sizes as qemu-img takes them: 4096, 64k, 1.5G, 0x10000.
 
 In: a word. Out: bytes. Refuses: what qemu-img refuses: no number, a fraction of a byte, too much.
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-import click
-
 LIMIT = 1 << 63
 UNITS = "BKMGTPE"
 SIZE = re.compile(
@@ -20,22 +18,22 @@ SIZE = re.compile(
 
 
 def size(word: str) -> int:
-    """A number of bytes; for use as the ``type`` of an option.
+    """A number of bytes.
 
     Raises:
-        click.BadParameter: The word is not a size.
+        ValueError: The word is not a size.
     """
     found = SIZE.fullmatch(word)
     if found is None:
-        raise click.BadParameter(
-            f"{word!r} is no size: a number, with k, M, G, T, P or E behind it"
+        raise ValueError(
+            f"{word!r} is no size: a number, optionally followed by k, M, G, T, P or E"
         )
     hexadecimal, decimal, unit = found.groups()
     number = Fraction(int(hexadecimal, 16) if hexadecimal else decimal.removesuffix("."))
     factor = 1 << 10 * UNITS.index(unit.upper() or "B")
     if factor == 1 and number.denominator != 1:
-        raise click.BadParameter(f"{word!r} is no size: bytes have no fractions")
+        raise ValueError(f"{word!r} is no size: bytes have no fractions")
     whole = int(number * factor + Fraction(1, 2))
     if whole >= LIMIT:
-        raise click.BadParameter(f"{word!r} is not below 8 EiB")
+        raise ValueError(f"{word!r} is not below 8 EiB")
     return whole
