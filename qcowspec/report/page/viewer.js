@@ -25,6 +25,7 @@ function showPage(catalogue, model, into) {
       root.dataset.theme = isDark() ? "light" : "dark";
       repaint();
     },
+    structureAt: (offset) => tree.at(offset)?.name ?? null,
     showOffset: (offset) => {
       const node = offset === null ? null : tree.at(offset);
       if (node) reveal(tree, node);
@@ -32,6 +33,7 @@ function showPage(catalogue, model, into) {
     },
     showPlace: (offset, field) => {
       const node = tree.named(offset, field);
+      maps.file?.choosePin(offset);
       if (offset !== null && offset !== undefined) maps.file?.goto(offset);
       if (node) reveal(tree, node);
       else maps.element.scrollIntoView({ block: "start" });

@@ -22,24 +22,30 @@ function title(model, page) {
 // One sentence for the colleague, then a card for each judge.
 function verdicts(model) {
   const judged = model.verdicts ?? [];
-  const rejecting = judged.filter((one) => one.verdict === "reject");
-  const undecided = judged.filter((one) => one.verdict === "undecided");
   const cards = judged.map((one) => card(one.verdict, one.profile, one.says, [
     `${plural(one.judged ?? 0, "rule")} judged, ${count(one.broken ?? 0)} broken`,
     ...(one.not_looked_at?.length ? [`not looked at: ${one.not_looked_at.join(", ")}`] : []),
   ]));
   cards.push(checked(model));
   return make("section", { id: "verdicts", "aria-label": "Verdicts" },
-    make("p", { class: "sentence" }, sentence(judged, rejecting, undecided, model.check)),
+    make("p", { class: "sentence" }, sentence(judged, model.check)),
     make("ul", { class: "cards" }, cards));
 }
 
-function sentence(judged, rejecting, undecided, check) {
-  const names = (list) => list.map((one) => one.profile.split("@")[0]).join(" and ");
-  const all = judged.length ? "Accepted by every profile" : "Not judged";
-  const said = rejecting.length
-    ? `Rejected by ${names(rejecting)}${rejecting.length < judged.length ? `, but not by ${names(judged.filter((one) => !rejecting.includes(one)))}` : ""}`
-    : undecided.length ? `Undecided by ${names(undecided)}` : all;
+// "Rejected by untrusted, accepted by qemu and spec."
+function verdictWords(judged) {
+  if (!judged.length) return "Not judged";
+  const parts = ["reject", "undecided", "accept"].flatMap((verdict) => {
+    const names = judged.filter((one) => one.verdict === verdict).map((one) => one.profile.split("@")[0]);
+    const whom = names.length === judged.length && names.length > 1 ? "every profile" : names.join(" and ");
+    return names.length ? [`${VERDICTS[verdict].word} by ${whom}`] : [];
+  });
+  const text = parts.join(", ");
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+function sentence(judged, check) {
+  const said = verdictWords(judged);
   if (!check) return `${said}; references were not checked.`;
   const { corruptions = 0, leaks = 0 } = check;
   if (corruptions) return `${said}; the check finds ${plural(corruptions, "corruption")}.`;
@@ -53,7 +59,7 @@ function checked(model) {
   const verdict = corruptions ? "reject" : leaks ? "undecided" : "accept";
   const word = corruptions ? plural(corruptions, "corruption") : leaks ? plural(leaks, "leak") : "consistent";
   const says = model.check_says ?? "References compared with refcounts.";
-  const more = [`${plural(corruptions, "corruption")}, ${plural(leaks, "leak")}${bytes ? ` (${exactSize(bytes)})` : ""}`];
+  const more = [`${plural(corruptions, "corruption")}, ${plural(leaks, "leak")}${bytes ? `, ${exactSize(bytes)}` : ""}`];
   return card(verdict, "check", says, more, word, corruptions || !leaks ? null : "!");
 }
 
@@ -92,7 +98,7 @@ function finding(found, index, catalogue, page) {
   const place = found.offset === null || found.offset === undefined ? null : hex(found.offset);
   const about = make("p", { class: "note" }, found.kind ? [make("span", { class: "tag" }, found.kind), " "] : null, code(found.rule),
     place ? [" at ", code(place)] : null, found.field ? [", field ", foreign(found.field, "code")] : null,
-    found.profiles?.length ? [", counts for ", foreign(found.profiles.map((name) => name.split("@")[0]).join(", "))] : null);
+    found.profiles?.length ? [", by ", foreign(found.profiles.map((name) => name.split("@")[0]).join(", "))] : null);
   const jump = make("button", { type: "button", class: "jump", onclick: () => page.showPlace(found.offset, found.field) },
     foreign(found.message ?? found.rule));
   const says = rule ? make("details", { class: "folded" }, make("summary", {}, "What the rule says, and why"), make("dl", { class: "rule" },

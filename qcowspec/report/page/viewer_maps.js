@@ -4,6 +4,7 @@
 // is written once, as text under the pictures, which is also what a screen reader reads.
 
 const MOST_LINES = 24;
+const FEW_CELLS = 400; // a picture with fewer is hard to see
 
 class Maps {
   constructor(catalogue, model, page) {
@@ -17,9 +18,9 @@ class Maps {
     const hint = make(
       "p",
       { id: "hint", class: "note keys" },
-      "Point at a cell, or use the arrow keys in a picture. Click or ",
+      "Point at a cell, or use the arrow keys in a picture. A click keeps the cursor there; ",
       key("Enter"),
-      " keeps it and shows its structure; ",
+      " shows the structure; ",
       key("n"),
       " and ",
       key("p"),
@@ -27,7 +28,8 @@ class Maps {
       key("Esc"),
       " lets go.",
     );
-    this.pair = make("div", { class: "pair" }, this.fileSide(), this.diskSide(), this.lines);
+    const looks = this.states.length > 1 ? "pair snapshots" : "pair";
+    this.pair = make("div", { class: looks }, this.fileSide(), this.diskSide(), this.lines);
     this.element = section("where", "Where everything is", this.pair, this.readout, hint, this.live);
     this.say(null);
   }
@@ -41,7 +43,7 @@ class Maps {
       faint,
       isDark: this.page.isDark,
       onmove: moved,
-      onleave: () => this.say(null),
+      onleave: () => this.rest(),
       onenter: (offset) => this.page.showOffset(id === "file-picture" ? offset : this.hostAt(offset)),
     });
   }
@@ -60,7 +62,7 @@ class Maps {
     }
     this.tiles = new Runs(tiles.kinds, tiles.lengths, tiles.unit, this.length);
     this.file = this.picture("file-picture", "Picture of the image file", this.catalogue.kinds, new Set(),
-      (offset) => this.fileMoved(offset));
+      (offset, keep) => this.fileMoved(offset, keep));
     this.fileScale = make("p", { class: "note scale" });
     side.append(this.file.element, this.fileScale, fileLegend(this.catalogue, this.model, this.file));
     side.append(runsTable("The file, run by run", () => this.tiles, this.catalogue.kinds));
@@ -75,12 +77,10 @@ class Maps {
       side.append(missing("The guest’s disk was not looked at."));
       return side;
     }
-    const faint = new Set(this.catalogue.states.flatMap((state, index) =>
-      state.name === "unallocated" || state.name === "not-looked-at" ? [index] : []));
     this.runsOf = this.states.map((state) =>
       new Runs(state.runs.states, state.runs.lengths, state.runs.unit ?? 1, state.size, state.runs.hosts));
-    this.disk = this.picture("disk-picture", "Picture of the guest’s disk", this.catalogue.states, faint,
-      (offset) => this.diskMoved(offset));
+    this.disk = this.picture("disk-picture", "Picture of the guest’s disk", this.catalogue.states, faintOf(this.catalogue),
+      (offset, keep) => this.diskMoved(offset, keep));
     this.diskScale = make("p", { class: "note scale" });
     this.diskKey = make("div");
     side.append(this.disk.element, this.diskScale, this.diskKey);
@@ -110,7 +110,7 @@ class Maps {
   arrange(layout) {
     for (const picture of [this.file, this.disk]) if (picture) picture.arrange(layout);
     this.scales();
-    this.again();
+    this.rest();
   }
 
   scales() {
@@ -130,18 +130,31 @@ class Maps {
     this.state = index;
     const most = this.states.reduce((sum, one) => Math.max(sum, one.size), 0);
     this.disk.only = null;
-    this.disk.show(this.runsOf[index], most);
-    this.stateText.replaceChildren(...this.stateName(index), make("span", { class: "note" }, ` ${state.date ?? ""}`));
+    this.most ??= this.fineness(most, faintOf(this.catalogue));
+    this.disk.show(this.runsOf[index], most, this.most);
+    this.stateText.replaceChildren(...this.stateName(index), make("span", { class: "note" }, this.stateNote(index)));
+    this.stateText.title = flat(this.stateWords(index));
     if (this.range) this.range.setAttribute("aria-valuetext", flat(this.stateWords(index)));
     this.diskKey.replaceChildren(diskLegend(this.catalogue, state, this.disk));
     this.scales();
-    this.again();
+    this.rest();
   }
 
-  // What the cursor shows depends on the state and on the layout.
-  again() {
-    const on = [this.file, this.disk].find((picture) => picture?.stays && picture.cursor >= 0);
-    if (on) on.goto(Math.min(on.offset, on.total - 1));
+  // A disk of which next to nothing is allocated gets fewer and larger cells, so that it is seen.
+  fineness(most, faint) {
+    const bytes = cellSize(most);
+    const number = Math.ceil(most / bytes);
+    const seen = this.runsOf.some((runs) => {
+      const cells = cellKinds(runs, bytes, number, faint);
+      return cells.reduce((sum, kind) => sum + (kind !== NOTHING && !faint.has(kind)), 0) >= FEW_CELLS;
+    });
+    return seen ? MOST_CELLS : MOST_CELLS / 16;
+  }
+
+  // Back to what was kept, if anything; also after another state or layout was chosen.
+  rest() {
+    const kept = [this.file, this.disk].find((picture) => picture && picture.kept !== null);
+    if (kept) kept.goto(Math.min(kept.kept, kept.total - 1));
     else this.say(null);
   }
 
@@ -152,13 +165,19 @@ class Maps {
     return [make("strong", {}, id, " ", foreign(state.name ?? ""))];
   }
 
+  stateNote(index) {
+    const many = this.states.length > 1 ? `${index + 1} of ${this.states.length}` : null;
+    const left = this.model.disk.states_left ? `${plural(this.model.disk.states_left, "more state")} not in this page` : null;
+    return [this.states[index].date, many, left].filter(Boolean).join(" · ");
+  }
+
   stateWords(index) {
     const state = this.states[index];
     if (state.id === null && state.name === null) return "Active state";
     return `Snapshot ${state.id ?? index} ${state.name ?? ""} ${state.date ?? ""}`.trim();
   }
 
-  fileMoved(offset) {
+  fileMoved(offset, keep) {
     const run = this.tiles.at(offset);
     const kind = this.catalogue.kinds[this.tiles.kinds[run]];
     const start = Math.max(this.tiles.start(run), this.file.cellOf(offset) * this.file.bytes);
@@ -168,16 +187,22 @@ class Maps {
     this.file.mark([[this.tiles.start(run), this.tiles.length(run)]]);
     if (this.disk) {
       this.disk.cursor = -1;
+      if (keep) this.disk.kept = null;
       this.disk.mark(here.slice(0, MOST_LINES).map(([, from, length]) => [from, length]));
       this.join(this.file, offset, this.disk, here.map(([, from]) => from));
     }
     this.say({ place: "File", offset, kind, run: [this.tiles.start(run), this.tiles.length(run)] }, this.guestWords(found));
   }
 
-  diskMoved(offset) {
+  diskMoved(offset, keep) {
+    if (keep && this.file) this.file.kept = null;
     const runs = this.runsOf[this.state];
     const run = runs.at(offset);
-    if (run < 0) return this.say({ place: "Guest", offset, kind: null }, [["This state’s disk ends before here."]]);
+    if (run < 0) {
+      this.file?.clear();
+      this.lines.replaceChildren();
+      return this.say({ place: "Guest", offset, kind: null }, [["This state’s disk ends before here."]]);
+    }
     const kind = this.catalogue.states[runs.kinds[run]];
     const host = this.hostAt(offset);
     const there = host !== null && this.file && host < this.length;
@@ -269,7 +294,7 @@ class Maps {
   say(what, words = []) {
     if (!what) {
       this.lines.replaceChildren();
-      for (const picture of [this.file, this.disk]) if (picture && !picture.stays) picture.mark([]);
+      for (const picture of [this.file, this.disk]) picture?.clear();
       this.readout.replaceChildren(make("p", { class: "note" }, "Nothing is pointed at."));
       return;
     }
@@ -277,7 +302,11 @@ class Maps {
     if (what.kind) line.append(" ", swatch(what.kind), " ", make("strong", {}, what.kind.label));
     if (what.run) line.append(make("span", { class: "note" }, ` a run of ${exactSize(what.run[1])}, ${range(...what.run)}`));
     const list = make("ul", {}, words.map((row) => make("li", {}, row)));
-    this.readout.replaceChildren(line, list);
+    const host = what.place === "File" ? what.offset : this.hostAt(what.offset);
+    const found = host === null ? null : this.page.structureAt(host);
+    const show = () => this.page.showOffset(host);
+    const jump = found && make("button", { type: "button", class: "quiet", onclick: show }, "Show ", foreign(found, "code"));
+    this.readout.replaceChildren(line, list, jump ?? "");
     this.live.textContent = flat([line, ...list.children].map((node) => node.textContent).join("; "));
   }
 
@@ -302,10 +331,16 @@ class Maps {
 
   resized() {
     for (const picture of [this.file, this.disk]) if (picture) picture.fit();
-    this.again();
+    this.rest();
   }
 
   repaint() {
     for (const picture of [this.file, this.disk]) if (picture?.layout) picture.repaint();
   }
+}
+
+// States that are drawn only where a cell has nothing else.
+function faintOf(catalogue) {
+  const faint = ["unallocated", "not-looked-at"];
+  return new Set(catalogue.states.flatMap(({ name }, index) => (faint.includes(name) ? [index] : [])));
 }

@@ -1,9 +1,10 @@
 // A picture of a stretch of bytes: a canvas of cells with a cursor, marks and pins.
 //
 // In: runs, and how their kinds look. Out: the picture, and calls of `onmove` as the cursor moves.
-// The cursor follows the pointer or the arrow keys; a click or a key makes it stay.
+// The cursor follows the pointer. A click or a key keeps it: it comes back when the pointer leaves.
 
 const MOST_PIXELS = 2048; // along a side
+const MANY_PINS = 24; // more are drawn as dots
 
 class Picture {
   constructor({ id, label, hint, kinds, faint, isDark, onmove, onleave, onenter }) {
@@ -13,7 +14,7 @@ class Picture {
     this.layoutOf = Rows;
     this.only = null;
     this.cursor = -1;
-    this.stays = false;
+    this.kept = null;
     this.marks = [];
     this.canvas = make("canvas", {
       id,
@@ -24,7 +25,7 @@ class Picture {
       "aria-describedby": hint,
       onpointermove: (event) => this.point(event),
       onpointerdown: (event) => this.press(event),
-      onpointerleave: () => this.stays || this.leave(),
+      onpointerleave: () => this.leave(),
       onkeydown: (event) => this.key(event),
     });
     this.pins = make("div", { class: "pins", "aria-hidden": "true" });
@@ -32,10 +33,10 @@ class Picture {
   }
 
   // Shows other runs. `total` may be larger than theirs, so that pictures have one scale.
-  show(runs, total) {
+  show(runs, total, most = MOST_CELLS) {
     this.runs = runs;
     this.total = total;
-    this.bytes = cellSize(total);
+    this.bytes = cellSize(total, most);
     this.number = Math.ceil(total / this.bytes);
     this.cells = cellKinds(runs, this.bytes, this.number, this.faint);
     this.arrange(this.layoutOf);
@@ -44,7 +45,9 @@ class Picture {
   arrange(layoutOf) {
     this.layoutOf = layoutOf;
     this.layout = new layoutOf(this.number);
-    this.element.style.aspectRatio = `${this.layout.columns} / ${this.layout.rows}`;
+    const { columns, rows } = this.layout;
+    Object.assign(this.element.dataset, { bytes: this.bytes, columns, rows });
+    this.element.style.aspectRatio = `${columns} / ${rows}`;
     this.fit();
     this.placePins();
   }
@@ -207,8 +210,15 @@ class Picture {
     this.placePins();
   }
 
+  // The pin of the finding that was chosen stands out.
+  choosePin(offset) {
+    this.current = offset;
+    this.placePins();
+  }
+
   placePins() {
     this.pins.replaceChildren();
+    this.pins.classList.toggle("many", (this.wanted?.length ?? 0) > MANY_PINS);
     if (!this.wanted || !this.number) return;
     const { columns, rows } = this.layout;
     for (const [offset, text, says, onclick] of this.wanted) {
@@ -216,29 +226,38 @@ class Picture {
       const style = { left: `${(100 * (x + 0.5)) / columns}%`, top: `${(100 * (y + 0.5)) / rows}%` };
       const pin = make("button", { type: "button", class: "pin", tabindex: -1, title: flat(says), style, onclick });
       pin.append(text);
+      if (offset === this.current) pin.classList.add("current");
       this.pins.append(pin);
     }
   }
 
-  goto(offset, stays = true) {
-    this.move(this.cellOf(offset), stays, offset);
+  goto(offset) {
+    this.move(this.cellOf(offset), true, offset);
   }
 
-  move(cell, stays = false, offset = null) {
+  move(cell, keep = false, offset = null) {
     if (!this.number) return;
     this.cursor = Math.max(0, Math.min(cell, this.number - 1));
-    this.stays = stays;
     this.offset = offset ?? this.offsetOf(this.cursor);
-    this.onmove(this.offset);
+    if (keep) this.kept = this.offset;
+    this.onmove(this.offset, keep);
     this.draw();
   }
 
   leave() {
+    this.clear();
+    this.onleave();
+  }
+
+  release() {
+    this.kept = null;
+    this.leave();
+  }
+
+  clear() {
     this.cursor = -1;
-    this.stays = false;
     this.marks = [];
     this.draw();
-    this.onleave();
   }
 
   pointed(event) {
@@ -251,15 +270,16 @@ class Picture {
   }
 
   point(event) {
-    if (this.stays) return;
     const cell = this.pointed(event);
+    if (cell === this.cursor) return;
     if (cell < 0) this.leave();
-    else if (cell !== this.cursor) this.move(cell);
+    else this.move(cell);
   }
 
   press(event) {
     const cell = this.pointed(event);
-    if (cell < 0 || (this.stays && cell === this.cursor)) this.leave();
+    const again = this.kept !== null && cell === this.cellOf(this.kept);
+    if (cell < 0 || again) this.release();
     else this.move(cell, true);
   }
 
@@ -279,7 +299,7 @@ class Picture {
       n: () => this.run(now, 1),
       p: () => this.run(now, -1),
       Enter: () => this.cursor >= 0 && this.onenter(this.offset),
-      Escape: () => this.leave(),
+      Escape: () => this.release(),
     };
     if (!Object.hasOwn(moves, event.key)) return;
     event.preventDefault();

@@ -49,10 +49,12 @@ class Runs {
   }
 }
 
-// How many bytes a cell has: a power of two, so that clusters and cells share their borders.
-function cellSize(total) {
+// How many bytes a cell has. Of small files a power of two, so that clusters and cells share their
+// borders; else a multiple of 64 bytes or more, so that little of a square stays empty.
+function cellSize(total, most = MOST_CELLS) {
   let bytes = 1;
-  while (total / bytes > MOST_CELLS) bytes *= 2;
+  while (total / bytes > most) bytes *= 2;
+  if (bytes >= 1024) bytes = Math.ceil(total / most / (bytes / 16)) * (bytes / 16);
   return bytes;
 }
 
@@ -98,7 +100,7 @@ function cellKinds(runs, bytes, number, faint) {
 // Where cells stand. Row by row, or along a Hilbert curve, on which neighbours stay neighbours.
 class Rows {
   constructor(number) {
-    this.columns = number > 16384 ? 256 : number > 2048 ? 128 : number > 256 ? 64 : 16;
+    this.columns = sideOf(number);
     this.rows = Math.max(1, Math.ceil(number / this.columns));
   }
 
@@ -113,8 +115,7 @@ class Rows {
 
 class Hilbert {
   constructor(number) {
-    this.columns = 1;
-    while (this.columns * this.columns < number) this.columns *= 2;
+    this.columns = sideOf(number);
     this.rows = this.columns;
   }
 
@@ -142,6 +143,13 @@ class Hilbert {
     }
     return [x, y];
   }
+}
+
+// The side of the least square that has so many cells: a power of two.
+function sideOf(number) {
+  let side = 1;
+  while (side * side < number) side *= 2;
+  return side;
 }
 
 function turn(side, x, y, right, down) {
