@@ -47,20 +47,23 @@ function verdictWords(judged) {
 function sentence(judged, check) {
   const said = verdictWords(judged);
   if (!check) return `${said}; references were not checked.`;
-  const { corruptions = 0, leaks = 0 } = check;
+  const { corruptions = 0, leaks = 0, check_errors: failed = 0 } = check;
   if (corruptions) return `${said}; the check finds ${plural(corruptions, "corruption")}.`;
+  if (failed) return `${said}; the check could not look at all.`;
   return leaks ? `${said}; the check finds ${plural(leaks, "leaked cluster")}.` : `${said}; the check finds nothing wrong.`;
 }
 
 function checked(model) {
   const { check } = model;
   if (!check) return card("undecided", "check", model.check_says ?? "References were not checked.", [], "not looked at");
-  const { corruptions = 0, leaks = 0, leaked_bytes: bytes = 0 } = check;
-  const verdict = corruptions ? "reject" : leaks ? "undecided" : "accept";
-  const word = corruptions ? plural(corruptions, "corruption") : leaks ? plural(leaks, "leak") : "consistent";
+  const { corruptions = 0, leaks = 0, leaked_bytes: bytes = 0, check_errors: failed = 0, beyond = 0 } = check;
+  const verdict = corruptions ? "reject" : leaks || failed ? "undecided" : "accept";
+  const worst = [[corruptions, "corruption"], [failed, "check error"], [leaks, "leak"]].find(([number]) => number);
+  const word = worst ? plural(...worst) : "consistent";
   const says = model.check_says ?? "References compared with refcounts.";
   const more = [`${plural(corruptions, "corruption")}, ${plural(leaks, "leak")}${bytes ? `, ${exactSize(bytes)}` : ""}`];
-  return card(verdict, "check", says, more, word, corruptions || !leaks ? null : "!");
+  if (beyond) more.push(`${plural(beyond, "more finding")} that QEMU's check does not have`);
+  return card(verdict, "check", says, more, word, verdict === "undecided" ? "!" : null);
 }
 
 function card(verdict, name, says, notes, word = null, mark = null) {

@@ -34,13 +34,13 @@ class Maps {
     this.say(null);
   }
 
-  picture(id, label, kinds, faint, moved) {
+  picture(id, label, kinds, ranks, moved) {
     return new Picture({
       id,
       label,
       hint: "hint",
       kinds,
-      faint,
+      ranks,
       isDark: this.page.isDark,
       onmove: moved,
       onleave: () => this.rest(),
@@ -61,7 +61,7 @@ class Maps {
       return side;
     }
     this.tiles = new Runs(tiles.kinds, tiles.lengths, tiles.unit, this.length);
-    this.file = this.picture("file-picture", "Picture of the image file", this.catalogue.kinds, new Set(),
+    this.file = this.picture("file-picture", "Picture of the image file", this.catalogue.kinds, [],
       (offset, keep) => this.fileMoved(offset, keep));
     this.fileScale = make("p", { class: "note scale" });
     side.append(this.file.element, this.fileScale, fileLegend(this.catalogue, this.model, this.file));
@@ -79,7 +79,7 @@ class Maps {
     }
     this.runsOf = this.states.map((state) =>
       new Runs(state.runs.states, state.runs.lengths, state.runs.unit ?? 1, state.size, state.runs.hosts));
-    this.disk = this.picture("disk-picture", "Picture of the guest’s disk", this.catalogue.states, faintOf(this.catalogue),
+    this.disk = this.picture("disk-picture", "Picture of the guest’s disk", this.catalogue.states, ranksOf(this.catalogue),
       (offset, keep) => this.diskMoved(offset, keep));
     this.diskScale = make("p", { class: "note scale" });
     this.diskKey = make("div");
@@ -122,7 +122,7 @@ class Maps {
     if (this.file) this.fileScale.textContent = scale(this.file, this.model.tiles.exact, "what most of its bytes are");
     if (!this.disk) return;
     const exact = this.states[this.state].runs.exact;
-    this.diskScale.textContent = scale(this.disk, exact, "what most of its bytes are, allocated bytes first");
+    this.diskScale.textContent = scale(this.disk, exact, "what most of its bytes are; stored bytes go first, then zeros");
   }
 
   choose(index) {
@@ -130,7 +130,7 @@ class Maps {
     this.state = index;
     const most = this.states.reduce((sum, one) => Math.max(sum, one.size), 0);
     this.disk.only = null;
-    this.most ??= this.fineness(most, faintOf(this.catalogue));
+    this.most ??= this.fineness(most, ranksOf(this.catalogue));
     this.disk.show(this.runsOf[index], most, this.most);
     this.stateText.replaceChildren(...this.stateName(index), make("span", { class: "note" }, this.stateNote(index)));
     this.stateText.title = flat(this.stateWords(index));
@@ -141,12 +141,12 @@ class Maps {
   }
 
   // A disk of which next to nothing is allocated gets fewer and larger cells, so that it is seen.
-  fineness(most, faint) {
+  fineness(most, ranks) {
     const bytes = cellSize(most);
     const number = Math.ceil(most / bytes);
     const seen = this.runsOf.some((runs) => {
-      const cells = cellKinds(runs, bytes, number, faint);
-      return cells.reduce((sum, kind) => sum + (kind !== NOTHING && !faint.has(kind)), 0) >= FEW_CELLS;
+      const cells = cellKinds(runs, bytes, number, ranks);
+      return cells.reduce((sum, kind) => sum + (kind !== NOTHING && ranks[kind] === 0), 0) >= FEW_CELLS;
     });
     return seen ? MOST_CELLS : MOST_CELLS / 16;
   }
@@ -339,8 +339,8 @@ class Maps {
   }
 }
 
-// States that are drawn only where a cell has nothing else.
-function faintOf(catalogue) {
-  const faint = ["unallocated", "not-looked-at"];
-  return new Set(catalogue.states.flatMap(({ name }, index) => (faint.includes(name) ? [index] : [])));
+// What is stored is seen wherever there is any, then zeros: a disk is mostly not allocated.
+function ranksOf(catalogue) {
+  const ranks = { zero: 1, "not-looked-at": 2, unallocated: 3 };
+  return catalogue.states.map(({ name }) => ranks[name] ?? 0);
 }

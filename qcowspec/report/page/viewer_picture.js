@@ -7,8 +7,8 @@ const MOST_PIXELS = 2048; // along a side
 const MANY_PINS = 24; // more are drawn as dots
 
 class Picture {
-  constructor({ id, label, hint, kinds, faint, isDark, onmove, onleave, onenter }) {
-    Object.assign(this, { kinds, faint, isDark, onmove, onleave, onenter });
+  constructor({ id, label, hint, kinds, ranks, isDark, onmove, onleave, onenter }) {
+    Object.assign(this, { kinds, ranks, isDark, onmove, onleave, onenter });
     this.runs = new Runs([], [], 1, 0);
     this.total = 0;
     this.layoutOf = Rows;
@@ -23,13 +23,12 @@ class Picture {
       "aria-roledescription": "picture",
       "aria-label": label,
       "aria-describedby": hint,
-      onpointermove: (event) => this.point(event),
       onpointerdown: (event) => this.press(event),
-      onpointerleave: () => this.leave(),
       onkeydown: (event) => this.key(event),
     });
     this.pins = make("div", { class: "pins", "aria-hidden": "true" });
-    this.element = make("div", { class: "picture" }, this.canvas, this.pins);
+    const pointer = { onpointermove: (event) => this.point(event), onpointerleave: () => this.leave() };
+    this.element = make("div", { class: "picture", ...pointer }, this.canvas, this.pins);
   }
 
   // Shows other runs. `total` may be larger than theirs, so that pictures have one scale.
@@ -38,7 +37,7 @@ class Picture {
     this.total = total;
     this.bytes = cellSize(total, most);
     this.number = Math.ceil(total / this.bytes);
-    this.cells = cellKinds(runs, this.bytes, this.number, this.faint);
+    this.cells = cellKinds(runs, this.bytes, this.number, this.ranks);
     this.arrange(this.layoutOf);
   }
 

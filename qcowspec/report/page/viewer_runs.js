@@ -58,19 +58,19 @@ function cellSize(total, most = MOST_CELLS) {
   return bytes;
 }
 
-// The kind of each cell: the one that most of its bytes have. Kinds in `faint` count only in
-// cells that have nothing else.
-function cellKinds(runs, bytes, number, faint) {
+// The kind of each cell: the one that most of its bytes have. `ranks` has numbers by kind; a kind
+// counts only in cells that have none of a lower rank.
+function cellKinds(runs, bytes, number, ranks) {
   const cells = new Uint8Array(number).fill(NOTHING);
   let cell = -1;
   let tally = new Map();
   const settle = () => {
     if (cell < 0 || cell >= number) return;
     let best = NOTHING;
-    let most = -1;
+    let [least, most] = [Infinity, -1];
     for (const [kind, amount] of tally) {
-      const weight = faint.has(kind) ? amount / Number.MAX_SAFE_INTEGER : amount;
-      if (weight > most) [best, most] = [kind, weight];
+      const rank = ranks[kind] ?? 0;
+      if (rank < least || (rank === least && amount > most)) [best, least, most] = [kind, rank, amount];
     }
     cells[cell] = best;
   };
