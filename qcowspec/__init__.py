@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qcowspec.aio import AsyncImage, aopen
+    from qcowspec.check.verdict import validate
     from qcowspec.errors import (
         Invalid,
         Malformed,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     )
     from qcowspec.image import Image, lay_open, open
     from qcowspec.reader.stream import StreamJudge
-    from qcowspec.reader.verdict import Verdict, validate
+    from qcowspec.reader.verdict import Verdict
     from qcowspec.spec.rules import Finding
 
 __version__ = "0.1.0"
@@ -66,7 +67,7 @@ _HOMES = {
     "aopen": "aio",
     "lay_open": "image",
     "open": "image",
-    "validate": "reader.verdict",
+    "validate": "check.verdict",
 }
 
 

@@ -44,6 +44,7 @@ Examples:
   qcowspec validate disk.qcow2
   qcowspec validate --profile untrusted upload.img
   qcowspec validate --recursive --jobs 4 --json images/ > verdicts.jsonl
+  qcowspec validate -p untrusted --hidden reject upload.img
   curl -s https://example.com/disk.qcow2 | qcowspec validate --profile untrusted -
 
 Profiles: qemu is what QEMU {MEASURED[-1]} opens, qemu@VERSION what that version opens: {
@@ -51,7 +52,8 @@ Profiles: qemu is what QEMU {MEASURED[-1]} opens, qemu@VERSION what that version
     } were measured, and the verdict of another says that it was not. librbd is what Ceph's reader
 opens and reads correctly, librbd-v1 its first version; spec is what the format's document demands;
 untrusted adds what an operator demands of an uploaded image: no backing file, no data file, nothing
-missing, unknown or absurd. Each verdict ends with what was not looked at.
+missing, unknown or absurd; --hidden reads the bytes that no reader looks at. Each verdict ends with
+what was not looked at.
 
 Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or bad usage.
 """,
@@ -69,6 +71,11 @@ Exit status: 0 all are accepted; 1 some are rejected; 2 some cannot be read, or 
 @json_option("Print one JSON object a line; --output json does the same.")
 @click.option("-r", "--recursive", is_flag=True, help="Judge every file below a directory.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes to use.")
+@click.option(
+    "--hidden",
+    type=click.Choice(["report", "reject"]),
+    help="Read the bytes that no reader looks at; of those that are not zero: what to do.",
+)
 @allow_option("Open the data file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print rejected images only.")
 @color_option
@@ -79,6 +86,7 @@ def command(
     as_json: bool,
     recursive: bool,
     jobs: int,
+    hidden: str | None,
     allow: tuple[str, ...],
     quiet: bool,
     style: Style,
@@ -89,9 +97,13 @@ def command(
     """
     try:
         check_profile(profile)
+        if hidden is not None:
+            from qcowspec.check.verdict import check_hidden
+
+            check_hidden(hidden, profile)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    judge = partial(_judge, profile=profile, format_=format_, allow=allow)
+    judge = partial(_judge, profile=profile, format_=format_, allow=allow, hidden=hidden)
     status = 0
     for result in _results(judge, list(_files(images, recursive=recursive)), jobs):
         if isinstance(result, QcowError):
@@ -125,11 +137,20 @@ def _files(images: Iterable[Target], *, recursive: bool) -> Iterator[Target | Qc
 
 
 def _judge(
-    image: Target | QcowError, *, profile: str, format_: str | None, allow: tuple[str, ...]
+    image: Target | QcowError,
+    *,
+    profile: str,
+    format_: str | None,
+    allow: tuple[str, ...],
+    hidden: str | None,
 ) -> Verdict | QcowError:
     try:
         if isinstance(image, QcowError):
             return image
+        if hidden is not None:
+            from qcowspec.check.verdict import validate as look
+
+            return look(image, profile=profile, format=format_, allow=allow, hidden=hidden)
         if image == STANDARD_INPUT and not sys.stdin.seekable():
             return judge_stream(sys.stdin.buffer, profile, format=format_, name=STANDARD_INPUT)
         return validate(image, profile=profile, format=format_, allow=allow)

@@ -48,10 +48,13 @@ def looked(machine: Machine, rules: frozenset[str]) -> Looked:
         rules: The ids of the rules that matter to the user.
     """
     image, judged = machine.image, machine.judge.judged() & rules
+    unseen = list(_unseen(image, machine.judge.stopped))
+    if HIDDEN_BYTES in rules and image.geometry is not None:
+        unseen.append(HIDDEN)
     return Looked(
         judged=len(judged),
         broken=len(judged & machine.judge.counts.keys()),
-        unseen=tuple(_unseen(image, machine.judge.stopped)),
+        unseen=tuple(unseen),
         length=image.length or 0,
         reach=image.reach,
     )
@@ -105,6 +108,12 @@ def _unseen(image: Metadata, stopped: set[str]) -> Iterator[str]:
     ):
         yield "whether a passphrase fits"
 
+
+HIDDEN_BYTES = "check/untrusted-hidden-bytes"
+"""The rule about bytes that no reader looks at, for which the whole file is read."""
+
+HIDDEN = "hidden bytes (qcowspec validate --hidden)"
+"""What is not looked at of a profile with that rule."""
 
 STOPPED = {
     "extensions": "the header extensions after the broken one",

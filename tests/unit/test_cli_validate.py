@@ -257,3 +257,55 @@ def test_an_allowed_data_file_is_looked_for(with_data_file: Path, there: bool, s
 
 def test_a_newer_qemu_opens_no_data_file(with_data_file: Path) -> None:
     assert run("validate", "-p", "qemu@7.2", with_data_file).returncode == 0
+
+
+def test_hidden_bytes_are_looked_for_when_asked() -> None:
+    """They are a warning, or an error; without it the verdict says that nobody looked."""
+    leaks, clean = DATA / "v3-leaks.qcow2", DATA / "v3-snapshots.qcow2"
+
+    unasked, reported, rejected = (
+        json.loads(run("validate", "-p", "untrusted", *words, "--json", leaks).stdout)
+        for words in ([], ["--hidden", "report"], ["--hidden", "reject"])
+    )
+    done = run("validate", "-p", "untrusted", "--hidden", "reject", clean)
+
+    finding = {
+        "rule": "check/untrusted-hidden-bytes",
+        "stage": "check",
+        "kind": "unsupported",
+        "offset": 0x6000,
+        "field": None,
+        "value": 4096,
+        "message": "Bytes that no reader looks at are not zero: 4,096 of them,"
+        " the first at 0x6000.",
+    }
+    hidden = "hidden bytes (qcowspec validate --hidden)"
+    shown = [
+        (one["verdict"], one["errors"], one["warnings"], hidden in one["not_looked_at"])
+        for one in (unasked, reported, rejected)
+    ]
+    assert shown == [
+        ("accept", [], [], True),
+        ("accept", [], [finding], False),
+        ("reject", [finding], [], False),
+    ]
+    assert rejected["judged"] == unasked["judged"] + 1
+    assert done.returncode == 0
+
+
+def test_hidden_bytes_of_an_image_that_cannot_be_followed(tmp_path: Path) -> None:
+    """It is rejected anyway; that some bytes were not looked at is said."""
+    cut = tmp_path / "cut.qcow2"
+    cut.write_bytes((DATA / "showcase.qcow2").read_bytes()[:500000])
+
+    found = json.loads(
+        run("validate", "-p", "untrusted", "--hidden", "report", "--json", cut).stdout
+    )
+
+    assert found["verdict"] == "reject"
+    assert "hidden bytes where structures were not followed" in found["not_looked_at"]
+
+
+@pytest.mark.parametrize("words", [["--hidden", "report"], ["-p", "untrusted", "--hidden", "all"]])
+def test_hidden_bytes_are_a_choice_of_one_profile(words: list[str]) -> None:
+    assert run("validate", *words, GOOD).returncode == 2
