@@ -19,7 +19,8 @@ from qcowspec.errors import NotQcow, Unreadable
 from qcowspec.reader.machine import Machine
 from qcowspec.reader.opening import check_opened, laid_open
 from qcowspec.sources import open_sibling
-from qcowspec.sources.gate import RAW, Gate, looked_up, seen_from
+from qcowspec.sources.gate import RAW, Gate
+from qcowspec.sources.moved import admitted
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
 
@@ -71,8 +72,7 @@ def open_backing(
         raise broken("chain-depth", metadata, reference, above.name)
     stated = stated_format(metadata, reference, above.name)
     try:
-        name = seen_from(above.place, given, reference.name)
-        path = gate.admit(above.place, name, "backing file")
+        path, named = admitted(gate, above.place, given, reference.name, "backing file")
         if any(_is_same(path, other) for other in met):
             raise broken("loop", metadata, reference, above.name)
         source = open_sibling(above, path)
@@ -81,7 +81,7 @@ def open_backing(
     try:
         return BackingFile(
             source,
-            looked_up(given, reference.name) or path,
+            named,
             None if stated == RAW else _laid_open(source, stated, metadata, above.name, salvage),
         )
     except BaseException:

@@ -6,6 +6,7 @@ passphrase.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 from qcow_parsers import constants as c
@@ -15,7 +16,8 @@ from qcowspec.chain.salvage import Closed, Tolerant
 from qcowspec.errors import QcowError, Unreadable, Unsupported
 from qcowspec.mapping import LostWalk, RawWalk, Walk, walk_of
 from qcowspec.sources import open_sibling
-from qcowspec.sources.gate import RAW, Gate, seen_from
+from qcowspec.sources.gate import RAW, Gate
+from qcowspec.sources.moved import Moved, admitted
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.units import align_up
@@ -118,6 +120,9 @@ def qcow_layer(
     header = metadata.header
     assert header is not None
     assert metadata.format is not None
+    if isinstance(gate, Moved) and gate.no_backing:
+        metadata = copy(metadata)
+        metadata.backing = None
     if int(header.crypt_method) and decryptor is None:
         from qcowspec.crypto import Locked, unlock
 
@@ -158,7 +163,7 @@ def open_data_file(metadata: Metadata, source: Source, gate: Gate, given: str) -
     if reference is None:
         raise Unsupported("names no external data file, and has one", path=source.name)
     try:
-        name = seen_from(source.place, given, reference.name)
-        return open_sibling(source, gate.admit(source.place, name, "data file"))
+        path, _ = admitted(gate, source.place, given, reference.name, "data file")
+        return open_sibling(source, path)
     except Unreadable as error:
         raise data_file_error(metadata, reference, source.name, error) from error

@@ -16,12 +16,14 @@ from qcowspec.cli.options import (
     format_option,
     guest_options,
     json_option,
+    progress_option,
 )
 from qcowspec.cli.output import FAILED, pieces, say
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import key_of
 from qcowspec.report.style import Style
 from qcowspec.sources import Target
+from qcowspec.sources.gate import Deny, Gate
 
 DAMAGED = 2
 """Exit status of a damaged image, and of nothing else."""
@@ -57,6 +59,7 @@ Exit status, as qemu-img's: 0 nothing found; 1 not opened, not completed, or bad
 @like_option
 @format_option()
 @guest_options
+@progress_option()
 @click.option("--explain", is_flag=True, help="Name the owners of each cluster at fault.")
 @click.option("--deep", is_flag=True, help="Inflate every compressed cluster.")
 @click.option("--strict", is_flag=True, help="Exit with 2 for what qemu-img does not look at.")
@@ -71,7 +74,7 @@ def command(
     as_json: bool,
     like: str | None,
     format_: str | None,
-    allow: tuple[str, ...],
+    allow: Gate,
     secret: str | bytes | None,
     share: bool,
     explain: bool,
@@ -88,7 +91,11 @@ def command(
     from qcowspec.reader.verdict import FOUND
     from qcowspec.report.check import write_json, write_text
 
-    options: dict[str, Any] = {"explain": explain, "deep": deep, "chain": bool(allow)}
+    options: dict[str, Any] = {
+        "explain": explain,
+        "deep": deep,
+        "chain": not isinstance(allow, Deny),
+    }
     with lay_open(image, format=format_, allow=allow, secret=key_of(secret)) as opened:
         name, whose = opened.source.name, like or "qemu"
         if FOUND in opened.judge.counts:  # no data file is looked for

@@ -10,7 +10,7 @@ import click
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.like import LIKE, NEWEST, OLDEST, like_option
 from qcowspec.cli.losses import say_past_end
-from qcowspec.cli.options import PERMISSIONS, format_option, guest_options
+from qcowspec.cli.options import PERMISSIONS, format_option, guest_options, progress_option
 from qcowspec.cli.output import fail, write
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import key_of, open_files
@@ -19,6 +19,7 @@ from qcowspec.sources import Target
 
 if TYPE_CHECKING:
     from qcowspec.guest import Disk
+    from qcowspec.sources.gate import Gate
     from qcowspec.transfer.compare import Answer
 
 DIFFERENT, NO_STATUS, NOT_READ = 1, 3, 4
@@ -56,12 +57,12 @@ table cannot be read or breaks a rule; 4 bytes cannot be read.
 @like_option
 @click.option("-s", "--strict", is_flag=True, help="Compare sizes and allocation too.")
 @click.option("--no-missing", is_flag=True, help="Fail if bytes lie past the end of a file.")
-@click.option("-p", "--progress", is_flag=True, help="Show a progress bar.")
+@progress_option(help="Show a progress bar", expose_value=True)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     one: Target,
     other: Target,
-    allow: tuple[str, ...],
+    allow: Gate,
     secret: str | bytes | None,
     share: bool,
     format_: str | None,

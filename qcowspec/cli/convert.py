@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,7 @@ from qcowspec.cli.options import (
     format_option,
     guest_options,
     json_option,
+    progress_option,
     size,
 )
 from qcowspec.cli.output import FAILED, STANDARD, is_stdout, target_of, unwritable
@@ -24,6 +26,10 @@ from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import open_files, opened
 from qcowspec.reader.opening import SnapshotKey
 from qcowspec.sources import Target
+from qcowspec.sources.gate import Gate
+
+if TYPE_CHECKING:
+    from qcowspec.guest import Disk
 
 
 def _only_raw(_context: click.Context, _option: click.Parameter, format_: str) -> str:
@@ -46,6 +52,9 @@ Examples:
   qcowspec convert --secret env:PASSPHRASE locked.qcow2 open.raw
   qcowspec convert --resume https://example.com/disk.qcow2 disk.raw
   qcowspec convert disk.qcow2 - | sha256sum
+  qcowspec convert --partition 1 disk.qcow2 boot.raw
+  qcowspec convert --start-offset 1M --max-length 64M disk.qcow2 piece.raw
+  qcowspec convert --backing base.qcow2=/moved/base.qcow2 overlay.qcow2 disk.raw
   qcowspec convert --salvage broken.qcow2 what-is-left.raw
   qcowspec convert --salvage --output json broken.qcow2 what-is-left.raw
   qcowspec convert --strict download.qcow2 disk.raw
@@ -57,6 +66,9 @@ and - for standard output get all bytes in order, zeros too.
 
 With --resume what is written of OUT before an interruption stays beside it (OUT.partial,
 OUT.partial.journal), and the same command goes on from there, if the image has not changed.
+
+Offsets and lengths count bytes of the disk. A partition is found by the disk's MBR or GPT, and has
+the number that Linux gives it.
 
 A snapshot is read at its own size; --like-qemu reads it at the active state's, as qemu-img convert
 -l does.
@@ -76,6 +88,7 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
 )
 @click.argument("image", type=IMAGE, metavar="IMAGE")
 @click.argument("output", metavar="OUT", shell_complete=files)
+@progress_option()
 @click.option(
     "-l",
     "--snapshot",
@@ -83,6 +96,9 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
     callback=snapshot_of,
     help="Read an internal snapshot; snapshot.id=ID and snapshot.name=NAME as for qemu-img.",
 )
+@click.option("--start-offset", type=size, metavar="SIZE", help="Begin at this byte of the disk.")
+@click.option("--max-length", type=size, metavar="SIZE", help="Write this many bytes at most.")
+@click.option("--partition", type=click.IntRange(1), metavar="N", help="Write partition N alone.")
 @guest_options
 @format_option("-f", "--format", "--source-format", "format_", raw=True)
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
@@ -123,7 +139,10 @@ def command(
     image: Target,
     output: str,
     snapshot: str | SnapshotKey | None,
-    allow: tuple[str, ...],
+    start_offset: int | None,
+    max_length: int | None,
+    partition: int | None,
+    allow: Gate,
     secret: str | bytes | None,
     share: bool,
     format_: str | None,
@@ -145,6 +164,8 @@ def command(
 
     if resume and output == STANDARD:
         raise click.UsageError("--resume needs a file; standard output cannot be resumed")
+    if partition is not None and (start_offset, max_length) != (None, None):
+        raise click.UsageError("--partition goes without --start-offset and --max-length")
     try:
         target = target_of(output)
         with opened(image, format_, allow, secret, like_qemu=like_qemu, salvage=salvage) as source:
@@ -153,9 +174,11 @@ def command(
             names = (name for layer in disk.layers for name in (layer.name, layer.data.name))
             if any(is_same(target, name) for name in names):
                 raise click.UsageError(f"{output} is a file that is read from")
-            about = {"snapshot": snapshot, "like_qemu": like_qemu, "salvage": salvage}
+            start, length = _piece(disk, start_offset, max_length, partition)
+            about: dict[str, Any] = {"snapshot": snapshot, "like_qemu": like_qemu}
+            about |= {"salvage": salvage, "start": start, "length": length}
             label = os.path.basename(output)
-            with Bar(label, disk.size, hidden=quiet, keep=True, is_bytes=True) as bar:
+            with Bar(label, length, hidden=quiet, keep=True, is_bytes=True) as bar:
                 losses = convert(
                     disk,
                     target,
@@ -164,12 +187,30 @@ def command(
                     resume=about if resume else None,
                     share=share,
                     sparse=sparse > 0,
+                    start=start,
+                    length=length,
                 )
     except Unwritable as error:
         unwritable(output, error, FAILED)
     if salvage:
-        write_losses(losses, disk.size, as_json=as_json, err=is_stdout(output))
+        write_losses(losses, length, as_json=as_json, err=is_stdout(output))
     else:
         say_past_end(losses)
     if losses and (salvage or strict):
         sys.exit(FAILED)
+
+
+def _piece(
+    disk: Disk, start: int | None, length: int | None, partition: int | None
+) -> tuple[int, int]:
+    """The bytes of the disk to write: where they start, and how many they are."""
+    if partition is not None:
+        from qcowspec.transfer.partitions import partition as find
+
+        found = find(disk, partition, disk.layers[0].name)
+        return found.start, found.length
+    start = start or 0
+    if start > disk.size:
+        raise click.UsageError(f"--start-offset is past the end of the disk, {disk.size} bytes")
+    left = disk.size - start
+    return start, left if length is None else min(left, length)

@@ -23,6 +23,7 @@ from qcowspec.cli.reading import key_of
 from qcowspec.image import Image, lay_open
 from qcowspec.report.style import Style
 from qcowspec.sources import Target
+from qcowspec.sources.gate import Gate
 from qcowspec.spec.sizes import SIZE
 
 NOTHING = 1
@@ -63,7 +64,7 @@ def command(
     offset: str | None,
     guest: int | None,
     snapshot: str | None,
-    allow: tuple[str, ...],
+    allow: Gate,
     secret: str | None,
     share: bool,
     format_: str | None,

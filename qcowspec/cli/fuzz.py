@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
-from qcowspec.cli.options import files, folders, seed_option
+from qcowspec.cli.options import files, folders, progress_option, seed_option
 from qcowspec.cli.output import fail, unwritable, write
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.readers import Reader, reader_options
@@ -62,6 +62,7 @@ Exit status: 0 nothing was found; 1 something was; 2 the reader cannot be run, o
 )
 @click.argument("seeds", type=IMAGE, nargs=-1, metavar="[SEED]...")
 @reader_options
+@progress_option("--progress")
 @click.option(
     "-o", "--output", metavar="DIR", shell_complete=folders, help="Directory for the findings."
 )

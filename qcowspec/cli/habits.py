@@ -133,7 +133,6 @@ SNAPSHOT = "snapshot."
 
 def _convert() -> list[click.Option]:
     return [
-        _unused("-p --progress"),
         _unused("-W --oob-writes"),
         _unused("-C --copy-range-offloading"),
         _cache("-T --source-cache"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qcowspec.cli.habits import IMAGE_OPTIONS, KEY, options
-from qcowspec.cli.options import files
+from qcowspec.cli.options import files, with_progress_json
 from qcowspec.cli.output import UNREADABLE, fail
 from qcowspec.errors import QcowError
 from qcowspec.sources.names import named
@@ -55,7 +55,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click; a source spec that is wrong is bad usage."""
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, list(with_progress_json(args)))
         except QcowError as error:
             fail(error, self.failed)
 

@@ -9,6 +9,7 @@ from qcowspec.cli.like import LIKE, NEWEST, USUAL, like_option
 from qcowspec.cli.options import allow_option, format_option, json_option, share_option
 from qcowspec.cli.output import FAILED, warn_of_end, write
 from qcowspec.sources import Target
+from qcowspec.sources.gate import Gate
 from qcowspec.spec.profiles import OUTPUT
 
 
@@ -44,7 +45,7 @@ def command(
     as_json: bool,
     like: str | None,
     backing_chain: bool,
-    allow: tuple[str, ...],
+    allow: Gate,
     format_: str | None,
     share: bool,
 ) -> None:

@@ -19,6 +19,7 @@ from qcowspec.spec.profiles import OUTPUT, has
 if TYPE_CHECKING:
     from qcowspec.guest import Disk
     from qcowspec.guest.losses import Losses
+    from qcowspec.sources.gate import Gate
 
 
 @click.command(
@@ -74,7 +75,7 @@ def command(
     exact: bool,
     salvage: bool,
     compressed: bool,
-    allow: tuple[str, ...],
+    allow: Gate,
     secret: str | bytes | None,
     share: bool,
     format_: str | None,
@@ -132,4 +133,4 @@ def _losses(disk: Disk, start: int, length: int | None) -> Losses:
     from qcowspec.guest.missing import missing
 
     end = disk.size if length is None else min(disk.size, start + length)
-    return Losses(each.within(start, end) for each in missing(disk, end) if each.end > start)
+    return Losses(missing(disk, end)).within(start, end)

@@ -13,6 +13,7 @@ from qcowspec.cli.output import FAILED, write
 from qcowspec.cli.reading import open_files, opened
 from qcowspec.reader.opening import SnapshotKey
 from qcowspec.sources import Target
+from qcowspec.sources.gate import Gate
 
 FORMATS = ("raw", "qcow2")
 
@@ -62,7 +63,7 @@ def command(
     options: str,
     length: int | None,
     snapshot: str | SnapshotKey | None,
-    allow: tuple[str, ...],
+    allow: Gate,
     secret: str | bytes | None,
     share: bool,
     format_: str | None,

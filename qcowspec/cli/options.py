@@ -5,17 +5,20 @@ Each is a decorator, as `click.option` makes one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from qcowspec.cli.habits import KEY, OBJECTS
 from qcowspec.cli.output import styler
+from qcowspec.cli.progress import PROGRESS_JSON
 from qcowspec.spec import sizes
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from qcowspec.sources.gate import Gate
 
 Option = Callable[[Any], Any]
 """What adds an option to a command."""
@@ -83,7 +86,7 @@ def json_option(help: str = "Print JSON; --output json does the same.") -> Optio
             hidden=True,
             is_eager=True,
             expose_value=False,
-            callback=_note_json,
+            callback=_note(JSON),
         )
         flag = click.option("--json", "as_json", is_flag=True, help=help, callback=_is_json)
         return output(flag(command))
@@ -91,21 +94,74 @@ def json_option(help: str = "Print JSON; --output json does the same.") -> Optio
     return add
 
 
-def _note_json(context: click.Context, _option: click.Parameter, chosen: str | None) -> None:
-    context.meta[JSON] = chosen == "json"
-
-
 def _is_json(context: click.Context, _option: click.Parameter, chosen: bool) -> bool:
-    return chosen or context.meta.get(JSON, False)
+    return chosen or context.meta.get(JSON) == "json"
 
 
 JSON = "qcowspec.json"
-"""Key of click's `meta`: whether ``--output json`` was given."""
+"""Key of click's `meta`: what --output says."""
 
 
 def allow_option(help: str = "Open these second files.") -> Option:
-    """Which files may be opened besides the image."""
-    return click.option("--allow", multiple=True, metavar="same-dir|any|DIR", help=help)
+    """Which files may be opened besides the image, and where they are: a `Gate`."""
+
+    def add(command: Any) -> Any:
+        for option in (
+            click.option(
+                "--allow",
+                multiple=True,
+                metavar="same-dir|any|DIR",
+                callback=_gate,
+                shell_complete=folders,
+                help=help,
+            ),
+            click.option(
+                "--no-backing",
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_note(NO_BACKING),
+                help="Read zeros in place of the backing file.",
+            ),
+            click.option(
+                "--backing",
+                multiple=True,
+                is_eager=True,
+                expose_value=False,
+                metavar="NAME=PATH",
+                callback=_note(MOVED),
+                help="Open PATH as the backing or data file that an image calls NAME.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def _note(key: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def note(context: click.Context, _option: click.Parameter, value: Any) -> None:
+        context.meta[key] = value
+
+    return note
+
+
+def _gate(context: click.Context, _option: click.Parameter, allow: tuple[str, ...]) -> Gate:
+    from qcowspec.sources.gate import gate_of
+
+    moved, no_backing = context.meta.get(MOVED, ()), context.meta.get(NO_BACKING, False)
+    if not moved and not no_backing:
+        return gate_of(allow)
+    from qcowspec.sources.moved import Moved
+
+    for place in moved:
+        if "=" not in place:
+            raise click.UsageError(f"--backing takes NAME=PATH, not {place!r}")
+    return Moved(moved, allow=allow, no_backing=no_backing)
+
+
+MOVED, NO_BACKING = "qcowspec.moved", "qcowspec.no_backing"
+"""Keys of click's `meta`: what --backing and --no-backing say."""
 
 
 def size(word: str) -> int:
@@ -127,6 +183,54 @@ def guest_options(command: Any) -> Any:
     for option in (share_option(sharing), secret_option, allow_option()):
         command = option(command)
     return command
+
+
+def progress_option(
+    *names: str, help: str = "A terminal shows progress anyway", expose_value: bool = False
+) -> Option:
+    """``--progress``; `qcowspec.cli.progress` asks for the form of it."""
+
+    def add(command: Any) -> Any:
+        json = click.option(
+            "--progress-json",
+            is_flag=True,
+            hidden=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_note(PROGRESS_JSON),
+        )
+        flag = click.option(
+            *(names or ("-p", "--progress")),
+            is_flag=True,
+            expose_value=expose_value,
+            help=f"{help}; --progress json prints a line of JSON a second on stderr.",
+        )
+        return json(flag(command))
+
+    return add
+
+
+def with_progress_json(args: Iterable[str]) -> Iterator[str]:
+    """Arguments in which ``--progress json`` is one word, which click can read."""
+    waiting = iter(args)
+    held: str | None = None
+    for word in waiting:
+        if held is not None:
+            if word == "json":
+                held, word = None, "--progress-json"
+            else:
+                yield held
+                held = None
+        if word == "--":
+            yield word
+            break
+        if word == "--progress":
+            held = word
+        else:
+            yield "--progress-json" if word == "--progress=json" else word
+    if held is not None:
+        yield held
+    yield from waiting
 
 
 PERMISSIONS = """\

@@ -1,7 +1,8 @@
-"""A progress bar: one line of stderr, on a terminal and nowhere else.
+"""Progress: a bar on a terminal, or lines of JSON on stderr.
 
 In: how much is done, and of how much. Out: a bar, redrawn now and then, and erased when the command
-ends, even by an error. Refuses: to write anything if stderr is no terminal, or a dumb one.
+ends, even by an error; or a line of JSON a second, and one at the end, with --progress json.
+Refuses: to draw a bar if stderr is no terminal, or a dumb one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
+
+import click
 
 from qcowspec.report.words import printable
 
@@ -30,6 +33,18 @@ ERASE = "\r\x1b[K"
 killed could not show it again."""
 
 MIB = 1 << 20
+
+
+PROGRESS_JSON = "qcowspec.progress_json"
+"""Key of click's `meta`: whether progress is printed as JSON."""
+
+LINES_EVERY = 1.0
+"""Seconds between two lines of JSON."""
+
+
+def _as_json() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(PROGRESS_JSON))
 
 
 def shown() -> bool:
@@ -66,7 +81,8 @@ class Bar:
         """
         self._label, self._length, self._keep = label, length, keep
         self._says = self._rate if is_bytes else says
-        self._hidden, self._after = hidden or not shown(), after
+        self._as_json, self._unit = _as_json(), "bytes" if is_bytes else label
+        self._hidden, self._after = not self._as_json and (hidden or not shown()), after
         self._drawn, self._next, self._start = False, 0.0, 0.0
         self._done = self._begun = begun
 
@@ -95,6 +111,8 @@ class Bar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._as_json:
+            self._print()
         if not self._drawn:
             return
         if self._keep and kind is None:
@@ -131,7 +149,25 @@ class Bar:
         passed = max(time.monotonic() - self._start, 0.001)
         return f"{(self._done - self._begun) / MIB / passed:,.0f} MiB/s"
 
+    def _print(self) -> None:
+        """Print a line of JSON."""
+        import json  # a bar does without
+
+        values = {
+            "label": printable(self._label),
+            "done": self._done,
+            "total": self._length,
+            "unit": self._unit,
+            "seconds": round(time.monotonic() - self._start, 3),
+        }
+        sys.stderr.write(json.dumps(values) + "\n")
+        sys.stderr.flush()
+
     def _draw(self) -> None:
+        if self._as_json:
+            self._next = time.monotonic() + LINES_EVERY
+            self._print()
+            return
         self._next = time.monotonic() + EVERY
         if self._hidden:
             return

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from qcowspec.guest import Disk
     from qcowspec.image import Image
     from qcowspec.raw import RawImage
+    from qcowspec.sources.gate import Gate
 
 
 def opened(
     image: Target,
     format_: str | None,
-    allow: tuple[str, ...],
+    allow: Gate,
     secret: str | bytes | None,
     *,
     like_qemu: bool = False,

@@ -7,7 +7,7 @@ import sys
 import click
 
 from qcowspec.cli.images import IMAGE, TakesImages
-from qcowspec.cli.options import format_option, json_option, share_option
+from qcowspec.cli.options import format_option, json_option, progress_option, share_option
 from qcowspec.cli.output import warn_of_end, write
 from qcowspec.cli.progress import Bar
 from qcowspec.report.words import printable
@@ -45,6 +45,7 @@ usage; 3 some structures were not followed.
 @click.argument("image", type=IMAGE, metavar="IMAGE")
 @json_option()
 @format_option()
+@progress_option()
 @click.option("--deep", is_flag=True, help="Read all cavities, and inflate compressed clusters.")
 @click.option("--ranges", is_flag=True, help="List the cavities that are not zero; as --deep.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any cavity is not zero; as --deep.")

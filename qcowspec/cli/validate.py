@@ -26,6 +26,7 @@ from qcowspec.reader.verdict import Verdict, validate
 from qcowspec.report import verdicts
 from qcowspec.report.style import Style
 from qcowspec.sources import Target
+from qcowspec.sources.gate import Gate
 from qcowspec.sources.names import STANDARD_INPUT, FileName
 from qcowspec.spec.profiles import PROFILES, check_profile
 
@@ -87,7 +88,7 @@ def command(
     recursive: bool,
     jobs: int,
     hidden: str | None,
-    allow: tuple[str, ...],
+    allow: Gate,
     quiet: bool,
     style: Style,
 ) -> None:
@@ -141,7 +142,7 @@ def _judge(
     *,
     profile: str,
     format_: str | None,
-    allow: tuple[str, ...],
+    allow: Gate,
     hidden: str | None,
 ) -> Verdict | QcowError:
     try:

@@ -100,6 +100,12 @@ class Losses:
         """Bytes of all of them."""
         return sum(each.length for each in self) + self.more_bytes
 
+    def within(self, start: int, end: int) -> Losses:
+        """The parts that lie in a range."""
+        return Losses(
+            each.within(start, end) for each in self if each.offset < end and each.end > start
+        )
+
     def by_reason(self) -> Mapping[tuple[str, str], tuple[Loss, int]]:
         """For each file and reason, the first loss, and the bytes of all."""
         found: dict[tuple[str, str], tuple[Loss, int]] = {}

@@ -40,6 +40,8 @@ def convert(
     resume: Mapping[str, Any] | None = None,
     share: bool = False,
     sparse: bool = True,
+    start: int = 0,
+    length: int | None = None,
 ) -> Losses:
     """Write a disk's bytes to a raw file, or to a target that is written in order.
 
@@ -54,6 +56,8 @@ def convert(
             snapshot's name, …) are the same; and keep what is written if this one is interrupted.
         share: Accept that other programs write to the files meanwhile.
         sparse: Leave blocks of zeros out of a regular file; otherwise all of it is allocated.
+        start: Where to begin, in guest bytes; within the disk.
+        length: How many bytes to write, as far as the disk goes; None for all that follow.
 
     Returns:
         The ranges that lie past the end of a file; in a salvage, all losses.
@@ -65,8 +69,9 @@ def convert(
     disk.open_all()
     is_remote = any(layer.data.is_remote for layer in disk.layers)
     count = threads or max(default_threads(), REMOTE_THREADS if is_remote else 1)
-    with _file(disk, path, resume) as file:
-        reported = 0
+    end = disk.size if length is None else min(disk.size, start + length)
+    with _file(disk, path, end - start, resume) as file:
+        reported = start
 
         def report(passed: int) -> None:
             nonlocal reported
@@ -77,35 +82,38 @@ def convert(
         past_end = threading.Event()
         if isinstance(file, Stream):
             past_end.set()  # so that the tables are searched
-            copy_forward(disk, file, report)
+            copy_forward(disk, file, report, start, end)
         else:
-            work = _Work(disk, file)
-            Crew(jobs(disk, past_end), work, count).run(lambda: report(work.passed))
-        losses = _losses(disk, past_end.is_set())
+            work = _Work(disk, file, start)
+            Crew(jobs(disk, past_end, start, end), work, count).run(lambda: report(work.passed))
+        losses = _losses(disk, past_end.is_set(), start, end)
         if not share:
             disk.check_unchanged()
-        report(disk.size)
+        report(end)
         if not sparse and isinstance(file, SparseFile):
             file.allocate()
         file.finish()
     return losses
 
 
-def _losses(disk: Disk, past_end: bool) -> Losses:
-    """The losses while reading, and those by the tables."""
+def _losses(disk: Disk, past_end: bool, start: int, end: int) -> Losses:
+    """The losses of a range while reading, and those by the tables."""
     if past_end or disk.losses is not None or any(layer.walk.is_cut() for layer in disk.layers):
-        return disk.lost_ranges()
+        found = disk.lost_ranges()
+        return found if (start, end) == (0, disk.size) else found.within(start, end)
     return Losses()
 
 
-def _file(disk: Disk, path: Target, resume: Mapping[str, Any] | None) -> SparseFile | Stream:
+def _file(
+    disk: Disk, path: Target, size: int, resume: Mapping[str, Any] | None
+) -> SparseFile | Stream:
     if resume is None:
-        return writer(path, disk.size)
+        return writer(path, size)
     from qcowspec.transfer.resume import ResumableFile, subject
 
     if not isinstance(path, str) or not place_of(path).is_file:
         raise Unwritable("only a regular file can be resumed")
-    return ResumableFile(path, disk.size, subject(disk, resume))
+    return ResumableFile(path, size, subject(disk, resume))
 
 
 class _Work:
@@ -115,14 +123,14 @@ class _Work:
         passed: The highest guest offset that was copied.
     """
 
-    def __init__(self, disk: Disk, file: SparseFile) -> None:
+    def __init__(self, disk: Disk, file: SparseFile, start: int) -> None:
         self._disk, self._file, self._own = disk, file, threading.local()
-        self.passed = 0
+        self._start = self.passed = start
 
     def __call__(self, job: Job) -> None:
         if job.in_order and (len(job.runs) > 1 or job.end - job.start > JOB):
             self._copy_in_order(job)
-        elif not self._file.has(job.start, job.end):
+        elif not self._file.has(job.start - self._start, job.end - self._start):
             self._copy(self._disk.reader_of(job.depth), job.runs, job.start, job.end - job.start)
 
     def _copy_in_order(self, job: Job) -> None:
@@ -139,7 +147,8 @@ class _Work:
                 self._copy(reader, [piece], piece.offset, piece.length)
 
     def _is_done(self, piece: Run) -> bool:
-        return self._file.has(piece.offset, piece.offset + piece.length)
+        offset = piece.offset - self._start
+        return self._file.has(offset, offset + piece.length)
 
     def _copy(self, reader: LayerReader, runs: list[Run], start: int, size: int) -> None:
         buffer = getattr(self._own, "buffer", None)
@@ -152,5 +161,5 @@ class _Work:
         reader.fill(runs, view, start, alone=True)
         # A range with losses is read again by a resumed conversion, which lists them again.
         lost = self._disk.losses is not None and self._disk.losses.met > met
-        self._file.write(start, view, note=not lost)
+        self._file.write(start - self._start, view, note=not lost)
         self.passed = max(self.passed, start + size)

@@ -55,20 +55,22 @@ class Job(NamedTuple):
     in_order: bool
 
 
-def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
-    """All jobs of a disk whose files are open, in guest order.
+def jobs(disk: Disk, past_end: Event, start: int, end: int) -> Iterator[Job]:
+    """All jobs of a range of a disk whose files are open, in guest order.
 
     Args:
         disk: The disk.
         past_end: Set when bytes may lie past the end of a file.
+        start: Where the range begins, in guest bytes.
+        end: Where it ends.
     """
     layers = disk.layers
     ends = [layer.data.length if layer.metadata else END for layer in layers]
     remote = [layer.data.is_remote for layer in layers]
     size = REMOTE_JOB if any(remote) else JOB
     held: list[Run] = []
-    depth, start, host_end, total, in_order = 0, 0, 0, 0, False
-    for at, run in disk.runs():
+    depth, first, host_end, total, in_order = 0, 0, 0, 0, False
+    for at, run in disk.runs(start, end - start):
         if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
             continue
         if (run.host_offset or 0) + (run.compressed_length or run.length) > ends[at]:
@@ -77,14 +79,14 @@ def jobs(disk: Disk, past_end: Event) -> Iterator[Job]:
         for piece in _pieces(layers[at], run, STRETCH if streams else size):
             total += piece.length
             follows = in_order and streams and piece.host_offset == host_end and total <= STRETCH
-            fits = piece.offset + piece.length - start <= size
+            fits = piece.offset + piece.length - first <= size
             if held and (at != depth or not (follows or fits)):
                 yield _job(depth, held, in_order)
                 held = []
             if held:
                 in_order = follows
             else:
-                depth, start, total, in_order = at, piece.offset, piece.length, streams
+                depth, first, total, in_order = at, piece.offset, piece.length, streams
             held.append(piece)
             host_end = (piece.host_offset or 0) + piece.length
     if held:

@@ -86,22 +86,26 @@ class Stream:
             self._file.close()
 
 
-def copy_forward(disk: Disk, stream: Stream, passed: Callable[[int], None]) -> None:
-    """Write a disk's bytes in order.
+def copy_forward(
+    disk: Disk, stream: Stream, passed: Callable[[int], None], start: int, end: int
+) -> None:
+    """Write the bytes of a range of a disk in order.
 
     Args:
         disk: What to read.
         stream: What to write to.
         passed: Called with the guest offset up to which all is written.
+        start: Where the range begins, in guest bytes.
+        end: Where it ends.
 
     Raises:
         QcowError: The disk cannot be read.
         Unwritable: The stream cannot be written.
     """
     buffer = memoryview(bytearray(STEP))
-    for offset in range(0, disk.size, STEP):
-        count = disk.readinto(offset, buffer)
-        stream.write(offset, buffer[:count])
+    for offset in range(start, end, STEP):
+        count = disk.readinto(offset, buffer[: min(STEP, end - offset)])
+        stream.write(offset - start, buffer[:count])
         passed(offset + count)
 
 
