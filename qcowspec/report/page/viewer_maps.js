@@ -191,7 +191,7 @@ class Maps {
       this.disk.mark(here.slice(0, MOST_LINES).map(([, from, length]) => [from, length]));
       this.join(this.file, offset, this.disk, here.map(([, from]) => from));
     }
-    this.say({ place: "File", offset, kind, run: [this.tiles.start(run), this.tiles.length(run)] }, this.guestWords(found));
+    this.say({ place: "File", offset, kind, run: [this.tiles.start(run), this.tiles.length(run)], picture: this.file }, this.guestWords(found));
   }
 
   diskMoved(offset, keep) {
@@ -213,7 +213,7 @@ class Maps {
       this.file.mark(there ? [[host, length]] : []);
       this.join(this.disk, offset, this.file, there ? [host] : []);
     }
-    this.say({ place: "Guest", offset, kind, run: [runs.start(run), runs.length(run)] }, this.hostWords(kind, host, there));
+    this.say({ place: "Guest", offset, kind, run: [runs.start(run), runs.length(run)], picture: this.disk }, this.hostWords(kind, host, there));
   }
 
   isCompressed(state) {
@@ -301,6 +301,8 @@ class Maps {
     const line = make("p", { class: "spot" }, `${what.place} `, code(hex(what.offset)));
     if (what.kind) line.append(" ", swatch(what.kind), " ", make("strong", {}, what.kind.label));
     if (what.run) line.append(make("span", { class: "note" }, ` a run of ${exactSize(what.run[1])}, ${range(...what.run)}`));
+    const many = what.picture?.runsHere() ?? 1;
+    if (many > 1) line.append(make("span", { class: "note" }, ` (one of ${count(many)} runs in this cell of ${size(what.picture.bytes)})`));
     const list = make("ul", {}, words.map((row) => make("li", {}, row)));
     const host = what.place === "File" ? what.offset : this.hostAt(what.offset);
     const found = host === null ? null : this.page.structureAt(host);

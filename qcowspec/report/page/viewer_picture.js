@@ -204,6 +204,13 @@ class Picture {
     return offset < end ? offset : cell * this.bytes;
   }
 
+  // How many runs have bytes in the cursor's cell.
+  runsHere() {
+    const start = this.cellOf(this.offset) * this.bytes;
+    const last = Math.min(start + this.bytes, this.runs.total) - 1;
+    return this.runs.at(last) - this.runs.at(start) + 1;
+  }
+
   pin(pins) {
     this.wanted = pins;
     this.placePins();

@@ -77,7 +77,7 @@ function allocationPlot(allocation, catalogue) {
     }
     return make("div", { class: "state-bar", "aria-hidden": "true" }, foreign(name, "span"), bar);
   });
-  const keys = make("p", { class: "note keys" }, known.map((state) => make("span", { class: "key" }, swatch(state), ` ${state.label} `)));
+  const keys = make("p", { class: "note key-list" }, known.map((state) => make("span", {}, swatch(state), ` ${state.label}`)));
   const rows = allocation.map(([name, sums]) => [name, ...known.map((state) => count(sums[state.name] ?? 0))]);
   const says = "What each state’s disk is made of. Snapshots and the active state may share bytes.";
   return figure("Allocation, by state", says, make("div", { class: "state-bars" }, bars, keys), rows, ["State", ...known.map((state) => `${state.label}, bytes`)]);

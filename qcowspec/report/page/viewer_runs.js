@@ -4,6 +4,7 @@
 // by the number of runs and of cells, never by a length in bytes.
 
 const MOST_CELLS = 65536;
+const LARGE = 1 << 28; // bytes from which cells need not be as clusters are
 const NOTHING = 255; // a cell past the end
 
 class Runs {
@@ -50,11 +51,11 @@ class Runs {
 }
 
 // How many bytes a cell has. Of small files a power of two, so that clusters and cells share their
-// borders; else a multiple of 64 bytes or more, so that little of a square stays empty.
+// borders; of large ones a multiple of 256 bytes or more, so that little of a square stays empty.
 function cellSize(total, most = MOST_CELLS) {
   let bytes = 1;
   while (total / bytes > most) bytes *= 2;
-  if (bytes >= 1024) bytes = Math.ceil(total / most / (bytes / 16)) * (bytes / 16);
+  if (total >= LARGE) bytes = Math.ceil(total / most / (bytes / 16)) * (bytes / 16);
   return bytes;
 }
 

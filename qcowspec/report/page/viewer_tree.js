@@ -69,6 +69,7 @@ class Tree {
       "aria-level": level,
       "aria-selected": "false",
       "aria-expanded": inside ? "false" : null,
+      "aria-label": flat(text.textContent),
     }, text);
     item.node = node;
     this.items.set(node, item);
