@@ -30,6 +30,7 @@ COMMANDS = {
     "info": "Describe an image: sizes, features, snapshots, bitmaps, backing file.",
     "map": "List the ranges of the disk, and where the bytes of each are.",
     "snapshot": "List the internal snapshots.",
+    "bitmap": "List the persistent dirty bitmaps.",
     "check": "Compare references with refcounts, and find overlaps.",
     "usage": "Account for every byte of the file, and find bytes that no reader looks at.",
     "convert": "Write what the guest sees to a raw file.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qcowspec.cli.dirty import Marks
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.like import LIKE, NEWEST, USUAL, like_option
 from qcowspec.cli.losses import write_losses
@@ -34,6 +35,8 @@ Examples:
   qcowspec map --snapshot before-upgrade disk.qcow2
   qcowspec map --output json --since monday disk.qcow2
   qcowspec map --output json --since monday --snapshot tuesday disk.qcow2
+  qcowspec map --bitmap daily disk.qcow2
+  qcowspec map --json --bitmap daily --allocation --allow same-dir overlay.qcow2
   qcowspec map --salvage broken.qcow2
 
 {PERMISSIONS}
@@ -44,6 +47,10 @@ image needs no passphrase, unless --exact reads its bytes; one that is given has
 --salvage maps what is left of a broken image, also of one that QEMU does not open: ranges that are
 lost are shown as such, by the key "lost" in JSON, and stderr has the list with the reasons. No
 guest data are read: only convert --salvage finds a compressed cluster that does not inflate.
+
+--bitmap gives the ranges that a persistent bitmap marks as dirty, or in JSON all ranges by "start",
+"length" and "dirty"; --allocation adds what map says of each. A bitmap in use was not saved when
+the disk was last closed: its ranges are given with a warning, in JSON with "in-use": true.
 
 SIZE is a number of bytes, or a number followed by k, M, G, T, P or E.
 
@@ -61,6 +68,8 @@ Exit status: 0; 1 the image cannot be read, or with --salvage, something is lost
 @click.option("--since", metavar="ID|NAME", help="List what may differ from this snapshot.")
 @click.option("--exact", is_flag=True, help="With --since, read the bytes, and list what differs.")
 @click.option("--salvage", is_flag=True, help="Go on where the tables are broken.")
+@click.option("--bitmap", metavar="NAME", help="List what this persistent bitmap marks as dirty.")
+@click.option("--allocation", is_flag=True, help="With --bitmap, add where the bytes are.")
 @click.option("--compressed", is_flag=True, help="Mark compressed ranges in the JSON.")
 @guest_options
 @format_option()
@@ -74,6 +83,8 @@ def command(
     since: str | None,
     exact: bool,
     salvage: bool,
+    bitmap: str | None,
+    allocation: bool,
     compressed: bool,
     allow: Gate,
     secret: str | bytes | None,
@@ -88,7 +99,17 @@ def command(
         raise click.UsageError("--exact goes with --since")
     if salvage and since is not None:
         raise click.UsageError("--salvage does not go with --since")
+    if allocation and bitmap is None:
+        raise click.UsageError("--allocation goes with --bitmap")
+    if bitmap is not None and (salvage or since is not None or snapshot is not None):
+        other = "--salvage" if salvage else "--snapshot" if since is None else "--since"
+        raise click.UsageError(f"--bitmap does not go with {other}: it is about the active disk")
     with opened(image, format_, allow, secret, like=like, salvage=salvage) as source:
+        if bitmap is not None:
+            marks = Marks(source, bitmap, start_offset, max_length)
+            if not allocation:
+                marks.write(as_json=as_json, share=share)
+                return
         disk = source.disk(snapshot, keyless=not exact, salvage=salvage)
         open_files(disk, share=share)
         losses = _losses(disk, start_offset, max_length) if salvage else None
@@ -106,8 +127,10 @@ def command(
 
                 ranges = differences(source.disk(since), disk, ranges)
             status = within(status, ranges)
+        if bitmap is not None:
+            status = marks.join(status, as_json=as_json)
         if as_json:
-            empty_at = start_offset if since is None else None
+            empty_at = start_offset if since is None and bitmap is None else None
             write(
                 report.as_json(
                     status,
@@ -115,10 +138,12 @@ def command(
                     present=present,
                     compressed=compressed,
                     lost=salvage,
+                    dirty=bitmap is not None,
                 )
             )
         else:
-            write(report.as_text(status, report.file_names(disk.layers), zeros=since is not None))
+            zeros = since is not None or bitmap is not None
+            write(report.as_text(status, report.file_names(disk.layers), zeros=zeros))
         if not share:
             disk.check_unchanged()
     if losses:

@@ -23,7 +23,16 @@ from qcowspec.guest.disk import Disk
 from qcowspec.guest.holes import Holes, is_preallocated, split_at_holes
 from qcowspec.guest.losses import Loss
 from qcowspec.mapping import NOWHERE, Extents, Kind, Mapping
-from qcowspec.mapping.spans import Offsets, Ranges, Rows, Spans, adjacent, join_batches
+from qcowspec.mapping.dirty import Dirty
+from qcowspec.mapping.spans import (
+    Offsets,
+    Ranges,
+    Rows,
+    Spans,
+    adjacent,
+    aligned,
+    join_batches,
+)
 from qcowspec.sources.source import Source
 
 FEW = 16
@@ -47,6 +56,8 @@ class Flag(IntFlag):
     """They are compressed: BDRV_BLOCK_COMPRESSED, since QEMU 8.2."""
     LOST = 32
     """They are not what the guest wrote; only in a salvage. 16 is PLACED, in `transfer.strict`."""
+    DIRTY = 64
+    """A bitmap marks them as written to; see `with_dirty`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,23 @@ def with_losses(batches: Iterable[Status], losses: Iterable[Loss]) -> Iterator[S
         )
         part.flags[lost] |= np.uint8(Flag.LOST)
         yield part.joined()
+
+
+def with_dirty(batches: Iterable[Status], dirty: Iterable[Dirty]) -> Iterator[Status]:
+    """The same, cut where a bitmap's dirty ranges begin and end, and marked where it is dirty.
+
+    Args:
+        batches: The status of a range.
+        dirty: What the bitmap says of the same range.
+    """
+    for status, marks in aligned(iter(batches), iter(dirty)):
+        flags = status.flags | np.where(marks.dirty, np.uint8(Flag.DIRTY), np.uint8(0))
+        yield replace(status, flags=flags)
+
+
+def dirty_only(batches: Iterable[Status]) -> Iterator[Status]:
+    """Those of them that are marked as dirty."""
+    return (batch.take(batch.flags & Flag.DIRTY != 0) for batch in batches)
 
 
 class _Walk:

@@ -183,7 +183,7 @@ def _specific(image: Image, like: str) -> Plain:
     if modern:
         data["lazy-refcounts"] = bool(header.has_lazy_refcounts)
         if len(image.bitmaps):
-            data["bitmaps"] = [_bitmap(entry) for entry in image.bitmaps]
+            data["bitmaps"] = [bitmap(entry) for entry in image.bitmaps]
     data["refcount-bits"] = image.geometry.refcount_bits
     if modern and metadata.data_file is not None:
         data["data-file"] = text(metadata.data_file.name)
@@ -197,7 +197,8 @@ def _specific(image: Image, like: str) -> Plain:
     return data
 
 
-def _bitmap(entry: Qcow2.BitmapDirectoryEntry) -> Plain:
+def bitmap(entry: Qcow2.BitmapDirectoryEntry) -> Plain:
+    """An entry of the bitmap directory."""
     bits = c.Qcow2BitmapFlags
     flags = {"in-use": bits.BME_FLAG_IN_USE, "auto": bits.BME_FLAG_AUTO}
     return {

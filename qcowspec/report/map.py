@@ -35,6 +35,7 @@ def as_json(
     present: bool = True,
     compressed: bool = False,
     lost: bool = False,
+    dirty: bool = False,
 ) -> Iterator[str]:
     """The entries as a JSON array, one a line.
 
@@ -45,6 +46,7 @@ def as_json(
         present: Write the key ``present``: QEMU's change ``map-present``.
         compressed: Write the key ``compressed``: its change ``map-compressed``.
         lost: Write the key ``lost``, which is ours.
+        dirty: Write the key ``dirty``, which is ours as well.
     """
     keys = {
         name: flag
@@ -54,6 +56,7 @@ def as_json(
             ("data", Flag.DATA, True),
             ("compressed", Flag.COMPRESSED, compressed),
             ("lost", Flag.LOST, lost),
+            ("dirty", Flag.DIRTY, dirty),
         )
         if is_written
     }
