@@ -79,6 +79,8 @@ INSTEAD = {
     "convert -n v3-zlib.qcow2 out": "-n: ",
     "convert -B base v3-zlib.qcow2 out": "-b: ",
     "convert --bitmaps v3-zlib.qcow2 out": "--bitmaps: ",
+    "bitmap --add -g 64k v3-bitmaps.qcow2 new": "never writes to an image",
+    "bitmap --merge daily v3-bitmaps.qcow2 fine": "--merge: qcowspec never writes",
     "convert -r 1M v3-zlib.qcow2 out": "pv -L",
     "convert --target-image-opts v3-zlib.qcow2 out": "name the output file itself",
     "convert -l snapshot.tag=1 v3-zlib.qcow2 out": "neither snapshot.id nor snapshot.name",
