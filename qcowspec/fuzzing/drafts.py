@@ -133,7 +133,8 @@ class Draft:
         except Unfit:
             for change in reversed(self.changes[count:]):
                 end = change.offset + len(change.new) if change.new else len(self.data)
-                self.data[change.offset : end] = change.old
+                # What was added is cut off once, below: each cut may move the file.
+                self.data[change.offset : end] = change.old.ljust(len(change.new), b"\0")
             del self.data[length:], self.changes[count:]
             self._places = places
             raise

@@ -54,11 +54,10 @@ LARGE, MANY = 1 << 20, 1 << 10
 
 
 def nodes_of(data: bytes, format: str | None) -> list[Node]:
-    """What a dump shows of an image; nothing of a large one, and of what is not an image."""
+    """What a dump shows of an image; nothing of what is not an image."""
     try:
         with lay_open(data, format=format) as image:
-            many = len(data) > LARGE or len(image.snapshots) > MANY
-            return [] if many else list(structures(image, whole=True))
+            return list(structures(image, whole=True))
     except NotQcow:
         return []
 
@@ -98,9 +97,10 @@ SAYING = RULES[0]._replace(message="{value}")
 
 def faults(data: bytes, format: str | None) -> list[str]:
     """What is wrong with the findings about an image."""
-    findings = judge(data, format).judge.findings
-    nodes = nodes_of(data, format) if findings else []
-    return [f"{found}: {why}" for found in findings if (why := fault(found, data, nodes))]
+    found = judge(data, format).judge
+    findings, many = found.findings, len(found.image.snapshots) > MANY
+    nodes = nodes_of(data, format) if findings and not many and len(data) <= LARGE else []
+    return [f"{each}: {why}" for each in findings if (why := fault(each, data, nodes))]
 
 
 def fault(found: Finding, data: bytes, nodes: Sequence[Node]) -> str | None:
