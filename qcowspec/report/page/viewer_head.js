@@ -2,7 +2,8 @@
 //
 // In: the model, and the catalogue's words on rules. Out: sections of the page.
 
-const MOST_FINDINGS = 50; // listed at first
+const FIRST_FINDINGS = 10; // listed at first
+const MORE_FINDINGS = 50; // listed when more are asked for
 
 const VERDICTS = {
   accept: { mark: "✓", word: "accepted" },
@@ -76,17 +77,17 @@ function card(verdict, name, says, notes, word = null, mark = null) {
 function findings(model, catalogue, page) {
   const all = model.findings ?? [];
   const list = make("ol", { class: "findings" });
-  const more = make("button", { type: "button", class: "quiet", onclick: () => add(MOST_FINDINGS) });
+  const more = make("button", { type: "button", class: "quiet", onclick: () => add(MORE_FINDINGS) });
   const add = (many) => {
     const from = list.childElementCount;
     list.append(...all.slice(from, from + many).map((found, place) => finding(found, from + place, catalogue, page)));
     const left = all.length - list.childElementCount;
-    more.textContent = `Show ${Math.min(left, MOST_FINDINGS)} more of ${count(left)}`;
+    more.textContent = `Show ${Math.min(left, MORE_FINDINGS)} more of ${count(left)}`;
     more.hidden = left <= 0;
   };
-  add(MOST_FINDINGS);
+  add(FIRST_FINDINGS);
   page.showFinding = (index) => {
-    while (list.childElementCount <= index) add(MOST_FINDINGS);
+    while (list.childElementCount <= index) add(MORE_FINDINGS);
     const item = list.children[index];
     item.scrollIntoView({ block: "center" });
     item.querySelector(".jump").focus({ preventScroll: true });

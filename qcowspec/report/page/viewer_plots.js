@@ -2,7 +2,7 @@
 //
 // In: the model's sums. Out: bars in SVG, each with the same numbers as a table.
 
-const PLOT = { wide: 480, high: 168, left: 8, bottom: 34, top: 20 };
+const PLOT = { wide: 480, high: 168, left: 24, bottom: 34, top: 20 };
 
 function plots(model, catalogue) {
   const { extents, compression, allocation } = model.plots ?? {};
@@ -65,24 +65,28 @@ function words(x, y, text, look) {
 function allocationPlot(allocation, catalogue) {
   if (!allocation?.length) return null;
   const known = catalogue.states.filter((state) => allocation.some(([, sums]) => sums[state.name]));
-  const most = allocation.reduce((sum, [, sums]) => Math.max(sum, total(sums)), 1);
+  const drawn = known.filter(({ name }) => name !== "unallocated" && name !== "not-looked-at");
+  const most = allocation.reduce((sum, [, sums]) => Math.max(sum, total(sums, drawn)), 1);
   const bars = allocation.map(([name, sums]) => {
     const bar = make("div", { class: "stack" });
-    for (const state of known) {
+    for (const state of drawn) {
       const bytes = sums[state.name] ?? 0;
       if (!bytes) continue;
       const part = make("span", { title: `${state.label}: ${exactSize(bytes)}` });
       setStyles(part, { ...tint(state), width: `${(100 * bytes) / most}%` });
       bar.append(part);
     }
-    return make("div", { class: "state-bar", "aria-hidden": "true" }, foreign(name, "span"), bar);
+    return make("div", { class: "state-bar", "aria-hidden": "true" }, foreign(name, "span"), bar,
+      make("span", { class: "number" }, size(total(sums, drawn))));
   });
-  const keys = make("p", { class: "note key-list" }, known.map((state) => make("span", {}, swatch(state), ` ${state.label}`)));
+  const says = "What each state’s disk has allocated. States may share bytes.";
+  const keys = make("p", { class: "note key-list" }, drawn.map((state) => make("span", {}, swatch(state), ` ${state.label}`)));
+  const scrolls = allocation.length > 12 ? 0 : null; // so that its keys scroll it
+  const list = make("div", { class: "state-bars", role: "group", "aria-label": says, tabindex: scrolls }, bars);
   const rows = allocation.map(([name, sums]) => [name, ...known.map((state) => count(sums[state.name] ?? 0))]);
-  const says = "What each state’s disk is made of. Snapshots and the active state may share bytes.";
-  return figure("Allocation, by state", says, make("div", { class: "state-bars" }, bars, keys), rows, ["State", ...known.map((state) => `${state.label}, bytes`)]);
+  return figure("Allocation, by state", says, make("div", {}, list, keys), rows, ["State", ...known.map((state) => `${state.label}, bytes`)]);
 }
 
-function total(sums) {
-  return Object.values(sums).reduce((sum, bytes) => sum + bytes, 0);
+function total(sums, states) {
+  return states.reduce((sum, state) => sum + (sums[state.name] ?? 0), 0);
 }
