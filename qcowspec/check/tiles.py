@@ -239,7 +239,8 @@ class Claims:
                 yield offsets, np.append(offsets[1:], end), masks[edges]
                 continue
             sides = [side for run in here.values() for side in run]
-            offsets = np.unique(np.concatenate([offsets, *sides, [end]]))
+            offsets = np.sort(np.concatenate([offsets, *sides, [end]]))
+            offsets = offsets[np.append(True, offsets[1:] != offsets[:-1])]
             yield offsets[:-1], offsets[1:], self._covering(offsets, masks, here)
 
     def _covering(
@@ -262,7 +263,7 @@ class Claims:
         if count > HELD:
             merged = self._held[kind] = [self._union(kind)]
             self._count[kind] = len(merged[0][0])
-            if self._count[kind] > HELD // 2 and len(self.masks) > 1:
+            if self._count[kind] > HELD // 4 * 3 and len(self.masks) > 1:
                 raise Full
 
     def _union(self, kind: Kind) -> tuple[Numbers, Numbers]:
@@ -276,7 +277,7 @@ class Claims:
 CHUNK = 1 << 18
 """Clusters whose tiles are made together."""
 
-HELD = 1 << 21
+HELD = 1 << 22
 """Ranges of one kind that are held before those that touch are joined."""
 
 

@@ -39,6 +39,9 @@ from qcowspec.spec.metadata import Format
 STRETCH = 20 << 20
 """Clusters of the file that are claimed together, at most."""
 
+SPARSE = 8
+"""Stretches in a row that are not too full, after which they are made longer again."""
+
 AT_ONCE = 1 << 20
 """Tiles of a batch, at most."""
 
@@ -248,17 +251,19 @@ class Usage:
         bits = 0 if geometry is None else geometry.cluster_bits
         if self._followed.layout is None:  # a file of any length, whose tables locate no clusters
             bits = max(bits, (length // STRETCH).bit_length())
-        start, clusters = 0, STRETCH
+        start, clusters, sparse = 0, STRETCH, 0
         while start < length:
             self._progress("usage", start, length)
             claims = Claims(start, min(start + (clusters << bits), length), bits, followed=followed)
             try:
                 claimant.fill(claims)
             except Full:
-                clusters = max(1, len(claims.masks) // 2)
+                clusters, sparse = max(1, len(claims.masks) // 2), 0
                 continue
             yield claims
-            start, clusters = claims.end, min(2 * clusters, STRETCH)
+            start, sparse = claims.end, sparse + 1
+            if sparse == SPARSE:
+                clusters, sparse = min(2 * clusters, STRETCH), 0
 
     def _claimant(self) -> Claimant:
         image, followed = self._image, self._followed
