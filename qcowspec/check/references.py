@@ -1,6 +1,7 @@
 """Who references one byte's cluster, without an owner map of the whole file.
 
-In: an opened image and a host offset. Out: `Cluster`: the references, and the refcount. Refuses:
+In: an opened image and a host offset. Out: `Cluster`: the references, as a check counts them:
+without what ends a cluster or more past the end of the file; and the refcount. Refuses:
 an image that a check refuses; and to read more tables than `SEARCHED` and `L1_READ`: how
 many were left out is counted.
 
@@ -153,12 +154,12 @@ def _structures(layout: Layout, cluster: int, found: Cluster) -> None:
     size = layout.geometry.cluster_size
     start = cluster << layout.geometry.cluster_bits
     for region in layout.regions:
-        touches = region.offset < start + size and region.offset + region.length > start
-        if region.length > 0 and touches:
+        past = region.length <= 0 or layout.is_past(region.offset, region.length)
+        if not past and region.offset < start + size and region.offset + region.length > start:
             by = region.pointer.place(layout.source.length).path
             one = Reference(region.owner, region.path, by, region.offset, region.length)
             found.add(1, iter([one]))
-    blocks = layout.stored.offsets
+    blocks = layout.stored.located
     here = blocks >> np.uint64(layout.geometry.cluster_bits) == cluster
     hit = np.flatnonzero(here & (blocks != 0))
     names = ((f"refcount_blocks[{index}]", f"refcount_table[{index}]", index) for index in hit)
@@ -175,7 +176,8 @@ def _bitmap_data(layout: Layout, cluster: int, found: Cluster) -> None:
     """References of bitmap tables."""
     size, bits = layout.geometry.cluster_size, layout.geometry.cluster_bits
     for some in layout.bitmaps:
-        hit = np.flatnonzero((some.offsets >> bits == cluster) & (some.offsets != 0))
+        held = (some.offsets != 0) & (some.offsets + size < layout.limit)
+        hit = np.flatnonzero((some.offsets >> bits == cluster) & held)
         paths = ((some.path(int(entry)), int(some.offsets[entry])) for entry in hit)
         found.add(
             len(hit),
@@ -188,7 +190,7 @@ def _l2_tables(layout: Layout, cluster: int, found: Cluster) -> None:
     size, offsets = layout.geometry.cluster_size, layout.tables.offsets
     start = cluster << layout.geometry.cluster_bits
     low = np.searchsorted(offsets, np.uint64(max(0, start - size + 1)))
-    high = np.searchsorted(offsets, np.uint64(start + size))
+    high = np.searchsorted(offsets, np.uint64(min(start + size, max(0, layout.limit - size))))
     for tables, places, l1 in _locators(layout, np.arange(low, high), found):
         owner = Owner.L2_TABLE if l1.active else Owner.SNAPSHOT_L2_TABLE
         above, below = f"{l1.prefix}l1_table", f"{l1.prefix}l2_tables"
@@ -219,7 +221,8 @@ def _mapped(layout: Layout, cluster: int, tables: Numbers, found: Cluster) -> No
         decoded = L2Entries(values, Frame(geometry))
         host, compressed = decoded.host.astype(np.int64), decoded.compressed
         length = np.where(compressed, decoded.csize.astype(np.int64), size)
-        touches = (host != 0) & (host < start + size) & (host + length > start)
+        touches = (compressed | (host != 0)) & (host < start + size) & (host + length > start)
+        touches &= host + length < layout.limit
         np.add.at(counts, table_of[touches], 1)
         for one in np.flatnonzero(touches)[: NAMED - named].tolist():
             hit = Hit(int(index_of[one]), int(host[one]), int(length[one]), bool(compressed[one]))
@@ -276,7 +279,8 @@ def _locators(
             offsets = decoding.l1_offset(entries)
             where = np.searchsorted(wanted, offsets)
             where[where == len(wanted)] = 0
-            hit = np.flatnonzero(wanted[where] == offsets)
+            # An entry of reserved bits alone locates a table at offset 0, as QEMU's check has it.
+            hit = np.flatnonzero((wanted[where] == offsets) & (entries != 0))
             if len(hit):
                 yield tables[where[hit]], (at - one.offset) // c.L1E_SIZE + hit, one
 

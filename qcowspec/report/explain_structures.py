@@ -210,7 +210,8 @@ def _near(image: Image, offset: int, cuts: Cuts) -> Iterator[Span]:
 def _l2_near(image: Image, prefix: str, table: Table, offset: int) -> Iterator[Span]:
     """The L2 tables of one L1 table that have a byte; QEMU follows no unaligned one."""
     geometry = image.geometry
-    words: Any = np.frombuffer(table.data[: len(table.data) // 8 * 8], ">u8").astype(np.uint64)
+    begun = -(-len(table.data) // table.ENTRY_SIZE) * table.ENTRY_SIZE
+    words: Any = np.frombuffer(table.data.ljust(begun, b"\0"), ">u8").astype(np.uint64)
     v1 = image.format is Format.QCOW
     places = words if v1 else decoding.l1_offset(words)
     for index, at in _around(places, offset, geometry.l2_table_size):

@@ -57,9 +57,12 @@ class Table:
         return self.count * self.ENTRY_SIZE
 
     def values(self) -> tuple[int, ...]:
-        """The entries that stand in the file, as integers: for small tables and for people."""
-        whole = len(self.data) // self.ENTRY_SIZE
-        return struct.unpack_from(f">{whole}Q", self.data)
+        """The entries that stand in the file, as integers: for small tables and for people.
+
+        What the file's end cuts off of an entry is zeros, as QEMU reads it.
+        """
+        begun = -(-len(self.data) // self.ENTRY_SIZE)
+        return struct.unpack(f">{begun}Q", self.data.ljust(begun * self.ENTRY_SIZE, b"\0"))
 
     def array(self) -> npt.NDArray[np.uint64]:
         """All entries: shape (count,), dtype ``>u8``; a view where the file holds them all."""
