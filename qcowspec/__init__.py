@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qcowspec.aio import AsyncImage, aopen
+    from qcowspec.check.usage import Usage
     from qcowspec.check.verdict import validate
     from qcowspec.errors import (
         Invalid,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from qcowspec.image import Image, lay_open, open
     from qcowspec.reader.stream import StreamJudge
     from qcowspec.reader.verdict import Verdict
+    from qcowspec.report.explain import explain
+    from qcowspec.report.explain_guest import explain_guest
     from qcowspec.spec.rules import Finding
 
 __version__ = "0.1.0"
@@ -43,9 +46,12 @@ __all__ = [
     "StreamJudge",
     "Unreadable",
     "Unsupported",
+    "Usage",
     "Verdict",
     "__version__",
     "aopen",
+    "explain",
+    "explain_guest",
     "lay_open",
     "open",
     "validate",
@@ -63,8 +69,11 @@ _HOMES = {
     "StreamJudge": "reader.stream",
     "Unreadable": "errors",
     "Unsupported": "errors",
+    "Usage": "check.usage",
     "Verdict": "reader.verdict",
     "aopen": "aio",
+    "explain": "report.explain",
+    "explain_guest": "report.explain_guest",
     "lay_open": "image",
     "open": "image",
     "validate": "check.verdict",

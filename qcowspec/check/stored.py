@@ -96,7 +96,10 @@ class StoredRefcounts:
         values, known = np.zeros(len(clusters), np.uint64), self.readable(clusters)
         index = clusters // self.per_block
         wanted = known & (index < len(self.offsets))
-        blocks = self._held(np.unique(index[wanted]))
+        asked = index[wanted]
+        if len(asked) > 1:  # NumPy loads its masked arrays for this, which takes 20 ms
+            asked = np.unique(asked)
+        blocks = self._held(asked)
         for part, counts in self._blocks(blocks):
             here = blocks[part]
             row = np.searchsorted(here, index)

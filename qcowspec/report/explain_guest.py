@@ -26,7 +26,7 @@ from qcowspec.spec.metadata import Format, Metadata, Table
 from qcowspec.spec.units import GuestOffset
 
 
-def explain_guest(image: Image, offset: int, snapshot: str | None) -> Plain:
+def explain_guest(image: Image, offset: int, snapshot: str | None = None) -> Plain:
     """Where a byte of the disk is.
 
     Args:
