@@ -1,9 +1,9 @@
 """Who references one byte's cluster, without an owner map of the whole file.
 
 In: an opened image and a host offset. Out: `Cluster`: the references, as a check counts them:
-without what ends a cluster or more past the end of the file; and the refcount. Refuses:
-an image that a check refuses; and to read more tables than `SEARCHED` and `L1_READ`: how
-many were left out is counted.
+without what ends a cluster or more past the end of the file; and the refcount. Of a broken image
+what can be followed, as `usage` does. Refuses: to read more tables than `SEARCHED` and `L1_READ`;
+how many were left out is counted.
 
 Of the L2 tables only the entries that may be of that cluster are decoded: the disk of 1 TiB that
 takes a check a second has its owner in a tenth of that.
@@ -20,19 +20,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from qcow_parsers import constants as c
 
-from qcowspec.check import refuse
 from qcowspec.check.arrays import Numbers, Words
-from qcowspec.check.findings import Findings
+from qcowspec.check.followed import follow, sentence
 from qcowspec.check.l1 import l1_words
 from qcowspec.check.layout import Layout
 from qcowspec.check.ownership import Owner
 from qcowspec.check.places import Place
-from qcowspec.check.regions import Aborted, L1Table
+from qcowspec.check.regions import L1Table
 from qcowspec.errors import Invalid
 from qcowspec.sources.batches import read_tables, read_words
 from qcowspec.spec import decoding
 from qcowspec.spec.entries import Frame, L2Entries, Qcow1L2Entries
-from qcowspec.spec.metadata import Format
 
 if TYPE_CHECKING:
     from qcowspec.image import Image
@@ -94,6 +92,7 @@ class Cluster:
         searched: L2 tables that were searched.
         left: L2 tables that were not.
         l1_left: L1 tables of snapshots that were not, and are counted nowhere else.
+        not_followed: What of the image could not be followed and why; see `Usage.not_followed`.
     """
 
     offset: int
@@ -104,6 +103,7 @@ class Cluster:
     searched: int = 0
     left: int = 0
     l1_left: int = 0
+    not_followed: list[str] = field(default_factory=list)
 
     def add(self, count: int, references: Iterator[Reference]) -> None:
         """Count references, and name those that there is room for: no other is made."""
@@ -119,22 +119,24 @@ def cluster_at(image: Image, offset: int) -> Cluster:
         offset: Host offset of the byte.
 
     Raises:
-        Malformed, Invalid, Unsupported: The image breaks a rule for which QEMU does not check it.
+        Invalid: Nothing that follows the header is known.
         Unreadable: The source failed.
     """
-    refuse(image)
-    if image.format is Format.QCOW:
-        return _v1_cluster(image, offset)
-    try:
-        layout = Layout(image.metadata, image.source, Findings(0))
-    except Aborted as reason:
-        raise Invalid(f"is not checked: {reason}", path=image.source.name) from reason
+    followed = follow(image)
+    layout = followed.layout
+    if followed.header_only or (layout is None and image.l1_table is None):
+        raise Invalid(sentence(followed.why), path=image.source.name)
+    if layout is None:
+        found = _v1_cluster(image, offset)
+        found.not_followed = followed.why
+        return found
     number = offset >> layout.geometry.cluster_bits
     refcounts, known = layout.stored.lookup(np.array([number]))
     found = Cluster(
         number << layout.geometry.cluster_bits,
         int(refcounts[0]) if known[0] else None,
         layout.places.of(number),
+        not_followed=followed.why,
     )
     most = max(1, SEARCHED // layout.geometry.l2_table_size)
     held = layout.tables.offsets < np.uint64(layout.source.length)

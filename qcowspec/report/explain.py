@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qcowspec.check.followed import sentence
 from qcowspec.check.ownership import words
 from qcowspec.check.references import Cluster, Reference, cluster_at
 from qcowspec.errors import QcowError
@@ -77,7 +78,8 @@ def _cuts(cluster: Cluster) -> Cuts:
         "references": (cluster.count - len(cluster.references), "the references are not named"),
         "guest": (places - SEEN, f"{places} guest clusters were not looked up"),
     }
-    return {bound: f"{count:,} of {says}" for bound, (count, says) in left.items() if count > 0}
+    cuts = {bound: f"{count:,} of {says}" for bound, (count, says) in left.items() if count > 0}
+    return cuts | ({"not-followed": sentence(why)} if (why := cluster.not_followed) else {})
 
 
 def _cluster(image: Image, offset: int) -> tuple[Cluster | None, str | None]:
@@ -87,7 +89,7 @@ def _cluster(image: Image, offset: int) -> tuple[Cluster | None, str | None]:
     try:
         return cluster_at(image, offset), None
     except QcowError as error:
-        return None, f"the references are not known, as QEMU refuses the image: {error}"
+        return None, f"the references are not known: {error.message}"
 
 
 # --- structures -----------------------------------------------------------------------------------
@@ -213,6 +215,8 @@ def _summary(image: Image, offset: int, inside: list[Inside], cluster: Cluster |
         return "bitmap data" if name == "bitmap-data" else f"part of {one.path}, not shown by dump"
     if cluster.references:
         return f"the unused rest of the cluster of {cluster.references[0].path}"
+    if cluster.not_followed:
+        return "not known: nothing that was followed references its cluster"
     if cluster.l1_left:
         return f"not known: {plural(cluster.l1_left, 'L1 table')} not searched"
     if cluster.left:

@@ -22,7 +22,6 @@ from qcowspec.report.explain import explain
 from qcowspec.report.explain_guest import explain_guest
 from qcowspec.report.explain_text import guest_lines, host_lines
 from qcowspec.report.nodes import Node, Row
-from qcowspec.spec.metadata import Format
 from qcowspec.spec.units import BITS_PER_BYTE
 
 Plain = dict[str, Any]
@@ -80,23 +79,24 @@ class Others:
         image: The image.
         fields: Every value of the dump, with its path.
         tables: Every table of the dump, with its rows.
-        tiles: The tiles of the file; none where the image is refused.
+        tiles: The tiles of the file.
+        not_followed: Whether usage could not follow all of it.
         owners: The owners of its clusters; None where there is no map of them.
     """
 
     def __init__(self, image: Image) -> None:
         self.image = image
         self.fields: list[tuple[str, Node]] = []
-        self.tables: list[tuple[Node, list[Row]]] = []
+        self.tables: list[tuple[Node, list[Row], list[int]]] = []
         for node in tree.structures(image, whole=True):
             if node.rows is not None:
-                self.tables.append((node, list(node.rows())))
+                rows = list(node.rows())
+                self.tables.append((node, rows, [row.index for row in rows]))
             else:
                 self.fields += leaves(node)
-        try:
-            self.tiles = list(Usage(image))
-        except QcowError:
-            self.tiles = []
+        usage = Usage(image)
+        self.tiles = list(usage)
+        self.not_followed = bool(usage.not_followed)
         self._starts = [tile.offset for tile in self.tiles]
         self.owners: OwnerMap | None = None
         with suppress(QcowError, ValueError):
@@ -107,7 +107,7 @@ class Others:
         found = {0, self.image.source.length}
         for _, node in self.fields:
             found |= {node.offset, node.offset + node.length}
-        for node, rows in self.tables:
+        for node, rows, _ in self.tables:
             found |= {node.offset, node.offset + node.length, *(row.offset for row in rows)}
         found.update(self._starts)
         near = {offset + step for offset in found for step in (-1, 0, 1)}
@@ -130,9 +130,9 @@ class Others:
                 if path in inside and value != document.plain(node.value):
                     return f"the dump has {node.value!r} at {path}, explain {value!r}"
         places = set[int]()
-        for node, rows in self.tables:
+        for node, rows, starts in self.tables:
             if node.offset <= offset < node.offset + node.length:
-                path, row = _row_at(node, rows, offset)
+                path, row = _row_at(node, rows, starts, offset)
                 places.add(node.offset)
                 expected.add(path)
                 entry = inside[path]["entries"][0] if path in inside else None
@@ -152,8 +152,7 @@ class Others:
     def _check(self, said: Plain, offset: int) -> str | None:
         cluster = said["cluster"]
         if self.owners is None or cluster is None:
-            same = self.image.format is Format.QCOW or (self.owners is None) == (cluster is None)
-            return None if same else f"explain has no owners: {said['why_no_cluster']}"
+            return None if self.owners is None else f"explain: {said['why_no_cluster']}"
         known = int(self.owners[offset // self.image.geometry.cluster_size]) & ~Owner.TWICE
         named = {owner["owner"] for owner in cluster["owners"]}
         if not said["cuts"] and named != set(words(known)):
@@ -161,14 +160,14 @@ class Others:
         return None
 
     def _usage(self, said: Plain, offset: int) -> str | None:
-        if not self.tiles:
+        if self.not_followed != any(cut["bound"] == "not-followed" for cut in said["cuts"]):
+            return None if said["cluster"] is None else "one of usage and explain followed all"
+        if not self.tiles or said["cluster"] is None or said["cuts"]:
             return None
         kind = self.tiles[bisect_right(self._starts, offset) - 1].kind
         paths = [each["path"] for each in said["inside"]]
         holders = said["cluster"]["owners"]
         has = {owner["owner"] for owner in holders if owner["has_byte"]}
-        if said["cuts"]:
-            return None
         if kind in STRUCTURES:
             agrees = any(path.startswith(STRUCTURES[kind]) for path in paths) or kind.word in has
         elif kind in DATA:
@@ -180,11 +179,13 @@ class Others:
         return None if agrees else f"usage has {kind.word}, explain {said['is']} of {paths}, {has}"
 
 
-def _row_at(node: Node, rows: list[Row], offset: int) -> tuple[str, tuple[str, int]]:
+def _row_at(
+    node: Node, rows: list[Row], starts: list[int], offset: int
+) -> tuple[str, tuple[str, int]]:
     """The entry of a table that has a byte: its path; its value in hex, and its offset."""
     bits = rows[0].bits
     index = (offset - node.offset) * BITS_PER_BYTE // bits
-    row = rows[bisect_right([each.index for each in rows], index) - 1]
+    row = rows[bisect_right(starts, index) - 1]
     raw = document.row(row)["raw"]
     return f"{node.name}[{index}]", (raw, node.offset + index * bits // BITS_PER_BYTE)
 

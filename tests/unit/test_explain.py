@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from qcowspec.check import owners as owner_map
-from qcowspec.check import references
+from qcowspec.check import references, refusal
 from qcowspec.check.ownership import Owner, words
 from qcowspec.errors import QcowError
+from qcowspec.fuzzing import vectors
 from qcowspec.image import Image, lay_open
 from qcowspec.mapping import Kind
 from qcowspec.report import explain as explanation
@@ -416,12 +417,34 @@ def test_nothing_is_complete_that_a_bound_cut(
         assert any(line.endswith(each["says"]) for line in lines)
 
 
-def test_what_is_refused_is_not_complete() -> None:
-    data = bytearray(SHOWCASE.read_bytes())
-    data[0:4] = b"QFI\xfb"
-    data[72 + 7] |= 0x80
+def test_an_image_that_qemu_refuses_is_followed() -> None:
+    vector = next(v for v in vectors.everything() if v.id == "bitmaps/granularity-bits/8")
+    with lay_open(vectors.image(vector)) as image:
+        assert refusal(image.judge) is not None
+        said = explain(image, offset_of(image, "l1_table[0]"))
+
+    assert [owner["path"] for owner in said["cluster"]["owners"]] == ["l1_table"]
+    assert said["complete"]
+
+
+def test_what_was_not_followed_is_not_called_free() -> None:
+    data = bytearray((DATA / "v3-512.qcow2").read_bytes())
     with lay_open(bytes(data)) as image:
-        said = explain(image, 0)
+        entry = offset_of(image, "l1_table[0]")
+    data[entry : entry + 8] = (1 << 63 | 1 << 40).to_bytes(8, "big")
+    with lay_open(bytes(data)) as image:
+        said = [explain(image, offset) for offset in range(0, len(data), 512)]
+
+    assert not any(each["complete"] for each in said)
+    assert not any(each["is"].startswith(("free", "leaked")) for each in said)
+    assert any(each["is"].startswith("not known") for each in said)
+
+
+def test_nothing_is_known_after_a_header_without_geometry() -> None:
+    data = bytearray(SHOWCASE.read_bytes())
+    data[20:24] = (63).to_bytes(4, "big")
+    with lay_open(bytes(data)) as image:
+        said = explain(image, 0x50010)
 
     assert (said["cluster"], said["complete"]) == (None, False)
-    assert said["why_no_cluster"]
+    assert "cluster_bits" in said["why_no_cluster"]
