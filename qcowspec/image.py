@@ -18,6 +18,7 @@ from qcowspec.reader.opening import SnapshotKey, Wanted
 from qcowspec.reader.verdict import FOUND, look_at_data_file
 from qcowspec.sources import FileName, Target, open_source
 from qcowspec.sources.gate import Deny, Gate, gate_of
+from qcowspec.sources.moved import Moved
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.profiles import refused_by
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from qcow_parsers import Qcow2
 
     from qcowspec.chain import Chain
-    from qcowspec.guest import Disk
+    from qcowspec.guest import Disk, DiskReader
     from qcowspec.mapping import Extents, Mapping, Run
     from qcowspec.mapping.dirty import Dirty
     from qcowspec.mapping.spans import Ranges
@@ -45,7 +46,7 @@ class Image(LaidOpen):
         self.gate: Gate = Deny()
         self.secret: bytes | None = None
         self.like_qemu = False
-        self._disks: dict[tuple[Wanted, bool, bool], tuple[Chain, Disk]] = {}
+        self._disks: dict[tuple[Wanted, bool, bool, bool], tuple[Chain, Disk]] = {}
 
     # --- the guest's bytes ------------------------------------------------------------------------
 
@@ -71,13 +72,38 @@ class Image(LaidOpen):
                 cannot be opened.
         """
         keyless = keyless and self.secret is None
-        key = snapshot, keyless, salvage
-        known = self._disks.get(key)
-        if known is None:
-            known = self._disks[key] = self._opened(snapshot, keyless=keyless, salvage=salvage)
-        return known[1]
+        return self._disk(snapshot, keyless, salvage, vm_state=False)
 
-    def _opened(self, snapshot: Wanted, *, keyless: bool, salvage: bool) -> tuple[Chain, Disk]:
+    def vm_state(self, snapshot: str | SnapshotKey) -> DiskReader:
+        """The VM state of a snapshot of a running machine, as a file.
+
+        It lies past the end of the snapshot's disk, and no backing file has a part of it.
+
+        Args:
+            snapshot: The id or the name of the snapshot, or its `SnapshotKey`.
+
+        Raises:
+            Invalid: What `disk` raises; or there is no VM state, or not all of it.
+            Refused, Unsupported: What `disk` raises.
+        """
+        from qcowspec.guest import DiskReader
+        from qcowspec.mapping.volume import vm_state_of
+
+        disk = self._disk(snapshot, keyless=False, salvage=False, vm_state=True)
+        index = opening.snapshot_index(self.metadata, snapshot, self.source.name)
+        found = vm_state_of(self.metadata, self.snapshots[index], self.source.name)
+        return DiskReader(disk, *found)
+
+    def _disk(self, snapshot: Wanted, keyless: bool, salvage: bool, vm_state: bool) -> Disk:
+        """A disk; opened when it is first asked for."""
+        key = snapshot, keyless, salvage, vm_state
+        if key not in self._disks:
+            self._disks[key] = self._opened(*key)
+        return self._disks[key][1]
+
+    def _opened(
+        self, snapshot: Wanted, keyless: bool, salvage: bool, vm_state: bool
+    ) -> tuple[Chain, Disk]:
         from qcowspec.chain import Chain
         from qcowspec.chain.layers import qcow_layer
         from qcowspec.chain.salvage import Tolerant, located
@@ -95,19 +121,21 @@ class Image(LaidOpen):
             opening.check_readable(self.machine, self.source.name)
             metadata = self.metadata
         others = list(self._disks.items())
-        unlocked = [chain.layers[0].decryptor for (_, bare, _), (chain, _) in others if not bare]
+        unlocked = [chain.layers[0].decryptor for (_, bare, *_), (chain, _) in others if not bare]
+        gate = Moved(allow=self.gate, no_backing=True) if vm_state else self.gate
         top = qcow_layer(
             metadata,
             self.source,
-            self.gate,
+            gate,
             secret=self.secret,
             snapshot=None if snapshot is None else self._state(metadata, snapshot),
             like_qemu=self.like_qemu,
             decryptor=unlocked[0] if unlocked else None,
             keyless=keyless,
             salvage=tables,
+            vm_state=vm_state,
         )
-        chain = Chain(top, self.gate, self.secret, keyless=keyless, salvage=salvage)
+        chain = Chain(top, gate, self.secret, keyless=keyless, salvage=salvage)
         return chain, Disk(chain)
 
     def pread(self, offset: int, length: int, *, snapshot: str | None = None) -> bytes:

@@ -96,6 +96,7 @@ def qcow_layer(
     given: str | None = None,
     keyless: bool = False,
     salvage: Tolerant | None = None,
+    vm_state: bool = False,
 ) -> Layer:
     """The layer of an image that opened without a broken rule; in a salvage, of a `located` one.
 
@@ -110,6 +111,7 @@ def qcow_layer(
         given: The image's name before links were followed.
         keyless: Open without a passphrase too, to read the tables only.
         salvage: A source for the tables that continues where the file cannot be read.
+        vm_state: See `qcowspec.mapping.volume_of`.
 
     Raises:
         Refused: The gate does not open its data file.
@@ -132,7 +134,12 @@ def qcow_layer(
             decryptor = unlock(metadata, source, secret)
     is_salvage = salvage is not None
     walk = walk_of(
-        metadata, salvage or source, snapshot=snapshot, like_qemu=like_qemu, salvage=is_salvage
+        metadata,
+        salvage or source,
+        snapshot=snapshot,
+        like_qemu=like_qemu,
+        salvage=is_salvage,
+        vm_state=vm_state,
     )
     given = given or source.place
     data = source

@@ -29,7 +29,9 @@ from qcowspec.sources import Target
 from qcowspec.sources.gate import Gate
 
 if TYPE_CHECKING:
-    from qcowspec.guest import Disk
+    from qcowspec.guest import Disk, DiskReader
+    from qcowspec.image import Image
+    from qcowspec.raw import RawImage
 
 
 def _only_raw(_context: click.Context, _option: click.Parameter, format_: str) -> str:
@@ -54,6 +56,7 @@ Examples:
   qcowspec convert disk.qcow2 - | sha256sum
   qcowspec convert --partition 1 disk.qcow2 boot.raw
   qcowspec convert --start-offset 1M --max-length 64M disk.qcow2 piece.raw
+  qcowspec convert --vm-state suspended disk.qcow2 suspended.vmstate
   qcowspec convert --backing base.qcow2=/moved/base.qcow2 overlay.qcow2 disk.raw
   qcowspec convert --salvage broken.qcow2 what-is-left.raw
   qcowspec convert --salvage --output json broken.qcow2 what-is-left.raw
@@ -72,6 +75,9 @@ the number that Linux gives it.
 
 A snapshot is read at its own size; --like-qemu reads it at the active state's, as qemu-img convert
 -l does.
+
+--vm-state writes the state of the machine that a snapshot saved with the disk: RAM and devices, as
+savevm wrote them.
 
 --salvage reads around what is broken, also of images that QEMU does not open: OUT has zeros there,
 and is whole otherwise. It ends with the ranges of the disk that are lost, each with its reason and
@@ -99,6 +105,9 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
 @click.option("--start-offset", type=size, metavar="SIZE", help="Begin at this byte of the disk.")
 @click.option("--max-length", type=size, metavar="SIZE", help="Write this many bytes at most.")
 @click.option("--partition", type=click.IntRange(1), metavar="N", help="Write partition N alone.")
+@click.option(
+    "--vm-state", metavar="ID|NAME", help="Write the VM state of this snapshot, not a disk."
+)
 @guest_options
 @format_option("-f", "--format", "--source-format", "format_", raw=True)
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
@@ -142,6 +151,7 @@ def command(
     start_offset: int | None,
     max_length: int | None,
     partition: int | None,
+    vm_state: str | None,
     allow: Gate,
     secret: str | bytes | None,
     share: bool,
@@ -166,16 +176,31 @@ def command(
         raise click.UsageError("--resume needs a file; standard output cannot be resumed")
     if partition is not None and (start_offset, max_length) != (None, None):
         raise click.UsageError("--partition goes without --start-offset and --max-length")
+    if vm_state is not None:
+        others = {
+            "--snapshot": snapshot is not None,
+            "--partition": partition is not None,
+            "--start-offset": start_offset is not None,
+            "--max-length": max_length is not None,
+            "--salvage": salvage,
+        }
+        if (other := next((name for name, given in others.items() if given), None)) is not None:
+            raise click.UsageError(f"--vm-state does not go with {other}")
     try:
         target = target_of(output)
         with opened(image, format_, allow, secret, like_qemu=like_qemu, salvage=salvage) as source:
-            disk = source.disk(snapshot, salvage=salvage)
+            state = None if vm_state is None else _vm_state(source, vm_state)
+            disk = source.disk(snapshot, salvage=salvage) if state is None else state.disk
             open_files(disk, share=share)
             names = (name for layer in disk.layers for name in (layer.name, layer.data.name))
             if any(is_same(target, name) for name in names):
                 raise click.UsageError(f"{output} is a file that is read from")
-            start, length = _piece(disk, start_offset, max_length, partition)
+            if state is None:
+                start, length = _piece(disk, start_offset, max_length, partition)
+            else:
+                start, length = state.start, state.length
             about: dict[str, Any] = {"snapshot": snapshot, "like_qemu": like_qemu}
+            about |= {} if vm_state is None else {"vm_state": vm_state}
             about |= {"salvage": salvage, "start": start, "length": length}
             label = os.path.basename(output)
             with Bar(label, length, hidden=quiet, keep=True, is_bytes=True) as bar:
@@ -198,6 +223,15 @@ def command(
         say_past_end(losses)
     if losses and (salvage or strict):
         sys.exit(FAILED)
+
+
+def _vm_state(source: Image | RawImage, snapshot: str) -> DiskReader:
+    """The VM state of a snapshot."""
+    from qcowspec.image import Image
+
+    if not isinstance(source, Image):
+        raise click.UsageError("--vm-state: a raw file has no snapshots")
+    return source.vm_state(snapshot)
 
 
 def _piece(

@@ -14,11 +14,18 @@ if TYPE_CHECKING:
 
 
 class DiskReader(io.RawIOBase):
-    """A raw, seekable file over a `Disk`; wrap it in `io.BufferedReader` for small reads."""
+    """A raw, seekable file over a `Disk`; wrap it in `io.BufferedReader` for small reads.
 
-    def __init__(self, disk: Disk) -> None:
+    Attributes:
+        disk: The disk.
+        start: Where the file begins on it, in bytes.
+        length: Bytes of the file.
+    """
+
+    def __init__(self, disk: Disk, start: int = 0, length: int | None = None) -> None:
         super().__init__()
-        self._disk = disk
+        self.disk, self.start = disk, start
+        self.length = disk.size - start if length is None else length
         self._at = 0
 
     def readable(self) -> bool:
@@ -34,7 +41,7 @@ class DiskReader(io.RawIOBase):
         self._check()
         if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
             raise ValueError(f"whence is {whence}, not 0, 1 or 2")
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._disk.size}[whence]
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.length}[whence]
         if start + offset < 0:
             raise ValueError(f"no offset on a disk: {start + offset}")
         self._at = start + offset
@@ -48,7 +55,8 @@ class DiskReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Read as much as the buffer holds, or the disk has left."""
         self._check()
-        count = self._disk.readinto(self._at, memoryview(buffer))
+        view = memoryview(buffer).cast("B")[: max(0, self.length - self._at)]
+        count = self.disk.readinto(self.start + self._at, view)
         self._at += count
         return count
 

@@ -63,9 +63,17 @@ def walk_of(
     snapshot: Qcow2.Snapshot | None = None,
     like_qemu: bool = False,
     salvage: bool = False,
+    vm_state: bool = False,
 ) -> Walk:
     """The walk through an opened image; see `volume_of`."""
-    volume = volume_of(metadata, source, snapshot=snapshot, like_qemu=like_qemu, salvage=salvage)
+    volume = volume_of(
+        metadata,
+        source,
+        snapshot=snapshot,
+        like_qemu=like_qemu,
+        salvage=salvage,
+        vm_state=vm_state,
+    )
     if metadata.format is Format.QCOW:
         from qcowspec.mapping.walk_qcow1 import Qcow1Walk
 

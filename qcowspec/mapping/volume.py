@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qcowspec.errors import QcowError, Value
+from qcowspec.errors import Invalid, QcowError, Value, name_of
 from qcowspec.mapping.runs import Kind
 from qcowspec.sources.source import Source
 from qcowspec.spec.entry_rules import aligned
@@ -76,6 +76,7 @@ def volume_of(
     snapshot: Qcow2.Snapshot | None = None,
     like_qemu: bool = False,
     salvage: bool = False,
+    vm_state: bool = False,
 ) -> Volume:
     """One state of an opened image.
 
@@ -86,8 +87,10 @@ def volume_of(
         like_qemu: Map a snapshot at the active state's size, as qemu-img does; not at its own.
         salvage: Map what is broken as `Kind.LOST`; `metadata` is what `qcowspec.chain.salvage`
             located, and may break rules.
+        vm_state: Map the snapshot's VM state too, which lies past the end of its disk.
 
     Raises:
+        Invalid: The snapshot has no VM state, or its L1 table does not map all of it.
         Unreadable: The snapshot's L1 table cannot be read.
     """
     header, geometry, table = metadata.header, metadata.geometry, metadata.l1_table
@@ -103,9 +106,42 @@ def volume_of(
         table = _l1_table(snapshot, source)
         own = getattr(snapshot.extra_data, "disk_size", None)
         size = size if like_qemu or own is None else whole_sectors(own)
+        if vm_state:
+            start, length = vm_state_of(metadata, snapshot, source.name)
+            size = start + length
     data_file = bool(metadata.qcow2_header.has_data_file)
     found = Volume(source, geometry, table, size, absent, data_file, salvage)
     return found if snapshot is not None and like_qemu else _covered(found)
+
+
+def vm_state_of(metadata: Metadata, snapshot: Qcow2.Snapshot, path: str) -> tuple[int, int]:
+    """Where a snapshot's VM state lies, in guest bytes: its start, and its length.
+
+    It begins with the first L2 table past the disk's end (block/qcow2.h: qcow2_vm_state_offset).
+
+    Raises:
+        Invalid: The image, which is the file `path`, has no VM state in this snapshot, or an L1
+            table that does not map all of it.
+    """
+    assert metadata.geometry is not None
+    span, own = metadata.geometry.l2_span, snapshot.disk_size
+    start = -(-(metadata.qcow2_header.size if own is None else own) // span) * span
+    length: int = snapshot.effective_vm_state_size
+    name = name_of(snapshot.name, MAX_SHOWN)
+    if not length:
+        raise Invalid(f"has no VM state in the snapshot {name}: no machine was running", path=path)
+    mapped = max(0, min(snapshot.l1_size, MAX_L1_ENTRIES) * span - start)
+    if length > mapped:
+        raise Invalid(
+            f"has {length} bytes of VM state in the snapshot {name} by its vm_state_size, and an L1"
+            f" table that maps {mapped} of them",
+            path=path,
+        )
+    return start, length
+
+
+MAX_SHOWN = 64
+"""Characters of a snapshot's name that an error has."""
 
 
 def _covered(volume: Volume) -> Volume:
