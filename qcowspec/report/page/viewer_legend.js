@@ -3,6 +3,7 @@
 // In: the catalogue's kinds, and sums. Out: elements. An entry of a legend that is pressed shows
 // only the cells of its kind.
 
+const UNKNOWN = ["not-followed", "not-looked-at"]; // neither in use nor known to be cavities
 const MOST_ROWS = 500; // in the tables that stand for pictures
 
 function fileLegend(catalogue, model, picture) {
@@ -12,12 +13,17 @@ function fileLegend(catalogue, model, picture) {
     return [{ kind, index, bytes: sum.bytes, extra: sum.nonzero ? `${count(sum.nonzero)} not zero` : null }];
   });
   const { length } = model.file;
-  const group = (words, cavity) => {
-    const some = entries.filter((entry) => Boolean(entry.kind.cavity) === cavity);
+  const groupOf = ({ name, cavity }) => (UNKNOWN.includes(name) ? "unknown" : cavity ? "cavity" : "used");
+  const group = (words, which) => {
+    const some = entries.filter((entry) => groupOf(entry.kind) === which);
     const bytes = some.reduce((sum, entry) => sum + entry.bytes, 0);
     return some.length ? legend(`${words}: ${size(bytes)}, ${share(bytes, length)}`, some, length, picture) : null;
   };
-  const groups = [group("In use", false), group("Cavities, which no reader looks at", true)];
+  const groups = [
+    group("In use", "used"),
+    group("Cavities, which no reader looks at", "cavity"),
+    group("Not known", "unknown"),
+  ];
   return make("div", { class: "legends", id: "file-legend" }, groups);
 }
 
