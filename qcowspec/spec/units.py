@@ -62,8 +62,8 @@ class Geometry(NamedTuple):
 
     @property
     def refcount_bits(self) -> int:
-        """Width of a refcount, in bits."""
-        return 1 << self.refcount_order
+        """Width of a refcount, in bits; 0 where its order is out of range."""
+        return 1 << self.refcount_order if self.refcount_order <= c.QCOW2_MAX_REFCOUNT_ORDER else 0
 
     @property
     def refcount_block_entries(self) -> int:

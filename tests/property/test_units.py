@@ -49,3 +49,10 @@ def test_rounding_up_ends_at_the_next_step(value: int, step: int) -> None:
 
     assert rounded % step == 0
     assert value <= rounded < value + step
+
+
+def test_a_refcount_of_no_known_width_has_none() -> None:
+    """A header may claim 2^32 - 1, whose power of two has half a gigabyte."""
+    widths = [Geometry(3, 16, 13, 8, order).refcount_bits for order in (0, 6, 7, (1 << 32) - 1)]
+
+    assert widths == [1, 64, 0, 0]
