@@ -272,7 +272,7 @@ def _group_text(group: Group, write: Write, style: Style, every: Every | None) -
     def take(fault: Fault) -> None:
         nonlocal shown
         shown += fault.count
-        write(f"  {_line(group, fault, style)}\n")
+        write(f"  {fault_words(group, fault, style)}\n")
         for owner in _others(fault):
             write(f"      owner: {style(owner.path, 'name')}{_guest(owner.guest, style)}\n")
 
@@ -289,7 +289,7 @@ def _others(fault: Fault) -> tuple[Owned, ...]:
     return () if [one.path for one in fault.owners] == [fault.path] else fault.owners
 
 
-def _line(group: Group, fault: Fault, style: Style) -> str:
+def fault_words(group: Group, fault: Fault, style: Style = plain_style) -> str:
     """One place, or several neighbours: what is about a cluster begins with that."""
     place, end = _place(fault, style), fault.end
     note = f": {printable(fault.note)}" if fault.note else ""
