@@ -111,8 +111,8 @@ def _judged(image: Image, format: str | None) -> Iterator[tuple[Machine, Verdict
     yield image.machine, verdict_of(image.machine, name, "qemu")
     machine: Machine | None = None
     for profile in ("spec", "untrusted"):
-        # The profiles stop for different rules: what nothing stops is read once for both.
-        if machine is None or machine.judge.counts:
+        # The profiles stop for different rules: what neither refuses is read once for both.
+        if machine is None or any(map(machine.judge.first, ("spec", "untrusted"))):
             machine = Machine(
                 thorough(profile), format=format, length=image.source.length, entries=ALL_ENTRIES
             )

@@ -20,6 +20,7 @@ import numpy as np
 
 from qcowspec import __version__
 from qcowspec.check.findings import Progress, silent
+from qcowspec.check.followed import sentence
 from qcowspec.check.tiles import Kind
 from qcowspec.check.usage import Usage
 from qcowspec.errors import QcowError
@@ -151,6 +152,8 @@ class Tiling:
             for kind in Kind:
                 if kind in usage.totals:
                     self.kinds[kind.word] = _sums(usage, kind)
+            if usage.not_followed:
+                self.left_out.append(room.short(sentence(usage.not_followed), 400))
         if not deep:
             self.left_out.append("Bytes that no reader looks at, which report --deep reads.")
         runs = found.runs(room.TILES)
