@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qcow_parsers import constants as c
 
 from qcowspec.chain.salvage import Tolerant, located
 from qcowspec.errors import QcowError
@@ -204,9 +205,10 @@ class Disk:
         numbers = NUMBERS.copy()
         if volume.data_file:
             numbers[Kind.DATA] = DATA_FILE
-        end = min(self._within(volume), size)
         if size > FARTHEST:
-            end = 0
+            self.left_out.append(f"A disk of {size:,} bytes: it is larger than a page can show.")
+            return _unseen(size), {NOT_LOOKED_AT: size}
+        end = min(self._within(volume), size)
         found = Collected(
             size, len(STATE_WORDS), located=True, apart=COMPRESSED, most=max(2, self._most)
         )
@@ -239,3 +241,10 @@ class Disk:
             return most * span
         self._work -= int(work[-1]) if len(words) else 0
         return volume.size
+
+
+def _unseen(size: int) -> Runs:
+    """A disk that was not looked at."""
+    unit = c.BDRV_SECTOR_SIZE
+    kinds, lengths, hosts = (np.array([n]) for n in (UNSEEN, size // unit, tiles.NOWHERE))
+    return Runs(kinds, lengths, unit, True, hosts)
