@@ -33,6 +33,7 @@ COMMANDS = {
     "bitmap": "List the persistent dirty bitmaps.",
     "check": "Compare references with refcounts, and find overlaps.",
     "usage": "Account for every byte of the file, and find bytes that no reader looks at.",
+    "report": "Write one page about an image, to look at and to share.",
     "convert": "Write what the guest sees to a raw file.",
     "measure": "Calculate how large a new image of a disk would be.",
     "compare": "Check whether two images hold the same disk.",

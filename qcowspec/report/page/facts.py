@@ -40,7 +40,9 @@ def facts(image: Image) -> Iterator[tuple[str, str]]:
     if geometry is not None:
         yield "Clusters", size(geometry.cluster_size)
         if image.format is Format.QCOW2:
-            yield "Refcounts", plural(geometry.refcount_bits, "bit")
+            bits = image.metadata.qcow2_header.refcount_bits
+            if bits:  # the header's field is in range
+                yield "Refcounts", plural(bits, "bit")
     if image.format is Format.QCOW2:
         number = int(image.metadata.qcow2_header.effective_compression_type)
         yield "Compression", COMPRESSIONS.get(number, f"unknown ({number})")

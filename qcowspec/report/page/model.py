@@ -16,22 +16,16 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from qcowspec import __version__
 from qcowspec.check.findings import Progress, silent
-from qcowspec.check.followed import sentence
-from qcowspec.check.tiles import Kind
-from qcowspec.check.usage import Usage
-from qcowspec.errors import QcowError
 from qcowspec.image import Image
 from qcowspec.report.page import room
-from qcowspec.report.page.catalogue import KIND_WORDS, NOT_LOOKED_AT, catalogue
+from qcowspec.report.page.catalogue import catalogue
 from qcowspec.report.page.disk import Disk
 from qcowspec.report.page.facts import facts
 from qcowspec.report.page.judged import Judged, left_sentence
 from qcowspec.report.page.structures import Structures
-from qcowspec.report.page.tiles import Collected
+from qcowspec.report.page.tiling import Tiling
 from qcowspec.report.words import plural
 
 SCHEMA = "qcowspec.page/1"
@@ -122,50 +116,3 @@ def _left_out(image: Image, judged: Judged, structures: Structures) -> Iterator[
         yield f"{plural(structures.left, 'more structure')}: qcowspec dump has them."
     if judged.findings_left:
         yield left_sentence(judged.findings_left)
-
-
-class Tiling:
-    """What each byte of the file is.
-
-    Attributes:
-        tiles: The file, run by run or cell by cell, as JSON has it.
-        kinds: The sums, by kind.
-        left_out: What was not looked at, a sentence each.
-    """
-
-    def __init__(self, image: Image, *, deep: bool = False, progress: Progress = silent) -> None:
-        """Account for every byte; with `deep`, read the cavities."""
-        length = image.source.length
-        self.left_out: list[str] = []
-        self.kinds: Plain = {}
-        found = Collected(length, len(KIND_WORDS))
-        try:
-            usage = Usage(image, deep=deep, progress=progress)
-            for batch in usage.arrays():
-                found.add(batch.starts, batch.lengths, batch.kinds.astype(np.int64))
-        except QcowError as error:
-            found = Collected(length, len(KIND_WORDS))
-            found.add(*(np.array([each], np.int64) for each in (0, length, len(KIND_WORDS) - 1)))
-            self.kinds = {NOT_LOOKED_AT: {"bytes": length, "tiles": 1}}
-            self.left_out.append(f"What each byte of the file is: {room.short(error.args[0])}.")
-        else:
-            for kind in Kind:
-                if kind in usage.totals:
-                    self.kinds[kind.word] = _sums(usage, kind)
-            if usage.not_followed:
-                self.left_out.append(room.short(sentence(usage.not_followed), 400))
-        if not deep:
-            self.left_out.append("Bytes that no reader looks at, which report --deep reads.")
-        runs = found.runs(room.TILES)
-        self.tiles = runs.as_json("kinds")
-        if not runs.exact:
-            self.left_out.append(
-                f"The picture of the file has cells of {plural(runs.unit, 'byte')}, each in the"
-                " colour of most of its bytes; the sums are exact."
-            )
-
-
-def _sums(usage: Usage, kind: Kind) -> Plain:
-    total = usage.totals[kind]
-    found = {"bytes": total.length, "tiles": total.tiles}
-    return found | {"nonzero": total.nonzero} if usage.deep and kind.is_cavity else found

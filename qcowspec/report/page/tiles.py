@@ -56,17 +56,20 @@ class Runs:
 class Cells:
     """The bytes of each kind in each cell of a stretch."""
 
-    def __init__(self, length: int, kinds: int, most: int, apart: int = NOWHERE) -> None:
-        """Cut a stretch into cells.
+    def __init__(
+        self, length: int, kinds: int, most: int, *, least: int = 1, apart: int = NOWHERE
+    ) -> None:
+        """Cut a stretch into cells, whose length is a power of two.
 
         Args:
             length: Its bytes.
             kinds: How many kinds there are.
             most: How many cells there may be.
+            least: Bytes of a cell, at least; a power of two.
             apart: See `Collected`.
         """
         self._apart = apart
-        self.unit = 1 << max(0, (-(-length // most) - 1).bit_length())
+        self.unit = max(least, 1 << max(0, (-(-length // most) - 1).bit_length()))
         self.count = -(-length // self.unit)
         self._length, self._kinds = length, kinds
         self._bytes = np.zeros(self.count * kinds, np.int64)
@@ -100,10 +103,15 @@ class Cells:
         self._hosts[cells] = hosts[rows] + np.where(fixed, 0, at - starts[rows])
         self._host_kinds[cells] = kinds[rows]
 
+    def table(self) -> Numbers:
+        """Bytes of each kind in each cell, shape (cells, kinds)."""
+        inner = np.cumsum(self._steps.reshape(-1, self._kinds)[:-1], axis=0)
+        found: Numbers = self._bytes.reshape(-1, self._kinds) + inner
+        return found
+
     def runs(self, *, located: bool) -> Runs:
         """The cells, equal neighbours as one; with their places in the file if `located`."""
-        inner = np.cumsum(self._steps.reshape(-1, self._kinds)[:-1], axis=0)
-        kinds = (self._bytes.reshape(-1, self._kinds) + inner).argmax(axis=1).astype(np.int64)
+        kinds = self.table().argmax(axis=1).astype(np.int64)
         lengths = np.ones(self.count, np.int64)
         if not located:
             return joined(Runs(kinds, lengths, self.unit, False), self._apart)
@@ -133,7 +141,7 @@ class Collected:
             most: Runs that are kept; cells are half as many.
         """
         self._most, self._located, self._apart = most, located, apart
-        self._cells = Cells(length, kinds, max(1, min(most // 2, MOST_CELLS)), apart)
+        self._cells = Cells(length, kinds, max(1, min(most // 2, MOST_CELLS)), apart=apart)
         self._kept: list[tuple[Numbers, ...]] = []
         self._count = 0
         self.sums = np.zeros(kinds, np.int64)
