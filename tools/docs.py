@@ -1,4 +1,4 @@
-"""Writes the documents and tables that are made from the specification.
+"""Writes the documents and tables that are made from the specification, and the pictures.
 
     python tools/docs.py [--check]
 
@@ -13,10 +13,16 @@ from pathlib import Path
 
 from qcow_parsers.catalogue import RULES
 
+from qcowspec.image import lay_open
 from qcowspec.report import catalogue, matrix
+from qcowspec.report.page.svg import drawn
 
 DOCS = Path(__file__).parents[1] / "docs"
 TABLES = DOCS.parent / "generated"
+DATA = DOCS.parent / "tests" / "data"
+
+PICTURES = ("showcase.qcow2", "v3-leaks.qcow2", "v3-snapshots.qcow2")
+"""Images of the tests' data that documents have a picture of."""
 
 
 def documents() -> dict[Path, str]:
@@ -27,7 +33,14 @@ def documents() -> dict[Path, str]:
         TABLES / "rules.tsv": "\n".join(matrix.tsv(RULES)) + "\n",
         TABLES / "rules.json": json.dumps(matrix.as_json(RULES), indent=1, ensure_ascii=False)
         + "\n",
+        **{DOCS / "pictures" / f"{Path(name).stem}.svg": picture(name) for name in PICTURES},
     }
+
+
+def picture(name: str) -> str:
+    """What `qcowspec report --svg --deep` draws of an image."""
+    with lay_open(str(DATA / name)) as image:
+        return drawn(image, deep=True)
 
 
 def stale() -> list[Path]:
@@ -44,6 +57,7 @@ def main() -> None:
             print(f"stale: {path.relative_to(DOCS.parent)}; run python tools/docs.py")
         sys.exit(bool(stale()))
     for path, text in documents().items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
 

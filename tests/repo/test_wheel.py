@@ -81,6 +81,8 @@ def test_the_rules_for_programs_are_in_it(name: str, installed: Path) -> None:
         "convert disk.qcow2 disk.raw",
         "rules header/cluster-bits",
         "rules --matrix",
+        "report disk.qcow2 -o -",
+        "report --svg disk.qcow2 -o disk.svg",
         "mutate disk.qcow2 -n 1 -o mutants --rule header/cluster-bits",
     ],
 )

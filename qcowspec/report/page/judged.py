@@ -100,8 +100,8 @@ class Judged:
         leaked = report.figures.leaks * image.geometry.cluster_size
         beyond = sum(each.count for each in report.findings.of("beyond-qemu"))
         self.check = figures | {"leaked_bytes": leaked, "beyond": beyond, "status": report.status}
-        said = [*report.ahead, *(line.strip() for line in summary(report))]
-        self.check_says = room.short(" ".join(" ".join(said).split()), 600)
+        lines = [" ".join(line.split()).rstrip(".") for line in (*report.ahead, *summary(report))]
+        self.check_says = room.short(f"{'. '.join(lines)}.", 600)
         return report
 
 
