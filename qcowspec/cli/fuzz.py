@@ -16,6 +16,7 @@ from qcowspec.cli.output import fail, unwritable, write
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.readers import Reader, reader_options
 from qcowspec.cli.reading import read_whole
+from qcowspec.fuzzing.campaign.outcomes import WORST
 from qcowspec.fuzzing.campaign.presets import Preset
 from qcowspec.fuzzing.campaign.targets import FORMAT, Target, TargetError
 from qcowspec.fuzzing.drafts import LARGEST
@@ -25,7 +26,8 @@ from qcowspec.sources import Target as Seed
 from qcowspec.spec.profiles import PROFILES, check_profile
 
 if TYPE_CHECKING:
-    from qcowspec.fuzzing.campaign.runs import Campaign, Progress
+    from qcowspec.fuzzing.campaign.oracle import Oracle
+    from qcowspec.fuzzing.campaign.runs import Campaign, Plan, Progress
 
 FOUND = 1
 """Exit status if something was found."""
@@ -37,25 +39,29 @@ FOUND = 1
     epilog="""\b
 Examples:
   qcowspec fuzz --target 'qemu-img info -f {format} {}' -n 10000 -o campaign
-  qcowspec fuzz --target './reader {} {out}' --reads disk.qcow2 -o campaign
+  qcowspec fuzz --target './reader {} {out}' -o campaign disk.qcow2
+  qcowspec fuzz --target './reader {}' --reads stdout --skip 'v3*' -o campaign
   qcowspec fuzz --preset dissect -n 50000 -j 4 -o campaign
   qcowspec fuzz --target python:mypackage.qcow:check --profile untrusted -o campaign
   qcowspec fuzz --preset qemu-img -n 20000 -o campaign    continues the campaign
-  cd campaign/crash-…; sh reproduce.sh
+  sh campaign/crash-…/reproduce.sh
   qcowspec fuzz --preset dissect --again image.qcow2
 
 The reader is judged by a profile: it has to accept what the profile accepts, and to reject what the
 profile rejects, with an exit status other than 0. A signal, a sanitizer's report, a timeout and
-memory that runs out are findings whatever the image. With --reads the guest's bytes are compared
-too: the command writes them, raw, to the file that {out} stands for.
+memory that runs out are findings whatever the image. With {out} in the command, or --reads stdout,
+the guest's bytes are compared too: the reader writes them, raw, to that file or to stdout.
 
-A Python target is called with the image's path, in a process that is used again. ValueError,
-OSError, EOFError, NotImplementedError and errors of its own package reject the image; others are
-crashes.
+A Python target, python:module:function or python:FILE.py:function, is called with the image's path,
+in a process that is used again. It, and a Python program, reject an image by ValueError, OSError,
+EOFError, NotImplementedError and by any class that is not Python's own; other errors are crashes.
+
+--skip leaves out mutants by the rule that they break or aim at ('bitmaps/*'), or by the image that
+they are made from ('v3*').
 
 Each finding has a folder with the smallest image that shows it, spec.yaml for `qcowspec build`,
-finding.json, and reproduce.sh. The first of each kind, rule and signature is kept; others are
-counted.
+finding.json, and reproduce.sh, which runs from any folder. The first of each kind, rule and
+signature is kept; others are counted.
 
 Exit status: 0 nothing was found; 1 something was; 2 the reader cannot be run, or bad usage.
 """,
@@ -80,7 +86,6 @@ Exit status: 0 nothing was found; 1 something was; 2 the reader cannot be run, o
     show_default=True,
     help="Mutants to run the reader on.",
 )
-@click.option("--reads", is_flag=True, help="Compare the guest's bytes too.")
 @seed_option
 @click.option("--only", is_flag=True, help="Make mutants of the SEEDs only.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress bar and no table.")
@@ -89,7 +94,6 @@ def command(
     output: str | None,
     again: str | None,
     count: int,
-    reads: bool,
     random_seed: int,
     only: bool,
     quiet: bool,
@@ -100,8 +104,10 @@ def command(
     Mutants are made from small images with every feature, and from the SEEDs. The rules that each
     one breaks are known, and rules that were not broken yet come first.
     """
+    from qcowspec.fuzzing.campaign.runs import Plan
+
     runner = Reader(**options)
-    reader = runner.known(reads=reads)
+    reader = runner.known()
     try:
         check_profile(reader.profile)
     except ValueError as error:
@@ -116,9 +122,18 @@ def command(
             targets = runner.started(stack, scratch, reader.target, stdout=reader.stdout)
             if again is not None:
                 sys.exit(_again(reader, targets[0], Path(again)))
-            campaign = _campaign(
-                reader, targets, seeds, scratch, Path(output or ""), count, random_seed, only=only
+            plan = Plan(
+                reader.target,
+                reader.profile,
+                reader.reads,
+                count,
+                random_seed,
+                len(targets),
+                Path(output or ""),
+                runner.words(reader),
+                runner.skip,
             )
+            campaign = _campaign(plan, reader, targets, seeds, scratch, only=only)
             _run(campaign, count, quiet=quiet)
         except (TargetError, Unfit) as error:
             fail(error)
@@ -132,35 +147,32 @@ def command(
 
 
 def _campaign(
+    plan: Plan,
     reader: Preset,
     targets: list[Target],
     seeds: tuple[Seed, ...],
     scratch: Path,
-    folder: Path,
-    count: int,
-    random_seed: int,
     *,
     only: bool,
 ) -> Campaign:
-    from qcowspec.fuzzing.campaign.oracle import Oracle
-    from qcowspec.fuzzing.campaign.runs import Campaign, Plan
+    from qcowspec.fuzzing.campaign.runs import Campaign
     from qcowspec.fuzzing.campaign.stock import Stock
 
-    plan = Plan(
-        reader.target, reader.profile, reader.reads, count, random_seed, len(targets), folder
-    )
     stock = Stock(dict(read_whole(seed, LARGEST, "a seed") for seed in seeds), own=not only)
-    oracle = Oracle(reader.profile, reads=reader.reads)
-    return Campaign(plan, stock, oracle, targets, scratch)
+    return Campaign(plan, stock, _oracle(reader), targets, scratch)
+
+
+def _oracle(reader: Preset) -> Oracle:
+    from qcowspec.fuzzing.campaign.oracle import Oracle
+
+    return Oracle(reader.profile, reads=reader.reads, compares=reader.compares)
 
 
 def _again(reader: Preset, target: Target, image: Path) -> int:
     """Run the reader on one image, and return the exit status."""
     from qcowspec.fuzzing.campaign.again import again
-    from qcowspec.fuzzing.campaign.oracle import Oracle
 
-    oracle = Oracle(reader.profile, reads=reader.reads)
-    line, found = again(image, oracle, target, format_given=FORMAT in reader.target)
+    line, found = again(image, _oracle(reader), target, format_given=FORMAT in reader.target)
     write([f"{printable(str(image))}: {printable(line)}\n"])
     return FOUND if found else 0
 
@@ -177,15 +189,25 @@ def _run(campaign: Campaign, count: int, *, quiet: bool) -> None:
 
 
 def _summary(progress: Progress) -> list[str]:
-    """The result of a campaign, as text."""
+    """The result of a campaign, as text: the findings that matter most first."""
+    from qcow_parsers.catalogue import RULES
+
     answers = ", ".join(f"{count} {answer}" for answer, count in progress.answers.most_common())
     lines = [f"{plural(progress.done, 'mutant')}: {answers}\n"]
     lines.append(
-        f"{len(progress.broken)} rules broken; {plural(len(progress.findings), 'finding')}\n"
+        f"{plural(len(progress.broken), 'rule')} broken; "
+        f"{plural(len(progress.findings), 'finding')}\n"
     )
-    ranked = sorted(progress.findings.values(), key=lambda found: (found.key.kind, -found.count))
-    lines += [
-        f"{found.count:7} x {found.key.kind:<11} {printable(found.cause)}  {found.folder}\n"
-        for found in ranked
-    ]
+    reply = progress.replies.line(plural(progress.done, "mutant"))
+    if progress.findings and progress.done > 1 and reply is not None:
+        lines.append(f"{printable(reply)}\n")
+    ranked = sorted(
+        progress.findings.values(), key=lambda found: (WORST.index(found.key.kind), -found.count)
+    )
+    says = {rule.id: rule.says for rule in RULES}
+    for found in ranked:
+        lines.append(f"{found.count:7} x {found.key.kind:<11} {printable(found.cause)}\n")
+        if found.key.rule is not None:
+            lines.append(f"{'':10}[{found.key.rule}] {says.get(found.key.rule, '')}\n")
+        lines.append(f"{'':10}{found.folder}\n")
     return lines

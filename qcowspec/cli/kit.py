@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,8 @@ def make(folder: str) -> None:
     epilog="""\b
 Examples:
   qcowspec kit run --target 'qemu-img info -f {format} {}'
-  qcowspec kit run --reads '{out}' --target './reader {} {out}' kit
+  qcowspec kit run --target './reader {} {out}' kit
+  qcowspec kit run --target 'python reader.py {} {out}' --skip '*/v1-*' --skip 'rules/bitmaps/*' kit
   qcowspec kit run --reads stdout --target './reader {}' --only 'reading/*' kit
   qcowspec kit run --preset dissect --json -j 2 kit > score.json
   qcowspec kit run --names all --target 'qcowspec validate --json -f {format} {}' kit
@@ -81,9 +83,10 @@ Examples:
 {} stands for the image's path, {format} for its format, {out} for the raw file that a reader has to
 write, {secret} for the passphrase of encrypted images. Without {format} the reader is judged by
 what it finds when it probes; without {secret} it must not give the bytes of encrypted images. A
-command is run in the image's directory, without a shell. A Python target, python:module:function,
-is called with the path and the words that follow it; it raises, or returns the SHA-256 of the disk,
-or a dict with verdict (accept or reject), content and rules. With --names a command writes the IDs
+command is run in the image's directory, without a shell; files of the current one that it names,
+such as reader.py, are found. A Python target, python:module:function or python:FILE.py:function, is
+called with the path and the words that follow it; it raises, or returns the SHA-256 of the disk, or
+a dict with verdict (accept or reject), content and rules. With --names a command writes the IDs
 of rules to stderr, in square brackets, or to stdout a JSON object that has them in the list rules,
 or as the rule of each of its errors.
 
@@ -92,11 +95,6 @@ Exit status: 0 all is right; 1 something is not; 2 the reader cannot be run, or 
 )
 @click.argument("folder", required=False, metavar="[DIR]", shell_complete=folders)
 @reader_options
-@click.option(
-    "--reads",
-    type=click.Choice(["stdout", "{out}"]),
-    help="Where the reader writes the guest's bytes; without this it only opens images.",
-)
 @click.option(
     "--names",
     type=click.Choice(["any", "all"]),
@@ -112,7 +110,6 @@ Exit status: 0 all is right; 1 something is not; 2 the reader cannot be run, or 
 @click.option("-q", "--quiet", is_flag=True, help="Print the table, but not each finding.")
 def run(
     folder: str | None,
-    reads: str | None,
     names: str | None,
     only: tuple[str, ...],
     as_json: bool,
@@ -126,10 +123,7 @@ def run(
     from qcowspec.fuzzing.kit.table import lines
 
     runner = Reader(**options)
-    reader = runner.known(reads=reads is not None, stdout=reads == "stdout")
-    is_python = reader.target.startswith("python:")
-    if reads == "{out}" and "{out}" not in reader.target and not is_python:
-        raise click.UsageError("--reads '{out}' wants {out} in the command")
+    reader = runner.known()
     with ExitStack() as stack:
         try:
             found = _scored(stack, runner, reader, names, folder, only)
@@ -167,13 +161,15 @@ def _scored(
     )
     kit = Path(folder) if folder is not None else scratch / "kit"
     if folder is None:
-        making.make(kit)
-    rows = scoring.judged_by(criteria.profile, scoring.cases(kit, only))
+        wanted = partial(scoring.chosen, only=only, skip=runner.skip)
+        making.make(kit, wanted=wanted)
+    rows = scoring.judged_by(criteria.profile, scoring.cases(kit, only, runner.skip))
     if not rows:
-        raise Unfit(f"{kit} has no such case")
+        left = f"--only {' '.join(only)}" if only else "--skip"
+        raise Unfit(f"{left} leaves no case of the kit; its IDs are in {making.MANIFEST}")
     score = scoring.Score(criteria)
     with Bar("images", len(rows)) as bar:
-        for mark in scoring.marks(rows, kit, criteria, targets):
+        for mark in scoring.marks(rows, kit, criteria, targets, score.replies):
             score.marks.append(mark)
             bar.add(1)
     return score

@@ -12,10 +12,22 @@ import click
 
 from qcowspec.cli.options import profiles
 from qcowspec.fuzzing.campaign.presets import PRESETS, Preset
-from qcowspec.fuzzing.campaign.targets import Limits, Target, target
+from qcowspec.fuzzing.campaign.targets import (
+    OUTPUT,
+    Limits,
+    Target,
+    TargetError,
+    TargetMissing,
+    target,
+)
 from qcowspec.spec.profiles import full_name
 
 MIB = 1 << 20
+
+TIMEOUT, MEMORY = 10.0, 4096
+"""Seconds and MiB that a reader may take, unless the user says otherwise."""
+
+STDOUT = "stdout"
 
 OPTIONS = (
     click.option(
@@ -31,6 +43,20 @@ OPTIONS = (
         help=f"Profile to judge by; {full_name('qemu')} unless the preset has another.",
     ),
     click.option(
+        "--reads",
+        type=click.Choice([STDOUT, OUTPUT]),
+        is_flag=False,
+        flag_value=OUTPUT,
+        help="Where the reader writes the guest's bytes, which are compared; {out}, unless you say "
+        "stdout. Implied by {out} in the command.",
+    ),
+    click.option(
+        "--skip",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out what matches; * as in a shell.",
+    ),
+    click.option(
         "-j",
         "--jobs",
         type=click.IntRange(1, 256),
@@ -41,14 +67,14 @@ OPTIONS = (
     click.option(
         "--timeout",
         type=click.FloatRange(0.01),
-        default=10.0,
+        default=TIMEOUT,
         show_default=True,
         help="Seconds that a reader may take for an image.",
     ),
     click.option(
         "--memory",
         type=click.IntRange(16),
-        default=4096,
+        default=MEMORY,
         show_default=True,
         help="MiB that a reader may use.",
     ),
@@ -70,27 +96,48 @@ class Reader:
     target: str | None
     preset: str | None
     profile: str | None
+    reads: str | None
+    skip: tuple[str, ...]
     jobs: int
     timeout: float
     memory: int
     python: str
 
-    def known(self, *, reads: bool, stdout: bool = False) -> Preset:
+    def known(self) -> Preset:
         """What is run, and what it is held to.
 
-        Args:
-            reads: Whether the guest's bytes are compared, even if the preset does not ask for it.
-            stdout: Whether they come on stdout, even if the preset does not say so.
+        Raises:
+            UsageError: No reader is named, or its bytes are to be compared and it gives none.
         """
         if (self.target is None) == (self.preset is None):
             raise click.UsageError("one of --target and --preset is needed")
         known = Preset(self.target or "") if self.preset is None else PRESETS[self.preset]
-        return replace(
+        found = replace(
             known,
             profile=self.profile or known.profile,
-            reads=known.reads or reads,
-            stdout=known.stdout or stdout,
+            reads=known.reads or self.reads is not None or OUTPUT in known.target,
+            stdout=known.stdout or self.reads == STDOUT,
         )
+        if self.reads is not None and not found.compares:
+            raise click.UsageError(
+                "--reads needs {out} in the command, which stands for the raw file to write; or "
+                "--reads stdout, if the reader writes the guest's bytes there"
+            )
+        return found
+
+    def words(self, reader: Preset) -> tuple[str, ...]:
+        """The options that name the reader again, and those that change its results."""
+        named = ("--target", reader.target) if self.preset is None else ("--preset", self.preset)
+        words = [*named, "-p", reader.profile]
+        if self.reads is not None:
+            words += ["--reads", self.reads]
+        if self.timeout != TIMEOUT:
+            words += ["--timeout", f"{self.timeout:g}"]
+        if self.memory != MEMORY:
+            words += ["--memory", str(self.memory)]
+        if self.python != sys.executable:
+            words += ["--python", self.python]
+        return tuple(words)
 
     def started(
         self, stack: ExitStack, scratch: Path, command: str, **options: Any
@@ -104,6 +151,12 @@ class Reader:
         for number in range(self.jobs):
             place = scratch / str(number)
             place.mkdir()
-            targets.append(target(command, limits, place, python=self.python, **options))
-            stack.callback(targets[-1].close)
+            try:
+                found = target(command, limits, place, python=self.python, **options)
+            except TargetMissing as error:
+                if self.preset is None:
+                    raise
+                raise TargetError(f"{error}; {PRESETS[self.preset].needs}") from error
+            targets.append(found)
+            stack.callback(found.close)
         return targets

@@ -35,7 +35,7 @@ LARGE = 8
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="tools/fuzz/run.py",
-        description="Fuzzes our own parsers with atheris (pip install 'qcowspec[fuzz]'): opens "
+        description="Fuzzes our own parsers with atheris (pip install '.[atheris]'): opens "
         "every input, lays it open, judges, dumps, maps and reads it. Only QcowError is allowed. "
         "The corpus and the count are kept: the same command goes on where it was left.",
     )

@@ -7,6 +7,7 @@ with a build spec. Refuses: nothing.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,13 +35,17 @@ KINDS = {
 """The kinds of finding, and the cause that is reported for each."""
 
 
+NOTHING = "it gives no bytes"
+"""The signature of wrong bytes, if the reader gives none at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """The key of a finding: two findings with one key are one.
 
     Attributes:
         kind: One of `KINDS`.
-        rule: The rule that the image breaks, if any.
+        rule: The rule that the image breaks, if any; a fault of a known place has none.
         signature: The reader's message, without what differs from image to image; of wrong bytes
             the seed, which has the features that are read wrongly.
     """
@@ -99,15 +104,17 @@ def key_of(expected: Expected, outcome: Outcome, seed: str = "") -> Key | None:
     `seed` is the signature of wrong bytes.
     """
     if outcome.answer in FAULTS:
-        return Key(outcome.answer, expected.rule, outcome.signature)
+        rule = None if outcome.place else expected.rule
+        return Key(outcome.answer, rule, outcome.signature)
     if expected.answer == EITHER:
         return None
     if outcome.answer != expected.answer:
         kind = "rejected" if expected.answer == ACCEPTS else "accepted"
         return Key(kind, expected.rule, outcome.signature)
-    if expected.content and outcome.content and expected.content != outcome.content:
-        return Key("wrong-bytes", None, seed)
-    return None
+    if expected.content is None or expected.content == outcome.content:
+        return None
+    nothing = outcome.content is None or outcome.length == 0
+    return Key("wrong-bytes", None, NOTHING if nothing else seed)
 
 
 def cause_of(key: Key, outcome: Outcome) -> str:
@@ -150,11 +157,12 @@ def spec_of(seed: str, changes: Iterable[Change], *, own: bool) -> str:
     """A build spec, as YAML, that gives the seed with the changes, byte for byte.
 
     Args:
-        seed: The name of a base of the test vectors, or the path of a user's image.
+        seed: The name of a base of the test vectors, or the path of a user's image; the spec has
+            the whole path.
         changes: The changes, in order.
         own: Whether the seed is such a base.
     """
-    base: Any = seed if own else {"file": seed}
+    base: Any = seed if own else {"file": os.path.abspath(seed) if os.path.isfile(seed) else seed}
     spec = {"base": base, "patch": [_operation(change) for change in changes]}
     text: str = yaml.safe_dump(spec, sort_keys=False, width=100)
     return text

@@ -10,11 +10,13 @@ and, if it is a program, processes of its own.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -24,7 +26,7 @@ from qcowspec.fuzzing.campaign import findings
 from qcowspec.fuzzing.campaign.findings import Finding, Key
 from qcowspec.fuzzing.campaign.minimise import minimised
 from qcowspec.fuzzing.campaign.oracle import Expected, Oracle
-from qcowspec.fuzzing.campaign.outcomes import Outcome
+from qcowspec.fuzzing.campaign.outcomes import Outcome, Replies
 from qcowspec.fuzzing.campaign.stock import Sample, Stock
 from qcowspec.fuzzing.campaign.targets import FORMAT, Target
 from qcowspec.fuzzing.drafts import Change
@@ -35,6 +37,9 @@ STATE = "state.json"
 SCHEMA = "qcowspec.campaign/2"
 AHEAD = 4
 """Mutants drawn ahead, for each reader."""
+
+SKIPPED = "skipped"
+"""Counted with the answers: a mutant that the reader was not run on."""
 
 SAVED = 500
 """Mutants after which the state is saved again."""
@@ -52,6 +57,8 @@ class Plan:
         random_seed: The seed of the random numbers.
         jobs: Readers that run at the same time.
         folder: Where findings and state are kept.
+        words: The options of `qcowspec fuzz` that name the reader, and how it is judged.
+        skip: Shell patterns of rules and of seeds; their mutants are not run.
     """
 
     target: str
@@ -61,6 +68,8 @@ class Plan:
     random_seed: int
     jobs: int
     folder: Path
+    words: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
 
 
 @dataclass
@@ -73,6 +82,7 @@ class Progress:
         answers: How often each answer was given.
         findings: The findings, by their keys.
         tried: How often each rule was broken or aimed at; some do not count for the profile.
+        replies: What the reader replied, while that is one thing.
     """
 
     done: int = 0
@@ -80,16 +90,20 @@ class Progress:
     answers: Counter[str] = field(default_factory=Counter)
     findings: dict[Key, Finding] = field(default_factory=dict)
     tried: Counter[str] = field(default_factory=Counter)
+    replies: Replies = field(default_factory=Replies)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A mutant that a reader was run on, with the finding that it is the first to show."""
+    """A mutant, and what the reader did with it, with the finding that it is the first to show.
+
+    `outcome` is None if the mutant was skipped.
+    """
 
     number: int
     sample: Sample
     expected: Expected
-    outcome: Outcome
+    outcome: Outcome | None
     found: Finding | None
 
 
@@ -158,6 +172,8 @@ class Campaign:
 
     def _one(self, number: int, sample: Sample, expected: Expected) -> _Run:
         """Run a reader on a mutant; if it is the first that shows a finding, minimise that."""
+        if self._is_skipped(sample, expected):
+            return _Run(number, sample, expected, None, None)
         reader, target = self._readers.get()
         image = self._scratch / f"{reader}{self._suffix(sample)}"
         try:
@@ -196,7 +212,11 @@ class Campaign:
         """Record the outcome of a mutant."""
         progress = self.progress
         progress.done += 1
+        if run.outcome is None:
+            progress.answers[SKIPPED] += 1
+            return
         progress.answers[run.outcome.answer] += 1
+        progress.replies.add(run.outcome)
         key = findings.key_of(run.expected, run.outcome, run.sample.seed)
         if key is None:
             return
@@ -209,16 +229,27 @@ class Campaign:
     def _store(self, found: Finding, suffix: str) -> None:
         data = self._stock.remade(found.seed, found.changes)
         name = f"image{suffix}"
-        again = [f"qcowspec build spec.yaml -o {name}", self._again(name)]
         spec = findings.spec_of(found.seed, found.changes, own=self._stock.is_own(found.seed))
-        findings.store(found, self._plan.folder, data, suffix, spec, again)
+        findings.store(found, self._plan.folder, data, suffix, spec, self._again(name))
 
-    def _again(self, image: str) -> str:
-        """The command that shows a finding again."""
+    def _again(self, image: str) -> list[str]:
+        """The commands that show a finding again, from any folder.
+
+        The reader is run in the folder where the campaign was started, as it was then.
+        """
         plan = self._plan
-        reads = " --reads" if plan.reads else ""
-        target = shlex.quote(plan.target)
-        return f"qcowspec fuzz --target {target} -p {plan.profile}{reads} --again {image}"
+        path = f'"$folder"/{image}'
+        return [
+            'folder=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd) || exit',
+            f"cd -- {shlex.quote(os.getcwd())} || exit",
+            f'qcowspec build "$folder"/spec.yaml -o {path}',
+            f"qcowspec fuzz {shlex.join(plan.words)} --again {path}",
+        ]
+
+    def _is_skipped(self, sample: Sample, expected: Expected) -> bool:
+        """Whether a mutant is not run: by the rule that it breaks or aims at, or by its seed."""
+        names = [name for name in (sample.seed, sample.aim, expected.rule) if name is not None]
+        return any(fnmatchcase(name, each) for name in names for each in self._plan.skip)
 
     def _outcome(self, target: Target, image: Path, sample: Sample) -> Outcome:
         image.write_bytes(sample.data)
@@ -246,6 +277,7 @@ class Campaign:
             raise Unfit(f"{path} is another campaign's; choose another folder")
         progress = Progress(state["done"], Counter(state["broken"]), Counter(state["answers"]))
         progress.tried.update(state["tried"])
+        progress.replies = Replies(state.get("replies", {}))
         for row in state["findings"]:
             key = Key(row["kind"], row["rule"], row["signature"])
             found = Finding(key, row["cause"], row["seed"], (), row["mutant"], row["count"])
@@ -262,6 +294,7 @@ class Campaign:
             "reads": plan.reads,
             "seed": plan.random_seed,
             "seeds": sorted(self._stock.seeds),
+            **({"skip": list(plan.skip)} if plan.skip else {}),
         }
 
     def _save(self) -> None:
@@ -278,6 +311,7 @@ class Campaign:
             "broken": dict(progress.broken),
             "tried": dict(progress.tried),
             "answers": dict(progress.answers),
+            "replies": progress.replies.shown,
             "findings": rows,
         }
         write_bytes(str(path), (json.dumps(state, indent=1) + "\n").encode())

@@ -25,8 +25,9 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from qcowspec.fuzzing.campaign import commands
 from qcowspec.fuzzing.campaign.naming import MOST, in_object, named
-from qcowspec.fuzzing.campaign.outcomes import Outcome, of_process
+from qcowspec.fuzzing.campaign.outcomes import Outcome, last_line, of_process
 from qcowspec.fuzzing.campaign.worker import MOST_CONTENT
 
 IMAGE, OUTPUT, FORMAT, SIZE = "{}", "{out}", "{format}", "{size}"
@@ -49,6 +50,10 @@ PYTHON = "python:"
 
 class TargetError(Exception):
     """The target cannot be run."""
+
+
+class TargetMissing(TargetError):
+    """The target cannot be run because it is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def target(
         names: Whether a command names the rules for which it rejects an image; see `naming`.
 
     Raises:
-        TargetError: The command lacks ``{}``.
+        TargetError: The command lacks ``{}``, or cannot be started.
     """
     if name.startswith(PYTHON):
         return Callable_(name.removeprefix(PYTHON), limits, scratch, python)
@@ -113,12 +118,19 @@ class Command:
         in_folder: bool = False,
         names: bool = False,
     ) -> None:
-        self._words = shlex.split(command)
         self._stdout, self._in_folder, self._names = stdout, in_folder, names
-        if in_folder and self._words and "/" in self._words[0]:
-            self._words[0] = os.path.abspath(self._words[0])
-        if not any(IMAGE in word for word in self._words):
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise TargetError(f"{command!r} cannot be split into words: {error}") from error
+        if not any(IMAGE in word for word in words):
             raise TargetError(f"{command!r} has no {IMAGE}, which stands for the image's path")
+        if (sentence := commands.wants_shell(words)) is not None:
+            raise TargetError(sentence)
+        self._words = commands.located(words, moves=in_folder)
+        self._environment = commands.environment(words) if in_folder else None
+        if not commands.exists(self._words[0]):
+            raise TargetMissing(commands.reason(self._words[0]))
         self._limits = limits
         self._said = scratch / "said"
         self._output = scratch / "output.raw"
@@ -136,7 +148,14 @@ class Command:
             goes = self._output if self._stdout else self._answer if self._names else None
             out = None if goes is None else stack.enter_context(goes.open("wb"))
             folder = image.parent if self._in_folder else None
-            process = _start(words, self._limits, said=stderr, out=out, folder=folder)
+            process = _start(
+                words,
+                self._limits,
+                said=stderr,
+                out=out,
+                folder=folder,
+                environment=self._environment,
+            )
             status = _wait(process, self._limits.seconds)
         if status is None:
             return Outcome("hang", f"more than {self._limits.seconds:g} s")
@@ -145,7 +164,8 @@ class Command:
         if self._names:
             outcome = replace(outcome, rules=named(_start_of(self._answer), said))
         if outcome.answer == "accepts" and self._output.is_file():
-            return replace(outcome, content=_digest(self._output))
+            length = self._output.stat().st_size
+            return replace(outcome, content=_digest(self._output), length=length)
         return outcome
 
     def close(self) -> None:
@@ -164,17 +184,29 @@ class Callable_:  # noqa: N801 - typing has Callable
         self._limits = limits
         self._said = scratch / "said"
         self._process: subprocess.Popen[bytes] | None = None
+        self._begun()
+
+    def _begun(self) -> subprocess.Popen[bytes]:
+        """The process, started if it is not running.
+
+        Raises:
+            TargetError: The reader cannot be imported.
+        """
+        if self._process is not None:
+            return self._process
+        with self._said.open("wb") as said:
+            process = _start(self._words, self._limits, said=said, talks=True)
+        self._process = process
+        if (hello := self._answer(process, READY)) is None or "error" in hello:
+            self.close()
+            if hello is None:
+                raise TargetError(last_line(_end(self._said)) or "the reader says nothing")
+            raise (TargetMissing if hello["missing"] else TargetError)(hello["error"])
+        return process
 
     def run(self, image: Path, format: str) -> Outcome:
         """Call it on an image; see `Target.run`."""
-        process = self._process
-        if process is None:
-            with self._said.open("wb") as said:
-                process = _start(self._words, self._limits, said=said, talks=True)
-            self._process = process
-            if (hello := self._answer(process, READY)) is None or "error" in hello:
-                self.close()
-                raise TargetError(hello["error"] if hello else _end(self._said) or "says nothing")
+        process = self._begun()
         assert process.stdin is not None
         try:
             process.stdin.write(os.fsencode(image) + b"\0" + format.encode() + b"\n")
@@ -184,7 +216,8 @@ class Callable_:  # noqa: N801 - typing has Callable
             answer = None
         if answer is not None:
             rules = in_object(answer)
-            return Outcome(answer["answer"], answer["detail"], answer.get("content"), rules)
+            place = answer.get("place", "")
+            return Outcome(answer["answer"], answer["detail"], answer.get("content"), rules, place)
         return self._ended(process)
 
     def close(self) -> None:
@@ -244,6 +277,7 @@ def _start(
     talks: bool = False,
     out: IO[bytes] | None = None,
     folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program with its limits."""
     pipe = subprocess.PIPE if talks else subprocess.DEVNULL
@@ -255,9 +289,10 @@ def _start(
             stderr=said,
             start_new_session=True,
             cwd=folder,
+            env=environment,
         )
     except OSError as error:
-        raise TargetError(f"{words[0]}: {error.strerror}") from error
+        raise TargetError(commands.reason(words[0], error)) from error
     for what, most in ((resource.RLIMIT_AS, limits.memory), (resource.RLIMIT_FSIZE, WRITTEN)):
         try:
             resource.prlimit(process.pid, what, (most, most))

@@ -6,9 +6,10 @@ as JSON. Refuses: a callable that cannot be imported, in its first line.
 It is run as a file, by the interpreter that has the reader, and so imports nothing of ours. A
 callable takes a path, and the further words after its name. It returns nothing, or the SHA-256 of
 the guest's bytes as text, or a mapping: ``verdict``, ``accept`` or ``reject``; ``content``, that
-SHA-256; ``rules``, the ids of the rules that it names. An error class of the reader's own, or one
-that readers use for bad files (`ValueError`, `EOFError`, `OSError`, `NotImplementedError`),
-rejects the image; any other is a crash.
+SHA-256; ``rules``, the ids of the rules that it names. An error that `refuses` rejects the image;
+any other is a crash.
+
+A module is found in the current folder first, as `python -m` does.
 """
 
 from __future__ import annotations
@@ -29,6 +30,17 @@ HONEST = (ValueError, EOFError, OSError, NotImplementedError)
 
 DISHONEST = (UnicodeError,)
 """Those among them that count as a crash."""
+
+
+def refuses(kind: type) -> bool:
+    """Whether an error of a class rejects an image.
+
+    Classes that Python does not have itself do: the reader's own, and those of its libraries.
+    """
+    if kind.__module__.partition(".")[0] not in sys.stdlib_module_names:
+        return True
+    return issubclass(kind, HONEST) and not issubclass(kind, DISHONEST)
+
 
 STEP = 1 << 20
 
@@ -71,17 +83,16 @@ def libqcow(path: str) -> str | None:
 
 @dataclass(frozen=True)
 class Preset:
-    """A reader: its module, the package whose errors are its own, and a function that calls it."""
+    """A reader: its module, and a function that calls it."""
 
     module: str
-    package: str
     read: Callable[..., Any]
 
 
 PRESETS = {
-    "oslo": Preset("oslo_utils.imageutils.format_inspector", "oslo_utils", oslo),
-    "dissect": Preset("dissect.hypervisor.disk.qcow2", "dissect", dissect),
-    "libqcow": Preset("pyqcow", "pyqcow", libqcow),
+    "oslo": Preset("oslo_utils.imageutils.format_inspector", oslo),
+    "dissect": Preset("dissect.hypervisor.disk.qcow2", dissect),
+    "libqcow": Preset("pyqcow", libqcow),
 }
 
 
@@ -94,30 +105,39 @@ def _content(read: Callable[[int], bytes], size: int) -> str | None:
     return digest.hexdigest()
 
 
-def _found(name: str) -> Preset:
+def _found(name: str) -> Callable[..., Any]:
+    """The function of a name; a preset's library is imported, so that it fails at once."""
     if name in PRESETS:
-        preset = PRESETS[name]
-        importlib.import_module(preset.module)  # fails at once if the library is missing
-        return preset
+        importlib.import_module(PRESETS[name].module)
+        return PRESETS[name].read
     module, _, function = name.partition(":")
-    read: Callable[[str], Any] = getattr(importlib.import_module(module), function)
-    return Preset(module, module.partition(".")[0], read)
+    if not module or not function:
+        raise ValueError("this names no function; write python:module:function")
+    if module.endswith(".py"):
+        folder, file = os.path.split(os.path.abspath(module))
+        sys.path.insert(0, folder)
+        module = file.removesuffix(".py")
+    found = importlib.import_module(module)
+    for part in function.split("."):
+        found = getattr(found, part)
+    if not callable(found):
+        raise TypeError(f"{function} cannot be called")
+    return found
 
 
-def _answer(reader: Preset, path: str, further: list[str]) -> dict[str, Any]:
+def _answer(read: Callable[..., Any], path: str, further: list[str]) -> dict[str, Any]:
     try:
-        found = reader.read(path, *further)
+        found = read(path, *further)
     except MemoryError:
         return {"answer": "memory", "detail": "MemoryError"}
     except Exception as error:
         kind = type(error)
-        honest = isinstance(error, HONEST) and not isinstance(error, DISHONEST)
-        theirs = kind.__module__.partition(".")[0] == reader.package
-        if honest or theirs:
-            return {"answer": "rejects", "detail": f"{kind.__name__}: {error}"[:400]}
+        detail = f"{kind.__name__}: {error}"[:400]
+        if refuses(kind):
+            return {"answer": "rejects", "detail": detail}
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{os.path.basename(frame.filename)}:{frame.name}"
-        return {"answer": "crash", "detail": f"{kind.__name__} in {where}"}
+        where = f" in {os.path.basename(frame.filename)}:{frame.name}"
+        return {"answer": "crash", "detail": detail + where, "place": kind.__name__ + where}
     said = dict(found) if isinstance(found, Mapping) else {"content": found}
     answer = {"answer": "rejects" if said.get("verdict") == "reject" else "accepts", "detail": ""}
     kinds = {"content": str, "rules": list | tuple}
@@ -128,16 +148,20 @@ def main() -> None:
     """Answer until stdin ends."""
     name, further, out = sys.argv[1], sys.argv[2:], sys.stdout
     sys.stdout = sys.stderr  # a reader may print; the pipe is ours
+    if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
+        del sys.path[0]  # our modules are not the reader's
+    sys.path.insert(0, os.getcwd())
     try:
-        reader = _found(name)
+        read = _found(name)
     except Exception as error:
-        _say(out, {"error": f"{name}: {error}"})
+        said = f"{name}: {type(error).__name__}: {error}"
+        _say(out, {"error": said, "missing": isinstance(error, ImportError)})
         return
     _say(out, {"ready": name})
     for line in sys.stdin.buffer:
         path, _, taken_for = os.fsdecode(line.rstrip(b"\n")).partition("\0")
         words = [word.replace(FORMAT, taken_for) for word in further]
-        _say(out, _answer(reader, path, words))
+        _say(out, _answer(read, path, words))
 
 
 def _say(out: TextIO, answer: dict[str, Any]) -> None:

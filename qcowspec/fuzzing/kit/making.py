@@ -26,17 +26,24 @@ SCHEMA = "qcowspec.kit/1"
 """The number changes when a key changes its meaning or is removed; new keys may be added."""
 
 
-def make(folder: Path, done: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
+def make(
+    folder: Path,
+    done: Callable[[], None] = lambda: None,
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> list[dict[str, Any]]:
     """Write the kit into a folder, which is made if needed; the manifest's cases.
 
-    `done` is called after each image.
+    `done` is called after each image; only cases whose ids are wanted are written.
 
     Raises:
         Unfit: The bytes of a case differ from the record.
         OSError: Something cannot be written.
     """
     record, rows = on_record(), []
+    folder.mkdir(parents=True, exist_ok=True)
     for case in everything():
+        if not wanted(case.id):
+            continue
         expected = record.get(case.id)
         if expected is None:
             raise Unfit(f"{case.id} is not on record; run python tools/kit.py")

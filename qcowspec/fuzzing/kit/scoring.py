@@ -21,13 +21,14 @@ from typing import Any
 from qcow_parsers.catalogue import RULES
 
 from qcowspec.errors import reason_of
-from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome
+from qcowspec.fuzzing.campaign.outcomes import FAULTS, Outcome, Replies
 from qcowspec.fuzzing.campaign.targets import FORMAT, Target
 from qcowspec.fuzzing.kit.expectations import BYTES
 from qcowspec.fuzzing.kit.making import MANIFEST, SCHEMA
 from qcowspec.fuzzing.places import Unfit
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.report.verdicts import basis
+from qcowspec.report.words import plural
 from qcowspec.spec.profiles import VERSIONS, full_name, notices, refused_by
 
 KEY = "{secret}"
@@ -164,10 +165,11 @@ class Mark:
 
 @dataclass
 class Score:
-    """The marks of a reader, one for each case, in the kit's order."""
+    """The marks of a reader, one for each case, in the kit's order; and what it replied."""
 
     criteria: Criteria
     marks: list[Mark] = field(default_factory=list)
+    replies: Replies = field(default_factory=Replies)
 
     @property
     def asked(self) -> int:
@@ -210,12 +212,30 @@ class Score:
         }
 
 
-def cases(folder: Path, only: Sequence[str] = ()) -> list[Row]:
+def given(row: Row, outcome: Outcome) -> str:
+    """What a reader gives instead of the guest's bytes."""
+    if outcome.content is None:
+        return "it gives no bytes"
+    size = row["guest"].get("size")
+    if outcome.length is None or not isinstance(size, int) or outcome.length == size:
+        return "it gives other bytes"
+    return f"it gives {plural(outcome.length, 'byte')}; the disk has {size}"
+
+
+def chosen(case: str, only: Sequence[str], skip: Sequence[str]) -> bool:
+    """Whether a case is run: by shell patterns of ids; if `only` is empty, it has all."""
+    if any(fnmatchcase(case, each) for each in skip):
+        return False
+    return not only or any(fnmatchcase(case, each) for each in only)
+
+
+def cases(folder: Path, only: Sequence[str] = (), skip: Sequence[str] = ()) -> list[Row]:
     """The cases of a kit's manifest.
 
     Args:
         folder: The folder of the kit.
         only: Shell patterns of ids; if empty, all.
+        skip: Shell patterns of ids that are left out.
 
     Raises:
         Unfit: There is no kit, or it has another schema.
@@ -235,7 +255,7 @@ def cases(folder: Path, only: Sequence[str] = ()) -> list[Row]:
     for index, row in enumerate(rows):
         if not _is_case(row):
             raise Unfit(f"{path}: cases[{index}] is no case as docs/kit.schema.json has them")
-    return [r for r in rows if not only or any(fnmatchcase(r["id"], each) for each in only)]
+    return [row for row in rows if chosen(row["id"], only, skip)]
 
 
 def judged_by(profile: str, rows: Sequence[Row]) -> list[Row]:
@@ -300,9 +320,17 @@ def _is_case(row: Any) -> bool:
 
 
 def marks(
-    rows: Sequence[Row], folder: Path, criteria: Criteria, targets: Sequence[Target]
+    rows: Sequence[Row],
+    folder: Path,
+    criteria: Criteria,
+    targets: Sequence[Target],
+    replies: Replies | None = None,
 ) -> Iterator[Mark]:
-    """The marks of a reader, given once for each job, in the order of the cases."""
+    """The marks of a reader, given once for each job, in the order of the cases.
+
+    Its replies are added to `replies`.
+    """
+    replies = Replies() if replies is None else replies
     free: SimpleQueue[Target] = SimpleQueue()
     for each in targets:
         free.put(each)
@@ -316,7 +344,9 @@ def marks(
         finally:
             free.put(reader)
         kind = criteria.mark(row, outcome)
-        return Mark(row, kind, outcome.detail, criteria.profile, outcome.rules)
+        detail = given(row, outcome) if kind == "wrong-bytes" else outcome.detail
+        replies.add(outcome)
+        return Mark(row, kind, detail, criteria.profile, outcome.rules)
 
     if len(targets) == 1:
         yield from map(one, rows)

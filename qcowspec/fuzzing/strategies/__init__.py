@@ -19,7 +19,7 @@ What is drawn, from plain to hostile:
   what they are the size of; text as arbitrary bytes.
 * `mutants`: images with some of the mutations of ``qcowspec mutate``.
 
-Needs the extra ``fuzz``: ``pip install qcowspec[fuzz]``.
+Needs hypothesis: ``pip install hypothesis``, or the extra ``fuzz``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from importlib.util import find_spec
 
 if find_spec("hypothesis") is None:
     raise ModuleNotFoundError(
-        f"{__name__} needs hypothesis: pip install 'qcowspec[fuzz]'", name="hypothesis"
+        f"{__name__} needs hypothesis: pip install hypothesis", name="hypothesis"
     )
 
 from qcowspec.fuzzing.strategies.entries import (
