@@ -241,8 +241,9 @@ def test_a_command_names_rules_in_brackets_or_as_json(
 
 
 def test_our_validator_names_what_the_kit_names(kit: Path) -> None:
+    """As a command, a process each; test_kit_planted_bugs asks about all cases in this process."""
     target = f"{sys.executable} -m qcowspec validate --json -p spec -f {{format}} {{}}"
-    only = ("--only", "rules/l1/*")
+    only = ("--only", "rules/l1/size-*", "--only", "rules/l1/table-offset/*")
 
     result = run(kit, *only, "-p", "spec", "--names", "all", "-j", "2", "--target", target)
 
