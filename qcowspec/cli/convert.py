@@ -1,4 +1,4 @@
-"""`qcowspec convert`: guest bytes to a raw file."""
+"""`qcowspec convert`: guest bytes to a raw file, or to a new qcow2 image."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import click
 from qcowspec.cli.habits import snapshot_of
 from qcowspec.cli.images import IMAGE, TakesImages
 from qcowspec.cli.losses import say_past_end, write_losses
+from qcowspec.cli.new_image import check_size, new_image_options, wanted
 from qcowspec.cli.options import (
     PERMISSIONS,
-    RAW,
     files,
     format_option,
     guest_options,
@@ -34,14 +34,6 @@ if TYPE_CHECKING:
     from qcowspec.raw import RawImage
 
 
-def _only_raw(_context: click.Context, _option: click.Parameter, format_: str) -> str:
-    if format_ != RAW:
-        raise click.UsageError(
-            f"convert writes raw only; for another format: qemu-img convert -O {format_}"
-        )
-    return format_
-
-
 @click.command(
     "convert",
     cls=TakesImages,
@@ -58,6 +50,8 @@ Examples:
   qcowspec convert --start-offset 1M --max-length 64M disk.qcow2 piece.raw
   qcowspec convert --vm-state suspended disk.qcow2 suspended.vmstate
   qcowspec convert --backing base.qcow2=/moved/base.qcow2 overlay.qcow2 disk.raw
+  qcowspec convert -O qcow2 -c --allow same-dir overlay.qcow2 flat.qcow2
+  qcowspec convert -O qcow2 --canonical upload.qcow2 clean.qcow2
   qcowspec convert --salvage broken.qcow2 what-is-left.raw
   qcowspec convert --salvage --output json broken.qcow2 what-is-left.raw
   qcowspec convert --strict download.qcow2 disk.raw
@@ -69,6 +63,10 @@ and - for standard output get all bytes in order, zeros too.
 
 With --resume what is written of OUT before an interruption stays beside it (OUT.partial,
 OUT.partial.journal), and the same command goes on from there, if the image has not changed.
+
+With -O qcow2, OUT is a flat qcow2 image without snapshots, bitmaps, names or other leftovers; equal
+disks become equal bytes if the options are the same. --canonical fixes these: one image for one
+disk. Its clusters are not compressed, as compressors change from one version to the next.
 
 Offsets and lengths count bytes of the disk. A partition is found by the disk's MBR or GPT, and has
 the number that Linux gives it.
@@ -111,15 +109,7 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
 @guest_options
 @format_option("-f", "--format", "--source-format", "format_", raw=True)
 @click.option("--like-qemu", is_flag=True, help="Read a snapshot at the active state's size.")
-@click.option(
-    "-O",
-    "--target-format",
-    expose_value=False,
-    metavar="raw",
-    default="raw",
-    callback=_only_raw,
-    help="Format of OUT, which is raw.",
-)
+@new_image_options
 @click.option(
     "-m",
     "--threads",
@@ -164,8 +154,11 @@ def command(
     resume: bool,
     quiet: bool,
     sparse: int,
+    **target_options: Any,
 ) -> None:
-    """Write what the guest sees to a sparse raw file; OUT may be - for standard output.
+    """Write what the guest sees to a raw file, or to a new qcow2 image.
+
+    A raw OUT is sparse, and may be - for standard output.
 
     All versions, compressed, encrypted and extended L2 images, snapshots and backing chains.
     """
@@ -186,6 +179,14 @@ def command(
         }
         if (other := next((name for name, given in others.items() if given), None)) is not None:
             raise click.UsageError(f"--vm-state does not go with {other}")
+    is_piece = (start_offset, max_length, partition) != (None, None, None)
+    image_wanted = wanted(
+        **target_options,
+        resume=resume,
+        start_offset=is_piece,
+        sparse_size=not sparse,
+        vm_state=vm_state is not None,
+    )
     try:
         target = target_of(output)
         with opened(image, format_, allow, secret, like_qemu=like_qemu, salvage=salvage) as source:
@@ -204,17 +205,23 @@ def command(
             about |= {"salvage": salvage, "start": start, "length": length}
             label = os.path.basename(output)
             with Bar(label, length, hidden=quiet, keep=True, is_bytes=True) as bar:
-                losses = convert(
-                    disk,
-                    target,
-                    threads=threads,
-                    progress=bar.add,
-                    resume=about if resume else None,
-                    share=share,
-                    sparse=sparse > 0,
-                    start=start,
-                    length=length,
-                )
+                common: dict[str, Any] = {"threads": threads, "progress": bar.add, "share": share}
+                if image_wanted is not None:
+                    from qcowspec.transfer.qcow2 import write_qcow2
+
+                    check_size(image_wanted, disk.size)
+                    compress = target_options["compress"]
+                    losses = write_qcow2(disk, target, image_wanted, compress=compress, **common)
+                else:
+                    losses = convert(
+                        disk,
+                        target,
+                        resume=about if resume else None,
+                        sparse=sparse > 0,
+                        start=start,
+                        length=length,
+                        **common,
+                    )
     except Unwritable as error:
         unwritable(output, error, FAILED)
     if salvage:

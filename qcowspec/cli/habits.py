@@ -137,12 +137,10 @@ def _convert() -> list[click.Option]:
         _unused("-C --copy-range-offloading"),
         _cache("-T --source-cache"),
         _cache("-t --target-cache"),
-        _refused("-c --compress", "a raw file is not compressed", flag=True),
-        _refused("-o --target-format-options", "a raw file has no options"),
-        _refused("-b -B", "a raw file has no backing file"),
-        _refused("-F --backing-format", "a raw file has no backing file"),
-        _refused("--bitmaps", "a raw file holds no bitmaps", flag=True),
-        _refused("--skip-broken-bitmaps", "a raw file holds no bitmaps", flag=True),
+        _refused("-b -B", "OUT is flat, and has no backing file"),
+        _refused("-F --backing-format", "OUT is flat, and has no backing file"),
+        _refused("--bitmaps", "OUT holds no bitmaps", flag=True),
+        _refused("--skip-broken-bitmaps", "OUT holds no bitmaps", flag=True),
         _refused("--target-image-opts", "name the output file itself", flag=True),
         _refused(
             "-r --rate-limit", "the rate cannot be limited here; try: convert IMAGE - | pv -L"

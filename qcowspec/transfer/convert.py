@@ -67,8 +67,7 @@ def convert(
         Unwritable: The file cannot be written.
     """
     disk.open_all()
-    is_remote = any(layer.data.is_remote for layer in disk.layers)
-    count = threads or max(default_threads(), REMOTE_THREADS if is_remote else 1)
+    count = threads or threads_for(disk)
     end = disk.size if length is None else min(disk.size, start + length)
     with _file(disk, path, end - start, resume) as file:
         reported = start
@@ -86,7 +85,7 @@ def convert(
         else:
             work = _Work(disk, file, start)
             Crew(jobs(disk, past_end, start, end), work, count).run(lambda: report(work.passed))
-        losses = _losses(disk, past_end.is_set(), start, end)
+        losses = losses_of(disk, past_end.is_set(), start, end)
         if not share:
             disk.check_unchanged()
         report(end)
@@ -96,8 +95,21 @@ def convert(
     return losses
 
 
-def _losses(disk: Disk, past_end: bool, start: int, end: int) -> Losses:
-    """The losses of a range while reading, and those by the tables."""
+def threads_for(disk: Disk) -> int:
+    """How many threads read a disk, whose files are open, if the user does not say."""
+    is_remote = any(layer.data.is_remote for layer in disk.layers)
+    return max(default_threads(), REMOTE_THREADS if is_remote else 1)
+
+
+def losses_of(disk: Disk, past_end: bool, start: int, end: int) -> Losses:
+    """The losses of a range while reading, and those by the tables.
+
+    Args:
+        disk: The disk.
+        past_end: Whether bytes may lie past the end of a file.
+        start: Where the range begins, in guest bytes.
+        end: Where it ends.
+    """
     if past_end or disk.losses is not None or any(layer.walk.is_cut() for layer in disk.layers):
         found = disk.lost_ranges()
         return found if (start, end) == (0, disk.size) else found.within(start, end)

@@ -64,33 +64,61 @@ def jobs(disk: Disk, past_end: Event, start: int, end: int) -> Iterator[Job]:
         start: Where the range begins, in guest bytes.
         end: Where it ends.
     """
+    remote = any(layer.data.is_remote for layer in disk.layers)
+    size = REMOTE_JOB if remote else JOB
+    held: list[Run] = []
+    depth, first, host_end, total, in_order = 0, 0, 0, 0, False
+    for at, piece, streams in pieces(disk, size, past_end, start, end, stretch=STRETCH):
+        total += piece.length
+        follows = in_order and streams and piece.host_offset == host_end and total <= STRETCH
+        fits = piece.offset + piece.length - first <= size
+        if held and (at != depth or not (follows or fits)):
+            yield _job(depth, held, in_order)
+            held = []
+        if held:
+            in_order = follows
+        else:
+            depth, first, total, in_order = at, piece.offset, piece.length, streams
+        held.append(piece)
+        host_end = (piece.host_offset or 0) + piece.length
+    if held:
+        yield _job(depth, held, in_order)
+
+
+def pieces(
+    disk: Disk,
+    size: int,
+    past_end: Event,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    stretch: int | None = None,
+) -> Iterator[tuple[int, Run, bool]]:
+    """The runs of a range that have to be read, cut at multiples of a size; holes are left out.
+
+    Args:
+        disk: The disk.
+        size: Most bytes of a piece of data; a power of two.
+        past_end: Set when bytes may lie past the end of a file.
+        start: Where the range begins, in guest bytes.
+        end: Where it ends; None for the disk's end.
+        stretch: The same as `size` for data on a server.
+
+    Yields:
+        The depth of the layer; a piece of data, or a whole run that is compressed; whether it is of
+        data on a server.
+    """
     layers = disk.layers
     ends = [layer.data.length if layer.metadata else END for layer in layers]
     remote = [layer.data.is_remote for layer in layers]
-    size = REMOTE_JOB if any(remote) else JOB
-    held: list[Run] = []
-    depth, first, host_end, total, in_order = 0, 0, 0, 0, False
-    for at, run in disk.runs(start, end - start):
+    for at, run in disk.runs(start, None if end is None else end - start):
         if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
             continue
         if (run.host_offset or 0) + (run.compressed_length or run.length) > ends[at]:
             past_end.set()
         streams = remote[at] and run.kind is Kind.DATA
-        for piece in _pieces(layers[at], run, STRETCH if streams else size):
-            total += piece.length
-            follows = in_order and streams and piece.host_offset == host_end and total <= STRETCH
-            fits = piece.offset + piece.length - first <= size
-            if held and (at != depth or not (follows or fits)):
-                yield _job(depth, held, in_order)
-                held = []
-            if held:
-                in_order = follows
-            else:
-                depth, first, total, in_order = at, piece.offset, piece.length, streams
-            held.append(piece)
-            host_end = (piece.host_offset or 0) + piece.length
-    if held:
-        yield _job(depth, held, in_order)
+        for piece in _pieces(layers[at], run, stretch if streams and stretch else size):
+            yield at, piece, streams
 
 
 def _job(depth: int, runs: list[Run], in_order: bool) -> Job:

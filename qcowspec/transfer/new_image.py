@@ -119,8 +119,27 @@ def new_image(text: str) -> NewImage:
     return _checked(found)
 
 
+def written_image(text: str) -> NewImage:
+    """The same for an image that `convert` writes, which is flat and allocates what has data.
+
+    Raises:
+        ValueError: An option is unknown, not offered, or QEMU refuses its value.
+    """
+    from qcowspec.sources.image_options import pairs
+
+    for name, value in (pairs(text) if text else {}).items():
+        if name in UNUSED and SWITCH.get(value, True):
+            raise ValueError(f"{name}={value} is not offered here")
+    found = new_image(text)
+    if found.has_backing_file:
+        raise ValueError("backing_file is not offered: the image that is written is flat")
+    if found.preallocation != OFF:
+        raise ValueError(f"preallocation={found.preallocation} is not offered here")
+    return found
+
+
 UNUSED = ("lazy_refcounts", "size")
-"""Options of QEMU's that change no byte of what is written here."""
+"""Options of QEMU's that change no size."""
 
 
 def _checked(found: NewImage) -> NewImage:

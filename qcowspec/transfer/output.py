@@ -150,6 +150,17 @@ class SparseFile:
                 raise
             self._may_reserve = False
 
+    def resize(self, size: int) -> None:
+        """Set how many bytes the file has.
+
+        Raises:
+            Unwritable: The file system refuses.
+        """
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError as error:
+            raise Unwritable(reason_of(error)) from error
+
     def allocate(self) -> None:
         """Give every byte a place on the disk; zeros too.
 

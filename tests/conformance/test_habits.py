@@ -73,7 +73,9 @@ BYTES = (
 """Lines with which both programs write the same bytes; OUT follows."""
 
 INSTEAD = {
-    "convert -O qcow2 v3-zlib.qcow2 out": "convert writes raw only",
+    "convert -O vmdk v3-zlib.qcow2 out": "convert writes raw and qcow2",
+    "convert -O qcow2 -o nosuch=1 v3-zlib.qcow2 out": "'nosuch'",
+    "convert -O qcow2 -o backing_file=b v3-zlib.qcow2 out": "backing_file is not offered",
     "convert -c v3-zlib.qcow2 out": "-c: ",
     "convert -o compat=v3 v3-zlib.qcow2 out": "-o: ",
     "convert -n v3-zlib.qcow2 out": "-n: ",
