@@ -29,7 +29,7 @@ PACKAGE = "qcowspec"
 BITS = re.compile(r"\bc\.((?:QCOW1?_OFLAG|L1E|L2E|REFT|BME_TABLE_ENTRY)_\w+|LIBRBD_OFFSET_MASK)\b")
 """The constants that take an entry apart; a size of an entry is none of them."""
 
-DECODERS = {"spec/decoding.py", "spec/entries.py"}
+DECODERS = {"spec/encoding.py", "spec/decoding.py", "spec/entries.py"}
 """The modules that may take an entry apart."""
 
 PREDICATES = ("predicates/", "spec/predicates/", "spec/entry_rules.py")
