@@ -20,15 +20,17 @@ TARGET = "javascript:exact"
 RUNTIME = Path(__file__).with_name("javascript_runtime")
 
 
-def build(root: Path) -> dict[str, str]:
+def build(root: Path, target: str = TARGET) -> dict[str, str]:
     """Generates the package.
 
     Args:
         root: The repository.
+        target: What the layouts are compiled to; ``javascript:positions`` also notes where each
+            field stands, and reads nothing before ``_read()`` is called.
     """
     formats = root / "formats"
     texts = declarations(formats)
-    compiled = compiler.compile_texts(texts, [TARGET])[TARGET]
+    compiled = compiler.compile_texts(texts, [target])[target]
     files = {name: _stripped(text) for name, text in compiled.items()}
     files |= {path.name: path.read_text("utf-8") for path in sorted(RUNTIME.glob("*.js"))}
     rules = catalogue.read(formats / "rules", read_layouts(texts), Versions(formats).ids)
@@ -49,7 +51,7 @@ def _rules(rows: list[Row]) -> list[dict[str, object]]:
             "versions": row["versions"],
             "on": row["on"],
             "field": row.get("field"),
-            "instance": _lower(catalogue.predicate_name(row)),
+            "instance": instance_name(catalogue.predicate_name(row)),
             "says": row["says"],
             "profiles": _profiles(row),
         }
@@ -73,7 +75,7 @@ def _profiles(row: Row) -> list[str]:
     return [name for name, refuses in asked.items() if refuses]
 
 
-def _lower(name: str) -> str:
+def instance_name(name: str) -> str:
     """A name as the compiler writes it in JavaScript: ``ok_magic`` is ``okMagic``."""
     made = camel(name)
     return made[:1].lower() + made[1:]

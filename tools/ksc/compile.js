@@ -4,7 +4,8 @@
 //   node compile.js TARGET... < FILES
 //
 // A target is a language of the Kaitai Struct compiler; `javascript:exact` asks for parsers that do
-// not round numbers of 64 bits. `--all` asks for every language, and answers {language: {file name:
+// not round numbers of 64 bits, `javascript:positions` for the same that also note where each field
+// starts and ends. `--all` asks for every language, and answers {language: {file name:
 // text} or what the compiler said}. The npm package has no command line.
 "use strict";
 
@@ -49,6 +50,7 @@ function load(texts, name, language) {
 const MODES = {
   undefined: () => true,
   exact: (language) => language === "javascript",
+  positions: (language) => language === "javascript",
 };
 
 async function compile(texts, names, target) {
@@ -66,9 +68,9 @@ async function compile(texts, names, target) {
   const files = {};
   for (const name of names.filter((each) => !imported.has(each))) {
     const spec = load(texts, name, language);
-    Object.assign(files, await compiler.compile(language, spec, importer, false));
+    Object.assign(files, await compiler.compile(language, spec, importer, mode === "positions"));
   }
-  if (mode === "exact") for (const name of Object.keys(files)) files[name] = exactly(files[name]);
+  if (mode !== undefined) for (const name of Object.keys(files)) files[name] = exactly(files[name]);
   return files;
 }
 
