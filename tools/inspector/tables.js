@@ -248,7 +248,7 @@ class Tables {
       const part = this._entry(`snapshots[${index}]`, "qcow2::snapshot", at, bytes, [], whole);
       if (part === null) return null;
       const sound = this.judge.part(part);
-      const snapshot = { part, l1: null };
+      const snapshot = { part, sound, l1: null };
       this.snapshots.push(snapshot);
       if (!sound) {
         this.broken = true;

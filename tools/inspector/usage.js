@@ -152,7 +152,7 @@ class Claimant {
     if (image.crypto !== null) {
       this._region(kind["luks-header"], Number(image.crypto.offset), Number(image.crypto.length));
     }
-    this._directory(kind["snapshot-table"], tables.snapshots);
+    this._directory(kind["snapshot-table"], tables.snapshots.filter(({ sound }) => sound));
     this._directory(kind["bitmap-directory"], tables.bitmaps.filter(({ sound }) => sound));
     for (const bitmap of tables.bitmaps) {
       if (!bitmap.sound) continue;
