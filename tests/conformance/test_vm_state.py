@@ -90,13 +90,13 @@ FLAVOURS = (
 
 
 @pytest.mark.parametrize(("options", "secret"), FLAVOURS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_state_is_what_qemu_reads(
     options: str, secret: str | None, seed: int, tmp_path: Path
 ) -> None:
     path, out = tmp_path / "disk.qcow2", tmp_path / "out"
     length = written(path, Random(f"{options} {secret} {seed}"), secret, options)
-    if seed == 2 and secret is None and "compat" not in options:
+    if seed == 1 and secret is None and "compat" not in options:
         run("qemu-img", "resize", "-q", "-f", "qcow2", path, "+9M")
     (tmp_path / "key").write_text("word")
     key = [] if secret is None else ["--secret", f"file:{tmp_path / 'key'}"]
