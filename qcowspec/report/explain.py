@@ -17,6 +17,7 @@ from qcowspec.check.references import Cluster, Reference, cluster_at
 from qcowspec.errors import QcowError
 from qcowspec.image import Image
 from qcowspec.mapping import Kind, walk_of
+from qcowspec.reader import opening
 from qcowspec.report import document
 from qcowspec.report import explain_bits as bits
 from qcowspec.report.explain_rules import rules_on
@@ -166,9 +167,13 @@ def _guest(image: Image, cluster: Cluster, offset: int) -> list[Plain]:
 def _seen(image: Image, one: Reference, offset: int) -> Plain:
     """The guest byte, or the guest cluster whose payload has the byte."""
     assert one.guest is not None
+    image.check_opened()
+    opening.check_readable(image.machine, image.source.name)
     snapshot = None
     if one.state is not None:
-        snapshot = image.snapshots[int(one.state.partition("[")[2].rstrip("]"))]
+        index = int(one.state.partition("[")[2].rstrip("]"))
+        opening.check_loadable(image.machine, index, image.source.name)
+        snapshot = image.snapshots[index]
     walk = walk_of(image.metadata, image.source, snapshot=snapshot)
     where = one.guest
     if words(one.owner)[0] != "compressed":

@@ -427,6 +427,17 @@ def test_an_image_that_qemu_refuses_is_followed() -> None:
     assert said["complete"]
 
 
+def test_where_the_guest_sees_a_byte_of_a_refused_image_is_not_known() -> None:
+    """The L1 table has more entries than QEMU reads, and is not read; its place is known."""
+    data = bytearray(SHOWCASE.read_bytes())
+    data[36:40] = (1 << 31).to_bytes(4, "big")
+    with lay_open(bytes(data)) as image:
+        said = explain(image, 0x50010)
+
+    assert {each["kind"] for each in said["guest"]} <= {None}
+    assert list(host_lines(said))
+
+
 def test_what_was_not_followed_is_not_called_free() -> None:
     data = bytearray((DATA / "v3-512.qcow2").read_bytes())
     with lay_open(bytes(data)) as image:
