@@ -9,13 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qcowspec.check.tiles import Kind
 from qcowspec.errors import QcowError
 from qcowspec.fuzzing import vectors
 from qcowspec.image import lay_open
-from qcowspec.report.page import catalogue, room
+from qcowspec.reader.verdict import validate
+from qcowspec.report.page import catalogue, disk, room, tiles
+from qcowspec.report.page.document import document
 from qcowspec.report.page.model import Page, page_of
 from tests.command import run
 from tests.every import every
@@ -125,6 +128,11 @@ def test_any_image_whose_header_parses_has_a_page(vector: vectors.Vector) -> Non
     assert sum(each["bytes"] for each in found.model["kinds"].values()) == len(data)
     for state in found.model["disk"]["states"]:
         assert sum(state["sums"].values()) == state["size"]
+    for verdict in found.model["verdicts"]:
+        wanted = validate(data, profile=verdict["profile"])
+        assert verdict["verdict"] == wanted.verdict
+        assert verdict["judged"] == wanted.looked.judged
+        assert verdict["errors"] == len(wanted.errors)
     for finding in found.model["findings"]:
         assert finding["rule"] in found.catalogue["rules"]
     assert room.weight(found) < 400_000
@@ -142,3 +150,53 @@ def test_embedded_text_ends_no_script() -> None:
 
     assert not set("<>&\u2028\u2029") & set(shown)
     assert json.loads(shown) == [text]
+
+
+def test_as_many_snapshots_as_there_may_be_have_a_small_page() -> None:
+    (vector,) = (v for v in vectors.everything() if v.id == "snapshots/count/65536")
+    with lay_open(vectors.image(vector)) as image:
+        found = page_of(image, name="disk")
+
+    states = found.model["disk"]
+    assert len(states["states"]) == disk.MOST_STATES
+    assert len(states["states"]) - 1 + states["states_left"] == 65536
+    assert len(document(found).encode()) < 500_000
+
+
+def runs(count: int, longest: int) -> tuple[tiles.Numbers, tiles.Numbers, tiles.Numbers]:
+    """Many runs of random kinds and lengths, one after the other."""
+    random = np.random.default_rng(5)
+    lengths = random.integers(1, longest, count)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    return starts, lengths, random.integers(0, 5, count)
+
+
+@pytest.mark.parametrize("longest", [3, 40, 5_000])
+def test_a_cell_is_of_the_kind_that_most_of_its_bytes_have(longest: int) -> None:
+    starts, lengths, kinds = runs(3_000, longest)
+    each = np.repeat(kinds, lengths)
+    found = tiles.Collected(len(each), 5, most=200)
+
+    for some in np.array_split(np.arange(3_000), 7):
+        found.add(starts[some], lengths[some], kinds[some])
+
+    shown = found.runs(room.TILES)
+    assert not shown.exact
+    assert len(shown.kinds) <= 100
+    assert found.sums.tolist() == np.bincount(each, minlength=5).tolist()
+    cells = np.repeat(shown.kinds, shown.lengths).tolist()
+    assert len(cells) == -(-len(each) // shown.unit)
+    for index, kind in enumerate(cells):
+        counts = np.bincount(each[index * shown.unit : (index + 1) * shown.unit], minlength=5)
+        assert counts[kind] == counts.max()
+
+
+def test_few_runs_stay_as_they_are() -> None:
+    starts, lengths, kinds = runs(1_000, 40)
+    found = tiles.Collected(int(lengths.sum()), 5)
+
+    found.add(starts, lengths, kinds)
+
+    shown = found.runs(room.TILES)
+    assert shown.exact
+    assert (np.repeat(shown.kinds, shown.lengths * shown.unit) == np.repeat(kinds, lengths)).all()
