@@ -56,8 +56,8 @@ A Python target, python:module:function or python:FILE.py:function, is called wi
 in a process that is used again. It, and a Python program, reject an image by ValueError, OSError,
 EOFError, NotImplementedError and by any class that is not Python's own; other errors are crashes.
 
---skip leaves out mutants by the rule that they break or aim at ('bitmaps/*'), or by the image that
-they are made from ('v3*').
+--skip leaves out rules that mutants break or aim at ('bitmaps/*'), and images that they are made
+from ('v3*'); other mutants are drawn instead.
 
 Each finding has a folder with the smallest image that shows it, spec.yaml for `qcowspec build`,
 finding.json, and reproduce.sh, which runs from any folder. The first of each kind, rule and
@@ -104,7 +104,7 @@ def command(
     Mutants are made from small images with every feature, and from the SEEDs. The rules that each
     one breaks are known, and rules that were not broken yet come first.
     """
-    from qcowspec.fuzzing.campaign.runs import Plan
+    from qcowspec.fuzzing.campaign.runs import SKIPPED, Plan
 
     runner = Reader(**options)
     reader = runner.known()
@@ -141,6 +141,8 @@ def command(
             if output is not None:
                 unwritable(output, error)
             fail(f"{again}: cannot be read: {error.strerror}")
+    if campaign.progress.answers.keys() == {SKIPPED}:
+        fail("--skip leaves no mutant to run")
     if not quiet:
         write(_summary(campaign.progress))
     sys.exit(FOUND if campaign.progress.findings else 0)

@@ -157,7 +157,7 @@ def test_a_reader_that_raises_errors_of_its_own_does_not_crash(target: str, fold
 
     state = json.loads((folder / "campaign" / "state.json").read_text())
     assert done.returncode == 1
-    assert set(state["answers"]) == {"accepts", "rejects", "skipped"}
+    assert set(state["answers"]) == {"accepts", "rejects"}
     assert "crash" not in done.stdout
 
 
@@ -371,17 +371,19 @@ def test_skipped_cases_are_not_run(folder: Path, kit: Path) -> None:
     )
 
 
-def test_skipped_mutants_are_not_run_and_are_counted(folder: Path) -> None:
+def test_other_mutants_are_drawn_instead_of_those_that_are_skipped(folder: Path) -> None:
     line = ("fuzz", "--target", "python:crash:read", "-n", 60, "-o")
 
     run(*line, "some", "--skip", "v[23]*", "--skip", "probe/*")
     state = json.loads((folder / "some" / "state.json").read_text())
     other = run(*line, "some")
+    none = run(*line, "none", "--skip", "*")
 
-    assert state["answers"]["skipped"] > 20
+    assert (state["done"], set(state["answers"])) == (60, {"accepts", "crash"})
     assert {each["seed"][:2] for each in state["findings"]} == {"v1"}
     assert [each for each in state["findings"] if (each["rule"] or "").startswith("probe/")] == []
     assert "another campaign's" in other.stderr
+    assert (none.returncode, none.stderr) == (2, "qcowspec: --skip leaves no mutant to run\n")
 
 
 @pytest.mark.parametrize(

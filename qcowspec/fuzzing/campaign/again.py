@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qcowspec.fuzzing.campaign.findings import cause_of, key_of
+from qcowspec.fuzzing.campaign.findings import NOTHING, key_of
 from qcowspec.fuzzing.campaign.oracle import Oracle
 from qcowspec.fuzzing.campaign.targets import Target
 from qcowspec.fuzzing.judging import judge
@@ -30,6 +30,8 @@ def again(image: Path, oracle: Oracle, target: Target, *, format_given: bool) ->
     key = key_of(expected, outcome, image.name)
     detail = f": {outcome.detail}" if outcome.detail else ""
     should = expected.answer + (f" ({expected.rule})" if expected.rule else "")
-    verdict = "as it should" if key is None else cause_of(key, outcome)
-    line = f"expected {should}; {outcome.answer}{detail}; the reader {verdict}"
+    verdict = "as it should" if key is None else f"a finding: {key.kind}"
+    if key is not None and key.signature == NOTHING:
+        verdict += f", {NOTHING}"
+    line = f"expected {should}; got {outcome.answer}{detail}; {verdict}"
     return line, key is not None

@@ -41,6 +41,9 @@ AHEAD = 4
 SKIPPED = "skipped"
 """Counted with the answers: a mutant that the reader was not run on."""
 
+DRAWS = 100
+"""Mutants that are drawn for one that is not skipped, at most."""
+
 SAVED = 500
 """Mutants after which the state is saved again."""
 
@@ -58,7 +61,7 @@ class Plan:
         jobs: Readers that run at the same time.
         folder: Where findings and state are kept.
         words: The options of `qcowspec fuzz` that name the reader, and how it is judged.
-        skip: Shell patterns of rules and of seeds; their mutants are not run.
+        skip: Shell patterns of rules and of seeds; others are drawn instead of their mutants.
     """
 
     target: str
@@ -97,14 +100,14 @@ class Progress:
 class _Run:
     """A mutant, and what the reader did with it, with the finding that it is the first to show.
 
-    `outcome` is None if the mutant was skipped.
+    `expected` and `outcome` are None if it was skipped.
     """
 
     number: int
     sample: Sample
-    expected: Expected
-    outcome: Outcome | None
-    found: Finding | None
+    expected: Expected | None
+    outcome: Outcome | None = None
+    found: Finding | None = None
 
 
 class Campaign:
@@ -160,20 +163,31 @@ class Campaign:
                     future.cancel()
                 self._save()
 
-    def _draw(self, number: int) -> tuple[int, Sample, Expected]:
-        """A mutant, and the right answer."""
+    def _draw(self, number: int) -> tuple[int, Sample, Expected | None]:
+        """A mutant, and the right answer; None if only mutants that are skipped were drawn."""
         random = Random(f"{self._plan.random_seed}/{number}")  # noqa: S311 - not for secrets
-        sample = self._stock.draw(random, self.progress.tried)
-        expected = self._oracle.expect(sample.data, self._given_format(sample.seed))
-        if expected.rule is not None:
-            self.progress.broken[expected.rule] += 1
-        self.progress.tried.update({rule for rule in (sample.aim, expected.rule) if rule})
-        return number, sample, expected
+        progress = self.progress
+        for _ in range(DRAWS):
+            sample = self._stock.draw(random, progress.tried)
+            expected = None
+            if not self._skips(sample.seed, sample.aim):
+                expected = self._oracle.expect(sample.data, self._given_format(sample.seed))
+            rule = None if expected is None else expected.rule
+            progress.tried.update({each for each in (sample.aim, rule) if each})
+            if expected is not None and not self._skips(rule):
+                progress.broken.update([rule] if rule else [])
+                return number, sample, expected
+        return number, sample, None
 
-    def _one(self, number: int, sample: Sample, expected: Expected) -> _Run:
+    def _skips(self, *names: str | None) -> bool:
+        """Whether a mutant is skipped: by the rule that it breaks or aims at, or by its seed."""
+        known = [name for name in names if name is not None]
+        return any(fnmatchcase(name, each) for name in known for each in self._plan.skip)
+
+    def _one(self, number: int, sample: Sample, expected: Expected | None) -> _Run:
         """Run a reader on a mutant; if it is the first that shows a finding, minimise that."""
-        if self._is_skipped(sample, expected):
-            return _Run(number, sample, expected, None, None)
+        if expected is None:
+            return _Run(number, sample, None)
         reader, target = self._readers.get()
         image = self._scratch / f"{reader}{self._suffix(sample)}"
         try:
@@ -212,7 +226,7 @@ class Campaign:
         """Record the outcome of a mutant."""
         progress = self.progress
         progress.done += 1
-        if run.outcome is None:
+        if run.expected is None or run.outcome is None:
             progress.answers[SKIPPED] += 1
             return
         progress.answers[run.outcome.answer] += 1
@@ -245,11 +259,6 @@ class Campaign:
             f'qcowspec build "$folder"/spec.yaml -o {path}',
             f"qcowspec fuzz {shlex.join(plan.words)} --again {path}",
         ]
-
-    def _is_skipped(self, sample: Sample, expected: Expected) -> bool:
-        """Whether a mutant is not run: by the rule that it breaks or aims at, or by its seed."""
-        names = [name for name in (sample.seed, sample.aim, expected.rule) if name is not None]
-        return any(fnmatchcase(name, each) for name in names for each in self._plan.skip)
 
     def _outcome(self, target: Target, image: Path, sample: Sample) -> Outcome:
         image.write_bytes(sample.data)
