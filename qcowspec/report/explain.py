@@ -48,7 +48,7 @@ def explain(image: Image, offset: int) -> Plain:
     inside = around(image, offset, cuts)
     cluster, why = _cluster(image, offset)
     if cluster is not None:
-        cuts |= _cuts(cluster)
+        cuts |= _cuts(cluster, offset)
     said = document.head(image) | {
         "schema": SCHEMA,
         "offset": offset,
@@ -67,9 +67,9 @@ def explain(image: Image, offset: int) -> Plain:
     return said
 
 
-def _cuts(cluster: Cluster) -> Cuts:
+def _cuts(cluster: Cluster, offset: int) -> Cuts:
     """What a bound left out of the search for references."""
-    places, total = len(_mapping(cluster)), cluster.searched + cluster.left
+    places, total = len(_mapping(cluster, offset)), cluster.searched + cluster.left
     left = {
         "l2-tables": (cluster.left, f"{total:,} L2 tables were not searched for references"),
         "snapshots-l1": (
@@ -148,14 +148,15 @@ def _about_cluster(cluster: Cluster, offset: int) -> Plain:
     }
 
 
-def _mapping(cluster: Cluster) -> list[Reference]:
-    return [each for each in cluster.references if each.guest is not None]
+def _mapping(cluster: Cluster, offset: int) -> list[Reference]:
+    """The references that map the byte; an unaligned one may have other bytes of its cluster."""
+    return [each for each in cluster.references if each.guest is not None and each.has(offset)]
 
 
 def _guest(image: Image, cluster: Cluster, offset: int) -> list[Plain]:
     """Where the guest sees a byte, by the map of each state that has its cluster."""
     found = []
-    for one in _mapping(cluster)[:SEEN]:
+    for one in _mapping(cluster, offset)[:SEEN]:
         try:
             said = _seen(image, one, offset)
         except QcowError as error:

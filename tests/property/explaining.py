@@ -17,6 +17,7 @@ from qcowspec.check.tiles import Kind as Tile
 from qcowspec.check.usage import Usage
 from qcowspec.errors import QcowError
 from qcowspec.image import Image
+from qcowspec.mapping import walk_of
 from qcowspec.report import document, tree
 from qcowspec.report.explain import explain
 from qcowspec.report.explain_guest import explain_guest
@@ -98,6 +99,7 @@ class Others:
         self.tiles = list(usage)
         self.not_followed = bool(usage.not_followed)
         self._starts = [tile.offset for tile in self.tiles]
+        self._snapshots = {f"snapshots[{i}]": each for i, each in enumerate(image.snapshots)}
         self.owners: OwnerMap | None = None
         with suppress(QcowError, ValueError):
             self.owners = owners(image)
@@ -117,7 +119,7 @@ class Others:
         """What `explain` says otherwise of a byte of the file; None where all agree."""
         said = explain(self.image, offset)
         assert list(host_lines(said))
-        parts = self._dump, self._check, self._usage
+        parts = self._dump, self._check, self._usage, self._map
         return next(filter(None, (part(said, offset) for part in parts)), None)
 
     def _dump(self, said: Plain, offset: int) -> str | None:
@@ -173,10 +175,23 @@ class Others:
         elif kind in DATA:
             agrees = bool(has & DATA[kind])
         elif kind in UNOWNED:
-            agrees = not holders and said["is"].startswith(UNOWNED[kind])
+            # Of what the check does not count, or counts without this byte, usage says the same.
+            known = bool(paths or holders) or said["is"].startswith(UNOWNED[kind])
+            agrees = not has and known
         else:  # a cavity of something's cluster
             agrees = bool(holders)
         return None if agrees else f"usage has {kind.word}, explain {said['is']} of {paths}, {has}"
+
+    def _map(self, said: Plain, offset: int) -> str | None:
+        for seen in said["guest"]:
+            snapshot = self._snapshots.get(seen["state"])
+            if seen["kind"] != "data":
+                continue
+            walk = walk_of(self.image.metadata, self.image.source, snapshot=snapshot)
+            run = walk.run_at(seen["offset"], seen["offset"] + 1)
+            if run.host_offset != offset:
+                return f"the map has guest {seen['offset']:#x} at {run.host_offset:#x}"
+        return None
 
 
 def _row_at(

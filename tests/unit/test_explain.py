@@ -152,6 +152,23 @@ def test_where_the_guest_sees_a_byte_is_where_the_map_has_it(path: Path) -> None
             assert (None, guest) in [(each["state"], each["offset"]) for each in seen]
 
 
+def test_a_byte_before_an_unaligned_cluster_is_not_the_guest_s() -> None:
+    """The check counts both clusters that the entry reaches into."""
+    data = bytearray(SHOWCASE.read_bytes())
+    with lay_open(SHOWCASE) as image:
+        run_ = next(each for each in image.runs() if each.kind is Kind.DATA)
+        entry = offset_of(image, f"l2_tables[0][{run_.offset // image.geometry.cluster_size}]")
+    moved = (run_.host_offset or 0) + 512
+    data[entry : entry + 8] = (1 << 63 | moved).to_bytes(8, "big")
+    with lay_open(bytes(data)) as image:
+        before, inside = explain(image, moved - 1), explain(image, moved)
+
+    owners = [owner for owner in before["cluster"]["owners"] if owner["guest"] == run_.offset]
+    assert [owner["has_byte"] for owner in owners if owner["state"] is None] == [False]
+    assert not any(seen["state"] is None for seen in before["guest"])
+    assert (None, run_.offset) in [(seen["state"], seen["offset"]) for seen in inside["guest"]]
+
+
 def test_a_guest_byte_is_followed_through_the_chain() -> None:
     said = json.loads(
         run(
