@@ -18,6 +18,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.guest import Disk
 from qcowspec.guest.status import Flag, Status, block_status
+from qcowspec.mapping import Kind
 from qcowspec.raw import RawImage
 from qcowspec.spec.units import BITS_PER_BYTE, align_up
 from qcowspec.transfer.new_image import NewImage
@@ -39,12 +40,15 @@ class Sizes:
     Attributes:
         required: With the data that the disk has; all tables are counted as if it were full.
         fully_allocated: When every cluster has been written.
+        compressed: An estimate of `required` for compressed clusters, by the tables: those that are
+            compressed now count by their payloads, others whole. None if it was not asked for.
         bitmaps: More, if the persistent bitmaps are copied too; None where there can be none.
     """
 
     required: int
     fully_allocated: int
     bitmaps: int | None = None
+    compressed: int | None = None
 
 
 def empty_sizes(size: int, wanted: NewImage | None) -> Sizes:
@@ -59,13 +63,16 @@ def empty_sizes(size: int, wanted: NewImage | None) -> Sizes:
     return _sizes(size, 0, wanted)
 
 
-def image_sizes(image: Image | RawImage, disk: Disk, wanted: NewImage | None) -> Sizes:
+def image_sizes(
+    image: Image | RawImage, disk: Disk, wanted: NewImage | None, *, compress: bool = False
+) -> Sizes:
     """A new image of an image's disk.
 
     Args:
         image: The image. Its bitmaps count, and not its backing files'.
         disk: Its disk, or a snapshot's, with all files open.
         wanted: What the new image is like; None for a raw file.
+        compress: Estimate the size of compressed clusters too.
     """
     if wanted is None:
         return _raw(disk.size)
@@ -74,6 +81,9 @@ def image_sizes(image: Image | RawImage, disk: Disk, wanted: NewImage | None) ->
     if not wanted.has_backing_file:
         data = _clusters(block_status(disk, compressed=False), cluster) * cluster
     found = _sizes(disk.size, data, wanted)
+    if compress:
+        saved = min(_saved(disk), data)
+        found = replace(found, compressed=found.required - saved)
     if isinstance(image, RawImage) or image.geometry.version < THREE or wanted.version < THREE:
         return found
     return replace(found, bitmaps=_bitmaps(image.bitmaps, wanted))
@@ -90,6 +100,15 @@ def _sizes(size: int, data: int, image: NewImage) -> Sizes:
     if image.preallocation in ("falloc", "full"):
         data = size
     return Sizes(metadata + data, metadata + size)
+
+
+def _saved(disk: Disk) -> int:
+    """Bytes by which the payloads of a disk are smaller than what is in them."""
+    saved = 0
+    for _, extents in disk.extents(0, disk.size):
+        packed = extents.kinds == Kind.COMPRESSED
+        saved += int(extents.lengths[packed].sum()) - int(extents.payloads[packed].sum())
+    return max(0, saved)
 
 
 def _bitmaps(bitmaps: Iterable[Qcow2.BitmapDirectoryEntry], image: NewImage) -> int:

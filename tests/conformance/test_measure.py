@@ -102,3 +102,12 @@ def test_the_text_is_qemus(folder: Path) -> None:
     words = ["measure", "-O", "qcow2", "v3-bitmaps.qcow2"]
 
     assert answer(folder, "qemu-img", *words) == (0, run(*words).stdout)
+
+
+def test_the_estimate_of_compressed_clusters_counts_payloads(folder: Path) -> None:
+    """What is compressed already is about as large again; what is not counts whole."""
+    for name, is_smaller in (("v3-zlib.qcow2", True), ("v3-empty.qcow2", False)):
+        found = json.loads(run("measure", "--json", "-O", "qcow2", "-c", name).stdout)
+        assert found["compressed"] <= found["required"]
+        assert (found["compressed"] < found["required"]) == is_smaller
+    assert run("measure", "-c", name).returncode == 1
