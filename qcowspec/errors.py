@@ -11,8 +11,10 @@ no) and *unreadable* (the bytes cannot be had at all).
 
 from __future__ import annotations
 
+import errno
 import re
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 Value = int | bytes | str | bool | None
 
@@ -90,10 +92,56 @@ class Refused(QcowError):
     kind = "refused"
 
 
-class Unreadable(QcowError):
-    """The bytes of the image cannot be had: no such file, no permission, a device error."""
+class Unreadable(QcowError, OSError):
+    """The bytes of the image cannot be had: no such file, no permission, a device error.
+
+    Attributes:
+        errno: The system's number, where the system says why; EIO where something else does.
+        strerror: The message.
+        filename: The image, as the user named it.
+    """
 
     kind = "unreadable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        errno: int | None = None,
+        rule: str | None = None,
+        stage: str | None = None,
+        offset: int | None = None,
+        field: str | None = None,
+        value: Value = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(
+            message, rule=rule, stage=stage, offset=offset, field=field, value=value, path=path
+        )
+        self._errno = errno
+
+    @property
+    def errno(self) -> int:  # type: ignore[override] # nobody sets it
+        """See the class."""
+        if self._errno is None:
+            cause = self.__cause__
+            found = cause.errno if isinstance(cause, OSError) else None
+            return found or errno.EIO
+        return self._errno
+
+    @property
+    def strerror(self) -> str:  # type: ignore[override] # nobody sets it
+        """See the class."""
+        return self.message
+
+    @property
+    def filename(self) -> str | None:
+        """See the class."""
+        return self.path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes, which get no cause."""
+        return type(self), (self.message,), {**self.__dict__, "_errno": self.errno}
 
 
 class Changed(Unreadable):
@@ -104,6 +152,26 @@ def reason_of(error: OSError | ValueError) -> str:
     """The system's own words for what failed, as they stand inside a sentence: in lower case."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return text[:1].lower() + text[1:]
+
+
+def offered(word: str, known: Iterable[str]) -> str:
+    """A sentence that offers what a word that is not known is nearest to; empty if it is near none.
+
+    Args:
+        word: What the user typed.
+        known: What may stand in its place; `COMPARED` of them are looked at.
+    """
+    from difflib import get_close_matches
+    from itertools import islice
+
+    names = [name[:LONGEST_WORD] for name in islice(known, COMPARED)]
+    near = get_close_matches(word[:LONGEST_WORD], names, 1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+COMPARED = 1000
+LONGEST_WORD = 100
+"""Bounds of what is compared: names may come from an image."""
 
 
 BY_KIND: dict[str, type[QcowError]] = {

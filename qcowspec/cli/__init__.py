@@ -91,6 +91,8 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"qcowspec.cli.{name}").command
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see qcowspec.__main__
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self.failed = getattr(command, "failed", USAGE)
         return command
 

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 Examples:
   qcowspec dump --json --tables disk.qcow2 > disk.json
   qcowspec build disk.json --data-from disk.qcow2 -o again.qcow2
-  jq '(.structures[0].fields[] | select(.name == "size")).value = 1' disk.json |
+  jq '(.structures[0].fields[] | select(.name == "size")).value=1' disk.json |
       qcowspec build - --data-from disk.qcow2 -o smaller.qcow2
-  echo '{size: 1G, writes: [{at: 0, text: hello}]}' | qcowspec build - -o small.qcow2
+  echo '{size: 1G, writes: [{at: 0, text: hello}]}' |
+      qcowspec build - -o small.qcow2
   echo '{header: {cluster_bits: 22}}' | qcowspec build - -o wrong.qcow2
-  echo '{base: v3, patch: [{field: header.cluster_bits, value: 22}]}' | qcowspec build - -o w.qcow2
+  echo '{base: v3, patch: [{field: header.cluster_bits, value: 22}]}' |
+      qcowspec build - -o w.qcow2
 
 SPEC is what `qcowspec dump --tables` prints as JSON or YAML, or a short description, or an image
 and a patch; docs/build.md lists all keys. In a dump, `value` and `fields` take precedence if they
@@ -135,5 +137,7 @@ def _write(path: str, target: places.Target, length: int, chunks: Iterable[Chunk
 
     try:
         return write_chunks(target, length, chunks)
+    except QcowError:  # of what is read
+        raise
     except OSError as error:
         unwritable(path, error)

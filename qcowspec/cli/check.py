@@ -37,9 +37,9 @@ DAMAGED = 2
     epilog=f"""\b
 Examples:
   qcowspec check disk.qcow2
-  qcowspec check --explain disk.qcow2            who owns the clusters at fault
-  qcowspec check --output json disk.qcow2        qemu-img's keys, and the findings
-  qcowspec check --deep --strict upload.qcow2    inflate all; fail on any finding
+  qcowspec check --explain disk.qcow2          who owns the clusters at fault
+  qcowspec check --output json disk.qcow2      qemu-img's keys, and findings
+  qcowspec check --deep --strict upload.qcow2  inflate all; fail if any found
 
 The figures are those of `qemu-img check` of QEMU {NEWEST}. {LIKE}
 What qemu-img does not look at is reported separately: overlaps

@@ -49,7 +49,7 @@ Examples:
   qcowspec convert --partition 1 disk.qcow2 boot.raw
   qcowspec convert --start-offset 1M --max-length 64M disk.qcow2 piece.raw
   qcowspec convert --vm-state suspended disk.qcow2 suspended.vmstate
-  qcowspec convert --backing base.qcow2=/moved/base.qcow2 overlay.qcow2 disk.raw
+  qcowspec convert --backing base.qcow2=/moved/base.qcow2 overlay.qcow2 a.raw
   qcowspec convert -O qcow2 -c --allow same-dir overlay.qcow2 flat.qcow2
   qcowspec convert -O qcow2 --canonical upload.qcow2 clean.qcow2
   qcowspec convert --salvage broken.qcow2 what-is-left.raw

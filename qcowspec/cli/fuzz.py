@@ -42,8 +42,8 @@ Examples:
   qcowspec fuzz --target './reader {} {out}' -o campaign disk.qcow2
   qcowspec fuzz --target './reader {}' --reads stdout --skip 'v3*' -o campaign
   qcowspec fuzz --preset dissect -n 50000 -j 4 -o campaign
-  qcowspec fuzz --target python:mypackage.qcow:check --profile untrusted -o campaign
-  qcowspec fuzz --preset qemu-img -n 20000 -o campaign    continues the campaign
+  qcowspec fuzz --target python:mypackage.qcow:check -p untrusted -o campaign
+  qcowspec fuzz --preset qemu-img -n 20000 -o campaign  continues the campaign
   sh campaign/crash-…/reproduce.sh
   qcowspec fuzz --preset dissect --again image.qcow2
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qcowspec.errors import offered
+
 if TYPE_CHECKING:
     from qcowspec.reader.opening import SnapshotKey
 
@@ -46,11 +48,7 @@ def instead_of(word: str, commands: Iterable[str]) -> str:
     """What to do in place of a command that does not exist."""
     if word in COMMANDS:
         return f"there is no command {word!r}: {COMMANDS[word]}"
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, commands, 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"there is no command {word!r}.{hint}"
+    return f"there is no command {word!r}.{offered(word, commands)}"
 
 
 Callback = Callable[[click.Context, click.Parameter, Any], Any]

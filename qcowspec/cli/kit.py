@@ -43,7 +43,8 @@ def command() -> None:
     epilog="""\b
 Examples:
   qcowspec kit make kit
-  jq '.cases[] | select(.rule == "header/cluster-bits") | .image' kit/manifest.json
+  jq '.cases[] | select(.rule == "header/cluster-bits").image' \\
+      kit/manifest.json
 
 Exit status: 0; 2 the folder cannot be written, or bad usage.
 """,
@@ -74,10 +75,11 @@ def make(folder: str) -> None:
 Examples:
   qcowspec kit run --target 'qemu-img info -f {format} {}'
   qcowspec kit run --target './reader {} {out}' kit
-  qcowspec kit run --target 'python reader.py {} {out}' --skip '*/v1-*' --skip 'rules/bitmaps/*' kit
-  qcowspec kit run --reads stdout --target './reader {}' --only 'reading/*' kit
+  qcowspec kit run --target 'python reader.py {} {out}' --skip '*/v1-*' kit
+  qcowspec kit run --reads stdout --target './mine {}' --only 'reading/*' kit
   qcowspec kit run --preset dissect --json -j 2 kit > score.json
-  qcowspec kit run --names all --target 'qcowspec validate --json -f {format} {}' kit
+  qcowspec kit run --names all kit \\
+      --target 'qcowspec validate --json -f {format} {}'
   qcowspec kit run --profile qemu@7.2 --target './reader {}' kit
 
 {} stands for the image's path, {format} for its format, {out} for the raw file that a reader has to

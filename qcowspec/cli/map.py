@@ -36,7 +36,7 @@ Examples:
   qcowspec map --output json --since monday disk.qcow2
   qcowspec map --output json --since monday --snapshot tuesday disk.qcow2
   qcowspec map --bitmap daily disk.qcow2
-  qcowspec map --json --bitmap daily --allocation --allow same-dir overlay.qcow2
+  qcowspec map --bitmap daily --allocation --allow same-dir overlay.qcow2
   qcowspec map --salvage broken.qcow2
 
 {PERMISSIONS}

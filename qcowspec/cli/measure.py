@@ -26,7 +26,7 @@ FORMATS = ("raw", "qcow2")
     epilog=f"""\b
 Examples:
   qcowspec measure -O qcow2 disk.qcow2
-  qcowspec measure -O qcow2 -o cluster_size=2M --json --allow same-dir overlay.qcow2
+  qcowspec measure -O qcow2 -o cluster_size=2M --allow same-dir overlay.qcow2
   qcowspec measure -O qcow2 --size 100G
 
 {PERMISSIONS}

@@ -13,7 +13,7 @@ from qcowspec.cli.options import folders, seed_option
 from qcowspec.cli.options import rules as offer_rules
 from qcowspec.cli.output import fail, unwritable, write
 from qcowspec.cli.reading import read_whole
-from qcowspec.errors import NotQcow
+from qcowspec.errors import NotQcow, QcowError, offered
 from qcowspec.fuzzing import batches
 from qcowspec.fuzzing.drafts import LARGEST
 from qcowspec.fuzzing.mutations import MOST, MUTATIONS
@@ -30,9 +30,10 @@ from qcowspec.spec.rules import BY_ID
 Examples:
   qcowspec mutate disk.qcow2 -n 1000 -o mutants
   qcowspec mutate disk.qcow2 -n 1 -o broken --rule header/cluster-bits
-  qcowspec mutate *.qcow2 -n 100 -o bitmaps --rule bitmaps/type --rule bitmaps/flags
-  qcowspec mutate disk.qcow2 -n 50 -o tables --mutation entry-past-end --seed 7
-  jq -r '.mutants[] | select(.verdict.qemu == "accepts").file' mutants/manifest.json
+  qcowspec mutate *.qcow2 -n 100 -o bitmaps --rule bitmaps/type
+  qcowspec mutate disk.qcow2 -n 50 -o out --mutation entry-past-end --seed 7
+  jq -r '.mutants[] | select(.verdict.qemu == "accepts").file' \\
+      mutants/manifest.json
 
 manifest.json lists the mutants under "mutants", and says of each: file, seed (the image), format,
 mutations (names, or ids of the test vectors whose patches were applied), changes (field, offset,
@@ -101,6 +102,8 @@ def command(
         manifest = batches.write(batch, Path(output))
     except Unfit as error:
         fail(error, NOTHING_FITS)
+    except QcowError:
+        raise
     except OSError as error:
         unwritable(output, error)
     rejected = Counter(row["verdict"]["qemu"] for row in manifest["mutants"])["rejects"]
@@ -118,10 +121,13 @@ def _check(rules: tuple[str, ...], names: tuple[str, ...]) -> None:
         raise click.UsageError("--rule and --mutation exclude each other")
     for rule in rules:
         if rule not in BY_ID:
-            raise click.UsageError(f"no rule has the ID {rule!r}; `qcowspec rules` lists them")
+            near = offered(rule, BY_ID)
+            says = f"no rule has the ID {rule!r}; `qcowspec rules` lists them.{near}"
+            raise click.UsageError(says)
     for name in names:
         if name not in MUTATIONS:
-            raise click.UsageError(f"there is no mutation {name!r}; --list lists them")
+            near = offered(name, MUTATIONS)
+            raise click.UsageError(f"there is no mutation {name!r}; --list lists them.{near}")
 
 
 def _opened(image: Target) -> tuple[str, Places]:

@@ -18,9 +18,9 @@ from qcowspec.sources import Target
     epilog="""\b
 Examples:
   qcowspec report disk.qcow2 -o page.html
-  qcowspec report --deep upload.qcow2 -o page.html   also read bytes that no reader looks at
-  qcowspec report --svg disk.qcow2 -o disk.svg       a picture of the file alone
-  qcowspec report disk.qcow2 -o - | mail …           to standard output
+  qcowspec report --deep upload.qcow2 -o page.html  read the cavities too
+  qcowspec report --svg disk.qcow2 -o disk.svg      a picture of the file
+  qcowspec report disk.qcow2 -o - | mail …          to standard output
 
 The page is one HTML file, which opens offline and makes no request: verdicts, findings, pictures of
 the image file and of the guest's disk, structures with their bytes, and plots. Any image whose

@@ -11,6 +11,7 @@ from qcow_parsers.versions import MEASURED
 
 from qcowspec.cli.options import color_option, json_option, rules
 from qcowspec.cli.output import write
+from qcowspec.errors import offered
 from qcowspec.fuzzing import vectors
 from qcowspec.report import catalogue, matrix
 from qcowspec.report.style import Style
@@ -79,6 +80,9 @@ def _chosen(ids: tuple[str, ...]) -> list[Rule]:
     for wanted in ids or ("*",):
         found = [rule for rule in RULES if fnmatchcase(rule.id, wanted)]
         if not found:
-            raise click.UsageError(f"no rule has the ID {wanted!r}; `qcowspec rules` lists them")
+            near = offered(wanted, [rule.id for rule in RULES])
+            raise click.UsageError(
+                f"no rule has the ID {wanted!r}; `qcowspec rules` lists them.{near}"
+            )
         chosen += found
     return chosen

@@ -26,10 +26,10 @@ NOT_FOLLOWED = 3
     epilog="""\b
 Examples:
   qcowspec usage disk.qcow2
-  qcowspec usage --deep disk.qcow2             read the cavities; inflate compressed clusters
-  qcowspec usage --ranges upload.qcow2         where are bytes that no reader looks at?
-  qcowspec usage --strict upload.qcow2         fail if any of them is not zero
-  qcowspec usage --json disk.qcow2             every tile, in the order of the file
+  qcowspec usage --deep disk.qcow2      read cavities; inflate clusters
+  qcowspec usage --ranges upload.qcow2  where are bytes that nobody reads?
+  qcowspec usage --strict upload.qcow2  fail if any of them is not zero
+  qcowspec usage --json disk.qcow2      every tile, in the order of the file
 
 Every byte of the image file is counted once. Cavities are what no reader looks at: padding, room
 after compressed payloads, clusters that are set aside, leaked or free. No second file and no

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -46,7 +48,7 @@ Examples:
   qcowspec validate --profile untrusted upload.img
   qcowspec validate --recursive --jobs 4 --json images/ > verdicts.jsonl
   qcowspec validate -p untrusted --hidden reject upload.img
-  curl -s https://example.com/disk.qcow2 | qcowspec validate --profile untrusted -
+  curl -s https://example.com/disk.qcow2 | qcowspec validate -p untrusted -
 
 Profiles: qemu is what QEMU {MEASURED[-1]} opens, qemu@VERSION what that version opens: {
         ", ".join(MEASURED)
@@ -105,18 +107,28 @@ def command(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     judge = partial(_judge, profile=profile, format_=format_, allow=allow, hidden=hidden)
-    status = 0
-    for result in _results(judge, list(_files(images, recursive=recursive)), jobs):
+    files = list(_files(images, recursive=recursive))
+    counts: Counter[str] = Counter()
+    for result in _results(judge, files, jobs):
         if isinstance(result, QcowError):
-            say(result)
-            status = UNREADABLE
+            counts["unreadable"] += 1
+            say(f"{result}{_hint(result)}")
+            if as_json:
+                write([f"{verdicts.unreadable_as_json(result, profile)}\n"])
             continue
-        if not result.accepted:
-            status = max(status, REJECTED)
+        counts[result.verdict] += 1
         if not (quiet and result.accepted):
             line = verdicts.as_json(result) if as_json else verdicts.as_text(result, style)
             write([f"{line}\n"])
-    sys.exit(status)
+    if len(files) > 1 and not (as_json or quiet):
+        say(verdicts.summary_of(counts))
+    sys.exit(UNREADABLE if counts["unreadable"] else REJECTED if counts["reject"] else 0)
+
+
+def _hint(error: QcowError) -> str:
+    """What to type instead."""
+    is_folder = isinstance(error, Unreadable) and error.errno == errno.EISDIR
+    return "; -r judges every file below it" if is_folder else ""
 
 
 def _files(images: Iterable[Target], *, recursive: bool) -> Iterator[Target | QcowError]:

@@ -60,6 +60,8 @@ def _standard_input() -> bytes:
         return typed
     try:
         data = read_small(stdin.buffer, "standard input", c.POLICY_MAX_SECRET_SIZE)
+    except Unreadable:
+        raise
     except OSError as error:
         raise Unreadable("standard input cannot be read; no passphrase comes in") from error
     return data.removesuffix(b"\n")

@@ -15,14 +15,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from qcow_parsers import constants as c
 
-from qcowspec.errors import Invalid, QcowError
+from qcowspec.errors import COMPARED, LONGEST_WORD, Invalid, QcowError, offered
+from qcowspec.errors import name_of as shown
 from qcowspec.mapping.spans import Flags, Offsets, Rows, Spans, join_batches
 from qcowspec.sources.batches import read_tables, read_words
 from qcowspec.sources.source import Source
@@ -78,8 +79,11 @@ def bitmap_of(image: Metadata, name: str | bytes, path: str) -> Qcow2.BitmapDire
     for entry in image.bitmaps:
         if name_of(entry) == wanted:
             return entry
+    word = os.fsdecode(wanted)
+    entries = islice(image.bitmaps, COMPARED)
+    near = offered(word, (shown(name_of(each), LONGEST_WORD)[1:-1] for each in entries))
     stale = f"; {STALE}" if is_stale(image) else ""
-    raise Invalid(f"has no bitmap {os.fsdecode(wanted)!r}{stale}", path=path)
+    raise Invalid(f"has no bitmap {word!r}{stale}{near and f'.{near}'}", path=path)
 
 
 def name_of(entry: Qcow2.BitmapDirectoryEntry) -> bytes:

@@ -7,14 +7,16 @@ QEMU refuses, with the error of the rule that QEMU reports first.
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import NamedTuple
 
 from qcow_parsers import constants as c
 
-from qcowspec.errors import Invalid, NotQcow, Unsupported
+from qcowspec.errors import COMPARED, LONGEST_WORD, Invalid, NotQcow, Unsupported, name_of, offered
 from qcowspec.reader.drivers import Elsewhere, drive, drive_async
 from qcowspec.reader.foreign import PROBED, SIGNATURES, claimant
 from qcowspec.reader.machine import Machine, thorough
+from qcowspec.reader.packed import packed
 from qcowspec.sources.source import AsyncSource, Source
 from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.profiles import refused_for_data
@@ -50,7 +52,9 @@ def laid_open(
     )
     drive(machine, source)
     if machine.image.format is None:
-        raise _not_qcow(source.name, source.length, machine, source.read_at(0, PROBED))
+        raise _not_qcow(
+            source.name, source.length, machine, source.read_at(0, PROBED), packed(source)
+        )
     return machine
 
 
@@ -60,7 +64,7 @@ async def laid_open_async(source: AsyncSource, format: str | None, elsewhere: El
     await drive_async(machine, source, elsewhere)
     if machine.image.format is None:
         start = await source.read_at_async(0, PROBED)
-        raise _not_qcow(source.name, source.length, machine, start)
+        raise _not_qcow(source.name, source.length, machine, start, "")
     return machine
 
 
@@ -119,7 +123,7 @@ def _refuse(finding: Finding | None, name: str) -> None:
         raise error
 
 
-def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow:
+def _not_qcow(name: str, length: int, machine: Machine, start: bytes, hint: str) -> NotQcow:
     """The error for a file that no QCOW driver claims."""
     found = machine.image.probe
     if length == 0:
@@ -130,6 +134,8 @@ def _not_qcow(name: str, length: int, machine: Machine, start: bytes) -> NotQcow
             f"has QCOW's magic and version {found.version}, which no version of the format has",
             path=name,
         )
+    if hint:
+        return NotQcow(f"is no QCOW image: {hint}", path=name)
     driver = claimant(start, None)
     other = "" if driver is None else f", but QEMU reads it as {driver}"
     return NotQcow(
@@ -164,7 +170,14 @@ def snapshot_index(image: Metadata, wanted: str | SnapshotKey, name: str) -> int
             if tag is None or found.name == os.fsencode(tag):
                 return index
     says = repr(wanted) if isinstance(wanted, str) else f"with {' and '.join(_parts(wanted))}"
-    raise Invalid(f"has no snapshot {says}", path=name)
+    near = _near(image, wanted) if isinstance(wanted, str) else ""
+    raise Invalid(f"has no snapshot {says}{near and f'.{near}'}", path=name)
+
+
+def _near(image: Metadata, wanted: str) -> str:
+    """Which snapshot may be meant."""
+    entries = islice(image.snapshots, COMPARED)
+    return offered(wanted, (name_of(each.name, LONGEST_WORD)[1:-1] for each in entries))
 
 
 def _parts(key: SnapshotKey) -> list[str]:

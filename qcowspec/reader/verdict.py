@@ -15,6 +15,7 @@ from qcowspec.reader.drivers import drive
 from qcowspec.reader.looked import Looked, looked
 from qcowspec.reader.machine import ALL_ENTRIES, Machine, thorough
 from qcowspec.reader.needs import Need
+from qcowspec.reader.packed import packed
 from qcowspec.sources import Target, open_source
 from qcowspec.sources.gate import Gate, gate_of
 from qcowspec.sources.source import Borrowed, Readable, Source
@@ -38,6 +39,7 @@ class Verdict:
         warnings: The other broken rules of the format's document and of QEMU.
         looked: How much of the image was looked at.
         profile: The profile, as the user named it.
+        hint: How to read what is in it, of a compressed file or an archive; else empty.
     """
 
     path: str
@@ -47,6 +49,7 @@ class Verdict:
     warnings: tuple[Finding, ...]
     looked: Looked
     profile: str
+    hint: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -86,7 +89,8 @@ def validate(
         )
         drive(machine, source)
         look_at_data_file(machine.judge, source.name, gate_of(allow))
-        return verdict_of(machine, source.name, profile)
+        verdict = verdict_of(machine, source.name, profile)
+        return verdict if verdict.format else replace(verdict, hint=packed(source))
     finally:
         if source is not target:
             source.close()

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qcow_parsers import constants as c
 
+from qcowspec.errors import COMPARED
 from qcowspec.image import Image
 from qcowspec.report import entries, tree
 from qcowspec.report.nodes import Node, Row
-from qcowspec.report.paths import UnknownPath, resolve
+from qcowspec.report.paths import UnknownPath, resolve, unknown
 from qcowspec.report.words import plural
 from qcowspec.sources.source import Source
 from qcowspec.spec import decoding
@@ -319,8 +320,11 @@ def offset_of(image: Image, path: str) -> int:
     """
     if match := TABLE.fullmatch(path):
         table, entry = _table(image, **match.groupdict()), match["entry"]
-        if table is None or (entry is not None and int(entry) >= table.count):
-            raise UnknownPath(f"the image has no {path!r}")
+        if table is None:
+            raise _unknown(image, path)
+        if entry is not None and int(entry) >= table.count:
+            has = plural(table.count, "entry")
+            raise UnknownPath(f"the image has no {path!r}; that table has {has}")
         return table.offset if entry is None else table.at(int(entry))
     name = path.partition(".")[0]
     if name == tree.BACKING_FILE_NAME and image.metadata.backing is not None:
@@ -333,9 +337,13 @@ def offset_of(image: Image, path: str) -> int:
         return resolve(nodes, path).offset
     except UnknownPath as error:
         if str(error).startswith("the image"):
-            says = f"the image has no {path!r}; `qcowspec dump` shows the paths that it has"
-            raise UnknownPath(says) from None
+            raise _unknown(image, path) from None
         raise
+
+
+def _unknown(image: Image, path: str) -> UnknownPath:
+    names = [part.name for part in islice(_parts(image), COMPARED)]
+    return UnknownPath(unknown(path, [*names, "l1_table", "l2_tables[…]", "refcount_table"]))
 
 
 TABLE = re.compile(

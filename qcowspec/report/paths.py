@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from qcowspec.errors import offered
 from qcowspec.report.nodes import Node, Row
+from qcowspec.report.words import plural
 
 
 class UnknownPath(LookupError):
@@ -44,7 +46,24 @@ def resolve(nodes: Iterable[Node], path: str) -> Node | Row:
             return found
     if lost is not None:
         raise lost
-    raise UnknownPath(f"the image has no {path!r}; it has {', '.join(_shortened(known))}")
+    raise UnknownPath(unknown(path, known))
+
+
+def unknown(path: str, known: list[str]) -> str:
+    """The sentence about a path that an image lacks: what is near it, or else what there is."""
+    says = f"the image has no {path!r}"
+    if numbered := re.match(NUMBERED, path):
+        stem = re.escape(numbered[1]) + ENTRY
+        alike = [name for name in known if re.fullmatch(stem, name)]
+        if len(alike) > 1 and numbered[0] not in alike:
+            return f"{says}; it has {len(alike):,} such, {alike[0]} to {alike[-1]}"
+        if alike and numbered[0] not in alike:
+            return f"{says}; it has {alike[0]} only"
+    first = {re.sub(ENTRY, "[…]", name): name for name in reversed(known)}
+    stems = list(reversed(first))
+    if near := offered(path, first.values()):
+        return f"{says}.{near}"
+    return f"{says}; it has {', '.join(_shortened(stems))}" if stems else says
 
 
 def _within(node: Node, rest: str) -> Node | Row | None:
@@ -55,9 +74,17 @@ def _within(node: Node, rest: str) -> Node | Row | None:
         except UnknownPath as error:
             raise UnknownPath(str(error).replace("the image", node.name, 1)) from None
     if node.rows and (entry := re.fullmatch(ENTRY, rest)):
-        index = int(entry[1])
-        return next((r for r in node.rows() if r.index <= index < r.index + r.count), None)
+        index, count = int(entry[1]), 0
+        for row in node.rows():
+            count = row.index + row.count
+            if row.index <= index < count:
+                return row
+        raise UnknownPath(f"{node.name} has no entry {index}; it has {plural(count, 'entry')}")
     return None
+
+
+NUMBERED = r"(.*?)\[[0-9]{1,20}\]"
+"""A path up to its first index, and what stands before that."""
 
 
 ENTRY = r"\[([0-9]{1,20})\]"

@@ -89,15 +89,19 @@ def value_words(node: Node) -> str:
         return words.hexadecimal(node.value, VALUE_BYTES)
     if node.value is None:
         return ""
-    in_hexadecimal = any(node.name.endswith(word) for word in HEXADECIMAL)
-    return f"{node.value:#x}" if in_hexadecimal else str(int(node.value))
+    return _number(node, node.value)
 
 
 def bare(node: Node) -> str:
-    """A value alone, for scripts: numbers in decimal, bytes as text."""
+    """A value alone, for scripts: numbers in the base of the dump's column, bytes as text."""
     if isinstance(node.value, bytes):
         return words.quoted(node.value)
-    return str(int(node.value or 0))
+    return _number(node, node.value or 0)
+
+
+def _number(node: Node, value: int) -> str:
+    in_hexadecimal = any(node.name.endswith(word) for word in HEXADECIMAL)
+    return f"{value:#x}" if in_hexadecimal else str(int(value))
 
 
 HEXADECIMAL = ("offset", "magic", "features", "flags")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from errno import errorcode
 from typing import Any
 
+from qcowspec.errors import QcowError, Unreadable
 from qcowspec.reader.looked import summary, truncated, unseen
 from qcowspec.reader.verdict import Verdict
 from qcowspec.report.document import finding, plain
@@ -38,8 +40,41 @@ def as_json(verdict: Verdict) -> str:
         "errors": [finding(found) for found in verdict.errors],
         "warnings": [finding(found) for found in verdict.warnings],
         **verdict.looked.as_json(),
+        "error": None,
     }
     return json.dumps(said)
+
+
+def unreadable_as_json(error: QcowError, profile: str) -> str:
+    """The line of a file that cannot be read, which has no verdict; its keys are those of one."""
+    import json
+
+    said: dict[str, Any] = {
+        "path": plain(os.fsencode(error.path or "")),
+        "format": None,
+        "verdict": None,
+        **basis(profile),
+        "errors": [],
+        "warnings": [],
+        "judged": 0,
+        "not_looked_at": ["anything"],
+        "truncated": None,
+        "error": {
+            "kind": error.kind,
+            "message": error.message,
+            "errno": errorcode.get(error.errno) if isinstance(error, Unreadable) else None,
+        },
+    }
+    return json.dumps(said)
+
+
+def summary_of(counts: Counter[str]) -> str:
+    """How many files were judged, and how."""
+    total = counts.total()
+    words = [f"{counts['accept']:,} accepted", f"{counts['reject']:,} rejected"]
+    if counts["unreadable"]:
+        words.append(f"{counts['unreadable']:,} not read")
+    return f"{plural(total, 'file')}: {', '.join(words)}"
 
 
 def basis(profile: str) -> dict[str, Any]:
@@ -57,6 +92,8 @@ def as_text(verdict: Verdict, style: Style = plain_style) -> str:
     if verdict.looked.reach:
         lines.append("  " + style(truncated(verdict.looked), "bad"))
     lines += [f"  {line}" for line in _few(verdict.errors)]
+    if verdict.hint:
+        lines.append(f"  {printable(verdict.hint[:1].upper() + verdict.hint[1:])}")
     lines += [f"  warning: {finding_words(found)}" for found in verdict.warnings[:WARNINGS_SHOWN]]
     if (more := len(verdict.warnings) - WARNINGS_SHOWN) > 0:
         lines.append(f"  … and {plural(more, 'warning')} more")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from qcowspec.errors import Unsupported
 from qcowspec.sources.gate import RAW, is_url
-from qcowspec.sources.names import STANDARD_INPUT, FileName, Url, named
+from qcowspec.sources.names import STANDARD_INPUT, FileName, Url, is_pipe, named
 from qcowspec.sources.source import Source
 
 Target = (
@@ -27,10 +27,11 @@ def open_source(target: Target, *, raw: bool = False) -> Source:
     Args:
         target: A text: the path of a file that exists; ``-`` for standard input; or else a URL
             (``https://…``, ``s3://…``, ``memory://…``, ``gzip::https://…``) or a source spec as
-            librbd has them, ``json:{…}``; see `qcowspec.sources.names.named`. A `pathlib.Path`,
-            which is a path whatever it looks like: use one for names that you did not choose. A
-            source spec as a mapping; the image's bytes themselves; or a binary file object, which
-            stays its owner's to close.
+            librbd has them, ``json:{…}``; see `qcowspec.sources.names.named`. A pipe of that
+            name is read to its end, as standard input is. A `pathlib.Path`, which is a path
+            whatever it looks like, and no pipe: use one for names that you did not choose. A source
+            spec as a mapping; the image's bytes themselves; or a binary file object, which stays
+            its owner's to close.
         raw: Whether a source spec may say that the file is raw, and has no structures.
 
     Raises:
@@ -46,7 +47,12 @@ def open_source(target: Target, *, raw: bool = False) -> Source:
 
         if isinstance(target, FileName) and target.format == RAW and not raw:
             raise Unsupported("is stated to be raw: it has no structures", path=target.text)
-        return LocalFile(os.fspath(target))
+        path = os.fspath(target)
+        if isinstance(target, FileName) and target.is_typed and is_pipe(path):
+            from qcowspec.sources.pipe import open_pipe
+
+            return open_pipe(path)
+        return LocalFile(path)
     if isinstance(target, Mapping):
         from qcowspec.sources.specs import open_spec
 

@@ -5,6 +5,7 @@ In: the text of a `Url`. Out: a `Source`. Refuses: protocols that are not known.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 from qcowspec.errors import Unreadable, Unsupported, shown
@@ -61,4 +62,5 @@ def open_url(name: str, open_inner: Callable[[str], Source]) -> Source:
 
 def _no_file(name: str) -> Unreadable:
     """The error for a name that is neither a URL nor a file; a mistyped URL may hold secrets."""
-    return Unreadable("cannot be opened: no such file or directory", path=shown(name))
+    says = "cannot be opened: no such file or directory"
+    return Unreadable(says, errno=errno.ENOENT, path=shown(name))

@@ -9,6 +9,7 @@ system that does not say that it can be used by several threads is read under a 
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
@@ -82,11 +83,14 @@ class FsspecFile(Source):
         except ImportError:
             failure = missing(self.name)
         except FileNotFoundError:
-            failure = Unreadable("cannot be opened: no such file", path=self.name)
+            says = "cannot be opened: no such file"
+            failure = Unreadable(says, errno=errno.ENOENT, path=self.name)
         except IsADirectoryError:
-            failure = Unreadable("is a directory, not an image", path=self.name)
+            says = "is a directory, not an image"
+            failure = Unreadable(says, errno=errno.EISDIR, path=self.name)
         except PermissionError:
-            failure = Unreadable("cannot be opened: it wants credentials", path=self.name)
+            says = "cannot be opened: it wants credentials"
+            failure = Unreadable(says, errno=errno.EACCES, path=self.name)
         except (Unreadable, Unsupported) as error:
             failure = error
         except Exception as error:  # a protocol may be any library's

@@ -9,6 +9,7 @@ Source: RFC 9110: 8.8 (validators), 13.1.5 (If-Range), 14 (ranges), 15.4 (redire
 
 from __future__ import annotations
 
+import errno
 import re
 import time
 from contextlib import closing, suppress
@@ -50,10 +51,7 @@ REFRESHED = (401, 403, 404, 410)
 CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 UNSATISFIED = re.compile(r"bytes \*/(\d{1,19})")
 
-NO_RANGES = (
-    "cannot be read in place: the server ignores Range, and would send the whole file;"
-    " download it first"
-)
+NO_RANGES = "cannot be read in place: the server ignores Range, and would send the whole file"
 OTHER_RANGE = "cannot be read: the server answers with another range than asked for"
 CHANGED = "has changed on the server while it was read; start again"
 
@@ -237,15 +235,15 @@ class HttpTransport:
         pieces: list[bytes] = []
         size, failure = 0, None
         try:
-            while piece := answer.response.read(PIECE):
+            while size <= most and (piece := answer.response.read(PIECE)):
                 pieces.append(piece)
                 size += len(piece)
-                if size > most:
-                    raise self._dropped(answer, NO_RANGES)
         except (OSError, HTTPException, ValueError) as error:
             failure = _passing(answer, error)
         if failure is not None:
             raise failure
+        if size > most:
+            raise self._dropped(answer, NO_RANGES)
         if stated.isdecimal() and int(stated) != size:
             answer.connection.close()
             raise Transient("what comes ends early")
@@ -343,9 +341,10 @@ class HttpTransport:
             return Transient(f"the server answers {shown}", after=wait)
         if status in (401, 403):
             does = "wants" if self._location.credentials is None else "refuses these"
-            return self._error(f"cannot be read: the server {does} credentials ({shown})")
+            says = f"cannot be read: the server {does} credentials ({shown})"
+            return self._error(says, errno.EACCES)
         if status in (404, 410):
-            return self._error(f"is not there: the server answers {shown}")
+            return self._error(f"is not there: the server answers {shown}", errno.ENOENT)
         if status == HTTPStatus.PRECONDITION_FAILED:
             return self._error(CHANGED)
         return self._error(f"cannot be read: the server answers {shown}")
@@ -395,5 +394,5 @@ class HttpTransport:
         answer.connection.close()
         return self._error(message)
 
-    def _error(self, message: str) -> QcowError:
-        return Unreadable(message, path=self.name)
+    def _error(self, message: str, number: int | None = None) -> QcowError:
+        return Unreadable(message, errno=number, path=self.name)

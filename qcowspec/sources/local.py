@@ -30,6 +30,8 @@ class LocalFile(Source):
         self.name = path
         try:
             self._fd = _opened(path) if follow else _walked(os.path.abspath(path))
+        except Unreadable:
+            raise
         except (OSError, ValueError) as error:
             raise Unreadable(f"cannot be opened: {reason_of(error)}", path=path) from error
         try:
@@ -252,9 +254,9 @@ def _length(fd: int, path: str) -> int:
 def _check_kind(mode: int, path: str) -> None:
     """Refuse what has no bytes by offset."""
     if stat.S_ISDIR(mode):
-        raise Unreadable("is a directory, not an image", path=path)
+        raise Unreadable("is a directory, not an image", errno=errno.EISDIR, path=path)
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        raise Unreadable("is neither a file nor a block device", path=path)
+        raise Unreadable("is neither a file nor a block device", errno=errno.EINVAL, path=path)
 
 
 def _version(fd: int) -> tuple[int, int]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from qcowspec.errors import SPEC, shown
@@ -28,10 +29,12 @@ class FileName:
     Attributes:
         text: The path.
         format: The format that the user states with it: ``qcow``, ``qcow2`` or ``raw``.
+        is_typed: Whether a person typed it: then a pipe is read too, to its end.
     """
 
     text: str
     format: str | None = None
+    is_typed: bool = field(default=False, compare=False)
 
     def __fspath__(self) -> str:
         return self.text
@@ -65,7 +68,7 @@ def named(name: str) -> str | FileName | Url | Mapping[str, Any]:
     if name == STANDARD_INPUT:
         return name
     if not (name.startswith(SPEC) or "::" in name or "://" in name) or exists(name):
-        return FileName(name)
+        return FileName(name, is_typed=True)
     if name.startswith(SPEC):
         from qcowspec.sources.specs import parsed
 
@@ -86,3 +89,11 @@ def exists(name: str) -> bool:
     except OSError as error:
         return error.errno != errno.ENAMETOOLONG  # which no file can have
     return True
+
+
+def is_pipe(path: str) -> bool:
+    """Whether a path leads to a named pipe, or one that the shell made."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):  # which opening it reports
+        return False

@@ -9,6 +9,7 @@ requests are sent by `HttpTransport`.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -102,9 +103,10 @@ class S3Transport(HttpTransport):
         if code in BUSY:
             return Transient(f"the store answers {code}")
         if status in (401, 403) or code in DENIED:
-            return self._error("cannot be read: the store refuses these credentials (403)")
+            says = "cannot be read: the store refuses these credentials (403)"
+            return self._error(says, errno.EACCES)
         if status == HTTPStatus.NOT_FOUND:
-            return self._error("is not there: the store has no such object")
+            return self._error("is not there: the store has no such object", errno.ENOENT)
         return super()._refusal(status, answer)
 
     def _is_elsewhere(self, region: str) -> bool:

@@ -24,6 +24,8 @@ def read_small_file(path: str, limit: int) -> bytes:
     try:
         with open(path, "rb") as file:
             return read_small(file, path, limit)
+    except Unreadable:
+        raise
     except OSError as error:
         raise Unreadable(f"cannot be read: {reason_of(error)}", path=path) from error
     except ValueError as error:

@@ -41,6 +41,8 @@ class Spooled(LocalFile):
         with tempfile.TemporaryFile() as file:
             try:
                 _copy(pieces, file, name)
+            except Unreadable:
+                raise
             except OSError as error:
                 reason = f"cannot be copied to a temporary file: {reason_of(error)}"
                 raise Unreadable(reason, path=name) from error

@@ -13,6 +13,8 @@ from functools import cache
 from qcow_parsers.catalogue import RULES, Before, Qemu, Rule
 from qcow_parsers.versions import CHANGES, MEASURED
 
+from qcowspec.errors import offered
+
 PROFILES = ("qemu", "librbd", "librbd-v1", "spec", "untrusted")
 """QEMU, librbd's reader today and in 2021, the format's document, a cloud operator."""
 
@@ -51,7 +53,8 @@ def check_profile(profile: str) -> tuple[str, Version]:
     """
     name, at, version = profile.partition("@")
     if name not in PROFILES:
-        raise ValueError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+        near = offered(name, PROFILES)
+        raise ValueError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}.{near}")
     if not at:
         return name, NEWEST
     if name != "qemu" or not re.fullmatch(r"[0-9]+(\.[0-9]+){0,3}", version):

@@ -74,6 +74,7 @@ def test_json_is_an_object_a_line(broken: Path) -> None:
             "guest data",
         ],
         "truncated": None,
+        "error": None,
     }
     assert bad["verdict"] == "reject"
     assert bad["errors"][0]["rule"] == "header/cluster-bits"
@@ -85,7 +86,40 @@ def test_an_unreadable_file_does_not_keep_the_others_from_their_verdict(tmp_path
 
     assert done.returncode == 2
     assert done.stdout.splitlines()[0].endswith(b"accept, qcow2")
-    assert done.stderr.count(b"\n") == 1
+    assert done.stderr.decode().splitlines() == [
+        f"qcowspec: {tmp_path / 'none'}: cannot be opened: no such file or directory",
+        "qcowspec: 2 files: 1 accepted, 0 rejected, 1 not read",
+    ]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_json_has_an_object_for_a_file_that_cannot_be_read(jobs: int, tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    done = run("validate", "--json", "-j", jobs, missing, tmp_path, GOOD, "json:{}")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 2
+    assert [row["path"] for row in rows] == [str(missing), str(tmp_path), str(GOOD), "source spec"]
+    assert [row["verdict"] for row in rows] == [None, None, "accept", None]
+    assert {tuple(row) for row in rows} == {tuple(rows[2])}
+    assert [row["error"] and (row["error"]["kind"], row["error"]["errno"]) for row in rows] == [
+        ("unreadable", "ENOENT"), ("unreadable", "EISDIR"), None, ("invalid", None),
+    ]  # fmt: skip
+    assert rows[0]["error"]["message"] == "cannot be opened: no such file or directory"
+    assert done.stderr.count(b"\n") == 3  # the reasons alone
+
+
+def test_many_files_end_with_a_line_that_counts_them(broken: Path) -> None:
+    files = [GOOD, broken, GOOD]
+
+    assert run("validate", *files).stderr == b"qcowspec: 3 files: 2 accepted, 1 rejected\n"
+    assert run("validate", "-q", *files).stderr == b""
+    assert run("validate", "--json", *files).stderr == b""
+    assert run("validate", broken).stderr == b""
+
+
+def test_a_directory_without_r_names_r(tmp_path: Path) -> None:
+    assert b"is a directory, not an image; -r judges every" in run("validate", tmp_path).stderr
 
 
 def test_a_raw_file_is_no_qcow_image() -> None:

@@ -210,7 +210,10 @@ def test_a_directory_that_cannot_be_searched_is_said(
 
     assert result.exit_code == 2
     assert result.stdout.splitlines()[0] == "a: accept, qcow2"
-    assert result.stderr == "qcowspec: ./closed: cannot be searched: permission denied\n"
+    assert result.stderr.splitlines() == [
+        "qcowspec: ./closed: cannot be searched: permission denied",
+        "qcowspec: 2 files: 1 accepted, 0 rejected, 1 not read",
+    ]
 
 
 def test_the_neighbour_of_a_file_that_is_called_like_a_url_is_beside_it(folder: Path) -> None:
