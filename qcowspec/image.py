@@ -269,6 +269,13 @@ class Image(LaidOpen):
         """
         self.source.check_unchanged()
 
+    def forget(self, disk: Disk) -> None:
+        """Close a disk that nobody reads any more, and free its memory; the image stays open."""
+        for key, (chain, found) in list(self._disks.items()):
+            if found is disk:
+                del self._disks[key]
+                chain.close()
+
     def close(self) -> None:
         """Close the files."""
         for chain, _ in self._disks.values():

@@ -35,6 +35,7 @@ COMMANDS = {
     "usage": "Account for every byte of the file, and find bytes that no reader looks at.",
     "report": "Write one page about an image, to look at and to share.",
     "convert": "Write what the guest sees to a raw file.",
+    "serve": "Serve the disk and its snapshots by NBD, read-only.",
     "measure": "Calculate how large a new image of a disk would be.",
     "compare": "Check whether two images hold the same disk.",
     "rules": "List the rules, or explain some.",

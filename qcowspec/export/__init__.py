@@ -1,4 +1,5 @@
 """The guest's disk as other tools want it.
 
-In: an image. Out: a file of an fsspec file system. Refuses: what opening and reading refuse.
+In: an image. Out: a file of an fsspec file system; exports of nbdkit. Refuses: what
+opening and reading refuse.
 """

@@ -27,6 +27,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from qcowspec import image as images
 from qcowspec.errors import QcowError, Unreadable, shown
+from qcowspec.export.snapshots import names_of
 from qcowspec.mapping import mapping_of
 from qcowspec.sources import FileName, Url
 from qcowspec.sources.filesystems import silence_secrets
@@ -191,20 +192,13 @@ class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec 
         yield self._file(DISK, self._chosen)
         yield {"name": SNAPSHOTS, "size": 0, "type": "directory"}
         taken: set[str] = set()
-        snapshots = list(self._image.snapshots)
-        ids = [found.id_str for found in snapshots]
-        names = [found.name for found in snapshots]
-        for index, (key, name) in enumerate(zip(ids, names, strict=True)):
-            # It is found by its id, or by its name; not at all if others come first by both.
-            if ids.index(key) == index:
-                wanted = key
-            elif name not in ids and names.index(name) == index:
-                wanted = name
-            else:
+        for found, key, name in names_of(self._image.snapshots):
+            wanted = name if key is None else key
+            if wanted is None:
                 continue
-            shown = _file_name(name) or _file_name(key)
+            shown = _file_name(found.name) or _file_name(found.id_str)
             if shown in taken:
-                shown += f"~{_file_name(key)}"
+                shown += f"~{_file_name(found.id_str)}"
             if shown not in taken:
                 taken.add(shown)
                 yield self._file(f"{SNAPSHOTS}/{shown}{RAW}", os.fsdecode(wanted))

@@ -159,8 +159,9 @@ class Disk:
         """
         view = memoryview(buffer).cast("B")
         count = max(0, min(len(view), self.size - offset))
-        view[:count] = bytes(count)
-        self._fill(view[:count], offset)
+        if self.losses is not None:
+            view[:count] = bytes(count)
+        self._fill(view[:count], offset, has_zeros=self.losses is not None)
         return count
 
     def read_extents(self, extents: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -183,8 +184,8 @@ class Disk:
 
         return read_extents(self, extents)
 
-    def _fill(self, buffer: memoryview, offset: int) -> None:
-        """Write a range's bytes into a buffer of zeros."""
+    def _fill(self, buffer: memoryview, offset: int, *, has_zeros: bool = True) -> None:
+        """Write a range's bytes into a buffer; zeros too, unless it has them."""
         if offset < 0:
             raise ValueError(f"no offset on a disk: {offset}")
         held: list[Run] = []
@@ -196,7 +197,11 @@ class Disk:
             at = depth
             if run.kind is PLAIN or run.kind is PACKED:
                 held.append(run)
-            elif run.kind is Kind.LOST and self.losses is not None:
+                continue
+            if not has_zeros:
+                at_run = run.offset - offset
+                buffer[at_run : at_run + run.length] = bytes(run.length)
+            if run.kind is Kind.LOST and self.losses is not None:
                 self.losses.add(self.lost(depth, run))
         if held:
             self.reader_of(at).fill(held, buffer, offset)

@@ -58,6 +58,9 @@ class Allow:
     A name is looked up as QEMU does it: beside the image that names it, unless it is absolute.
     Links and ``..`` are followed first; what counts is where the file really is. An image on a
     server names files on that server, relative to its URL; a local file only by an absolute path.
+
+    Attributes:
+        places: What the user allows.
     """
 
     def __init__(self, places: Iterable[str]) -> None:
@@ -70,7 +73,7 @@ class Allow:
                 for all that is in them or below. The directories that lead to the image, and to
                 a place, are trusted.
         """
-        self._places = tuple(map(_place, places))
+        self.places = tuple(map(_place, places))
 
     def admit(self, image: str, name: bytes, purpose: str) -> str:
         """See `Gate.admit`.
@@ -85,7 +88,7 @@ class Allow:
         try:
             # Even `realpath` fails where a link on the way is swapped for a file meanwhile.
             real = os.path.realpath(path)
-            if not any(_is_within(real, image, place) for place in self._places):
+            if not any(_is_within(real, image, place) for place in self.places):
                 reason = f"which is {real!r}, outside of what you allow"
                 raise _refused(image, name, purpose, reason, os.path.dirname(real), ANY)
             mode = os.stat(real).st_mode
@@ -94,7 +97,7 @@ class Allow:
             raise Unreadable(
                 f"names {shown}, which cannot be opened: {reason_of(error)}", path=image
             ) from error
-        if stat.S_ISBLK(mode) and ANY not in self._places:
+        if stat.S_ISBLK(mode) and ANY not in self.places:
             raise _refused(image, name, purpose, "which is a block device", ANY)
         if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
             raise _refused(image, name, purpose, "which is not a regular file")
@@ -102,8 +105,8 @@ class Allow:
 
     def _on_server(self, there: Place, image: str, name: bytes, purpose: str) -> str:
         """The URL of a file on a server, where it is allowed."""
-        if not any(_is_within_url(there, image, place) for place in self._places):
-            helps = ["URL"] if ANY in self._places else ["URL", ANY]
+        if not any(_is_within_url(there, image, place) for place in self.places):
+            helps = ["URL"] if ANY in self.places else ["URL", ANY]
             reason = f"which is {there}, outside of what you allow"
             raise _refused(image, name, purpose, reason, *helps)
         return str(there)

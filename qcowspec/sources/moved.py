@@ -13,7 +13,13 @@ from qcowspec.sources.gate import Gate, gate_of, is_url, looked_up, seen_from
 
 
 class Moved:
-    """A gate that opens other files in place of some, or no backing file at all."""
+    """A gate that opens other files in place of some, or no backing file at all.
+
+    Attributes:
+        places: Where files lie, each as ``NAME=PATH``.
+        gate: Decides about the others.
+        no_backing: Whether backing files are left out.
+    """
 
     def __init__(
         self,
@@ -30,17 +36,17 @@ class Moved:
             allow: Which other files may be opened; see `qcowspec.open`.
             no_backing: Read images as if they named no backing file: zeros where it would decide.
         """
-        self._places = tuple(map(os.fsencode, places))
-        self._gate = gate_of(allow)
+        self.places = tuple(map(os.fsencode, places))
+        self.gate = gate_of(allow)
         self.no_backing = no_backing
 
     def admit(self, image: str, name: bytes, purpose: str) -> str:
         """See `Gate.admit`."""
-        return self.place_of(name) or self._gate.admit(image, name, purpose)
+        return self.place_of(name) or self.gate.admit(image, name, purpose)
 
     def place_of(self, name: bytes) -> str | None:
         """Where the file of this name lies; None if the user has not said."""
-        for place in self._places:
+        for place in self.places:
             if place.startswith(name + b"="):
                 path = os.fsdecode(place.removeprefix(name + b"="))
                 return path if is_url(path) and not os.path.exists(path) else os.path.realpath(path)

@@ -31,7 +31,7 @@ def offered(line: str) -> list[tuple[str, str]]:
         *("convert di", "convert a.qcow2 di", "compare di", "compare a.qcow2 di"),
         *("mutate di", "fuzz di", "fuzz --again di", "dump --source-spec di"),
         *("build di", "build a.yaml --data-from di", "build a.yaml -o di"),
-        *("report di", "report a.qcow2 -o di"),
+        *("report di", "report a.qcow2 -o di", "serve di"),
     ],
 )
 def test_files_are_offered_where_one_may_stand(line: str) -> None:
