@@ -1,0 +1,1 @@
+"""Measurements: never a test, as no machine is quiet when tests run."""
