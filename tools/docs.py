@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -31,8 +30,7 @@ def documents() -> dict[Path, str]:
         DOCS / "rules.md": "\n".join(catalogue.markdown()) + "\n",
         DOCS / "matrix.md": "\n".join(matrix.markdown()) + "\n",
         TABLES / "rules.tsv": "\n".join(matrix.tsv(RULES)) + "\n",
-        TABLES / "rules.json": json.dumps(matrix.as_json(RULES), indent=1, ensure_ascii=False)
-        + "\n",
+        TABLES / "rules.json": matrix.json_text(),
         **{DOCS / "pictures" / f"{Path(name).stem}.svg": picture(name) for name in PICTURES},
     }
 

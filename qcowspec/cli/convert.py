@@ -24,6 +24,7 @@ from qcowspec.cli.options import (
 from qcowspec.cli.output import FAILED, STANDARD, is_stdout, target_of, unwritable
 from qcowspec.cli.progress import Bar
 from qcowspec.cli.reading import open_files, opened
+from qcowspec.cli.receipt import check_receipt, options_of, receipt_option, write_receipt
 from qcowspec.reader.opening import SnapshotKey
 from qcowspec.sources import Target
 from qcowspec.sources.gate import Gate
@@ -52,6 +53,7 @@ Examples:
   qcowspec convert --backing base.qcow2=/moved/base.qcow2 overlay.qcow2 a.raw
   qcowspec convert -O qcow2 -c --allow same-dir overlay.qcow2 flat.qcow2
   qcowspec convert -O qcow2 --canonical upload.qcow2 clean.qcow2
+  qcowspec convert -O qcow2 --canonical --receipt clean.json upload.qcow2 clean.qcow2
   qcowspec convert --salvage broken.qcow2 what-is-left.raw
   qcowspec convert --salvage --output json broken.qcow2 what-is-left.raw
   qcowspec convert --strict download.qcow2 disk.raw
@@ -67,6 +69,9 @@ OUT.partial.journal), and the same command goes on from there, if the image has 
 With -O qcow2, OUT is a flat qcow2 image without snapshots, bitmaps, names or other leftovers; equal
 disks become equal bytes if the options are the same. --canonical fixes these: one image for one
 disk. Its clusters are not compressed, as compressors change from one version to the next.
+
+--receipt reads the disk and OUT again, and writes down what both are: sizes, SHA-256, verdicts, and
+what IMAGE holds besides the disk. Later, qcowspec verify compares OUT with it.
 
 Offsets and lengths count bytes of the disk. A partition is found by the disk's MBR or GPT, and has
 the number that Linux gives it.
@@ -134,6 +139,7 @@ lost, and with --strict, bytes lie past the end of a file: OUT is kept then; 2 b
     help="0 allocates all of OUT; otherwise blocks of 4 KiB of zeros are left out.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@receipt_option
 def command(
     image: Target,
     output: str,
@@ -154,6 +160,7 @@ def command(
     resume: bool,
     quiet: bool,
     sparse: int,
+    receipt: str | None,
     **target_options: Any,
 ) -> None:
     """Write what the guest sees to a raw file, or to a new qcow2 image.
@@ -170,15 +177,13 @@ def command(
     if partition is not None and (start_offset, max_length) != (None, None):
         raise click.UsageError("--partition goes without --start-offset and --max-length")
     if vm_state is not None:
-        others = {
-            "--snapshot": snapshot is not None,
-            "--partition": partition is not None,
-            "--start-offset": start_offset is not None,
-            "--max-length": max_length is not None,
-            "--salvage": salvage,
-        }
-        if (other := next((name for name, given in others.items() if given), None)) is not None:
-            raise click.UsageError(f"--vm-state does not go with {other}")
+        _refuse_with_vm_state(
+            snapshot=snapshot is not None,
+            partition=partition is not None,
+            start_offset=start_offset is not None,
+            max_length=max_length is not None,
+            salvage=salvage,
+        )
     is_piece = (start_offset, max_length, partition) != (None, None, None)
     image_wanted = wanted(
         **target_options,
@@ -193,7 +198,7 @@ def command(
             state = None if vm_state is None else _vm_state(source, vm_state)
             disk = source.disk(snapshot, salvage=salvage) if state is None else state.disk
             open_files(disk, share=share)
-            names = (name for layer in disk.layers for name in (layer.name, layer.data.name))
+            names = [name for layer in disk.layers for name in (layer.name, layer.data.name)]
             if any(is_same(target, name) for name in names):
                 raise click.UsageError(f"{output} is a file that is read from")
             if state is None:
@@ -203,6 +208,8 @@ def command(
             about: dict[str, Any] = {"snapshot": snapshot, "like_qemu": like_qemu}
             about |= {} if vm_state is None else {"vm_state": vm_state}
             about |= {"salvage": salvage, "start": start, "length": length}
+            if receipt is not None:
+                check_receipt(receipt, output, names, length)
             label = os.path.basename(output)
             with Bar(label, length, hidden=quiet, keep=True, is_bytes=True) as bar:
                 common: dict[str, Any] = {"threads": threads, "progress": bar.add, "share": share}
@@ -222,6 +229,18 @@ def command(
                         length=length,
                         **common,
                     )
+            if receipt is not None:
+                from qcowspec.report.receipt import Read
+
+                chosen = {name: target_options[name] for name in ("compress", "canonical")}
+                write_receipt(
+                    receipt,
+                    output,
+                    read=Read(source, disk, start, length, allow, share),
+                    options=options_of(about, image_wanted, **chosen),
+                    losses=losses,
+                    quiet=quiet,
+                )
     except Unwritable as error:
         unwritable(output, error, FAILED)
     if salvage:
@@ -230,6 +249,12 @@ def command(
         say_past_end(losses)
     if losses and (salvage or strict):
         sys.exit(FAILED)
+
+
+def _refuse_with_vm_state(**others: bool) -> None:
+    """Refuse options that say what of a disk is read, by whether they are given."""
+    for name in (name for name, is_given in others.items() if is_given):
+        raise click.UsageError(f"--vm-state does not go with --{name.replace('_', '-')}")
 
 
 def _vm_state(source: Image | RawImage, snapshot: str) -> DiskReader:

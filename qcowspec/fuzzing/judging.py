@@ -1,18 +1,16 @@
-"""Judges images in memory for all profiles at once, and sums up the bytes of a disk.
+"""Judges images in memory for all profiles at once.
 
-In: an image. Out: a `Judgement`, or a SHA-256. Refuses: nothing.
+In: an image. Out: a `Judgement`. Refuses: nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from qcow_parsers.catalogue import RULES
 
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
-from qcowspec.image import Image
 from qcowspec.reader.drivers import drive
 from qcowspec.reader.machine import ALL_ENTRIES, Machine, Policy, State
 from qcowspec.sources.memory import Memory
@@ -21,9 +19,6 @@ from qcowspec.spec.profiles import PROFILES, refused_by, reported_by
 from qcowspec.spec.rules import Judge
 
 QEMU = "qemu"
-
-STEP = 1 << 22
-"""Bytes of a disk that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +78,6 @@ def judge(
     drive(machine, Memory(image))
     found = machine.image.format
     return Judgement(None if found is None else str(found), machine.judge)
-
-
-def disk_sha256(image: Image) -> str:
-    """SHA-256 of a guest disk, in hexadecimal digits."""
-    digest = sha256()
-    for offset in range(0, image.size, STEP):
-        digest.update(image.pread(offset, min(STEP, image.size - offset)))
-    return digest.hexdigest()
 
 
 def ordered(rules: Collection[str]) -> tuple[str, ...]:

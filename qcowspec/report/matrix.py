@@ -5,8 +5,10 @@ In: rules. Out: a table for people, docs/matrix.md, and flat rows for programs. 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from textwrap import wrap
 from typing import Any
 
@@ -287,3 +289,13 @@ def as_json(rules: Iterable[Rule]) -> dict[str, Any]:
         "changes": [each._asdict() for each in CHANGES.values()],
         "rules": [flat(rule) for rule in rules],
     }
+
+
+def json_text() -> str:
+    """All rules, as the file ``rules.json`` has them."""
+    return json.dumps(as_json(RULES), indent=1, ensure_ascii=False) + "\n"
+
+
+def rules_sha256() -> str:
+    """SHA-256 of that file: which rules this version of qcowspec judges by."""
+    return sha256(json_text().encode()).hexdigest()

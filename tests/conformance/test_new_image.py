@@ -44,10 +44,10 @@ def secret_of(name: str) -> bytes | None:
 
 
 def sha_of(path: Path, name: str = "") -> str:
-    from qcowspec.fuzzing.judging import disk_sha256
+    from qcowspec.transfer.digests import disk_sha256
 
     with qcowspec.open(path, allow="same-dir", secret=secret_of(name)) as image:
-        return disk_sha256(image)
+        return disk_sha256(image.disk())
 
 
 @pytest.fixture(scope="module")

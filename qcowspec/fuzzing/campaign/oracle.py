@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from qcowspec.errors import QcowError, Refused
 from qcowspec.fuzzing.campaign.worker import MOST_CONTENT
-from qcowspec.fuzzing.judging import disk_sha256, judge
+from qcowspec.fuzzing.judging import judge
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.image import open as open_image
 from qcowspec.reader.machine import strict
+from qcowspec.transfer.digests import disk_sha256
 
 EITHER = "either"
 """Expected where the right answer is not known: only a fault is a finding then."""
@@ -59,7 +60,7 @@ class Oracle:
             with open_image(data, format=format) as image:
                 if image.size > MOST_CONTENT:
                     return Expected(EITHER)
-                content = disk_sha256(image)
+                content = disk_sha256(image.disk())
                 return Expected(ACCEPTS, content=content if self.compares else None)
         except Refused:  # it names a second file, which is not there
             return Expected(EITHER)

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from qcowspec.errors import QcowError
-from qcowspec.fuzzing.judging import QEMU, Judgement, disk_sha256, judge
+from qcowspec.fuzzing.judging import QEMU, Judgement, judge
 from qcowspec.fuzzing.kit.case import Case
 from qcowspec.fuzzing.vectors import ACCEPTS, REJECTS
 from qcowspec.image import open as open_image
 from qcowspec.reader.verdict import look_at_data_file
 from qcowspec.sources.gate import gate_of
 from qcowspec.spec.profiles import PROFILES, VERSIONS
+from qcowspec.transfer.digests import disk_sha256
 
 RECORD = Path(__file__).with_name("expected.json")
 
@@ -162,6 +163,6 @@ def _read(case: Case, path: Path) -> tuple[str | None, int | None, str | None, s
         with open_image(path, format=case.format, allow="same-dir", secret=case.secret) as image:
             if image.size > LARGEST_DISK:
                 return None, None, None, None
-            return BYTES, image.size, disk_sha256(image), None
+            return BYTES, image.size, disk_sha256(image.disk()), None
     except QcowError as error:
         return FAILS, None, None, error.rule

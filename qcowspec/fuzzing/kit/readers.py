@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from qcowspec.errors import Invalid
-from qcowspec.fuzzing.judging import disk_sha256
 from qcowspec.image import open as open_image
 from qcowspec.reader.verdict import validate
+from qcowspec.transfer.digests import disk_sha256
 
 
 def read(path: str, format: str | None = None, secret: str | None = None) -> str:
     """Read all of a disk, from the files beside the image too if the image names them."""
     with open_image(path, format=format, allow="same-dir", secret=secret) as image:
-        return disk_sha256(image)
+        return disk_sha256(image.disk())
 
 
 def judge(path: str) -> None:
