@@ -41,9 +41,9 @@ def example_output(command: str) -> str:
         text=True,
         check=False,  # a rejected image is an example too
     )
-    if done.stderr:
+    if done.returncode > 1:
         raise ValueError(f"{command}: {done.stderr}")
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def mermaid() -> str:

@@ -114,7 +114,8 @@ def pieces(
     for at, run in disk.runs(start, None if end is None else end - start):
         if run.kind is not Kind.DATA and run.kind is not Kind.COMPRESSED:
             continue
-        if (run.host_offset or 0) + (run.compressed_length or run.length) > ends[at]:
+        end_in_file = (run.host_offset or 0) + (run.compressed_length or run.length)
+        if end_in_file > ends[at] and not past_end.is_set():
             past_end.set()
         streams = remote[at] and run.kind is Kind.DATA
         for piece in _pieces(layers[at], run, stretch if streams and stretch else size):
