@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qcowspec.check.usage import Usage
     from qcowspec.check.verdict import validate
     from qcowspec.errors import (
+        Changed,
         Invalid,
         Malformed,
         NotQcow,
@@ -30,19 +31,26 @@ if TYPE_CHECKING:
     from qcowspec.reader.verdict import Verdict
     from qcowspec.report.explain import explain
     from qcowspec.report.explain_guest import explain_guest
+    from qcowspec.spec.named import Bitmap, HeaderV1, HeaderV2, HeaderV3, Snapshot
     from qcowspec.spec.rules import Finding
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncImage",
+    "Bitmap",
+    "Changed",
     "Finding",
+    "HeaderV1",
+    "HeaderV2",
+    "HeaderV3",
     "Image",
     "Invalid",
     "Malformed",
     "NotQcow",
     "QcowError",
     "Refused",
+    "Snapshot",
     "StreamJudge",
     "Unreadable",
     "Unsupported",
@@ -59,13 +67,19 @@ __all__ = [
 
 _HOMES = {
     "AsyncImage": "aio",
+    "Bitmap": "spec.named",
+    "Changed": "errors",
     "Finding": "spec.rules",
+    "HeaderV1": "spec.named",
+    "HeaderV2": "spec.named",
+    "HeaderV3": "spec.named",
     "Image": "image",
     "Invalid": "errors",
     "Malformed": "errors",
     "NotQcow": "errors",
     "QcowError": "errors",
     "Refused": "errors",
+    "Snapshot": "spec.named",
     "StreamJudge": "reader.stream",
     "Unreadable": "errors",
     "Unsupported": "errors",

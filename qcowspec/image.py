@@ -6,11 +6,12 @@ the rule that QEMU reports first.
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from qcowspec.errors import QcowError
+from qcowspec.errors import QcowError, Unreadable
 from qcowspec.reader import opening
 from qcowspec.reader.laid_open import LaidOpen
 from qcowspec.reader.machine import Machine
@@ -24,13 +25,12 @@ from qcowspec.spec.metadata import Metadata
 from qcowspec.spec.profiles import refused_by
 
 if TYPE_CHECKING:
-    from qcow_parsers import Qcow2
-
     from qcowspec.chain import Chain
     from qcowspec.guest import Disk, DiskReader
     from qcowspec.mapping import Extents, Mapping, Run
     from qcowspec.mapping.dirty import Dirty
     from qcowspec.mapping.spans import Ranges
+    from qcowspec.spec.named import Snapshot
 
 
 class Image(LaidOpen):
@@ -96,6 +96,7 @@ class Image(LaidOpen):
 
     def _disk(self, snapshot: Wanted, keyless: bool, salvage: bool, vm_state: bool) -> Disk:
         """A disk; opened when it is first asked for."""
+        self._check_open()
         key = snapshot, keyless, salvage, vm_state
         if key not in self._disks:
             self._disks[key] = self._opened(*key)
@@ -224,6 +225,7 @@ class Image(LaidOpen):
         """
         from qcowspec.mapping.dirty import bitmap_of, dirty
 
+        self._check_open()
         self.check_opened()
         bitmap = bitmap_of(self.metadata, name, self.source.name)
         return dirty(self.metadata, self.source, bitmap, offset, length)
@@ -231,11 +233,12 @@ class Image(LaidOpen):
     def _mapping(self, snapshot: str | None) -> Mapping:
         from qcowspec.mapping import mapping_of
 
+        self._check_open()
         self.check_opened()
         chosen = None if snapshot is None else self._state(self.metadata, snapshot)
         return mapping_of(self.metadata, self.source, snapshot=chosen, like_qemu=self.like_qemu)
 
-    def snapshot(self, wanted: str) -> Qcow2.Snapshot:
+    def snapshot(self, wanted: str) -> Snapshot:
         """An internal snapshot by its id, or else by its name, as QEMU looks it up.
 
         Raises:
@@ -243,7 +246,7 @@ class Image(LaidOpen):
         """
         return self.snapshots[opening.snapshot_index(self.metadata, wanted, self.source.name)]
 
-    def _state(self, metadata: Metadata, wanted: str | SnapshotKey) -> Qcow2.Snapshot:
+    def _state(self, metadata: Metadata, wanted: str | SnapshotKey) -> Snapshot:
         """The same, for a snapshot whose state is to be read; a salvage reads any.
 
         Raises:
@@ -276,8 +279,13 @@ class Image(LaidOpen):
                 del self._disks[key]
                 chain.close()
 
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise Unreadable("is closed", errno=errno.EBADF, path=self.source.name)
+
     def close(self) -> None:
-        """Close the files."""
+        """Close the files; harmless when called again. What has no owner any more closes itself."""
+        self.is_closed = True
         for chain, _ in self._disks.values():
             chain.close()
         self._disks.clear()

@@ -5,15 +5,17 @@ In: a source. Out: a `RawImage`, which has a disk as an `Image` has one. Refuses
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qcowspec.chain import Chain
 from qcowspec.chain.layers import raw_layer
-from qcowspec.errors import Invalid
+from qcowspec.errors import Invalid, Unreadable
 from qcowspec.guest import Disk
 from qcowspec.sources import Target, open_source
 from qcowspec.sources.gate import Deny
+from qcowspec.spec.units import in_units
 
 if TYPE_CHECKING:
     from qcowspec.mapping.spans import Ranges
@@ -31,7 +33,11 @@ class RawImage:
         """
         self.source = open_source(target, raw=True)
         self.size = self.source.length
+        self.is_closed = False
         self._disk = Disk(Chain(raw_layer(self.source), Deny()))
+
+    def __repr__(self) -> str:
+        return f"<RawImage {in_units(self.size)}{', closed' * self.is_closed}>"
 
     def disk(
         self, snapshot: Wanted = None, *, keyless: bool = False, salvage: bool = False
@@ -41,6 +47,8 @@ class RawImage:
         Raises:
             Invalid: A snapshot is asked for.
         """
+        if self.is_closed:
+            raise Unreadable("is closed", errno=errno.EBADF, path=self.source.name)
         if snapshot is not None:
             raise Invalid("is raw, and has no snapshot", path=self.source.name)
         if salvage and self._disk.losses is None:
@@ -66,6 +74,7 @@ class RawImage:
 
     def close(self) -> None:
         """Close the file."""
+        self.is_closed = True
         self.source.close()
 
     def __enter__(self) -> RawImage:

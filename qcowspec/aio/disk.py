@@ -25,6 +25,9 @@ class AsyncDisk:
         self._disk, self._crew = disk, crew
         self.size = disk.size
 
+    def __repr__(self) -> str:
+        return f"<Async{repr(self._disk)[1:]}"
+
     async def open_all(self) -> None:
         """Open every file that the disk needs, so that none is refused halfway."""
         await self._crew.run(self._disk.open_all)

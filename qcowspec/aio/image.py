@@ -26,9 +26,8 @@ from qcowspec.spec.rules import Finding
 from qcowspec.spec.units import Geometry
 
 if TYPE_CHECKING:
-    from qcow_parsers import Qcow1, Qcow2
-
     from qcowspec.mapping import Run
+    from qcowspec.spec.named import Bitmap, Extension, Header, Snapshot
 
 AsyncTarget = Target | AsyncSource
 
@@ -46,6 +45,9 @@ class AsyncImage:
         self._image, self._crew = image, crew
         self._disks: dict[str | None, asyncio.Future[AsyncDisk]] = {}
 
+    def __repr__(self) -> str:
+        return f"<AsyncImage {', '.join(self._image.facts())}>"
+
     # --- read at opening --------------------------------------------------------------------
 
     @property
@@ -59,7 +61,7 @@ class AsyncImage:
         return self._image.format
 
     @property
-    def header(self) -> Qcow1.Header | Qcow2.Header:
+    def header(self) -> Header:
         """The header, field by field."""
         return self._image.header
 
@@ -74,17 +76,17 @@ class AsyncImage:
         return self._image.size
 
     @property
-    def extensions(self) -> Structures[Qcow2.HeaderExtension]:
+    def extensions(self) -> Structures[Extension]:
         """The header extensions, in order."""
         return self._image.extensions
 
     @property
-    def snapshots(self) -> Structures[Qcow2.Snapshot]:
+    def snapshots(self) -> Structures[Snapshot]:
         """The internal snapshots, in the table's order."""
         return self._image.snapshots
 
     @property
-    def bitmaps(self) -> Structures[Qcow2.BitmapDirectoryEntry]:
+    def bitmaps(self) -> Structures[Bitmap]:
         """The bitmaps whose directory the image marks as valid."""
         return self._image.bitmaps
 
@@ -140,7 +142,7 @@ class AsyncImage:
             for run in chunk:
                 yield run
 
-    def snapshot(self, wanted: str) -> Qcow2.Snapshot:
+    def snapshot(self, wanted: str) -> Snapshot:
         """An internal snapshot by its id, or else by its name. See `Image.snapshot`."""
         return self._image.snapshot(wanted)
 

@@ -10,6 +10,7 @@ a file descriptor that is closed during a read could be another file's by then.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock
@@ -75,7 +76,7 @@ class Crew:
         """
         with self._lock:
             if self._finish is not None:
-                raise Unreadable("is closed", path=self.name)
+                raise Unreadable("is closed", errno=errno.EBADF, path=self.name)
             self._busy += 1
         future = _SHARED.submit(work, *args, **kwargs)
         future.add_done_callback(self._leave)

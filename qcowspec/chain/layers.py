@@ -20,7 +20,7 @@ from qcowspec.sources.gate import RAW, Gate
 from qcowspec.sources.moved import Moved, admitted
 from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Metadata
-from qcowspec.spec.units import align_up
+from qcowspec.spec.units import align_up, in_units
 
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
@@ -51,6 +51,9 @@ class Layer(NamedTuple):
     metadata: Metadata | None = None
     decryptor: Decryptor | None = None
     given: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Layer {self.format}, {in_units(self.size)}>"
 
     @property
     def size(self) -> int:

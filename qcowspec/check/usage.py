@@ -34,6 +34,7 @@ from qcowspec.check.hidden import NOT_READ, Hidden, nonzero
 from qcowspec.check.tiles import Claims, Full, Kind, Masks, Meanings
 from qcowspec.errors import Invalid
 from qcowspec.image import Image
+from qcowspec.reader.laid_open import check_image
 from qcowspec.spec.metadata import Format
 
 STRETCH = 20 << 20
@@ -127,6 +128,7 @@ class Usage:
         Raises:
             Invalid: It has no header that can be read.
         """
+        check_image(image)
         if image.metadata.header_part is None:
             raise Invalid("has no header that can be read", path=image.source.name)
         self._image, self.deep, self._progress = image, deep, progress

@@ -7,13 +7,14 @@ if a range needs them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import index
 from typing import TYPE_CHECKING
 
 from qcowspec.chain import Chain, Layer
 from qcowspec.guest.layers import LayerReader
 from qcowspec.guest.losses import Loss, Losses, loss
 from qcowspec.mapping import Kind, Run
-from qcowspec.spec.units import GuestOffset
+from qcowspec.spec.units import GuestOffset, in_units
 
 if TYPE_CHECKING:
     from qcowspec.mapping import Extents
@@ -48,6 +49,10 @@ class Disk:
         self._cluster_bits = self._within.bit_length()
         self._places: dict[int, int] = {}  # by its number, where a cluster of data starts
         self._may_remember = self._walk.by_cluster and self._top.is_direct
+
+    def __repr__(self) -> str:
+        count = len(self.layers)
+        return f"<Disk {in_units(self.size)}, {count:,} layer{'s' * (count > 1)} open>"
 
     def open_all(self) -> None:
         """Open every file that the disk needs, so that none is refused halfway."""
@@ -121,7 +126,7 @@ class Disk:
             Refused: The range needs a file that the gate does not open.
             Unreadable: A source failed.
         """
-        end = offset + length
+        end = index(offset) + index(length)
         if 0 <= offset < end <= self.size:
             # Most small reads need one run of the topmost layer, and one read of its file.
             place = self._places.get(offset >> self._cluster_bits)
@@ -138,6 +143,8 @@ class Disk:
                     return self._top.plain(run)
                 if run.kind is PACKED:
                     return self._top.packed(run)
+        if length < 0:
+            raise ValueError(f"no length: {length}")
         buffer = bytearray(max(0, min(length, self.size - offset)))
         self._fill(memoryview(buffer), offset)
         return bytes(buffer)

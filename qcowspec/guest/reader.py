@@ -9,6 +9,8 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
+from qcowspec.spec.units import in_units
+
 if TYPE_CHECKING:
     from qcowspec.guest.disk import Disk
 
@@ -27,6 +29,9 @@ class DiskReader(io.RawIOBase):
         self.disk, self.start = disk, start
         self.length = disk.size - start if length is None else length
         self._at = 0
+
+    def __repr__(self) -> str:
+        return f"<DiskReader {in_units(self.length)}{', closed' * self.closed}>"
 
     def readable(self) -> bool:
         """Always True."""

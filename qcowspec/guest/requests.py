@@ -51,6 +51,8 @@ def _clamped(offset: int, length: int, size: int) -> tuple[int, int]:
     """A range as far as the disk goes: where it starts, and its bytes."""
     if offset < 0:
         raise ValueError(f"no offset on a disk: {offset}")
+    if length < 0:
+        raise ValueError(f"no length: {length}")
     return min(offset, size), max(0, min(length, size - offset))
 
 

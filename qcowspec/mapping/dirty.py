@@ -37,6 +37,8 @@ from qcowspec.spec.units import BITS_PER_BYTE, whole_sectors
 if TYPE_CHECKING:
     from qcow_parsers import Qcow2
 
+    from qcowspec.spec.named import Bitmap
+
 PIECE = 64 << 10
 """Bytes of bits that are held at a time: half a million ranges at most."""
 
@@ -69,12 +71,14 @@ class Dirty(Spans):
         return self.merged(self.dirty[1:] == self.dirty[:-1]) if len(self) else self
 
 
-def bitmap_of(image: Metadata, name: str | bytes, path: str) -> Qcow2.BitmapDirectoryEntry:
+def bitmap_of(image: Metadata, name: str | bytes, path: str) -> Bitmap:
     """The entry of a bitmap, by its name; of several of one name, the first, as QEMU has it.
 
     Raises:
         Invalid: The image, which is the file `path`, has no such bitmap.
     """
+    if not isinstance(name, (str, bytes)):
+        raise TypeError(f"a bitmap's name is text or bytes, not {type(name).__name__}")
     wanted = os.fsencode(name)
     for entry in image.bitmaps:
         if name_of(entry) == wanted:

@@ -14,6 +14,7 @@ from qcow_parsers import constants as c
 
 from qcowspec.reader.needs import Reading, Window
 from qcowspec.spec.metadata import Format, Metadata
+from qcowspec.spec.named import HeaderV1, HeaderV2, HeaderV3
 from qcowspec.spec.rules import Judge
 from qcowspec.spec.structures import Part
 from qcowspec.spec.units import Geometry, HostOffset
@@ -29,7 +30,7 @@ def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
 def _read_v1(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
     data = yield from window.read_zero_filled(0, c.QCOW1_HEADER_SIZE)
     part = Part("header", Qcow1.Header, HostOffset(0), data)
-    header = part.parse()
+    header = Part("header", HeaderV1, HostOffset(0), data).parse()
     image.header, image.header_part = header, part
     judge.header()
     image.geometry = geometry_of(header) if header.ok_magic else None
@@ -46,7 +47,9 @@ def _read_v2(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
         header = Part("header", Qcow2.Header, HostOffset(0), data).parse()
     length = max(length, header_minimum(header.version))
     part = Part("header", Qcow2.Header, HostOffset(0), data[:length])
-    image.header, image.header_part = header, part
+    kind: type[HeaderV2 | HeaderV3] = HeaderV2 if header.version < 3 else HeaderV3
+    image.header = header = Part("header", kind, HostOffset(0), data).parse()
+    image.header_part = part
     judge.header()
     _judge_additional_fields(part, header, judge)
     # A wrong header_length leaves the tables where they are: only the extensions are lost.

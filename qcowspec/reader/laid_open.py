@@ -5,6 +5,7 @@ In: a source, and the machine that was driven to its end. Out: `LaidOpen`. Refus
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qcowspec.errors import Invalid
@@ -14,10 +15,10 @@ from qcowspec.sources.source import Source
 from qcowspec.spec.metadata import Format, Metadata, Reference, Structures, Table
 from qcowspec.spec.profiles import refused_by
 from qcowspec.spec.rules import Finding
-from qcowspec.spec.units import Geometry, whole_sectors
+from qcowspec.spec.units import Geometry, in_units, whole_sectors
 
 if TYPE_CHECKING:
-    from qcow_parsers import Qcow1, Qcow2
+    from qcowspec.spec.named import Bitmap, Extension, Header, Snapshot
 
 
 class LaidOpen:
@@ -28,6 +29,24 @@ class LaidOpen:
         self.state: State = machine.state
         self.metadata: Metadata = machine.image
         self.judge = machine.judge
+        self.is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {', '.join(self.facts())}>"
+
+    def facts(self) -> Iterator[str]:
+        """What it is, in a few words each; no name is among them, which could hold a secret."""
+        header = self.metadata.header
+        yield f"{self.format}" if header is None else f"{self.format} v{header.version}"
+        if header is not None:
+            yield in_units(self.size)
+            if int(header.crypt_method):
+                yield "encrypted"
+        for count, noun in ((len(self.snapshots), "snapshot"), (len(self.bitmaps), "bitmap")):
+            if count:
+                yield f"{count:,} {noun}{'s' * (count > 1)}"
+        if self.is_closed:
+            yield "closed"
 
     @property
     def findings(self) -> list[Finding]:
@@ -48,7 +67,7 @@ class LaidOpen:
         return self.metadata.format
 
     @property
-    def header(self) -> Qcow1.Header | Qcow2.Header:
+    def header(self) -> Header:
         """The header, field by field, as the generated parser reads it."""
         assert self.metadata.header is not None
         return self.metadata.header
@@ -78,7 +97,7 @@ class LaidOpen:
         return bool(getattr(self.header, "has_data_file", False))
 
     @property
-    def extensions(self) -> Structures[Qcow2.HeaderExtension]:
+    def extensions(self) -> Structures[Extension]:
         """The header extensions, in order."""
         return self.metadata.extensions
 
@@ -93,12 +112,12 @@ class LaidOpen:
         return self.metadata.refcount_table
 
     @property
-    def snapshots(self) -> Structures[Qcow2.Snapshot]:
+    def snapshots(self) -> Structures[Snapshot]:
         """The internal snapshots, in the table's order."""
         return self.metadata.snapshots
 
     @property
-    def bitmaps(self) -> Structures[Qcow2.BitmapDirectoryEntry]:
+    def bitmaps(self) -> Structures[Bitmap]:
         """The bitmaps whose directory the image vouches for."""
         return self.metadata.bitmaps
 
@@ -111,3 +130,13 @@ class LaidOpen:
     def data_file(self) -> Reference | None:
         """The external data file that the image names."""
         return self.metadata.data_file
+
+
+def check_image(image: object) -> None:
+    """Refuse what is no image: a path, most often.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(image, LaidOpen):
+        raise TypeError(f"an opened image is wanted, not {type(image).__name__}: qcowspec.open")

@@ -154,6 +154,8 @@ class Machine:
         """
         self.state = State.PROBE
         self.is_stated = format is not None
+        if format not in (None, *Format):
+            raise ValueError(f"format is {format!r}; it is one of {', '.join(Format)}")
         chosen = None if format is None else Format(format)
         self.image = Metadata(format=chosen, length=length, entries=entries, salvage=salvage)
         self.judge = Judge(self.image, brief=brief)

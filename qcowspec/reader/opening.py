@@ -162,6 +162,8 @@ def snapshot_index(image: Metadata, wanted: str | SnapshotKey, name: str) -> int
     Raises:
         Invalid: The image, whose name is `name`, has no such snapshot.
     """
+    if not isinstance(wanted, (str, bytes, SnapshotKey)):
+        raise TypeError(f"a snapshot's ID or name is text, not {type(wanted).__name__}")
     keys = [wanted] if isinstance(wanted, SnapshotKey) else [SnapshotKey(wanted), (None, wanted)]
     for id_str, tag in keys:
         for index, found in enumerate(image.snapshots):
@@ -190,4 +192,6 @@ def passphrase(secret: str | bytes | None) -> bytes | None:
 
     Lone surrogates become bytes that are no UTF-8, which `unlock` refuses without showing them.
     """
+    if secret is not None and not isinstance(secret, (str, bytes)):
+        raise TypeError(f"secret is text or bytes, not {type(secret).__name__}")
     return secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret

@@ -18,6 +18,7 @@ from qcowspec.errors import QcowError
 from qcowspec.image import Image
 from qcowspec.mapping import Kind, walk_of
 from qcowspec.reader import opening
+from qcowspec.reader.laid_open import check_image
 from qcowspec.report import document
 from qcowspec.report import explain_bits as bits
 from qcowspec.report.explain_rules import rules_on
@@ -44,6 +45,9 @@ def explain(image: Image, offset: int) -> Plain:
         image: The image, laid open.
         offset: The byte's host offset, below 2^63.
     """
+    check_image(image)
+    if offset < 0:
+        raise ValueError(f"no offset in a file: {offset}")
     data, cuts = image.source.read_at(offset, SHOWN), Cuts()
     inside = around(image, offset, cuts)
     cluster, why = _cluster(image, offset)

@@ -16,6 +16,7 @@ from qcowspec.guest import Disk
 from qcowspec.image import Image
 from qcowspec.mapping import Kind, Walk, walk_of
 from qcowspec.reader import opening
+from qcowspec.reader.laid_open import check_image
 from qcowspec.report import document
 from qcowspec.report.explain import SCHEMA, Plain, explain
 from qcowspec.report.explain_structures import Span, l1_span, l2_span, snapshot_l1
@@ -37,6 +38,9 @@ def explain_guest(image: Image, offset: int, snapshot: str | None = None) -> Pla
     Raises:
         QcowError: QEMU refuses the image, or the snapshot.
     """
+    check_image(image)
+    if offset < 0:
+        raise ValueError(f"no offset on a disk: {offset}")
     image.check_opened()
     opening.check_readable(image.machine, image.source.name)
     index = None

@@ -8,21 +8,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-STEP = 1024
+from qcowspec.spec import units
 
-
-def size(count: int) -> str:
-    """A number of bytes in the largest unit that keeps it short: ``64 KiB``, ``1.5 MiB``."""
-    if count == 1:
-        return "1 byte"
-    unit, value = 0, float(count)
-    while value >= STEP and unit < len(UNITS) - 1:
-        unit, value = unit + 1, value / STEP
-    if unit == 0:
-        return f"{count} bytes"
-    exact = count % STEP**unit == 0
-    return f"{count // STEP**unit} {UNITS[unit]}" if exact else f"{value:.4g} {UNITS[unit]}"
+STEP, size = units.STEP, units.in_units
 
 
 def of_size(count: int, noun: str) -> str:

@@ -69,6 +69,9 @@ def open_source(target: Target, *, raw: bool = False) -> Source:
         from qcowspec.sources.memory import Memory
 
         return Memory(target)
+    if not (hasattr(target, "read") and hasattr(target, "seek")):
+        kinds = "a path, a URL, bytes, a source spec or a binary file object that can seek"
+        raise TypeError(f"an image is {kinds}, not {type(target).__name__}")
     from qcowspec.sources.file_object import FileObject
 
     return FileObject(target)

@@ -123,7 +123,11 @@ def gate_of(allow: str | Iterable[str] | Gate | None) -> Gate:
         return Allow([allow])
     if isinstance(allow, Gate):
         return allow
-    places = tuple(allow)
+    places = tuple(allow) if isinstance(allow, Iterable) else (allow,)
+    for each in places:
+        if not isinstance(each, (str, os.PathLike)):
+            kind = type(each).__name__
+            raise TypeError(f"allow is text, several, or an object with `admit`, not {kind}")
     return Allow(places) if places else Deny()
 
 

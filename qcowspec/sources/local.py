@@ -12,6 +12,7 @@ import stat
 import struct
 import sys
 from collections.abc import Iterable, Iterator
+from warnings import warn
 
 from qcow_parsers import constants as c
 
@@ -38,7 +39,7 @@ class LocalFile(Source):
             self.length = _length(self._fd, path)
             self._opened = _version(self._fd)
         except Unreadable:
-            os.close(self._fd)
+            self.close()
             raise
 
     @property
@@ -81,6 +82,8 @@ class LocalFile(Source):
             raise self._failed(error, offset) from error
 
     def _failed(self, error: OSError, offset: int) -> Unreadable:
+        if self._fd < 0:
+            return Unreadable("is closed", errno=errno.EBADF, path=self.name)
         return Unreadable(f"cannot be read: {reason_of(error)}", path=self.name, offset=offset)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
@@ -176,6 +179,11 @@ class LocalFile(Source):
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_fd", -1) >= 0:  # there is none where opening failed
+            warn(f"unclosed image {self.name!r}", ResourceWarning, source=self, stacklevel=2)
+            self.close()
 
 
 SHRANK = "has shrunk while it was read; start again when nothing writes to it"

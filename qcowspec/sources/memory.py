@@ -5,6 +5,9 @@ In: bytes. Out: a `Source`. Refuses: nothing.
 
 from __future__ import annotations
 
+import errno
+
+from qcowspec.errors import Unreadable
 from qcowspec.sources.source import Source
 
 
@@ -18,7 +21,10 @@ class Memory(Source):
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see `Source.read_at`."""
-        return bytes(self._data[offset : offset + length])
+        try:
+            return bytes(self._data[offset : offset + length])
+        except ValueError as error:  # it was released
+            raise Unreadable("is closed", errno=errno.EBADF, path=self.name) from error
 
     def close(self) -> None:
         """Release the buffer."""

@@ -63,6 +63,9 @@ class Source(ABC):
     gap: int = GAP
     unreadable: Sequence[tuple[int, int]] = ()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.length:,} bytes>"
+
     # --- bytes ------------------------------------------------------------------------------------
 
     @abstractmethod

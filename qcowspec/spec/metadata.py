@@ -14,13 +14,14 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
 
+from qcowspec.spec.named import Bitmap, Extension, Header, Snapshot
 from qcowspec.spec.structures import Part
 from qcowspec.spec.units import Geometry, HostOffset
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from qcow_parsers import Luks1, Qcow, Qcow1, Qcow2
+    from qcow_parsers import Luks1, Qcow, Qcow2
 
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class Format(StrEnum):
     QCOW2 = "qcow2"
 
 
-@dataclass(frozen=True)  # slots would make the class twice, and start-up slower
+@dataclass(frozen=True, repr=False)  # slots would make the class twice, and start-up slower
 class Table:
     """A table of 64-bit big-endian entries, as it stands in the file.
 
@@ -50,6 +51,10 @@ class Table:
     data: bytes
 
     ENTRY_SIZE = 8
+
+    def __repr__(self) -> str:
+        entries = "entry" if self.count == 1 else "entries"
+        return f"<Table {self.name} at {self.offset:#x}, {self.count:,} {entries}>"
 
     @property
     def length(self) -> int:
@@ -79,20 +84,26 @@ class Structures(Sequence[T]):
     one after the other, and no object for any of them.
     """
 
-    def __init__(self) -> None:
-        self._like: Part[T] | None = None
+    def __init__(self, kind: type[T]) -> None:
+        """Begin.
+
+        Args:
+            kind: What one is parsed as: its layout, or a class that is derived from it.
+        """
+        self._kind = kind
+        self._like: Part[Any] | None = None
         self._kept = bytearray()
         self._ends = array("Q")
         self._offsets = array("Q")
 
-    def add(self, part: Part[T]) -> None:
+    def add(self, part: Part[Any]) -> None:
         """Keep one more; all have one layout, and names that differ in their index."""
         self._like = self._like or part._replace(data=b"", name=part.name.partition("[")[0])
         self._kept += part.data
         self._ends.append(len(self._kept))
         self._offsets.append(part.offset)
 
-    def part(self, index: int) -> Part[T]:
+    def part(self, index: int) -> Part[Any]:
         """One of them as bytes."""
         index = range(len(self))[index]
         assert self._like is not None
@@ -104,11 +115,11 @@ class Structures(Sequence[T]):
         )
 
     @property
-    def parts(self) -> Iterator[Part[T]]:
+    def parts(self) -> Iterator[Part[Any]]:
         """All of them as bytes, each made when it is looked at."""
         return map(self.part, range(len(self)))
 
-    def at(self, offset: int) -> Iterator[Part[T]]:
+    def at(self, offset: int) -> Iterator[Part[Any]]:
         """Those that have a byte of the image file, as bytes; no other is looked at."""
         import numpy as np
 
@@ -139,9 +150,17 @@ class Structures(Sequence[T]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         part = self.part(index)
-        layout: Any = part.layout  # mypy takes its objects for unhashable
-        found: T = parsed(layout, part.arguments, part.data)
+        kind: Any = self._kind  # mypy takes its objects for unhashable
+        found: T = parsed(kind, part.arguments, part.data)
         return found
+
+    def __repr__(self) -> str:
+        inner = ", ".join(map(repr, self[:SHOWN]))
+        return f"[{inner}{f', … {len(self):,} in all' if len(self) > SHOWN else ''}]"
+
+
+SHOWN = 4
+"""Structures that a `repr` shows."""
 
 
 @lru_cache(maxsize=64)
@@ -238,11 +257,11 @@ class Metadata:
         self.probe: Qcow.Probe | None = None  # magic and version
         self.probe_part: Part[Any] | None = None  # the same as bytes
         self.foreign: set[str] = set()  # other formats whose signatures stand in the file
-        self.header: Qcow1.Header | Qcow2.Header | None = None
+        self.header: Header | None = None
         self.header_part: Part[Any] | None = None  # the same as bytes
         self.geometry: Geometry | None = None  # the sizes that follow from the header
         # The header extensions, in order; the unknown ones and END included.
-        self.extensions: Structures[Qcow2.HeaderExtension] = Structures()
+        self.extensions: Structures[Extension] = Structures(Extension)
         # The image's own feature names, by (type, bit).
         self.feature_names: dict[tuple[int, int], bytes] = {}
         # The backing file's format, as its extension names it.
@@ -258,9 +277,9 @@ class Metadata:
         self.l1_table: Table | None = None  # the active L1 table
         self.refcount_table: Table | None = None
         # The entries of the snapshot table.
-        self.snapshots: Structures[Qcow2.Snapshot] = Structures()
+        self.snapshots: Structures[Snapshot] = Structures(Snapshot)
         # The entries of the bitmap directory.
-        self.bitmaps: Structures[Qcow2.BitmapDirectoryEntry] = Structures()
+        self.bitmaps: Structures[Bitmap] = Structures(Bitmap)
         self.backing: Reference | None = None  # the backing file's name and format
         self.data_file: Reference | None = None  # the external data file's name
         # How far the stages have come through structures that repeat; the innermost last.

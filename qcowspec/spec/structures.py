@@ -45,6 +45,9 @@ class Part(NamedTuple, Generic[Layout]):
     data: bytes
     arguments: tuple[int | bool, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Part {self.name} at {self.offset:#x}, {len(self.data):,} bytes>"
+
     def parse(self) -> Layout:
         """Read the structure.
 

@@ -121,3 +121,20 @@ def bit_length(words: Any) -> Any:
     import numpy as np
 
     return np.frexp(words.astype(np.float64))[1].astype(np.uint64)
+
+
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+STEP = 1024
+
+
+def in_units(count: int) -> str:
+    """A number of bytes in the largest unit that keeps it short: ``64 KiB``, ``1.5 MiB``."""
+    if count == 1:
+        return "1 byte"
+    unit, value = 0, float(count)
+    while value >= STEP and unit < len(UNITS) - 1:
+        unit, value = unit + 1, value / STEP
+    if unit == 0:
+        return f"{count} bytes"
+    exact = count % STEP**unit == 0
+    return f"{count // STEP**unit} {UNITS[unit]}" if exact else f"{value:.4g} {UNITS[unit]}"

@@ -103,7 +103,7 @@ def _records(draft: Draft, least: int) -> list[Part[object]]:
     """The extensions other than the END, as bytes."""
     kept = draft.places.image.extensions
     records: list[Part[object]] = [
-        part  # type: ignore[misc]  # the layout does not matter here
+        part
         for part, parsed in zip(kept.parts, kept, strict=True)
         if int(parsed.magic) != c.QCOW2_EXT_MAGIC_END
     ]
