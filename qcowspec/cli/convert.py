@@ -53,7 +53,7 @@ Examples:
   qcowspec convert --backing base.qcow2=/moved/base.qcow2 overlay.qcow2 a.raw
   qcowspec convert -O qcow2 -c --allow same-dir overlay.qcow2 flat.qcow2
   qcowspec convert -O qcow2 --canonical upload.qcow2 clean.qcow2
-  qcowspec convert -O qcow2 --canonical --receipt clean.json upload.qcow2 clean.qcow2
+  qcowspec convert -O qcow2 --canonical --receipt r.json a.qcow2 b.qcow2
   qcowspec convert --salvage broken.qcow2 what-is-left.raw
   qcowspec convert --salvage --output json broken.qcow2 what-is-left.raw
   qcowspec convert --strict download.qcow2 disk.raw

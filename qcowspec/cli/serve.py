@@ -33,7 +33,7 @@ Examples:
   qcowspec serve --allow same-dir overlay.qcow2
   qcowspec serve --secret file:key locked.qcow2
   qcowspec serve --port 10809 disk.qcow2
-  qcowspec serve --port 10809 disk.qcow2 -- --tls=require --tls-certificates=pki
+  qcowspec serve disk.qcow2 -- --tls=require --tls-certificates=pki
 
 {PERMISSIONS}
 The active state is the default export; each snapshot is one of its own, by its name or ID. nbdinfo

@@ -25,9 +25,9 @@ DIFFERS = 1
     cls=TakesImages,
     epilog="""\b
 Examples:
-  qcowspec convert -O qcow2 --canonical --receipt clean.json upload.qcow2 clean.qcow2
-  qcowspec verify clean.json clean.qcow2
-  qcowspec verify --json clean.json clean.qcow2
+  qcowspec convert -O qcow2 --canonical --receipt r.json a.qcow2 b.qcow2
+  qcowspec verify r.json b.qcow2
+  qcowspec verify --json r.json b.qcow2
 
 The length and SHA-256 of the file and of its disk, and the verdicts by today's rules, are compared
 with the receipt's. If that was made by other rules, this is reported. A receipt is not signed: keep

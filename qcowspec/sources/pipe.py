@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from itertools import chain
 
 from qcowspec.errors import Unreadable, reason_of
 from qcowspec.sources.spool import PIECE, Spooled
@@ -27,7 +28,9 @@ def open_pipe(path: str) -> Spooled:
     Raises:
         Unreadable: No program writes to it, it cannot be read, or the temporary disk is full.
     """
-    return Spooled(_pieces(path), path)
+    pieces = _pieces(path)
+    begins = next(pieces)  # before a temporary file is made
+    return Spooled(chain([begins], pieces), path)
 
 
 def _pieces(path: str) -> Iterator[bytes]:
