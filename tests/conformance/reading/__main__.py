@@ -4,6 +4,8 @@
 
     python -m tests.conformance.reading --mutants 300 --qemu 10.0,11.1
 
+    python -m tests.conformance.reading --copies --flavours 1 --chains 1 --mutants 1000
+
 The QEMU is the installed one, or those of `--qemu`: versions that tools/qemus has got, or all of
 them. It writes the images, and reads them; where it refuses one, its profile judges. Of each disk:
 
@@ -13,6 +15,9 @@ them. It writes the images, and reads them; where it refuses one, its profile ju
 - `unbuilt`: it needs zstd, without which this QEMU was built.
 - `unanswered`: QEMU took too long. `large`: it was not read.
 - `differs`: a line says how.
+- `copied`: with `--copies`, `convert -O qcow2` wrote a copy, with options drawn at random; QEMU
+  finds both identical and the copy sound, and so do we. Another QEMU that is here, each in turn,
+  reads the copy too.
 
 Exit status: 0 if nothing differs; 1 if something does, each with what makes it again; 2 for bad
 usage.
@@ -26,13 +31,15 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
 from tests.conformance.reading.answers import every_state
 from tests.conformance.reading.chains import chain, sequences
-from tests.conformance.reading.mutants import mutant, seeds
+from tests.conformance.reading.copies import copied
+from tests.conformance.reading.mutants import mutant, mutant_copy, seeds
 from tests.conformance.reading.scripts import Unbuilt, flavours, written
 from tools import qemus
 
@@ -40,7 +47,29 @@ Result = tuple[str, str, str]
 """Which case, what became of it, and how."""
 
 
-def all_flavours(folder: Path, seed: int, times: int) -> Iterator[Result]:
+States = Callable[[Path, str], Iterator[tuple[str, str]]]
+"""What is asked of an image of a format."""
+
+
+class Copies:
+    """Copies of images; each is read by another QEMU, in turn."""
+
+    def __init__(self, seed: int) -> None:
+        self._random, self._readers = Random(f"copies {seed}"), cycle(qemus.others())
+        self._has_others = bool(qemus.others())
+
+    def readers(self) -> tuple[qemus.Qemu, ...]:
+        """The QEMU whose turn it is; none if there is only the installed one."""
+        return (next(self._readers),) if self._has_others else ()
+
+    def __call__(self, image: Path, format: str) -> Iterator[tuple[str, str]]:
+        """See `States`."""
+        yield copied(image, format, self._random, self.readers())
+
+
+def all_flavours(
+    folder: Path, seed: int, times: int, states: States = every_state
+) -> Iterator[Result]:
     """Each flavour, written at random, so many times."""
     for number in range(seed, seed + times):
         for flavour in flavours():
@@ -51,19 +80,21 @@ def all_flavours(folder: Path, seed: int, times: int) -> Iterator[Result]:
             except Unbuilt:
                 yield case, "unbuilt", ""
                 continue
-            for what, how in every_state(script.image, flavour.format):
+            for what, how in states(script.image, flavour.format):
                 yield case, what, how
             shutil.rmtree(place)
 
 
-def all_chains(folder: Path, seed: int, times: int) -> Iterator[Result]:
+def all_chains(
+    folder: Path, seed: int, times: int, states: States = every_state
+) -> Iterator[Result]:
     """Each sequence of up to four images, written at random, so many times."""
     for number in range(seed, seed + times):
         for kinds in sequences():
             case = f"chain {'-'.join(kinds)} seed {number}"
             place = Path(tempfile.mkdtemp(dir=folder))
             script = chain(place, kinds, Random(f"{number}/{kinds}"))
-            for what, how in every_state(script.image, script.flavour.format):
+            for what, how in states(script.image, script.flavour.format):
                 yield case, what, how
             shutil.rmtree(place)
 
@@ -73,6 +104,15 @@ def all_mutants(folder: Path, seed: int, count: int, sources: int) -> Iterator[R
     found = seeds(folder, sources)
     for number in range(count):
         yield f"mutant {number} seed {seed}", *mutant(found, seed, number)
+
+
+def all_mutant_copies(folder: Path, seed: int, count: int, sources: int) -> Iterator[Result]:
+    """Mutants until so many could be copied; see `all_mutants`."""
+    found, copies, number, done = seeds(folder, sources), Copies(seed), 0, 0
+    while done < count:
+        what, how = mutant_copy(found, seed, number, copies.readers())
+        yield f"mutant {number} seed {seed}", what, how
+        number, done = number + 1, done + (what == "copied")
 
 
 def reported(results: Iterator[Result], name: str) -> int:
@@ -103,6 +143,7 @@ def main() -> int:
     parser.add_argument("--chains", metavar="N", type=int, default=0, help="N times every chain")
     parser.add_argument("--mutants", metavar="N", type=int, default=0, help="N mutants")
     parser.add_argument("--sources", metavar="N", type=int, default=60, help="images for mutants")
+    parser.add_argument("--copies", action="store_true", help="copy each by convert -O qcow2")
     parser.add_argument("--seed", type=int, default=1, help="which ones (default: 1)")
     parser.add_argument(
         "--qemu", metavar="WHICH", default="installed", help="versions, or `all` that are here"
@@ -125,13 +166,16 @@ def compare(chosen: argparse.Namespace) -> int:
     memory = Path("/dev/shm")  # noqa: S108 - only where the file system has it
     folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
     differ = 0
+    states: States = Copies(chosen.seed) if chosen.copies else every_state
     try:
         if chosen.flavours:
-            differ += reported(all_flavours(folder, chosen.seed, chosen.flavours), "flavours")
+            found = all_flavours(folder, chosen.seed, chosen.flavours, states)
+            differ += reported(found, "flavours")
         if chosen.chains:
-            differ += reported(all_chains(folder, chosen.seed, chosen.chains), "chains")
+            differ += reported(all_chains(folder, chosen.seed, chosen.chains, states), "chains")
         if chosen.mutants:
-            found = all_mutants(folder, chosen.seed, chosen.mutants, chosen.sources)
+            mutants = all_mutant_copies if chosen.copies else all_mutants
+            found = mutants(folder, chosen.seed, chosen.mutants, chosen.sources)
             differ += reported(found, "mutants")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,8 @@ The same numbers give the same mutant, with the same QEMU to write the images th
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,7 +20,9 @@ from qcowspec.mapping import Kind
 from tests.conformance import random_images
 from tests.conformance.reading.answers import compared, snapshots
 from tests.conformance.reading.chains import chain
+from tests.conformance.reading.copies import copied
 from tests.conformance.reading.scripts import Unbuilt, flavours, written
+from tools import qemus
 
 LARGEST = 1 << 32
 """Bytes of a disk that is read; mutants with a larger one are left out."""
@@ -215,6 +218,28 @@ def mutated(random: Random, seed: Seed) -> bytes:
 
 def mutant(found: list[Seed], seed: int, number: int) -> tuple[str, str]:
     """One mutant: ``large`` if its disk is not read; else as `compared` has it."""
+    with planted(found, seed, number) as (chosen, image, driver, random):
+        if _size(image, driver) > LARGEST:
+            return "large", chosen.name
+        snapshot = random.choice([None, None, *_snapshots(image, driver)])
+        what, how = compared(image, driver, snapshot)
+        return what, f"{chosen.name}, snapshot {snapshot}: {how}" if what == "differs" else how
+
+
+def mutant_copy(
+    found: list[Seed], seed: int, number: int, readers: tuple[qemus.Qemu, ...]
+) -> tuple[str, str]:
+    """The copy of one mutant; see `copied`."""
+    with planted(found, seed, number) as (chosen, image, driver, random):
+        if _size(image, driver) > LARGEST:
+            return "large", chosen.name
+        what, how = copied(image, driver, random, readers)
+        return what, f"{chosen.name}: {how}" if what == "differs" else how
+
+
+@contextmanager
+def planted(found: list[Seed], seed: int, number: int) -> Iterator[tuple[Seed, Path, str, Random]]:
+    """A mutant in place of the image that it is made from: name and format of what is read."""
     random = Random(f"{seed}/{number}")
     chosen = random.choice(found)
     image, kept = chosen.folder / chosen.file, chosen.folder / "kept"
@@ -222,11 +247,7 @@ def mutant(found: list[Seed], seed: int, number: int) -> tuple[str, str]:
     image.write_bytes(mutated(random, chosen))
     try:
         name, driver = chosen.top
-        if _size(chosen.folder / name, driver) > LARGEST:
-            return "large", chosen.name
-        snapshot = random.choice([None, None, *_snapshots(chosen.folder / name, driver)])
-        what, how = compared(chosen.folder / name, driver, snapshot)
-        return what, f"{chosen.name}, snapshot {snapshot}: {how}" if what == "differs" else how
+        yield chosen, chosen.folder / name, driver, random
     finally:
         shutil.move(kept, image)
 
