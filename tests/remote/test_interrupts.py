@@ -23,6 +23,7 @@ DATA = 512 << 10
 
 COMMANDS = {
     "convert": ["convert", "-q", "URL", "out.raw"],
+    "new image": ["convert", "-q", "-O", "qcow2", "URL", "out.raw"],
     "resume": ["convert", "-q", "--resume", "URL", "out.raw"],
     "compare": ["compare", "URL", "disk.raw"],
 }
