@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qcowspec import validate
 from qcowspec.check import check
 from qcowspec.fuzzing import vectors
 from qcowspec.fuzzing.vectors import Vector, base
@@ -91,8 +92,14 @@ def test_an_image_that_qemu_does_not_open_for_a_check_is_not_checked(
     assert ours(path).status == expected.status, expected.said
 
 
+HIDDEN = "check/untrusted-hidden-bytes"
+"""A rule that `validate --hidden` applies; a check looks at no byte that is in no structure."""
+
+
 @pytest.mark.parametrize(
-    "vector", [v for v in CHECKED if v.stage == "check"], ids=lambda vector: str(vector.id)
+    "vector",
+    [v for v in CHECKED if v.stage == "check" and v.rule != HIDDEN],
+    ids=lambda vector: str(vector.id),
 )
 def test_a_check_finds_what_the_vector_breaks(vector: Vector) -> None:
     with lay_open(vectors.image(vector)) as image:
@@ -100,6 +107,15 @@ def test_a_check_finds_what_the_vector_breaks(vector: Vector) -> None:
 
     assert list(lost(report, image.source.length)) == []
     assert (vector.rule in {group.rule.id for group in report.findings}) == vector.breaks
+
+
+@pytest.mark.parametrize(
+    "vector", [v for v in CHECKED if v.rule == HIDDEN], ids=lambda vector: str(vector.id)
+)
+def test_hidden_bytes_are_found_when_they_are_looked_for(vector: Vector) -> None:
+    found = validate(vectors.image(vector), profile="untrusted", hidden="reject")
+
+    assert (HIDDEN in {finding.rule for finding in found.errors}) == vector.breaks
 
 
 @pytest.mark.parametrize("first", range(0, MUTANTS, STEP))
