@@ -137,6 +137,11 @@ class QcowFileSystem(AbstractArchiveFileSystem):  # type: ignore[misc] # fsspec 
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
         return DiskFile(self, path, self._disk(path), block_size or BLOCK, cache_options, **kwargs)
 
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        """What a directory has, also one that is named from the root, as a mount names it."""
+        found: list[Any] = super().ls(path.strip("/"), detail, **kwargs)
+        return found
+
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any
     ) -> bytes:
