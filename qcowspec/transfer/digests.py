@@ -11,12 +11,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from qcowspec.errors import Changed
 from qcowspec.guest import Disk
 from qcowspec.sources.source import Source
 from qcowspec.transfer.crew import Crew, default_threads
+
+if TYPE_CHECKING:
+    from qcowspec.image import Image
 
 STEP = 4 << 20
 """Bytes that are read at a time."""
@@ -51,13 +54,15 @@ def of_disk(disk: Disk, start: int = 0, length: int | None = None) -> Stretch:
     return Stretch(disk.layers[0].name, disk.readinto, start, left)
 
 
-def disk_sha256(disk: Disk) -> str:
-    """SHA-256 of a disk, made in this thread.
+def disk_sha256(image: Image) -> str:
+    """SHA-256 of an image's disk, made in this thread; a disk without bytes is not opened.
 
     Raises:
         QcowError: It cannot be read.
     """
-    return _digest(of_disk(disk), threading.Event(), lambda _: None)
+    if not image.size:
+        return sha256().hexdigest()
+    return _digest(of_disk(image.disk()), threading.Event(), lambda _: None)
 
 
 def sha256_of(stretches: Sequence[Stretch], progress: Progress | None = None) -> list[str]:

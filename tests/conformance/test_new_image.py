@@ -47,7 +47,7 @@ def sha_of(path: Path, name: str = "") -> str:
     from qcowspec.transfer.digests import disk_sha256
 
     with qcowspec.open(path, allow="same-dir", secret=secret_of(name)) as image:
-        return disk_sha256(image.disk())
+        return disk_sha256(image)
 
 
 @pytest.fixture(scope="module")

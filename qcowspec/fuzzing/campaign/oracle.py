@@ -60,7 +60,7 @@ class Oracle:
             with open_image(data, format=format) as image:
                 if image.size > MOST_CONTENT:
                     return Expected(EITHER)
-                content = disk_sha256(image.disk())
+                content = disk_sha256(image)
                 return Expected(ACCEPTS, content=content if self.compares else None)
         except Refused:  # it names a second file, which is not there
             return Expected(EITHER)

@@ -163,6 +163,6 @@ def _read(case: Case, path: Path) -> tuple[str | None, int | None, str | None, s
         with open_image(path, format=case.format, allow="same-dir", secret=case.secret) as image:
             if image.size > LARGEST_DISK:
                 return None, None, None, None
-            return BYTES, image.size, disk_sha256(image.disk()), None
+            return BYTES, image.size, disk_sha256(image), None
     except QcowError as error:
         return FAILS, None, None, error.rule

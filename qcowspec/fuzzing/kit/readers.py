@@ -17,7 +17,7 @@ from qcowspec.transfer.digests import disk_sha256
 def read(path: str, format: str | None = None, secret: str | None = None) -> str:
     """Read all of a disk, from the files beside the image too if the image names them."""
     with open_image(path, format=format, allow="same-dir", secret=secret) as image:
-        return disk_sha256(image.disk())
+        return disk_sha256(image)
 
 
 def judge(path: str) -> None:
