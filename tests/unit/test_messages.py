@@ -76,7 +76,8 @@ def test_any_value_can_be_filled_in(rule: Rule) -> None:
 
 @every("rule", RULES, ids=lambda rule: rule.id)
 def test_what_a_function_states_is_in_the_message(rule: Rule) -> None:
-    assert ("{fact" in rule.message) == (rule.id in FACTS)
+    if rule.judged != "check":  # a check states what it has counted
+        assert ("{fact" in rule.message) == (rule.id in FACTS)
 
 
 def test_the_words_that_a_reader_stumbles_over_are_gone() -> None:
