@@ -8,7 +8,6 @@ Refuses: to draw a bar if stderr is no terminal, or a dumb one.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -171,6 +170,8 @@ class Bar:
         self._next = time.monotonic() + EVERY
         if self._hidden:
             return
+        import shutil  # which loads every compression that Python has
+
         self._drawn = True
         sys.stderr.write(ERASE + self.line(shutil.get_terminal_size().columns))
         sys.stderr.flush()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -348,6 +347,8 @@ def _refused(image: str, name: bytes, purpose: str, reason: str, *helps: str) ->
         reason: Why it is not opened.
         helps: Values of ``--allow`` that would admit it; none if nothing would.
     """
+    import shlex
+
     options = [f"--allow {shlex.quote(place)}" for place in helps]
     listed = " or ".join(filter(None, [", ".join(options[:-1]), *options[-1:]]))
     hint = f" ({listed})" if options else ""

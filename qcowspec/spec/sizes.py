@@ -8,7 +8,6 @@ Source: util/cutils.c: do_strtosz; qemu-img.c: cvtnum.
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 LIMIT = 1 << 63
 UNITS = "BKMGTPE"
@@ -23,6 +22,8 @@ def size(word: str) -> int:
     Raises:
         ValueError: The word is not a size.
     """
+    from fractions import Fraction
+
     found = SIZE.fullmatch(word)
     if found is None:
         raise ValueError(

@@ -22,7 +22,21 @@ def __getattr__(name: str) -> Any:
     return _module(f"{__package__}.{name.lower()}")[name]
 
 
-class _Positioned(KaitaiStruct):  # type: ignore[misc]  # kaitaistruct has no types
+class _Type(type):
+    """The type of these parsers. Those inside one are made when they are first asked for."""
+
+    _inner: dict[str, Any]
+    _names: dict[str, Any]
+
+    def __getattr__(cls, name: str) -> Any:
+        if name not in vars(cls).get("_inner", ()):
+            raise AttributeError(f"type {cls.__qualname__!r} has no attribute {name!r}")
+        made = _anew(cls._inner[name], cls._names)
+        setattr(cls, name, made)
+        return made
+
+
+class _Positioned(KaitaiStruct, metaclass=_Type):  # type: ignore[misc]  # it has no types
     """The base of these parsers."""
 
     _debug: dict[str, dict[str, Any]]
@@ -97,9 +111,15 @@ def _anew(found: Any, names: dict[str, Any]) -> Any:
         return FunctionType(code, names, found.__name__, defaults, closure)
     if isinstance(found, property):
         return property(_anew(found.fget, names))
-    if not (isinstance(found, type) and issubclass(found, KaitaiStruct)):
+    if not _is_parser(found):
         return found
-    body = {name: _anew(value, names) for name, value in vars(found).items()}
+    inner = {name: value for name, value in vars(found).items() if _is_parser(value)}
+    body = {name: _anew(vars(found)[name], names) for name in vars(found) if name not in inner}
+    body.update(_inner=inner, _names=names)
     body["_read_fields"] = body.pop("_read")
     body["__qualname__"] = found.__qualname__
-    return type(found.__name__, (_Positioned,), body)
+    return _Type(found.__name__, (_Positioned,), body)
+
+
+def _is_parser(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, KaitaiStruct)
