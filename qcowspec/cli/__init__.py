@@ -18,10 +18,15 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
-import click
+GARBAGE = 100_000
+"""Objects allocated before Python looks for garbage cycles: imports make none."""
 
-from qcowspec import __version__
-from qcowspec.errors import shown
+gc.set_threshold(GARBAGE)
+
+import click  # noqa: E402 # after the threshold is set
+
+from qcowspec import __version__  # noqa: E402 # the same
+from qcowspec.errors import shown  # noqa: E402 # the same
 
 COMMANDS = {
     "dump": "Show every structure of an image: offset, bytes and meaning.",
@@ -151,7 +156,8 @@ def main() -> None:
         replace_closed()
     # Modules are never garbage, and looking for garbage in them takes 5 ms.
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    # NumPy's library for matrices, which nothing here multiplies, starts a thread a processor.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     qcowspec.failed = USAGE
     try:
         status = _run()
@@ -164,9 +170,6 @@ def main() -> None:
         status = INTERRUPTED
     _leave(status)
 
-
-GARBAGE = 100_000
-"""Objects allocated before Python looks for garbage cycles."""
 
 USAGE = 2
 INTERRUPTED = 128 + signal.SIGINT
