@@ -14,21 +14,19 @@ get_cluster_offset.
 
 from __future__ import annotations
 
-import sys
-from array import array
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 from qcow_parsers import constants as c
 
+from qcowspec.reader.l1 import SOME, Passed, Place, Seen, followed, highest, runs, words
 from qcowspec.reader.needs import Need, Reading, Window
 from qcowspec.spec import decoding
 from qcowspec.spec.entries import KINDS, Frame, Words
 from qcowspec.spec.entry_rules import aligned, all_plain, reach
 from qcowspec.spec.metadata import Format, Metadata, Table
 from qcowspec.spec.rules import Judge
-from qcowspec.spec.units import BITS_PER_BYTE, MAX_L1_ENTRIES, Geometry, HostOffset, readable
+from qcowspec.spec.units import BITS_PER_BYTE, MAX_L1_ENTRIES, Geometry, HostOffset
 
 WORK = 1 << 30
 """Bytes of L2 tables that are read where all are wanted; of a larger file, as many as it has."""
@@ -39,27 +37,8 @@ LITTLE = 4 << 20
 READ = 4 << 20
 """Bytes of tables that are asked for at once, at most; neighbours in the file come together."""
 
-FEW = 1 << 10
-"""Entries of a table that are judged one by one; more are worth importing NumPy for."""
-
-SOME = 1 << 13
-"""The same where nothing but their offsets is needed."""
-
-
-class Place(NamedTuple):
-    """Where the L2 tables of one state of the disk are.
-
-    Attributes:
-        prefix: What their paths begin with: empty, or ``snapshots[3].``.
-        offsets: Host offset of each; a table of the active state is not repeated for a snapshot.
-        indices: Index of the L1 entry that locates each.
-        size: Bytes of the state's disk.
-    """
-
-    prefix: str
-    offsets: Sequence[int]
-    indices: Sequence[int]
-    size: int
+DIRTY = 64 << 20
+"""Bytes of L1 tables of snapshots, which break a rule, that are read; others are read once."""
 
 
 def read(image: Metadata, window: Window, judge: Judge) -> Reading[bool]:
@@ -89,68 +68,28 @@ def _layout(geometry: Geometry, entry: str) -> str:
 def _tables_end(image: Metadata, geometry: Geometry, table: Table) -> None:
     """Note where the tables end that the header locates, and those that they locate."""
     image.reaches(table.offset + table.length if table.count else 0)
-    if highest := _highest(geometry, table, _layout(geometry, "l1_entry")):
-        image.reaches(highest + geometry.l2_table_size)
+    if farthest := highest(geometry, table, _layout(geometry, "l1_entry")):
+        image.reaches(farthest + geometry.l2_table_size)
     if (blocks := image.refcount_table) is not None:
         image.reaches(blocks.offset + blocks.length)
-        if highest := _highest(geometry, blocks, REFCOUNTS):
-            image.reaches(highest + geometry.cluster_size)
+        if farthest := highest(geometry, blocks, REFCOUNTS):
+            image.reaches(farthest + geometry.cluster_size)
     if image.luks_part is not None:
         image.reaches(image.luks_part.offset + len(image.luks_part.data))
 
 
-def _highest(geometry: Geometry, table: Table, layout: str) -> int:
-    """The highest host offset that a table's entries name and a reader follows, or 0."""
-    found = _words(table.data, SOME)
-    followed = (_followed(geometry, layout, words, indices) for words, indices in found)
-    return max((max(offsets, default=0) for offsets, _ in followed), default=0)
-
-
-def _followed(
-    geometry: Geometry, layout: str, words: Words, indices: Any
-) -> tuple[Sequence[int], Sequence[int]]:
-    """The host offsets, above 0, that entries name and a reader follows; the index of each."""
-    offsets = KINDS[layout](words, Frame(geometry)).offset
-    kept = (offsets != 0) & readable(offsets, 0)
-    if geometry.version != c.QCOW_VERSION:
-        kept &= aligned(offsets, geometry)
-    if isinstance(offsets, int):
-        return ((offsets,), indices) if kept else ((), ())
-    return offsets[kept].tolist(), indices[kept].tolist()
-
-
-def _words(data: bytes, few: int = FEW) -> Iterator[tuple[Words, Any]]:
-    """The entries that are not zero, and the index of each: a few one by one, or all as arrays."""
-    size = Table.ENTRY_SIZE
-    data = data[: len(data) // size * size]
-    if "numpy" not in sys.modules and len(data) // size - data.count(bytes(size)) <= few:
-        words = array("Q", data)
-        if sys.byteorder == "little":
-            words.byteswap()
-        for index, word in enumerate(words):
-            if word:
-                yield word, (index,)
-        return
-    import numpy as np
-
-    entries = np.frombuffer(data, ">u8").astype(np.uint64)
-    used = np.flatnonzero(entries)
-    if len(used):
-        yield entries[used], used.astype(np.uint64)
-
-
 def _judge_words(
-    image: Metadata, judge: Judge, geometry: Geometry, table: Table, layout: str
+    image: Metadata, judge: Judge, geometry: Geometry, table: Table, layout: str, first: int = 0
 ) -> None:
-    """Judge the entries of an L1 table or a refcount table."""
+    """Judge the entries of an L1 table or a refcount table, or some from the `first` on."""
     frame = Frame(geometry, length=image.length)
-    for words, indices in _words(table.data):
+    for entries, indices in words(table.data):
 
         def named(at: int, indices: Any = indices) -> tuple[int, str]:
             index = int(indices[at])
-            return table.offset + index * table.ENTRY_SIZE, f"{table.name}[{index}]"
+            return table.offset + index * table.ENTRY_SIZE, f"{table.name}[{first + index}]"
 
-        judge.entries(layout, KINDS[layout](words, frame), named)
+        judge.entries(layout, KINDS[layout](entries, frame), named)
 
 
 # --- the last cluster in use ----------------------------------------------------------------------
@@ -206,7 +145,7 @@ def _is_cut(image: Metadata, geometry: Geometry, table: Table) -> bool:
             return False
     if len(table.data) > LITTLE:
         return False
-    used = sum(len(indices) for _, indices in _words(table.data, SOME))
+    used = sum(len(indices) for _, indices in words(table.data, SOME))
     return used * geometry.l2_table_size <= LITTLE
 
 
@@ -218,9 +157,9 @@ def located(image: Metadata) -> Iterator[Need]:
     if (last := _last_block(image)) is not None:
         yield Need(HostOffset(last[1]), geometry.cluster_size)
     if image.entries:
-        offsets = _place(geometry, table, "", 0, set()).offsets
-        for run in _runs(offsets, geometry.l2_table_size):
-            yield Need(HostOffset(offsets[run.start]), len(run) * geometry.l2_table_size)
+        offsets = _place(geometry, table, Seen(), None)[0]
+        for run in runs(offsets, geometry.l2_table_size, READ):
+            yield Need(HostOffset(int(offsets[run.start])), len(run) * geometry.l2_table_size)
 
 
 # --- L2 tables ------------------------------------------------------------------------------------
@@ -236,7 +175,7 @@ def _entries(image: Metadata, judge: Judge, geometry: Geometry, table: Table) ->
     data_file = image.format is Format.QCOW2 and bool(image.qcow2_header.has_data_file)
     for place in places:
         frame = Frame(geometry, data_file, image.length, place.size)
-        for run in _runs(place.offsets, size):
+        for run in runs(place.offsets, size, READ):
             offset = int(place.offsets[run.start])
             if image.length is not None and offset >= image.length:
                 continue  # past the end there are zeros
@@ -261,45 +200,76 @@ def _places(
     image: Metadata, judge: Judge, geometry: Geometry, table: Table
 ) -> Reading[list[Place]]:
     """Where the L2 tables are: the active state's, and those that only snapshots have."""
-    size = 0 if image.header is None else image.header.size
-    seen: set[int] = set()
-    found = [_place(geometry, table, "", size, seen)]
+    size, seen, passed = 0 if image.header is None else image.header.size, Seen(), Passed()
+    found = [Place("", *_place(geometry, table, seen, image.length), size)]
     if not image.entries:
         return found
-    for index, snapshot in enumerate(image.snapshots):
-        count = min(snapshot.l1_size, MAX_L1_ENTRIES)
-        offset, prefix = HostOffset(snapshot.l1_table_offset), f"snapshots[{index}]."
-        data = yield Need(offset, count * c.L1E_SIZE, optional=True)
-        if not data and image.present(offset, count * c.L1E_SIZE):
-            image.entries_left = True
-        own = Table(f"{prefix}l1_table", offset, count, data)
-        _judge_words(image, judge, geometry, own, _layout(geometry, "l1_entry"))
-        saved = snapshot.disk_size
-        found.append(_place(geometry, own, prefix, size if saved is None else saved, seen))
+    layout, left = _layout(geometry, "l1_entry"), DIRTY
+    for index, (offset, count, saved) in enumerate(_l1_tables(image)):
+        prefix, end = f"snapshots[{index}].", offset + count * c.L1E_SIZE
+        # Tables that lie on each other are not read again, if their entries are the same.
+        gaps = [(offset, end)] if offset % c.L1E_SIZE else passed.gaps(offset, end)
+        for start, stop in [each for gap in gaps for each in _pieces(*gap)]:
+            if left <= 0:
+                image.entries_left = True
+                return found
+            data = yield Need(HostOffset(start), stop - start, optional=True)
+            if not data and image.present(start, stop - start):
+                image.entries_left = True
+            first, broken = (start - offset) // c.L1E_SIZE, judge.counts.total()
+            some = Table(f"{prefix}l1_table", HostOffset(start), (stop - start) // c.L1E_SIZE, data)
+            _judge_words(image, judge, geometry, some, layout, first)
+            offsets, indices = _place(geometry, some, seen, image.length, first)
+            if len(offsets):
+                found.append(Place(prefix, offsets, indices, saved))
+            if judge.counts.total() > broken:
+                left -= stop - start
+            elif offset % c.L1E_SIZE == 0:
+                passed.add(start, stop)
     return found
 
 
-def _place(geometry: Geometry, table: Table, prefix: str, size: int, seen: set[int]) -> Place:
-    """The L2 tables of one L1 table that are not in `seen`, in the order of the file."""
-    located: dict[int, int] = {}
+def _l1_tables(image: Metadata) -> Iterator[tuple[int, int, int]]:
+    """Each snapshot's L1 table: its offset, its entries, the bytes of the disk that it maps."""
+    kept = image.snapshots.numbers
+    for offset, count, size in zip(*(kept[name] for name in L1_TABLE), strict=True):
+        yield offset, min(count, MAX_L1_ENTRIES), size
+
+
+L1_TABLE = "l1_table_offset", "l1_size", "disk_size"
+
+
+def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
+    for at in range(start, end, READ):
+        yield at, min(at + READ, end)
+
+
+def _place(
+    geometry: Geometry, table: Table, seen: Seen, length: int | None, first: int = 0
+) -> tuple[Any, Any]:
+    """The L2 tables of an L1 table that were not seen before, and the indices of their entries.
+
+    Those past the end of the file are left out: there are zeros.
+    """
     layout = _layout(geometry, "l1_entry")
-    for words, indices in _words(table.data):
-        for offset, index in zip(*_followed(geometry, layout, words, indices), strict=True):
-            located.setdefault(offset, index)
-    offsets = sorted(offset for offset in located if offset not in seen)
-    seen.update(offsets)
-    return Place(prefix, offsets, [located[offset] for offset in offsets], size)
+    columns: tuple[list[Any], list[Any]] = [], []
+    for entries, numbers in words(table.data):
+        offsets, indices = followed(geometry, layout, entries, numbers)
+        if length is not None and isinstance(offsets, tuple):
+            offsets, indices = ((), ()) if offsets and offsets[0] >= length else (offsets, indices)
+        elif length is not None:
+            inside = offsets < length
+            offsets, indices = offsets[inside], indices[inside]
+        columns[0].append(offsets)
+        columns[1].append(indices)
+    if not columns[0] or isinstance(columns[0][0], tuple):
+        flat = ([each for some in column for each in some] for column in columns)
+        offsets, indices = seen.new(*flat)
+        return offsets, [first + index for index in indices]
+    import numpy as np
 
-
-def _runs(offsets: Sequence[int], size: int) -> Iterator[range]:
-    """Neighbours that are read together: tables that follow one another in the file."""
-    first = 0
-    for number, (one, other) in enumerate(pairwise(offsets), 1):
-        if other != one + size or (number - first + 1) * size > READ:
-            yield range(first, number)
-            first = number
-    if offsets:
-        yield range(first, len(offsets))
+    offsets, indices = seen.new(*map(np.concatenate, columns))
+    return offsets, indices + np.uint64(first)
 
 
 def _table(
@@ -307,8 +277,8 @@ def _table(
 ) -> None:
     """One L2 table that is not all zeros."""
     geometry, width = frame.geometry, frame.geometry.l2_entry_size
-    layout, index = _layout(geometry, "l2_entry"), place.indices[number]
-    offset, base = place.offsets[number], index * geometry.l2_span
+    layout, index = _layout(geometry, "l2_entry"), int(place.indices[number])
+    offset, base = int(place.offsets[number]), index * geometry.l2_span
 
     for entries, bitmap, indices in _l2_words(data, width // Table.ENTRY_SIZE):
         if all_plain(entries, frame):
@@ -328,15 +298,15 @@ def _table(
             image.reaches(reach(view))
 
 
-def _l2_words(data: bytes, words: int) -> Iterator[tuple[Words, Words, Any]]:
+def _l2_words(data: bytes, width: int) -> Iterator[tuple[Words, Words, Any]]:
     """Entries of an L2 table that are not zero, their bitmaps, and the index of each."""
-    if words == 1:
-        for entries, indices in _words(data):
+    if width == 1:
+        for entries, indices in words(data):
             yield entries, 0, indices
         return
     import numpy as np
 
-    rows = np.frombuffer(data[: len(data) // 16 * 16], ">u8").astype(np.uint64).reshape(-1, words)
+    rows = np.frombuffer(data[: len(data) // 16 * 16], ">u8").astype(np.uint64).reshape(-1, width)
     used = np.flatnonzero(rows.any(axis=1))
     if len(used):
         yield rows[used, 0], rows[used, 1], used.astype(np.uint64)

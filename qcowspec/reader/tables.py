@@ -63,7 +63,15 @@ def read_snapshots(image: Metadata, window: Window, judge: Judge) -> Reading[boo
             if not judge(part, entry):
                 image.unfit.append(part)
                 return False
-            image.snapshots.add(part)
+            saved = entry.disk_size
+            image.snapshots.add(
+                part,
+                l1_table_offset=entry.l1_table_offset,
+                l1_size=entry.l1_size,
+                disk_size=header.size if saved is None else saved,
+                vm_state_size=entry.effective_vm_state_size,
+                unpadded_size=entry.unpadded_size,
+            )
             image.reaches(part.offset + len(part.data) - len(entry.padding))
             image.reaches(entry.l1_table_offset + entry.l1_size * c.L1E_SIZE)
             offset += entry.entry_size

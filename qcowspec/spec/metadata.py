@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
 
 from qcowspec.spec.named import Bitmap, Extension, Header, Snapshot
@@ -82,6 +83,9 @@ class Structures(Sequence[T]):
 
     A hostile image may claim 65,536 snapshots, or 262,144 header extensions: their bytes are kept,
     one after the other, and no object for any of them.
+
+    Attributes:
+        numbers: Fields that are asked for of all of them, by name, as they were at their reading.
     """
 
     def __init__(self, kind: type[T]) -> None:
@@ -90,14 +94,17 @@ class Structures(Sequence[T]):
         Args:
             kind: What one is parsed as: its layout, or a class that is derived from it.
         """
+        self.numbers: defaultdict[str, array[int]] = defaultdict(partial(array, "Q"))
         self._kind = kind
         self._like: Part[Any] | None = None
         self._kept = bytearray()
         self._ends = array("Q")
         self._offsets = array("Q")
 
-    def add(self, part: Part[Any]) -> None:
+    def add(self, part: Part[Any], **numbers: int) -> None:
         """Keep one more; all have one layout, and names that differ in their index."""
+        for name, number in numbers.items():
+            self.numbers[name].append(number)
         self._like = self._like or part._replace(data=b"", name=part.name.partition("[")[0])
         self._kept += part.data
         self._ends.append(len(self._kept))
