@@ -47,6 +47,9 @@ the image cannot be read, or is not a QCOW image. With --at: as `qcowspec explai
 @json_option()
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print YAML with the same keys.")
 @click.option("--tables", is_flag=True, help="Show every entry of every table.")
+@click.option(
+    "--all", "everything", is_flag=True, help=f"Show more than {tree.MANY} structures of a kind."
+)
 @click.option("--hex", "hexadecimal", is_flag=True, help="Show the bytes of each field.")
 @click.option(
     "--path", metavar="PATH", help="Show one structure or value, such as header.cluster_bits."
@@ -63,6 +66,7 @@ def command(
     as_json: bool,
     as_yaml: bool,
     tables: bool,
+    everything: bool,
     hexadecimal: bool,
     path: str | None,
     at: str | None,
@@ -71,19 +75,21 @@ def command(
     """Show every structure of an image.
 
     Each structure is shown with its offset and length, each field with its value and what it means.
-    Tables are summarised unless --tables is given.
+    Tables are summarised unless --tables is given; of thousands of snapshots, bitmaps or header
+    extensions the first are shown, unless --all or --tables is.
     """
     if as_json and as_yaml:
         raise click.UsageError("--json and --yaml exclude each other")
     if at is not None:
-        if as_yaml or tables or hexadecimal or path is not None:
+        if as_yaml or tables or everything or hexadecimal or path is not None:
             raise click.UsageError("--at goes with --json and --format only")
         with lay_open(image, format=format_) as opened:
             said, lines, nothing = explain.byte_at(opened, at, style)
         explain.show(said, lines, as_json=as_json)
         sys.exit(explain.NOTHING if nothing else 0)
     with lay_open(image, format=format_, entries=ALL_ENTRIES if tables else BYTES_READ) as opened:
-        nodes = tree.structures(opened, whole=tables or path is not None)
+        whole, in_full = tables or path is not None, everything or as_json or as_yaml
+        nodes = tree.structures(opened, whole=whole, most=None if whole or in_full else tree.MANY)
         if path is not None:
             lines = _one(opened, path, nodes, as_json=as_json, as_yaml=as_yaml, whole=tables)
         elif as_json:

@@ -7,47 +7,67 @@ when it is asked for. Refuses: nothing; see `qcowspec.report.tables` for what is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from qcowspec.image import Image
+from qcowspec.reader.l1 import Seen
 from qcowspec.report import tables, words
 from qcowspec.report.meaning import in_short, meaning, title
 from qcowspec.report.nodes import Node
-from qcowspec.spec.metadata import Leftover
+from qcowspec.spec.metadata import Leftover, Structures
 from qcowspec.spec.structures import Field, Part, lay_open
 
 BACKING_FILE_NAME = "backing_file_name"
 
 
-def structures(image: Image, *, whole: bool) -> Iterator[Node]:
+MANY = 48
+"""Header extensions, snapshots and bitmaps that a dump in short shows of each."""
+
+
+def structures(image: Image, *, whole: bool, most: int | None = None) -> Iterator[Node]:
     """All structures of an image.
 
     Args:
         image: The image.
         whole: Whether every L2 table and refcount block is read, or as many as keep a dump short.
+        most: How many header extensions, snapshots and bitmaps are shown of each; None for all.
     """
     metadata = image.metadata
     if metadata.header_part is not None:
         yield structure(image, metadata.header_part)
-    for part in metadata.extensions.parts:
+    for part in islice(metadata.extensions.parts, most):
         yield structure(image, part)
+    yield from _left(metadata.extensions, "header_extensions", most)
     if metadata.backing is not None:
         yield backing_file_name(image)
     for luks in metadata.luks_headers.values():
         yield structure(image, luks)
     yield from tables.active(image, whole=whole)
     yield from tables.refcounts(image, whole=whole)
-    seen = tables.active_l2_offsets(image) if metadata.snapshots else set()
-    for index, snapshot in enumerate(metadata.snapshots.parts):
+    seen = tables.active_l2_tables(image) if whole and metadata.snapshots else Seen()
+    for index, snapshot in enumerate(islice(metadata.snapshots.parts, most)):
         yield structure(image, snapshot)
         yield from tables.snapshot_tables(image, index, whole=whole, seen=seen)
-    for index, bitmap in enumerate(metadata.bitmaps.parts):
+    yield from _left(metadata.snapshots, "snapshots", most)
+    for index, bitmap in enumerate(islice(metadata.bitmaps.parts, most)):
         yield structure(image, bitmap)
         yield tables.bitmap_table(image, index)
+    yield from _left(metadata.bitmaps, "bitmaps", most)
     for part in metadata.unfit:
         yield structure(image, part)
     for left in metadata.leftovers:
         yield leftover(image, left)
+
+
+def _left(kept: Structures[Any], name: str, most: int | None) -> Iterator[Node]:
+    """How many structures of a kind are not shown, if there are any, and where they lie."""
+    if most is None or len(kept) <= most:
+        return
+    first, last = kept.part(most), kept.part(-1)
+    left, end = len(kept) - most, last.offset + len(last.data)
+    says = f"{left:,} more, up to {last.name}: not shown; --all shows them"
+    yield Node(f"{name}[…]", first.offset, end - first.offset, meaning=says)
 
 
 def structure(image: Image, part: Part[Any]) -> Node:
