@@ -74,6 +74,7 @@ class Qcow2Claims(ClusterClaims):
             (Kind.L2_TABLE, layout.tables.active > 0),
             (Kind.SNAPSHOT_L2_TABLE, layout.tables.inactive > 0),
         ):
+            chosen = chosen & (offsets != 0)
             claims.add(kind, offsets[chosen], offsets[chosen] + size)
         blocks = layout.stored.located.astype(np.int64)
         blocks = blocks[blocks != 0]
@@ -97,7 +98,8 @@ class Qcow2Claims(ClusterClaims):
     def _entries(self, claims: Claims) -> None:
         """Claim what L2 entries locate."""
         geometry, offsets = self.geometry, self._layout.tables.offsets
-        here = offsets < np.uint64(self.length)
+        # QEMU's check follows an L1 entry that has flags and no offset; no reader does.
+        here = (offsets != 0) & (offsets < np.uint64(self.length))
         if self._again:
             here &= (self._low < claims.end) & (self._high > claims.start)
         tables = np.flatnonzero(here)
@@ -209,12 +211,11 @@ class Qcow2Claims(ClusterClaims):
         for kind, found in ranges.items():
             self._claim_rest(Kind.TABLE_PADDING, *self._claim(kind, found))
         metadata = self._layout.metadata
-        size = metadata.qcow2_header.size
         snapshots = list[tuple[int, int]]()
-        for part, entry in zip(metadata.snapshots.parts, metadata.snapshots, strict=True):
-            snapshots.append((part.offset, part.offset + entry.unpadded_size))
-            own = size if entry.disk_size is None else entry.disk_size
-            self._states.append((own, entry.effective_vm_state_size))
+        kept = metadata.snapshots.numbers
+        for part, length in zip(metadata.snapshots.parts, kept["unpadded_size"], strict=True):
+            snapshots.append((part.offset, part.offset + length))
+        self._states.extend(zip(kept["disk_size"], kept["vm_state_size"], strict=True))
         self._directory(Kind.SNAPSHOT_TABLE, snapshots, "snapshots")
         if any(region.owner is Owner.BITMAP_DIRECTORY for region in self._layout.regions):
             parts = metadata.bitmaps.parts

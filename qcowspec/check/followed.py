@@ -107,8 +107,8 @@ def _unwalked(layout: Layout) -> Iterator[str]:
     metadata = layout.metadata
     walked = {table.prefix for table in layout.names.tables}
     lost = sum(
-        bool(entry.l1_size) and f"snapshots[{index}]." not in walked
-        for index, entry in enumerate(metadata.snapshots)
+        bool(entries) and f"snapshots[{index}]." not in walked
+        for index, entries in enumerate(metadata.snapshots.numbers["l1_size"])
     )
     if lost:
         yield f"{lost:,} of the snapshots' L1 tables (where they lie breaks a rule)"

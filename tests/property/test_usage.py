@@ -189,3 +189,22 @@ def test_arrays_say_what_the_tiles_say(
 
         assert rows == found
         assert sum(total.length for total in asked.totals.values()) == image.source.length
+
+
+def test_an_l1_entry_without_an_offset_locates_no_l2_table(tmp_path: Path) -> None:
+    # qemu-img check follows it, to the header; a reader, qemu-io among them, finds no table.
+    empty = DATA / "v3-empty.qcow2"
+    data = bytearray(empty.read_bytes())
+    at = Places(bytes(data)).find("header.l1_table_offset").value
+    assert isinstance(at, int)
+    data[at] = 0x80
+    changed = tmp_path / "copied.qcow2"
+    changed.write_bytes(data)
+
+    def sums(path: Path) -> tuple[object, object]:
+        with lay_open(path) as image:
+            found = Usage(image)
+            list(found)
+        return found.totals, found.overlaps
+
+    assert sums(changed) == sums(empty)
