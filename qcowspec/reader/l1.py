@@ -26,7 +26,7 @@ FEW = 1 << 10
 SOME = 1 << 13
 """The same where nothing but their offsets is needed."""
 
-PIECE = 1 << 18
+PIECE = 1 << 16
 """Entries of a table that are taken together, at most."""
 
 HELD = 1 << 16

@@ -209,7 +209,7 @@ def _pointers(
     return Pointers(int(np.count_nonzero(is_first)), numbers, offsets)
 
 
-PART = 1 << 19
+PART = 1 << 18
 """Entries of a large table of which it is found out together which are the first of their kind."""
 
 MIXED = 0x9E3779B97F4A7C15
