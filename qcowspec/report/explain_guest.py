@@ -67,7 +67,9 @@ def explain_guest(image: Image, offset: int, snapshot: str | None = None) -> Pla
         return said
     layer = _layer(image.metadata, image.source, walk, (prefix, table), offset)
     said["layers"].append({"depth": 0, "file": _name(image.source.name)} | layer)
-    if layer["host_offset"] is not None and not layer["data_file"]:
+    # A payload of no bytes, which version 1 can claim, has a place and no byte there.
+    has_byte = layer["host_offset"] is not None and layer.get("compressed_length") != 0
+    if has_byte and not layer["data_file"]:
         said["host"] = _host(image, layer["host_offset"])
     try:
         disk = image.disk(snapshot, keyless=True)

@@ -390,6 +390,18 @@ def test_dump_at_takes_no_option_that_it_ignores(option: str) -> None:
     assert run("dump", "--at", "0", option, SHOWCASE).returncode == 2
 
 
+def test_a_payload_of_no_bytes_has_no_host_byte() -> None:
+    data = bytearray((DATA / "v1-plain.qcow").read_bytes())
+    with lay_open(bytes(data)) as image:
+        entry = offset_of(image, "l2_tables[0][0]")
+    data[entry : entry + 8] = (1 << 63).to_bytes(8, "big")
+    with lay_open(bytes(data)) as image:
+        said = explain_guest(image, 0)
+
+    assert said["layers"][0]["compressed_length"] == 0
+    assert (said["host"], said["byte"]) == (None, None)
+
+
 def test_the_host_byte_of_a_guest_byte_is_explained() -> None:
     with lay_open(SHOWCASE) as image:
         host = explain_guest(image, 0x10000, None)["host"]
