@@ -212,7 +212,7 @@ def command(
                 check_receipt(receipt, output, names, length)
             label = os.path.basename(output)
             with Bar(label, length, hidden=quiet, keep=True, is_bytes=True) as bar:
-                common: dict[str, Any] = {"threads": threads, "progress": bar.add, "share": share}
+                common: dict[str, Any] = {"threads": threads, "progress": bar.adds, "share": share}
                 if image_wanted is not None:
                     from qcowspec.transfer.qcow2 import write_qcow2
 

@@ -89,6 +89,11 @@ class Bar:
         """Advance by `count`."""
         self.at(self._label, self._done + count, self._length)
 
+    @property
+    def adds(self) -> Callable[[int], None] | None:
+        """`add`, or None if the bar is never drawn: then nobody need call it."""
+        return None if self._hidden else self.add
+
     def at(self, label: str, done: int, length: int) -> None:
         """Set how much is done, and of how much; another label starts another clock."""
         if label != self._label:

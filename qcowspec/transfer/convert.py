@@ -84,7 +84,8 @@ def convert(
             copy_forward(disk, file, report, start, end)
         else:
             work = _Work(disk, file, start)
-            Crew(jobs(disk, past_end, start, end), work, count).run(lambda: report(work.passed))
+            watch = None if progress is None else lambda: report(work.passed)
+            Crew(jobs(disk, past_end, start, end), work, count).run(watch)
         losses = losses_of(disk, past_end.is_set(), start, end)
         if not share:
             disk.check_unchanged()

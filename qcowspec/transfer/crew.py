@@ -38,7 +38,7 @@ class Crew(Generic[Job]):
         self._jobs, self._work = jobs, work
         self._lock = threading.Lock()
         self._error: BaseException | None = None
-        self._stop = False
+        self._stop = self._reports = False
         self._done = threading.Event()
         self._working = threads
         self._threads = [
@@ -50,12 +50,14 @@ class Crew(Generic[Job]):
         """Do all jobs.
 
         Args:
-            report: Called in this thread when jobs were done.
+            report: Called in this thread when jobs were done. With None no job wakes it,
+                so that it does not take Python's lock from those that work.
 
         Raises:
             BaseException: The first that a job, or the iterator, raised. A job that waits for a
                 server may still run then.
         """
+        self._reports = report is not None
         for thread in self._threads:
             thread.start()
         try:
@@ -76,7 +78,8 @@ class Crew(Generic[Job]):
     def _work_on(self) -> None:
         try:
             while self._one():
-                self._done.set()
+                if self._reports:
+                    self._done.set()
         except BaseException as error:
             self._error = self._error or error
             self._stop = True

@@ -79,7 +79,8 @@ def write_qcow2(
                 done, reported = copier.passed - reported, copier.passed
                 progress(done)
 
-        Crew(windows(disk, size, past_end), copier, threads or threads_for(disk)).run(report)
+        crew = Crew(windows(disk, size, past_end), copier, threads or threads_for(disk))
+        crew.run(report if progress is not None else None)
         losses = losses_of(disk, past_end.is_set(), 0, disk.size)
         if not share:
             disk.check_unchanged()
