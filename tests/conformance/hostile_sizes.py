@@ -139,7 +139,7 @@ def snapshots_apart(path: Path) -> int:
 
 
 def extensions(path: Path) -> int:
-    """262,105 header extensions without data, of types that nobody knows."""
+    """262,130 header extensions without data, of types that nobody knows."""
     count = ((1 << 21) - 104) // 8
     types = np.zeros((count, 2), ">u4")
     types[:, 0] = np.arange(count) + 0x10000
