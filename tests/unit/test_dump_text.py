@@ -294,8 +294,10 @@ def test_a_bare_value_is_the_text_itself(name: bytes) -> None:
         assert text.bare(snapshot_name(image)) == name.decode()
 
 
-def test_a_bare_number_is_decimal() -> None:
+def test_a_bare_offset_is_hexadecimal_and_a_count_decimal() -> None:
     with lay_open(SHOWCASE) as image:
         header = next(tree.structures(image, whole=False))
 
-    assert text.bare(next(c for c in header.children if c.name == "l1_table_offset")) == "196608"
+    fields = {child.name: child for child in header.children}
+    assert text.bare(fields["l1_table_offset"]) == "0x30000"
+    assert text.bare(fields["nb_snapshots"]) == "2"
