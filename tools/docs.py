@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from qcow_parsers.catalogue import RULES
 
+from qcowspec.fuzzing import vectors
 from qcowspec.image import lay_open
 from qcowspec.report import catalogue, matrix
 from qcowspec.report.page.svg import drawn
@@ -24,6 +26,10 @@ PICTURES = ("showcase.qcow2", "v3-leaks.qcow2", "v3-snapshots.qcow2")
 """Images of the tests' data that documents have a picture of."""
 
 
+KIT = {"kit-overlap.svg": "check/overlap/l1-table"}
+"""Pictures of images of the kit, by the vectors that they are made of."""
+
+
 def documents() -> dict[Path, str]:
     """Each document and what it has to say."""
     return {
@@ -32,6 +38,7 @@ def documents() -> dict[Path, str]:
         TABLES / "rules.tsv": "\n".join(matrix.tsv(RULES)) + "\n",
         TABLES / "rules.json": matrix.json_text(),
         **{DOCS / "pictures" / f"{Path(name).stem}.svg": picture(name) for name in PICTURES},
+        **{DOCS / "pictures" / name: picture_of(line) for name, line in KIT.items()},
     }
 
 
@@ -39,6 +46,16 @@ def picture(name: str) -> str:
     """What `qcowspec report --svg --deep` draws of an image."""
     with lay_open(str(DATA / name)) as image:
         return drawn(image, deep=True)
+
+
+def picture_of(line: str) -> str:
+    """The same of a vector's image."""
+    data = vectors.image(next(each for each in vectors.everything() if each.id == line))
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "image.qcow2")
+        path.write_bytes(data)
+        with lay_open(path) as image:
+            return drawn(image, deep=True)
 
 
 def stale() -> list[Path]:
