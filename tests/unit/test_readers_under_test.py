@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -51,6 +52,12 @@ def read(path):
 if __name__ == "__main__":
     read(sys.argv[1])
 """
+
+
+@pytest.fixture(autouse=True)
+def with_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python`` is this one, as in an active environment; a machine may have none of that name."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture
