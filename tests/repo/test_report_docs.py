@@ -11,7 +11,7 @@ import pytest
 
 from qcowspec.report.page import disk, judged, room, structures, svg, tiles
 from tests.command import run
-from tools.docs import PICTURES
+from tools.docs import KIT, PICTURES
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
@@ -56,4 +56,4 @@ def test_each_picture_is_shown_and_each_that_is_shown_is_drawn() -> None:
 
     shown = set(re.findall(r"!\[[^]]+\]\((?:docs/)?pictures/(\S+)\.svg\)", text))
 
-    assert shown == {Path(name).stem for name in PICTURES}
+    assert shown == {Path(name).stem for name in (*PICTURES, *KIT)}
